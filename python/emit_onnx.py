@@ -1,0 +1,155 @@
+"""From an export module to an ONNX file whose weights are streamed to disk one tensor at a time."""
+
+import logging
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import onnxscript.optimizer
+import torch
+
+from protocol import UserError, progress
+from weights import Source, Weights
+
+ALIGNMENT = 4096  # the runtime can map external data that starts on a page
+INLINE_LIMIT = 1024  # bytes; smaller tensors stay in the proto
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A graph's contract: example inputs, dynamic axes {input: {axis: name}}, output names and shapes."""
+
+    name: str
+    examples: dict[str, torch.Tensor]
+    dynamic: dict[str, dict[int, str]]
+    outputs: dict[str, list[int | str]]
+    required_ops: tuple[str, ...]
+
+
+@dataclass
+class DataFile:
+    """Append-only external data; a tensor that another graph has put in already is not written again."""
+
+    path: Path
+    total: int  # bytes expected, for progress
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    end: int = 0
+
+    def put(self, source: Source) -> tuple[int, int]:
+        if source.key not in self.ranges:
+            value = source.load().astype("<f4", copy=False)
+            start = -(-self.end // ALIGNMENT) * ALIGNMENT
+            with open(self.path, "r+b" if self.path.exists() else "w+b") as file:
+                file.seek(start)
+                value.tofile(file)
+            self.end = start + value.nbytes
+            self.ranges[source.key] = (start, value.nbytes)
+            progress("weights", self.end, max(self.total, self.end), "bytes")
+        return self.ranges[source.key]
+
+
+def emit(module, weights: Weights, signature: Signature, opset: int, data: DataFile, out: Path) -> Counter:
+    """Write `out` and append its weights to `data`. Returns how often each operator occurs."""
+    with torch.no_grad():
+        model = _export(module.eval(), signature, opset)
+    graph = model.graph
+    sources = weights.by_parameter_name(module)
+    _optimize_blindly(model, sources)
+    _name_outputs(graph, signature)
+    _drop_unused_skip_outputs(graph)
+    operators = Counter(node.op_type for node in graph.all_nodes())
+    missing = [op for op in signature.required_ops if not operators[op]]
+    if missing:
+        raise UserError(
+            f"{signature.name} has no {', '.join(missing)} node; found {dict(operators)}.",
+            "The fused operators were not emitted: check that torch is the pinned version.",
+        )
+    _attach_weights(graph, sources, data)
+    _forget_inner_shapes(graph)
+    ir.save(model, out)
+    return operators
+
+
+def _export(module, signature: Signature, opset: int) -> ir.Model:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    dynamic = {
+        name: {axis: torch.export.Dim.DYNAMIC for axis in signature.dynamic.get(name, {})}
+        for name in signature.examples
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module,
+            kwargs=signature.examples,
+            dynamo=True,
+            dynamic_shapes=dynamic,
+            input_names=list(signature.examples),
+            output_names=list(signature.outputs),
+            opset_version=opset,
+            optimize=False,
+            verbose=False,
+        )
+    return program.model
+
+
+def _optimize_blindly(model: ir.Model, sources: dict[str, Source]) -> None:
+    """Fold and clean with the placeholders as inputs: no pass can read, merge or fold what is not there yet."""
+    graph = model.graph
+    held = [graph.initializers.pop(name) for name in sources if name in graph.initializers]
+    graph.inputs.extend(held)
+    onnxscript.optimizer.optimize(model)
+    for value in held:
+        graph.inputs.remove(value)
+        graph.register_initializer(value)
+
+
+def _name_outputs(graph: ir.Graph, signature: Signature) -> None:
+    """Give dynamic axes the contract's names and the inputs the contract's order."""
+    by_name = {value.name: value for value in graph.inputs}
+    if set(by_name) != set(signature.examples):
+        raise UserError(f"{signature.name}: exported inputs {sorted(by_name)}, wanted {sorted(signature.examples)}.")
+    for name, example in signature.examples.items():
+        axes = signature.dynamic.get(name, {})
+        by_name[name].shape = ir.Shape([axes.get(i, size) for i, size in enumerate(example.shape)])
+    for value, (name, shape) in zip(graph.outputs, signature.outputs.items(), strict=True):
+        value.name = name
+        value.shape = ir.Shape(shape)
+
+
+def _drop_unused_skip_outputs(graph: ir.Graph) -> None:
+    for node in graph.all_nodes():
+        if node.op_type in ("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"):
+            for value in node.outputs:
+                if not value.uses() and not value.is_graph_output():
+                    value.name = ""
+
+
+def _attach_weights(graph: ir.Graph, sources: dict[str, Source], data: DataFile) -> None:
+    """Replace every placeholder by its value: external in `data`, or inside the proto when it is small."""
+    for name, value in graph.initializers.items():
+        source = sources.pop(name, None)
+        if source is None:
+            continue
+        shape = ir.Shape(list(value.const_value.shape))
+        if int(np.prod(list(shape))) * 4 < INLINE_LIMIT:
+            value.const_value = ir.tensor(source.load(), name=name)
+            continue
+        start, length = data.put(source)
+        value.const_value = ir.ExternalTensor(
+            data.path.name, start, length, ir.DataType.FLOAT, shape=shape, name=name, base_dir=data.path.parent
+        )
+    if sources:
+        raise UserError(f"The exporter lost the weights {sorted(sources)[:5]}.")
+
+
+def _forget_inner_shapes(graph: ir.Graph) -> None:
+    """Intermediate shapes are long formulas of the exporter's own symbols; the runtime infers them anew."""
+    kept = {id(value) for value in [*graph.inputs, *graph.outputs]}
+    for node in graph.all_nodes():
+        for value in node.outputs:
+            if id(value) not in kept:
+                value.shape = None
+                value.type = None

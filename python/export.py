@@ -1,0 +1,125 @@
+"""Export the encoder and the two decoder graphs of a Qwen3-ASR checkpoint.
+
+    python export.py --checkpoint checkpoint.json --out DIR [--opset 18] [--skip-encoder] [--skip-decoder]
+
+Writes encoder.onnx + encoder.data and decoder_init.onnx + decoder_step.onnx + decoder.data into DIR.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from checkpoint import Checkpoint
+from decoder_graph import DecoderInit, DecoderStep
+from emit_onnx import DataFile, Signature, emit
+from encoder_graph import Encoder
+from protocol import UserError, emit as emit_event, progress, reporting
+from weights import Weights
+
+ENCODER_OPS = ("SkipLayerNormalization", "BiasGelu")
+DECODER_OPS = ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization")
+
+
+def main() -> None:
+    args = parse_args()
+    with reporting():
+        torch.set_default_device(checked_device(args.device))
+        checkpoint = Checkpoint(args.checkpoint)
+        out = Path(args.out)
+        counts = {}
+        if not args.skip_encoder:
+            counts |= export_encoder(checkpoint, out, args.opset)
+        if not args.skip_decoder:
+            counts |= export_decoders(checkpoint, out, args.opset)
+        emit_event("result", operators=counts, torch=torch.__version__)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--opset", type=int, default=18)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--skip-encoder", action="store_true")
+    parser.add_argument("--skip-decoder", action="store_true")
+    return parser.parse_args()
+
+
+def checked_device(device: str) -> str:
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"--device {device}: this torch ({torch.__version__}) sees no CUDA device.", "Use --device cpu.")
+    return device
+
+
+def export_encoder(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
+    progress("graphs", 0, 3, "graphs")
+    weights = Weights(checkpoint)
+    encoder = Encoder(weights)
+    bins, hidden = checkpoint.audio["num_mel_bins"], checkpoint.audio["output_dim"]
+    signature = Signature(
+        "encoder",
+        {"mel": torch.zeros(1, bins, 1130)},
+        {"mel": {2: "T"}},
+        {"audio_features": [1, "N", hidden]},
+        ENCODER_OPS,
+    )
+    data = DataFile(out / "encoder.data", float32_bytes(checkpoint, ("model.audio_tower.", "model.multi_modal_")))
+    counts = emit(encoder, weights, signature, opset, data, out / "encoder.onnx")
+    progress("graphs", 1, 3, "graphs")
+    return {"encoder": counts}
+
+
+def export_decoders(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
+    data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.", "lm_head.")))
+    counts = {}
+    for done, (build, signature) in enumerate(((DecoderInit, init_signature), (DecoderStep, step_signature)), 2):
+        weights = Weights(checkpoint)
+        spec = signature(checkpoint.text)
+        counts[spec.name] = emit(build(weights), weights, spec, opset, data, out / f"{spec.name}.onnx")
+        progress("graphs", done, 3, "graphs")
+    return counts
+
+
+def init_signature(text: dict) -> Signature:
+    vocab, hidden = text["vocab_size"], text["hidden_size"]
+    present = [text["num_hidden_layers"], 1, text["num_key_value_heads"], "S", text["head_dim"]]
+    return Signature(
+        "decoder_init",
+        {
+            "input_ids": torch.zeros(1, 41, dtype=torch.int64),
+            "position_ids": torch.arange(41)[None],
+            "audio_features": torch.zeros(1, 23, hidden),
+            "audio_offset": torch.tensor([9]),
+        },
+        {"input_ids": {1: "S"}, "position_ids": {1: "S"}, "audio_features": {1: "N"}},
+        {"logits": [1, 1, vocab], "present_keys": present, "present_values": present},
+        DECODER_OPS,
+    )
+
+
+def step_signature(text: dict) -> Signature:
+    vocab, hidden = text["vocab_size"], text["hidden_size"]
+    cache = [text["num_hidden_layers"], 1, text["num_key_value_heads"], 37, text["head_dim"]]
+    present = [*cache[:3], "P + 1", cache[4]]
+    return Signature(
+        "decoder_step",
+        {
+            "input_embeds": torch.zeros(1, 1, hidden),
+            "position_ids": torch.tensor([[37]]),
+            "past_keys": torch.zeros(cache),
+            "past_values": torch.zeros(cache),
+        },
+        {"past_keys": {3: "P"}, "past_values": {3: "P"}},
+        {"logits": [1, 1, vocab], "present_keys": present, "present_values": present},
+        DECODER_OPS,
+    )
+
+
+def float32_bytes(checkpoint: Checkpoint, prefixes: tuple[str, ...]) -> int:
+    shapes = (entry["shape"] for name, entry in checkpoint.tensors.items() if name.startswith(prefixes))
+    return sum(4 * torch.Size(shape).numel() for shape in shapes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The onnxruntime operators that the export graphs use directly instead of being pattern-matched later.
+
+Each is documented in onnxruntime's docs/ContribOperators.md; SimplifiedLayerNormalization (RMSNorm) is
+registered by onnxruntime in the default domain. Shapes stand beside the arguments.
+"""
+
+import torch
+from torch import Tensor
+from torch.onnx import ops
+
+FLOAT = torch.float32
+
+
+def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """x [..., D], weight [D] -> [..., D]"""
+    attributes = {"axis": -1, "epsilon": epsilon, "stash_type": 1}
+    return ops.symbolic(
+        "SimplifiedLayerNormalization", (x, weight), attributes, dtype=FLOAT, shape=x.shape, version=None
+    )
+
+
+def skip_rms_norm(x: Tensor, skip: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    """(rms_norm(x + skip), x + skip), all [1, S, H]"""
+    return _skip("com.microsoft::SkipSimplifiedLayerNormalization", (x, skip, weight), epsilon)
+
+
+def skip_layer_norm(
+    x: Tensor, skip: Tensor, weight: Tensor, bias: Tensor, input_bias: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor]:
+    """(layer_norm(x + skip + input_bias), x + skip + input_bias), all [1, N, D]"""
+    return _skip("com.microsoft::SkipLayerNormalization", (x, skip, weight, bias, input_bias), epsilon)
+
+
+def bias_gelu(x: Tensor, bias: Tensor) -> Tensor:
+    """gelu(x + bias) with the exact erf; x [..., D], bias [D]"""
+    return ops.symbolic("com.microsoft::BiasGelu", (x, bias), dtype=FLOAT, shape=x.shape, version=1)
+
+
+def gelu(x: Tensor) -> Tensor:
+    return ops.symbolic("com.microsoft::Gelu", (x,), dtype=FLOAT, shape=x.shape, version=1)
+
+
+def rotate(x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, heads: int) -> Tensor:
+    """Rotary embedding. x [1, S, heads * D], positions i64 [1, S] are rows of cos and sin [S, D/2]"""
+    attributes = {"interleaved": 0, "num_heads": heads, "rotary_embedding_dim": 0}
+    return ops.symbolic(
+        "com.microsoft::RotaryEmbedding", (x, positions, cos, sin), attributes, dtype=FLOAT, shape=x.shape, version=1
+    )
+
+
+def _skip(operator: str, inputs: tuple[Tensor, ...], epsilon: float) -> tuple[Tensor, Tensor]:
+    shape = inputs[0].shape
+    # Outputs 1 and 2 (mean, inverse deviation) are for training; emit_onnx drops their names.
+    outputs = ops.symbolic_multi_out(
+        operator, inputs, {"epsilon": epsilon}, dtypes=(FLOAT,) * 4, shapes=(shape, (1,), (1,), shape), version=1
+    )
+    return outputs[0], outputs[3]

@@ -1,0 +1,50 @@
+"""How these scripts talk to the TypeScript side: JSON lines on stdout, prose on stderr.
+
+{"event": "progress", "what": str, "done": int, "total": int, "unit": str}
+{"event": "result", ...}                   once, last
+{"event": "error", "message": str, "hint": str}   once, last, exit code 1
+"""
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+
+# Libraries print on stdout whenever they like; keep the real one for events and hand them stderr.
+_events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+os.dup2(2, 1)
+
+
+class UserError(Exception):
+    """A failure the user can mend: one sentence with found against wanted, and what to do next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def emit(event: str, **fields) -> None:
+    _events.write(json.dumps({"event": event, **fields}) + "\n")
+    _events.flush()
+
+
+def progress(what: str, done: int, total: int, unit: str) -> None:
+    emit("progress", what=what, done=done, total=total, unit=unit)
+
+
+@contextmanager
+def reporting():
+    """Turn a UserError or a full disk inside the block into one error event and exit code 1."""
+    try:
+        yield
+    except UserError as error:
+        emit("error", message=str(error), hint=error.hint)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (28, 122):  # ENOSPC, EDQUOT
+            raise
+        emit("error", message=f"The disk is full: {error}", hint="Free space, then run the same command again.")
+        sys.exit(1)
+    except MemoryError:
+        emit("error", message="Python ran out of memory.", hint="Close other programs or use a machine with more.")
+        sys.exit(1)

@@ -1,0 +1,153 @@
+"""Synthetic speech for the tiny checkpoint: sentences, voices, espeak-ng, 16 kHz samples.
+
+Two languages, two closed word lists. Held-out sentences and held-out voices are disjoint from
+what training sees, so the WER on them measures recognition, not memory.
+"""
+
+import io
+import random
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+
+SAMPLE_RATE = 16000
+
+TRAIN_VARIANTS = (
+    "m1 m2 m3 m4 m5 m8 f1 f2 f3 f5 adam Alex Alicia Andrea Andy antonio belinda benjamin caleb "
+    "david Denis Diogo ed edward Gene Henrique Hugo iven john Lee linda Marco Mario Michael michel "
+    "miguel mike pablo paul pedro quincy rob robert shelby steph travis zac norbert sandro"
+).split()
+HELD_OUT_VARIANTS = "m6 m7 f4 Annie max victor steph2 anika".split()
+ACCENTS = {
+    "English": ("en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029", "en-us-nyc"),
+    "German": ("de",),
+}
+
+DIGITS = {
+    "English": "zero one two three four five six seven eight nine".split(),
+    "German": "null eins zwei drei vier fünf sechs sieben acht neun".split(),
+}
+COMMANDS = {
+    "English": (
+        ("turn on", "turn off"), ("the light", "the lights", "the heating", "the fan"),
+        ("", "in the kitchen", "in the bedroom", "in the garden", "in the office"),
+    ),
+    "German": (
+        ("mach", "schalte"), ("das licht", "die heizung", "die musik"),
+        ("an", "aus", "in der küche an", "in der küche aus", "im büro an", "im garten aus"),
+    ),
+}
+PHRASES = {
+    "English": (
+        (("open", "close"), ("the door", "the window"), ("", "please", "in the kitchen", "in the bedroom")),
+        (("play", "stop"), ("the music",), ("", "please", "in the garden", "in the office")),
+        (("set",), ("a timer", "the alarm"), ("for", "to"), "digit", ("minutes", "hours")),
+        (("call",), ("home", "the office", "my mother"), ("", "now", "please")),
+    ),
+    "German": (
+        (("öffne", "schließe"), ("die tür", "das fenster"), ("", "bitte", "im büro", "in der küche")),
+        (("stelle",), ("den wecker",), ("auf",), "digit", ("uhr", "minuten")),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One sentence as one voice says it. `rate` is words a minute, `pitch` espeak's 0 to 99."""
+
+    text: str
+    language: str
+    voice: str
+    rate: int
+    pitch: int
+
+
+def draw_sentence(rng: random.Random, language: str, clauses: int = 1) -> str:
+    """A sentence of `clauses` digit strings or commands: 'Turn on the fan. Seven two.'"""
+    return " ".join(_clause(rng, language) for _ in range(clauses))
+
+
+def draw_utterances(seed: int, count: int, variants, banned: frozenset[str], long_share: float):
+    """`count` distinct sentences, none in `banned`, each with a random voice of `variants`."""
+    rng = random.Random(seed)
+    seen: set[str] = set()
+    out: list[Utterance] = []
+    while len(out) < count:
+        language = "German" if rng.random() < 0.3 else "English"
+        clauses = rng.randint(2, 5) if rng.random() < long_share else 1
+        text = draw_sentence(rng, language, clauses)
+        clauses_said = [part + "." for part in text.rstrip(".").split(". ")]
+        if text in banned or any(part in banned for part in clauses_said) or (text in seen and rng.random() < 0.9):
+            continue
+        seen.add(text)
+        voice = f"{rng.choice(ACCENTS[language])}+{rng.choice(variants)}"
+        out.append(Utterance(text, language, voice, rng.randint(120, 200), rng.randint(25, 75)))
+    return out
+
+
+def held_out_utterances(seed: int, count: int) -> list[Utterance]:
+    """The test set: every tenth utterance has five clauses said slowly, to be longer than 10 s."""
+    rng = random.Random(seed)
+    out: list[Utterance] = []
+    for i in range(count):
+        language = "German" if i % 3 == 2 else "English"
+        is_long = i % 10 == 9
+        voice = f"{rng.choice(ACCENTS[language])}+{HELD_OUT_VARIANTS[i % len(HELD_OUT_VARIANTS)]}"
+        text = draw_sentence(rng, language, 5 if is_long else 1)
+        out.append(Utterance(text, language, voice, rng.randint(120, 135 if is_long else 200), rng.randint(25, 75)))
+    return out
+
+
+def clauses_of(utterances) -> frozenset[str]:
+    """Every clause said in `utterances`: what training must never hear."""
+    return frozenset(part + "." for u in utterances for part in u.text.rstrip(".").split(". "))
+
+
+def synthesize_all(utterances) -> list[np.ndarray]:
+    """int16 samples at 16 kHz of each utterance, in order. Raises SystemExit without espeak-ng."""
+    if shutil.which("espeak-ng") is None:
+        raise SystemExit("espeak-ng is not on PATH. hint: apt-get install espeak-ng")
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(synthesize, utterances))
+
+
+def synthesize(utterance: Utterance) -> np.ndarray:
+    """int16 samples at 16 kHz, mono."""
+    command = ["espeak-ng", "-v", utterance.voice, "-s", str(utterance.rate), "-p", str(utterance.pitch)]
+    # A leading space keeps espeak from reading a sentence that begins with a dash as an option.
+    wav = subprocess.run([*command, "--stdout", " " + utterance.text], capture_output=True, check=True).stdout
+    samples, rate = soundfile.read(io.BytesIO(_with_real_sizes(wav)), dtype="float32")
+    resampled = _resample(samples, rate)
+    peak = max(1e-6, float(np.abs(resampled).max()))
+    return np.round(resampled * (0.5 / peak) * 32767).astype(np.int16)
+
+
+def _clause(rng: random.Random, language: str) -> str:
+    kind = rng.random()
+    if kind < 0.5:
+        words = [rng.choice(DIGITS[language]) for _ in range(rng.randint(3, 9))]
+    else:
+        pattern = COMMANDS[language] if kind < 0.7 else rng.choice(PHRASES[language])
+        slots = (DIGITS[language] if slot == "digit" else slot for slot in pattern)
+        words = [word for word in (rng.choice(slot) for slot in slots) if word]
+    sentence = " ".join(words)
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _with_real_sizes(wav: bytes) -> bytes:
+    """espeak-ng streams with unknown sizes (0x7ffff000); put the true ones in."""
+    data = wav.index(b"data")
+    body = wav[data + 8 :]
+    riff = (len(wav) - 8).to_bytes(4, "little")
+    return wav[:4] + riff + wav[8 : data + 4] + len(body).to_bytes(4, "little") + body
+
+
+def _resample(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Band-limited resampling of a whole clip by cutting its spectrum."""
+    length = round(len(samples) * SAMPLE_RATE / rate)
+    spectrum = np.fft.rfft(samples)[: length // 2 + 1]
+    return np.fft.irfft(spectrum, length) * (length / len(samples))
