@@ -49,18 +49,18 @@ class Decoder(nn.Module):
         return keys.reshape(shape).transpose(1, 2), values.reshape(shape).transpose(1, 2)
 
     def queries(self, layer: "DecoderLayer", normed: Tensor, angles) -> Tensor:
-        """normed [1, S, H] -> [KV, G * S, D], scaled; heads of one group stand together, so keys are not repeated"""
+        """normed [1, S, H] -> [KV, G, S, D], scaled; heads of one group stand together, so keys are not repeated"""
         length = normed.shape[1]
         q = (normed @ layer.q).reshape(1, length, self.heads, self.size)
         q = rms_norm(q, layer.q_norm, self.epsilon).reshape(1, length, self.heads * self.size)
         q = rotate(q, angles[2], angles[0], angles[1], self.heads) * self.size**-0.5
-        q = q.reshape(length, self.heads, self.size).transpose(0, 1)
-        return q.reshape(self.kv_heads, self.heads // self.kv_heads * length, self.size)
+        groups = self.heads // self.kv_heads
+        return q.reshape(length, self.kv_heads, groups, self.size).permute(1, 2, 0, 3)
 
-    def merge(self, attended: Tensor, length: int) -> Tensor:
-        """[KV, G * S, D] -> [1, S, heads * D]"""
-        heads_first = attended.reshape(self.heads, length, self.size)
-        return heads_first.transpose(0, 1).reshape(1, length, self.heads * self.size)
+    def merge(self, attended: Tensor) -> Tensor:
+        """[KV, G, S, D] -> [1, S, heads * D]"""
+        length = attended.shape[2]
+        return attended.permute(2, 0, 1, 3).reshape(1, length, self.heads * self.size)
 
 
 class DecoderLayer(nn.Module):
@@ -103,9 +103,7 @@ class DecoderInit(Decoder):
             if following is None:  # only the last position reaches the logits
                 normed, x, angles, mask = normed[:, -1:], x[:, -1:], self.last(angles), None
             attended = self.attend(self.queries(layer, normed, angles), keys[0], values[0], mask)
-            normed, x = skip_rms_norm(
-                self.merge(attended, normed.shape[1]) @ layer.o, x, layer.post_norm, self.epsilon
-            )
+            normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)
             after = following.input_norm if following is not None else self.norm
             normed, x = skip_rms_norm(layer.feed_forward(normed), x, after, self.epsilon)
         return normed @ self.lm_head, torch.stack(all_keys), torch.stack(all_values)
@@ -120,13 +118,10 @@ class DecoderInit(Decoder):
         return cos[-1:], sin[-1:], rows[:, :1]
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-        """q [KV, G * S, D], k and v [KV, S, D], mask [S, S] -> [KV, G * S, D]"""
-        scores = q @ k.transpose(1, 2)
-        if mask is not None:
-            length = mask.shape[0]
-            masked = scores.reshape(self.kv_heads, self.heads // self.kv_heads, length, length) + mask
-            scores = masked.reshape(self.kv_heads, self.heads // self.kv_heads * length, length)
-        return torch.softmax(scores, dim=-1) @ v
+        """q [KV, G, S, D], k and v [KV, S, D], mask [S, S] -> [KV, G, S, D]"""
+        scores = q @ k[:, None].transpose(2, 3)
+        masked = scores if mask is None else scores + mask
+        return torch.softmax(masked, dim=-1) @ v[:, None]
 
 
 class DecoderStep(Decoder):
@@ -140,9 +135,9 @@ class DecoderStep(Decoder):
             keys, values = self.split(layer, normed, angles)
             new_keys.append(keys)
             new_values.append(values)
-            q = self.queries(layer, normed, angles)
-            attended = self.attend(q, past[0][0], past[1][0], keys[0], values[0])
-            normed, x = skip_rms_norm(self.merge(attended, 1) @ layer.o, x, layer.post_norm, self.epsilon)
+            q = self.queries(layer, normed, angles)[:, :, 0]
+            attended = self.attend(q, past[0][0], past[1][0], keys[0], values[0])[:, :, None]
+            normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)
             after = following.input_norm if following is not None else self.norm
             normed, x = skip_rms_norm(layer.feed_forward(normed), x, after, self.epsilon)
         present_keys = torch.cat([past_keys, torch.stack(new_keys)], dim=3)

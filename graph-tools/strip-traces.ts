@@ -1,0 +1,15 @@
+import type { Model } from './model.ts'
+import type { Edit } from './splice.ts'
+
+/**
+ * What torch's exporter writes about the machine and the Python code that exported: `pkg.torch.onnx.stack_trace`,
+ * `fx_node`, `class_hierarchy`, `name_scopes`, `input_names`, `original_node_name`, and `namespace`.
+ */
+const TRACE = /^(pkg\.torch\.(onnx|export)\..*|namespace|pkg\.onnxscript\..*)$/
+
+/** Remove the exporter's metadata_props, wherever they hang; other metadata stays. */
+export function stripTraces(model: Model): Edit[] {
+  return model.metadata
+    .filter(({ key }) => TRACE.test(key))
+    .map(({ region, field }) => ({ region, start: field.tagStart, end: field.end, content: [] }))
+}

@@ -1,0 +1,158 @@
+import { GraphError } from './graph-error.ts'
+
+/** Protobuf wire types: https://protobuf.dev/programming-guides/encoding/#structure */
+export const VARINT = 0
+export const FIXED64 = 1
+export const LENGTH = 2
+const GROUP_START = 3
+const GROUP_END = 4
+export const FIXED32 = 5
+
+const MAX_VARINT_BYTES = 10
+const MAX_GROUP_DEPTH = 100
+
+/** One field of a message, as byte offsets into the file. `start..end` is the payload, without tag and length. */
+export interface Field {
+  readonly number: number
+  readonly wireType: number
+  readonly tagStart: number
+  /** First byte of the length varint of a length-delimited field, else `start`. */
+  readonly lengthStart: number
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * Walk the fields of the message in `bytes[start, end)` without looking inside them.
+ * @throws GraphError when a tag, length or group runs past `end`, so that nothing is read out of bounds
+ */
+export function* fields(bytes: Uint8Array, start: number, end: number): Generator<Field> {
+  let position = start
+  while (position < end) {
+    const field = readField(bytes, position, end, 0)
+    yield field
+    position = field.wireType === GROUP_START ? groupEnd(bytes, field, end, 0) : field.end
+  }
+}
+
+/**
+ * An unsigned varint that must be a length or offset: at most 2^53 - 1.
+ * @returns [value, offset of the byte after it]
+ */
+export function readLength(bytes: Uint8Array, start: number, end: number): [number, number] {
+  const [value, next] = readVarint(bytes, start, end)
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new GraphError(`The varint at byte ${start} is ${value}, which is no possible length.`)
+  }
+  return [Number(value), next]
+}
+
+/**
+ * A varint as 64 unsigned bits.
+ * @returns [value, offset of the byte after it]
+ * @throws GraphError when it has more than 10 bytes or runs past `end`
+ */
+export function readVarint(bytes: Uint8Array, start: number, end: number): [bigint, number] {
+  let low = 0
+  let position = start
+  for (let shift = 0; shift < 28 && position < end; shift += 7) {
+    const byte = bytes[position++] ?? 0
+    low |= (byte & 0x7f) << shift
+    if (byte < 0x80) return [BigInt(low), position]
+  }
+  let value = BigInt(low)
+  for (let index = 4; index < MAX_VARINT_BYTES && position < end; index++) {
+    const byte = bytes[position++] ?? 0
+    value |= BigInt(byte & 0x7f) << BigInt(7 * index)
+    if (byte < 0x80) return [BigInt.asUintN(64, value), position]
+  }
+  const problem = position >= end ? `runs past byte ${end}` : `has more than ${MAX_VARINT_BYTES} bytes`
+  throw new GraphError(
+    `The varint at byte ${start} ${problem}.`,
+    'The file is truncated or is not an ONNX model.',
+  )
+}
+
+/** The varint value of a field, as a signed 64-bit number. */
+export function signedValue(bytes: Uint8Array, field: Field): bigint {
+  return BigInt.asIntN(64, readVarint(bytes, field.start, field.end)[0])
+}
+
+/** The UTF-8 text of a length-delimited field. */
+export function text(bytes: Uint8Array, field: Field): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + field.start, field.end - field.start).toString('utf8')
+}
+
+/** Minimal varint encoding of a non-negative integer below 2^53. */
+export function encodeVarint(value: number): Uint8Array {
+  const out: number[] = []
+  let rest = value
+  while (rest >= 0x80) {
+    out.push((rest % 0x80) | 0x80)
+    rest = Math.floor(rest / 0x80)
+  }
+  out.push(rest)
+  return Uint8Array.from(out)
+}
+
+/** A length-delimited field with its tag. */
+export function encodeField(number: number, payload: Uint8Array | string): Uint8Array {
+  const body = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
+  return Buffer.concat([encodeVarint(number * 8 + LENGTH), encodeVarint(body.length), body])
+}
+
+/** A varint field with its tag. */
+export function encodeVarintField(number: number, value: number): Uint8Array {
+  return Buffer.concat([encodeVarint(number * 8 + VARINT), encodeVarint(value)])
+}
+
+function readField(bytes: Uint8Array, tagStart: number, end: number, depth: number): Field {
+  const [tag, afterTag] = readLength(bytes, tagStart, end)
+  const number = Math.floor(tag / 8)
+  const wireType = tag % 8
+  if (number === 0 || depth > MAX_GROUP_DEPTH) {
+    throw new GraphError(
+      `The bytes at ${tagStart} are no protobuf field.`,
+      'The file is damaged or is not an ONNX model.',
+    )
+  }
+  const at = (start: number, fieldEnd: number, lengthStart = start): Field => {
+    if (fieldEnd > end) {
+      throw new GraphError(
+        `Field ${number} at byte ${tagStart} ends at byte ${fieldEnd}, but its message ends at byte ${end}.`,
+        'The file is truncated or damaged; get it again.',
+      )
+    }
+    return { number, wireType, tagStart, lengthStart, start, end: fieldEnd }
+  }
+  switch (wireType) {
+    case VARINT:
+      return at(afterTag, readVarint(bytes, afterTag, end)[1])
+    case FIXED64:
+      return at(afterTag, afterTag + 8)
+    case FIXED32:
+      return at(afterTag, afterTag + 4)
+    case LENGTH: {
+      const [length, start] = readLength(bytes, afterTag, end)
+      return at(start, start + length, afterTag)
+    }
+    case GROUP_START:
+    case GROUP_END:
+      return at(afterTag, afterTag)
+    default:
+      throw new GraphError(`Field ${number} at byte ${tagStart} has wire type ${wireType}, wanted 0 to 5.`)
+  }
+}
+
+function groupEnd(bytes: Uint8Array, group: Field, end: number, depth: number): number {
+  let position = group.end
+  while (position < end) {
+    const field = readField(bytes, position, end, depth + 1)
+    if (field.wireType === GROUP_END) {
+      if (field.number === group.number) return field.end
+      break
+    }
+    position = field.wireType === GROUP_START ? groupEnd(bytes, field, end, depth + 1) : field.end
+  }
+  throw new GraphError(`The group ${group.number} at byte ${group.tagStart} is not closed.`)
+}
