@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises'
+import { EvalError } from './eval-error.ts'
+import { decodeFlac } from './flac.ts'
+import { resample } from './resample.ts'
+import { type DecodedAudio, decodeWav } from './wav.ts'
+
+/** What the model hears: 16 kHz mono. */
+export const SAMPLE_RATE = 16000
+/** One mel frame's hop; anything shorter is no recording. */
+const SHORTEST = 160
+
+export interface Clip {
+  /** 16 kHz mono, full scale is 1 */
+  readonly samples: Float32Array
+  readonly seconds: number
+  /** as the file has them */
+  readonly sourceRate: number
+  readonly sourceChannels: number
+}
+
+/**
+ * Read a WAV or FLAC file (told by its first bytes, not its name), mix to mono, resample to 16 kHz.
+ * @throws EvalError naming the file when it is missing, empty, too short or not audio
+ */
+export async function loadClip(path: string): Promise<Clip> {
+  try {
+    return toClip(await decode(await readFile(path)))
+  } catch (error) {
+    if (error instanceof EvalError) throw new EvalError(`${path}: ${error.message}`, error.hint)
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new EvalError(`${path} does not exist.`)
+    throw error
+  }
+}
+
+async function decode(bytes: Uint8Array): Promise<DecodedAudio> {
+  const magic = Buffer.from(bytes.subarray(0, 12)).toString('latin1')
+  if (bytes.length === 0) throw new EvalError('The file is empty (0 bytes).')
+  if (magic.startsWith('fLaC')) return decodeFlac(bytes)
+  if (magic.startsWith('RIFF') && magic.endsWith('WAVE')) return decodeWav(bytes)
+  throw new EvalError(
+    `The file begins with ${JSON.stringify(magic.slice(0, 4))}, wanted FLAC ("fLaC") or WAV ("RIFF").`,
+    'Convert it: ffmpeg -i IN -ar 16000 -ac 1 OUT.wav',
+  )
+}
+
+function toClip(audio: DecodedAudio): Clip {
+  const samples = resample(mixDown(audio.channels), audio.sampleRate, SAMPLE_RATE)
+  if (samples.length < SHORTEST) {
+    throw new EvalError(
+      `The clip has ${samples.length} samples at 16 kHz, wanted at least ${SHORTEST} (10 ms).`,
+    )
+  }
+  return {
+    samples,
+    seconds: samples.length / SAMPLE_RATE,
+    sourceRate: audio.sampleRate,
+    sourceChannels: audio.channels.length,
+  }
+}
+
+function mixDown(channels: readonly Float32Array[]): Float32Array {
+  const [first] = channels
+  if (first === undefined) throw new EvalError('The file has no channels.')
+  if (channels.length === 1) return first
+  return first.map((_, i) => channels.reduce((sum, channel) => sum + (channel[i] ?? 0), 0) / channels.length)
+}

@@ -1,0 +1,47 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { EvalError } from './eval-error.ts'
+
+/** Rows of embed_tokens.bin, read and widened one at a time: the table is never in memory. */
+export interface EmbeddingTable {
+  /** Write row `id` as float32 into `out` ([hidden]). */
+  read(id: number, out: Float32Array): void
+  close(): void
+}
+
+const widened = widenAll()
+
+/**
+ * @param path headerless little-endian row-major FP16
+ * @param shape [vocab, hidden]
+ * @throws EvalError when the file has another size
+ */
+export function openEmbeddings(path: string, shape: readonly [number, number]): EmbeddingTable {
+  const [vocab, hidden] = shape
+  const file = openSync(path, 'r')
+  const bytes = fstatSync(file).size
+  if (bytes !== vocab * hidden * 2) {
+    closeSync(file)
+    throw new EvalError(
+      `${path} has ${bytes} bytes, wanted ${vocab * hidden * 2} ([${vocab}, ${hidden}] float16).`,
+    )
+  }
+  const row = new Uint16Array(hidden)
+  return {
+    read(id, out) {
+      readSync(file, row, 0, hidden * 2, id * hidden * 2)
+      for (let i = 0; i < hidden; i++) out[i] = widened[row[i] as number] as number
+    },
+    close: () => closeSync(file),
+  }
+}
+
+/** float32 of each of the 65536 float16 bit patterns (IEEE 754-2019 section 3.4). */
+function widenAll(): Float32Array {
+  return Float32Array.from({ length: 65536 }, (_, bits) => {
+    const sign = bits & 0x8000 ? -1 : 1
+    const exponent = (bits >>> 10) & 31
+    const mantissa = bits & 1023
+    if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY
+    return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1024 + mantissa) * 2 ** (exponent - 25)
+  })
+}

@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import os from 'node:os'
+
+/** Where a figure was measured. No host name, user or path. */
+export interface Machine {
+  readonly cpu: string
+  readonly cores: number
+  readonly features: readonly string[]
+  readonly memoryGiB: number
+  readonly platform: string
+  readonly node: string
+  readonly onnxruntime: string
+  readonly executionProvider: 'cpu'
+  readonly threads: number
+}
+
+const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
+
+export function describeMachine(threads: number): Machine {
+  const require = createRequire(import.meta.url)
+  return {
+    cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+    cores: os.availableParallelism(),
+    features: cpuFeatures(),
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    platform: `${process.platform}-${process.arch}`,
+    node: process.versions.node,
+    onnxruntime: (require('onnxruntime-node/package.json') as { version: string }).version,
+    executionProvider: 'cpu',
+    threads,
+  }
+}
+
+/** Instruction sets that decide how fast the runtime is; empty where /proc/cpuinfo does not exist. */
+function cpuFeatures(): string[] {
+  try {
+    const line = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? ''
+    const flags = new Set(line.trim().split(/\s+/))
+    return INTERESTING.filter((flag) => flags.has(flag))
+  } catch {
+    return []
+  }
+}

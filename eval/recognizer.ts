@@ -1,0 +1,228 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
+import { EvalError } from './eval-error.ts'
+import { logMel, MEL_BINS, type Mel } from './mel.ts'
+import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
+import { type ReleaseConfig, readJson, readReleaseConfig } from './release-config.ts'
+import { makeTokenizer, type Tokenizer } from './tokenizer.ts'
+import { parseTranscript, type Transcript } from './transcript.ts'
+
+export const MAX_NEW_TOKENS = 512
+
+/** One loaded variant of a release directory: three sessions, the embedding table, the tokenizer. */
+export interface Recognizer {
+  readonly config: ReleaseConfig
+  readonly tokenizer: Tokenizer
+  readonly encoder: InferenceSession
+  readonly init: InferenceSession
+  readonly step: InferenceSession
+  readonly embeddings: EmbeddingTable
+  readonly threads: number
+}
+
+export interface LoadOptions {
+  /** '' for FP32, else the precision in the file names: 'int4' */
+  readonly variant?: string
+  readonly threads: number
+}
+
+/** The KV cache as the graphs hand it over: [layers, 1, kv_heads, positions, head_dim]. */
+export interface Cache {
+  readonly keys: Tensor
+  readonly values: Tensor
+}
+
+/** Seconds spent in each part. */
+export interface Timing {
+  readonly mel: number
+  readonly encoder: number
+  readonly prefill: number
+  readonly decode: number
+}
+
+export interface Recognition extends Transcript {
+  readonly raw: string
+  readonly tokens: readonly number[]
+  /** false when the token limit was reached before an end token */
+  readonly finished: boolean
+  readonly timing: Timing
+}
+
+/**
+ * Load a release directory. A file of the variant that is missing is replaced by its FP32 one.
+ * @throws EvalError when a file is missing or the runtime refuses it
+ */
+export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
+  const config = await readReleaseConfig(folder)
+  const tokenizer = makeTokenizer(
+    await readJson(join(folder, 'tokenizer.json')),
+    await readJson(join(folder, 'tokenizer_config.json')),
+  )
+  const embeddings = openEmbeddings(join(folder, 'embed_tokens.bin'), config.embeddingShape)
+  const session = (name: string) => openSession(folder, name, options)
+  return {
+    config,
+    tokenizer,
+    encoder: await session('encoder'),
+    init: await session('decoder_init'),
+    step: await session('decoder_step'),
+    embeddings,
+    threads: options.threads,
+  }
+}
+
+export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
+  await recognizer.encoder.release()
+  await recognizer.init.release()
+  await recognizer.step.release()
+  recognizer.embeddings.close()
+}
+
+/**
+ * Transcribe one clip greedily.
+ * @param samples 16 kHz mono
+ */
+export async function recognize(
+  recognizer: Recognizer,
+  samples: Float32Array,
+  options: PromptOptions & { readonly maxNewTokens?: number } = {},
+): Promise<Recognition> {
+  const clock = [performance.now()]
+  const lap = () => clock.push(performance.now())
+  const mel = logMel(samples)
+  lap()
+  const features = await encode(recognizer, mel)
+  lap()
+  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features), options)
+  const first = await prefill(recognizer, prompt, features)
+  lap()
+  const { tokens, finished } = await decode(recognizer, prompt, first, options.maxNewTokens ?? MAX_NEW_TOKENS)
+  lap()
+  const raw = recognizer.tokenizer.decode(tokens)
+  const seconds = (i: number) => ((clock[i + 1] ?? 0) - (clock[i] ?? 0)) / 1000
+  const timing = { mel: seconds(0), encoder: seconds(1), prefill: seconds(2), decode: seconds(3) }
+  return { ...parseTranscript(raw, options.language), raw, tokens, finished, timing }
+}
+
+/** mel [1, 128, T] -> audio features [1, N, H] */
+export async function encode(recognizer: Recognizer, mel: Mel): Promise<Tensor> {
+  const feeds = { mel: new Tensor('float32', mel.data, [1, MEL_BINS, mel.frames]) }
+  return output(await recognizer.encoder.run(feeds), 'audio_features')
+}
+
+export function audioTokens(features: Tensor): number {
+  return features.dims[1] ?? 0
+}
+
+/** Run the prompt. logits [1, 1, V] are those of the last position. */
+export async function prefill(
+  recognizer: Recognizer,
+  prompt: Prompt,
+  features: Tensor,
+): Promise<{ logits: Float32Array; cache: Cache }> {
+  const length = prompt.ids.length
+  const results = await recognizer.init.run({
+    input_ids: new Tensor('int64', BigInt64Array.from(prompt.ids, BigInt), [1, length]),
+    position_ids: new Tensor(
+      'int64',
+      BigInt64Array.from({ length }, (_, i) => BigInt(i)),
+      [1, length],
+    ),
+    audio_features: features,
+    audio_offset: new Tensor('int64', BigInt64Array.of(BigInt(prompt.audioOffset)), [1]),
+  })
+  return split(results)
+}
+
+/** Feed one token at `position`. */
+export async function step(
+  recognizer: Recognizer,
+  token: number,
+  position: number,
+  cache: Cache,
+): Promise<{ logits: Float32Array; cache: Cache }> {
+  const hidden = recognizer.config.hiddenSize
+  const embedding = new Float32Array(hidden)
+  recognizer.embeddings.read(token, embedding)
+  const results = await recognizer.step.run({
+    input_embeds: new Tensor('float32', embedding, [1, 1, hidden]),
+    position_ids: new Tensor('int64', BigInt64Array.of(BigInt(position)), [1, 1]),
+    past_keys: cache.keys,
+    past_values: cache.values,
+  })
+  return split(results)
+}
+
+/** Index of the largest logit; the first of equals, as torch.argmax on CPU. */
+export function argmax(logits: Float32Array): number {
+  let best = 0
+  for (let i = 1; i < logits.length; i++) if ((logits[i] as number) > (logits[best] as number)) best = i
+  return best
+}
+
+/** Greedy tokens after the prefill, the end token left out. */
+async function decode(
+  recognizer: Recognizer,
+  prompt: Prompt,
+  first: { logits: Float32Array; cache: Cache },
+  limit: number,
+): Promise<{ tokens: number[]; finished: boolean }> {
+  const tokens: number[] = []
+  let { logits, cache } = first
+  for (;;) {
+    const token = argmax(logits)
+    if (recognizer.config.endIds.includes(token)) return { tokens, finished: true }
+    tokens.push(token)
+    if (tokens.length >= limit) return { tokens, finished: false }
+    const position = prompt.ids.length + tokens.length - 1
+    ;({ logits, cache } = await step(recognizer, token, position, cache))
+  }
+}
+
+function split(results: InferenceSession.OnnxValueMapType): { logits: Float32Array; cache: Cache } {
+  const logits = output(results, 'logits').data
+  if (!(logits instanceof Float32Array)) throw new EvalError('The logits are not float32.')
+  return {
+    logits,
+    cache: { keys: output(results, 'present_keys'), values: output(results, 'present_values') },
+  }
+}
+
+function output(results: InferenceSession.OnnxValueMapType, name: string): Tensor {
+  const value = results[name]
+  if (value instanceof Tensor) return value
+  throw new EvalError(`The graph has no output ${name}; it has ${Object.keys(results).join(', ')}.`)
+}
+
+async function openSession(folder: string, name: string, options: LoadOptions): Promise<InferenceSession> {
+  const path = await variantPath(folder, name, options.variant ?? '')
+  try {
+    return await InferenceSession.create(path, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: options.threads,
+      graphOptimizationLevel: 'all',
+    })
+  } catch (error) {
+    throw new EvalError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)
+  }
+}
+
+async function variantPath(folder: string, name: string, variant: string): Promise<string> {
+  const candidates = [...(variant === '' ? [] : [`${name}.${variant}.onnx`]), `${name}.onnx`]
+  for (const candidate of candidates) {
+    const path = join(folder, candidate)
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path
+  }
+  throw new EvalError(
+    `${folder} holds neither ${candidates.join(' nor ')}.`,
+    'Run the pipeline first, or name another folder.',
+  )
+}

@@ -1,0 +1,25 @@
+import { SPECIAL_TOKENS } from './tokenizer.ts'
+
+export interface Transcript {
+  /** the language the model named; undefined for "None" and for output without the marker */
+  readonly language: string | undefined
+  readonly text: string
+  /** false when `<asr_text>` is missing, so that the whole output counts as text */
+  readonly hasMarker: boolean
+}
+
+/**
+ * Split `language {Name}<asr_text>{text}`.
+ * @param language the language when it was forced: the marker then stands in the prompt, not in the output
+ */
+export function parseTranscript(raw: string, language?: string): Transcript {
+  if (language !== undefined) return { language, text: raw.trim(), hasMarker: true }
+  const at = raw.indexOf(SPECIAL_TOKENS.asrText)
+  if (at < 0) return { language: undefined, text: raw.trim(), hasMarker: false }
+  const named = /^language\s+(\S.*)$/i.exec(raw.slice(0, at).trim())?.[1]
+  return {
+    language: named === undefined || named.toLowerCase() === 'none' ? undefined : named,
+    text: raw.slice(at + SPECIAL_TOKENS.asrText.length).trim(),
+    hasMarker: true,
+  }
+}

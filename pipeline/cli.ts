@@ -1,0 +1,185 @@
+import os from 'node:os'
+import { join } from 'node:path'
+import yargs from 'yargs'
+import { EXIT, Failure } from './failure.ts'
+import { BUNDLED_SPEECH, MODELS, PROJECT } from './models.ts'
+import type { Options } from './options.ts'
+import { STAGE_NAMES, type StageName } from './stages.ts'
+
+const COMMAND = 'npm run pipeline --'
+const MAX_THREADS = 8
+
+/**
+ * Parse the command line.
+ * @returns undefined when help or the version was asked for and printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export async function parseCommandLine(args: readonly string[]): Promise<Options | undefined> {
+  let printed = ''
+  const parsed = await parser().parse([...args], {}, (_error, _argv, output) => {
+    printed = output
+  })
+  if (printed !== '') {
+    process.stdout.write(`${printed}\n`)
+    return undefined
+  }
+  const stages = chosenStages(parsed)
+  if ((parsed.skipEncoder || parsed.skipDecoder) && stages.some((name) => NEEDS_ALL.has(name))) {
+    throw usage('--skip-encoder and --skip-decoder leave a part of the release out.', 'Add --until quantize.')
+  }
+  return {
+    model: parsed.model,
+    output: parsed.output,
+    stages,
+    force: parsed.force,
+    device: parsed.device,
+    opset: parsed.opset,
+    skipEncoder: parsed.skipEncoder,
+    skipDecoder: parsed.skipDecoder,
+    blockSize: parsed.blockSize,
+    accuracyLevel: parsed.accuracyLevel,
+    symmetric: parsed.symmetric,
+    speech: parsed.speech,
+    maxNewTokens: parsed.maxNewTokens,
+    threads: parsed.threads,
+    dryRun: parsed.dryRun,
+    json: parsed.json,
+    debug: parsed.debug,
+    ...(parsed.name !== undefined && { name: parsed.name }),
+    ...(parsed.python !== undefined && { python: parsed.python }),
+    ...(parsed.language !== undefined && { language: parsed.language }),
+    ...(parsed.context !== undefined && { context: parsed.context }),
+    ...(parsed.repo !== undefined && { repo: parsed.repo }),
+  }
+}
+
+const NEEDS_ALL = new Set<StageName>(['validate', 'evaluate', 'package', 'publish'])
+
+function parser() {
+  const stage = { choices: STAGE_NAMES, requiresArg: true } as const
+  return yargs()
+    .scriptName(COMMAND)
+    .usage(
+      '$0 --model MODEL [options]\n\nTurn a Qwen3-ASR checkpoint into a validated, measured, packaged ONNX release.',
+    )
+    .option('model', {
+      type: 'string',
+      requiresArg: true,
+      demandOption: true,
+      describe: `${Object.keys(MODELS).join(', ')}, a checkpoint directory, or a hub id owner/name[@revision]`,
+    })
+    .option('output', {
+      type: 'string',
+      default: join(PROJECT, 'output'),
+      defaultDescription: 'output',
+      describe: 'parent of the model directory',
+    })
+    .option('name', {
+      type: 'string',
+      requiresArg: true,
+      describe: "the release's name (default: from the model)",
+    })
+    .option('only', { ...stage, describe: 'run one stage' })
+    .option('from', { ...stage, describe: 'begin with this stage' })
+    .option('until', { ...stage, describe: 'end with this stage' })
+    .option('force', {
+      type: 'boolean',
+      default: false,
+      describe: 'run stages even when nothing has changed',
+    })
+    .option('python', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'use this interpreter instead of making .venv',
+    })
+    .option('device', { type: 'string', default: 'cpu', describe: 'torch device of the export' })
+    .option('opset', { type: 'number', default: 18, describe: 'ONNX opset of the graphs' })
+    .option('skip-encoder', { type: 'boolean', default: false, describe: 'do not export the encoder' })
+    .option('skip-decoder', { type: 'boolean', default: false, describe: 'do not export the decoder' })
+    .option('block-size', {
+      type: 'number',
+      default: 64,
+      choices: [16, 32, 64, 128, 256],
+      describe: 'weights that share a scale in int4',
+    })
+    .option('accuracy-level', {
+      type: 'number',
+      default: 4,
+      choices: [0, 1, 2, 3, 4],
+      describe: 'MatMulNBits accuracy level',
+    })
+    .option('symmetric', { type: 'boolean', default: false, describe: 'int4 without zero points' })
+    .option('speech', {
+      type: 'string',
+      default: BUNDLED_SPEECH,
+      defaultDescription: 'bundled speech',
+      describe: 'folder with manifest.jsonl to measure WER on',
+    })
+    .option('language', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'force this language, by name or ISO code',
+    })
+    .option('context', { type: 'string', requiresArg: true, describe: 'words the speech may contain' })
+    .option('max-new-tokens', { type: 'number', default: 512, describe: 'token limit of one transcript' })
+    .option('threads', {
+      type: 'number',
+      default: Math.min(MAX_THREADS, os.availableParallelism()),
+      defaultDescription: 'cores, at most 8',
+      describe: 'onnxruntime threads',
+    })
+    .option('repo', { type: 'string', requiresArg: true, describe: 'hub repository that publish names' })
+    .option('dry-run', { type: 'boolean', default: true, describe: 'publish only says what it would upload' })
+    .option('json', { type: 'boolean', default: false, describe: 'one JSON event a line' })
+    .option('debug', { type: 'boolean', default: false, describe: 'show stacks' })
+    .example(`${COMMAND} --model tiny`, 'the checkpoint that ships with the project')
+    .example(`${COMMAND} --model 0.6b --until quantize`, 'export, rewrite and quantize Qwen3-ASR-0.6B')
+    .example(
+      `${COMMAND} --model ./my-finetune --speech ./clips`,
+      'a local checkpoint, measured on your own clips',
+    )
+    .example(`${COMMAND} --model tiny --from validate`, 'measure again')
+    .epilog('Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate failed, 130 interrupted.')
+    .check(checkValues)
+    .strict()
+    .version(false)
+    .wrap(110)
+    .exitProcess(false)
+    .fail((message, error) => {
+      if (error instanceof Failure) throw error
+      throw usage(message ?? error.message, `Run ${COMMAND} --help for all options.`)
+    })
+}
+
+function checkValues(argv: Record<string, unknown>): true {
+  const positive = (name: string) => {
+    const value = argv[name]
+    if (!Number.isInteger(value) || Number(value) < 1)
+      throw usage(`--${name} is ${value}, wanted a whole number above 0.`)
+  }
+  positive('threads')
+  positive('max-new-tokens')
+  if (Number(argv['opset']) < 18 || !Number.isInteger(argv['opset'])) {
+    throw usage(`--opset is ${argv['opset']}, wanted 18 or later.`)
+  }
+  if (Array.isArray(argv['model'])) throw usage('--model is given more than once.')
+  return true
+}
+
+function chosenStages(parsed: {
+  only?: StageName | undefined
+  from?: StageName | undefined
+  until?: StageName | undefined
+}): StageName[] {
+  const { only, from, until } = parsed
+  if (only && (from || until)) throw usage('--only goes without --from and --until.')
+  const first = STAGE_NAMES.indexOf(only ?? from ?? 'export')
+  const last = STAGE_NAMES.indexOf(only ?? until ?? 'publish')
+  if (first > last)
+    throw usage(`--from ${from} comes after --until ${until}.`, `The order is ${STAGE_NAMES.join(', ')}.`)
+  return STAGE_NAMES.slice(first, last + 1)
+}
+
+function usage(message: string, hint = `Run ${COMMAND} --help for all options.`): Failure {
+  return new Failure(message, hint, EXIT.usage)
+}

@@ -1,0 +1,50 @@
+/** Exit codes of every command. */
+export const EXIT = { done: 0, failed: 1, usage: 2, gate: 3, interrupted: 130 } as const
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** A failure the user can act on: what failed with found against wanted, and the next thing to try. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  readonly hint: string
+  readonly exitCode: ExitCode
+
+  constructor(message: string, hint = '', exitCode: ExitCode = EXIT.failed) {
+    super(message)
+    this.hint = hint
+    this.exitCode = exitCode
+  }
+}
+
+/** What a thrown thing means for the user: errors of the libraries carry a `hint`, system errors a `code`. */
+export function describeError(error: unknown): { message: string; hint: string; exitCode: ExitCode } {
+  if (error instanceof Failure) return error
+  if (!(error instanceof Error)) return { message: String(error), hint: '', exitCode: EXIT.failed }
+  const { code, path } = error as NodeJS.ErrnoException
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const message = `The disk is full${path ? ` (writing ${path})` : ''}.`
+    return {
+      message,
+      hint: 'Free space, then run the same command again: it continues.',
+      exitCode: EXIT.failed,
+    }
+  }
+  if (code === 'EACCES' || code === 'EROFS') {
+    return {
+      message: `No permission to write ${path ?? ''}.`,
+      hint: 'Choose another --output.',
+      exitCode: EXIT.failed,
+    }
+  }
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : ''
+  const known = 'hint' in error
+  return {
+    message: error.message,
+    hint: known ? hint : 'Run again with --debug for the stack.',
+    exitCode: EXIT.failed,
+  }
+}
+
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`)
+}

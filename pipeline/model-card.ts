@@ -1,0 +1,86 @@
+import { formatBytes } from './files.ts'
+import { EMBEDDINGS } from './layout.ts'
+
+export interface CardVariant {
+  readonly label: string
+  readonly archive: string
+  readonly archiveBytes: number
+  readonly bytes: number
+  readonly wer: number
+  readonly errors: {
+    readonly words: number
+    readonly substitutions: number
+    readonly deletions: number
+    readonly insertions: number
+  }
+}
+
+export interface Card {
+  readonly name: string
+  readonly base: string
+  readonly quantization: string
+  readonly speech: string
+  readonly normalizer: string
+  readonly utterances: number
+  readonly variants: readonly CardVariant[]
+  readonly parity: readonly {
+    readonly check: string
+    readonly clips: number
+    readonly worst: number
+    readonly tolerance: number
+  }[]
+  readonly command: string
+}
+
+/** README.md of a release. It holds what every run measures alike, so that it is the same wherever it is made. */
+export function modelCard(card: Card): string {
+  const rows = card.variants.map(
+    ({ label, archive, archiveBytes, bytes, wer, errors }) =>
+      `| ${label} | \`${archive}\` | ${formatBytes(archiveBytes)} | ${formatBytes(bytes)} | ${(100 * wer).toFixed(2)} % | ` +
+      `${errors.substitutions} + ${errors.deletions} + ${errors.insertions} of ${errors.words} |`,
+  )
+  const parity = card.parity.map(
+    ({ check, clips, worst, tolerance }) =>
+      `| ${check} | ${clips} | ${tolerance === 0 ? 'identical' : `${worst <= tolerance ? 'at most' : 'above'} ${tolerance}`} |`,
+  )
+  return `---
+license: apache-2.0
+pipeline_tag: automatic-speech-recognition
+library_name: onnxruntime
+base_model: ${card.base}
+tags: [onnx, onnxruntime, qwen3_asr, int4]
+---
+# ${card.name}
+
+${card.base} as ONNX graphs for onnxruntime: an audio encoder and a decoder in two graphs (prompt, one step) over shared weights.
+
+| variant | archive | download | on disk | WER | sub + del + ins |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+
+WER: ${card.utterances} utterances of ${card.speech}, normalizer \`${card.normalizer}\`, greedy, onnxruntime on CPU.
+Speed depends on the machine; the pipeline measures it on yours and writes it to \`results.csv\`.
+
+## Parity with PyTorch
+FP32 graphs in onnxruntime against the checkpoint in PyTorch, largest absolute difference:
+
+| compared | clips | difference |
+|---|---|---|
+${parity.join('\n')}
+
+## Use
+1. 16 kHz mono samples to log-mel features (\`preprocessor_config.json\`), clips below 8000 samples zero-padded.
+2. \`encoder\`: \`mel\` [1, 128, T] gives \`audio_features\` [1, N, H].
+3. \`decoder_init\`: the ids of \`<|im_start|>system\\n<|im_end|>\\n<|im_start|>user\\n<|audio_start|>\`, N times \`<|audio_pad|>\`,
+   \`<|audio_end|><|im_end|>\\n<|im_start|>assistant\\n\`, all from \`tokenizer.json\`; \`audio_offset\` is the index of the first pad.
+4. \`decoder_step\` with rows of \`${EMBEDDINGS}\` (FP16, row-major) until one of \`eos_token_ids\` in \`config.json\`.
+5. The text follows \`<asr_text>\`.
+
+## Quantization
+${card.quantization}. The encoder and the embeddings (FP16) are not quantized; \`encoder.int4.onnx\` is the FP32 encoder under
+the int4 variant's name.
+
+## Reproduce
+\`${card.command}\`
+`
+}

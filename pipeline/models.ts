@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+
+export const PROJECT = join(import.meta.dirname, '..')
+
+/** Sizes of one published model; the source of every shape in the project. */
+export interface ModelShape {
+  readonly encoderLayers: number
+  readonly encoderWidth: number
+  readonly encoderHeads: number
+  readonly encoderFfn: number
+  readonly convChannels: number
+  readonly decoderLayers: number
+  readonly decoderWidth: number
+  readonly decoderFfn: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly vocab: number
+}
+
+export interface KnownModel {
+  /** base name of the release */
+  readonly name: string
+  /** hub repository, or a folder that ships with the project */
+  readonly source: { readonly repo: string; readonly revision: string } | { readonly folder: string }
+  readonly shape?: ModelShape
+  /** highest WER of FP32 on the bundled speech that still counts as right; none where it was not trained for it */
+  readonly maxWer?: number
+}
+
+const DECODER = { decoderLayers: 28, heads: 16, kvHeads: 8, headDim: 128, vocab: 151936, convChannels: 480 }
+
+/** What `--model` knows by name. */
+export const MODELS = {
+  tiny: {
+    name: 'qwen3-asr-tiny',
+    source: { folder: join(PROJECT, 'test', 'fixtures', 'qwen3-asr-tiny') },
+    maxWer: 0.03,
+  },
+  '0.6b': {
+    name: 'qwen3-asr-0.6b',
+    source: { repo: 'Qwen/Qwen3-ASR-0.6B', revision: 'main' },
+    shape: {
+      ...DECODER,
+      encoderLayers: 18,
+      encoderWidth: 896,
+      encoderHeads: 14,
+      encoderFfn: 3584,
+      decoderWidth: 1024,
+      decoderFfn: 3072,
+    },
+  },
+  '1.7b': {
+    name: 'qwen3-asr-1.7b',
+    source: { repo: 'Qwen/Qwen3-ASR-1.7B', revision: 'main' },
+    shape: {
+      ...DECODER,
+      encoderLayers: 24,
+      encoderWidth: 1024,
+      encoderHeads: 16,
+      encoderFfn: 4096,
+      decoderWidth: 2048,
+      decoderFfn: 6144,
+    },
+  },
+} as const satisfies Record<string, KnownModel>
+
+/** Speech with transcripts that ships with the project. */
+export const BUNDLED_SPEECH = join(PROJECT, 'test', 'fixtures', 'speech')
+
+/** int4 may cost this much WER (absolute) against FP32 of the same model on the same clips. */
+export const MAX_INT4_LOSS = 0.03

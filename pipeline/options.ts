@@ -1,0 +1,28 @@
+import type { StageName } from './stages.ts'
+
+/** One run's options, as the command line gives them. */
+export interface Options {
+  readonly model: string
+  readonly name?: string
+  /** parent of the release's own folder */
+  readonly output: string
+  readonly stages: readonly StageName[]
+  readonly force: boolean
+  readonly python?: string
+  readonly device: string
+  readonly opset: number
+  readonly skipEncoder: boolean
+  readonly skipDecoder: boolean
+  readonly blockSize: number
+  readonly accuracyLevel: number
+  readonly symmetric: boolean
+  readonly speech: string
+  readonly language?: string
+  readonly context?: string
+  readonly maxNewTokens: number
+  readonly threads: number
+  readonly dryRun: boolean
+  readonly repo?: string
+  readonly json: boolean
+  readonly debug: boolean
+}

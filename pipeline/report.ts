@@ -1,0 +1,36 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeJson } from './files.ts'
+import type { Layout } from './layout.ts'
+
+const SECTIONS = ['parity', 'evaluation'] as const
+export type Section = (typeof SECTIONS)[number]
+
+/** Where a stage's own section is kept; report.json joins them. */
+export function sectionFile(layout: Layout, section: Section): string {
+  return join(layout.work, `${section}.json`)
+}
+
+export async function writeSection(layout: Layout, section: Section, value: object): Promise<void> {
+  await writeJson(sectionFile(layout, section), value)
+  await joinSections(layout)
+}
+
+/** A section that is about to be made anew must not be mistaken for a result. */
+export async function clearSection(layout: Layout, section: Section): Promise<void> {
+  await rm(sectionFile(layout, section), { force: true })
+  await joinSections(layout)
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each stage knows the shape of what it wrote
+export async function readSection(layout: Layout, section: Section): Promise<any> {
+  const text = await readFile(sectionFile(layout, section), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : JSON.parse(text)
+}
+
+async function joinSections(layout: Layout): Promise<void> {
+  const entries = await Promise.all(
+    SECTIONS.map(async (name) => [name, await readSection(layout, name)] as const),
+  )
+  await writeJson(join(layout.model, 'report.json'), Object.fromEntries(entries))
+}

@@ -1,0 +1,166 @@
+import logUpdate from 'log-update'
+import type { Emit, Event } from './events.ts'
+import { unreachable } from './failure.ts'
+import { formatBytes, formatSeconds } from './files.ts'
+import type { StageName } from './stages.ts'
+
+/** Plain logs say how far a long step is at most this often. */
+const PLAIN_INTERVAL_MS = 15_000
+const FRAME_MS = 120
+const SPINNER = ['-', '\\', '|', '/']
+
+export interface Reporter {
+  readonly emit: Emit
+  close(): void
+}
+
+/** `--json`: one event a line on stdout. */
+export function jsonReporter(): Reporter {
+  return { emit: (event) => process.stdout.write(`${JSON.stringify(event)}\n`), close: () => {} }
+}
+
+/** Lines for logs: no cursor movement, no colours. */
+export function plainReporter(): Reporter {
+  let stage = ''
+  let lastProgress = 0
+  const line = (text: string) => process.stdout.write(`${text}\n`)
+  const emit = (event: Event): void => {
+    if (event.event === 'progress') {
+      const now = performance.now()
+      if (now - lastProgress < PLAIN_INTERVAL_MS) return
+      lastProgress = now
+      line(`[${stage}] ${progressText(event)}`)
+      return
+    }
+    if (event.event === 'stage-start') {
+      stage = event.stage
+      lastProgress = performance.now()
+    }
+    for (const text of linesOf(event)) line(text)
+  }
+  return { emit, close: () => {} }
+}
+
+interface Row {
+  readonly name: StageName
+  state: 'waiting' | 'running' | 'done' | 'skipped' | 'failed'
+  started: number
+  seconds: number
+}
+
+/** One live view of all stages below what has been said so far. */
+export function liveReporter(): Reporter {
+  let rows: Row[] = []
+  let progress: Extract<Event, { event: 'progress' }> | undefined
+  let frame = 0
+  const draw = () => logUpdate(rows.map((row) => rowText(row, progress, frame)).join('\n'))
+  const timer = setInterval(() => {
+    frame++
+    if (rows.length > 0) draw()
+  }, FRAME_MS)
+  timer.unref()
+  const rowOf = (name: StageName) => rows.find((row) => row.name === name)
+
+  const update = (event: Event): void => {
+    if (event.event === 'start') {
+      rows = event.stages.map((name) => ({ name, state: 'waiting', started: 0, seconds: 0 }))
+    } else if (event.event === 'progress') progress = event
+    else if (event.event === 'stage-start') set(rowOf(event.stage), 'running')
+    else if (event.event === 'stage-skip') set(rowOf(event.stage), 'skipped')
+    else if (event.event === 'stage-done') set(rowOf(event.stage), 'done')
+    else if (event.event === 'failure')
+      set(
+        rows.find(({ state }) => state === 'running'),
+        'failed',
+      )
+    if (event.event.startsWith('stage-')) progress = undefined
+  }
+  const emit = (event: Event): void => {
+    update(event)
+    const said = event.event.startsWith('stage-') ? [] : linesOf(event)
+    if (said.length > 0) {
+      logUpdate.clear()
+      process.stdout.write(`${said.join('\n')}\n`)
+    }
+    if (rows.length > 0) draw()
+  }
+  const close = () => {
+    clearInterval(timer)
+    logUpdate.done()
+  }
+  return { emit, close }
+}
+
+/** The lines an event is worth in a log. */
+function linesOf(event: Event): string[] {
+  switch (event.event) {
+    case 'start':
+      return [`${event.model} -> ${event.output}`]
+    case 'stage-start':
+      return [`[${event.stage}] started`]
+    case 'stage-skip':
+      return [`[${event.stage}] skipped: ${event.reason}`]
+    case 'stage-done':
+      return [`[${event.stage}] done in ${formatSeconds(event.seconds)}`]
+    case 'progress':
+      return []
+    case 'note':
+      return [`  ${event.text}`]
+    case 'table':
+      return ['', event.title, ...tableLines(event.columns, event.rows), '']
+    case 'failure':
+      return [`error: ${event.message}`, ...(event.hint ? [`hint: ${event.hint}`] : [])]
+    case 'done':
+      return [`Done in ${formatSeconds(event.seconds)}. ${event.release}`]
+    default:
+      return unreachable(event)
+  }
+}
+
+/** Columns padded to their widest cell; cells that are numbers stand right. */
+export function tableLines(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = columns.map((column, i) =>
+    Math.max(column.length, ...rows.map((row) => row[i]?.length ?? 0)),
+  )
+  const isNumber = columns.map((_, i) => rows.every((row) => /^[\d.,+-]/.test(row[i] ?? '')))
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => (isNumber[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  return [line(columns), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].map(
+    (text) => `  ${text}`,
+  )
+}
+
+function rowText(
+  row: Row,
+  progress: Extract<Event, { event: 'progress' }> | undefined,
+  frame: number,
+): string {
+  const mark = {
+    waiting: ' ',
+    running: SPINNER[frame % SPINNER.length],
+    done: '+',
+    skipped: '=',
+    failed: 'x',
+  }[row.state]
+  const seconds = row.state === 'running' ? (performance.now() - row.started) / 1000 : row.seconds
+  const time = row.state === 'waiting' ? '' : row.state === 'skipped' ? 'unchanged' : formatSeconds(seconds)
+  const detail = row.state === 'running' && progress ? progressText(progress) : ''
+  return `${mark} ${row.name.padEnd(10)}${time.padEnd(12)}${detail}`.trimEnd()
+}
+
+function progressText({ what, done, total, unit }: Extract<Event, { event: 'progress' }>): string {
+  const percent = total > 0 ? Math.floor((100 * done) / total) : 0
+  const amount =
+    unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${done} of ${total} ${unit}`
+  return `${what}: ${amount} (${percent} %)`
+}
+
+function set(row: Row | undefined, state: Row['state']): void {
+  if (!row) return
+  if (state === 'running') row.started = performance.now()
+  else if (row.state === 'running') row.seconds = (performance.now() - row.started) / 1000
+  row.state = state
+}

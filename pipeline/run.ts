@@ -1,0 +1,39 @@
+import { resolve } from 'node:path'
+import { languageName } from '../eval/prompt.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import type { Emit } from './events.ts'
+import { layoutOf } from './layout.ts'
+import type { Options } from './options.ts'
+import { runStages } from './runner.ts'
+import { checkpointFolder, resolveSource } from './source.ts'
+import { findPython, type Python } from './venv.ts'
+
+/** One run: find the checkpoint, check it, run the stages. Everything wrong with the input is found before any work. */
+export async function runPipeline(options: Options, emit: Emit, signal: AbortSignal): Promise<void> {
+  const started = performance.now()
+  if (options.language !== undefined) languageName(options.language)
+  const source = await resolveSource(options.model)
+  const python = once(() =>
+    findPython({ emit, signal, ...(options.python !== undefined && { python: options.python }) }),
+  )
+  const output = resolve(options.output)
+  const folder = await checkpointFolder(source, { python, output, emit, signal })
+  const checkpoint = await readCheckpoint(folder)
+  const name = options.name ?? source.name
+  const layout = layoutOf(output, name)
+  emit({ event: 'start', model: options.model, output: layout.model, stages: options.stages })
+  const { base, flag, maxWer } = source
+  await runStages({ options, name, base, flag, maxWer, checkpoint, layout, emit, signal, python })
+  const release = options.stages.includes('package')
+    ? `The release is in ${layout.release}`
+    : `The model is in ${layout.model}`
+  emit({ event: 'done', seconds: (performance.now() - started) / 1000, release })
+}
+
+function once(make: () => Promise<Python>): () => Promise<Python> {
+  let made: Promise<Python> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}

@@ -1,0 +1,80 @@
+import { stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import type { Emit } from './events.ts'
+import { EXIT, Failure } from './failure.ts'
+import { type KnownModel, MODELS } from './models.ts'
+import { runPython } from './python.ts'
+import type { Python } from './venv.ts'
+
+/** Where a model comes from and what its release is called. */
+export interface Source {
+  readonly name: string
+  /** for the model card: a hub id or the checkpoint folder's base name */
+  readonly base: string
+  /** how to name it on the command line, without a path of this machine */
+  readonly flag: string
+  readonly maxWer: number | undefined
+  readonly place: KnownModel['source']
+}
+
+const HUB_ID = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/
+
+/**
+ * What `--model` means: a name of the model table, a directory, or a hub id with an optional @revision.
+ * @throws Failure (wrong usage) for anything else
+ */
+export async function resolveSource(model: string): Promise<Source> {
+  const known: KnownModel | undefined = Object.entries(MODELS).find(
+    ([key]) => key === model.toLowerCase(),
+  )?.[1]
+  if (known) {
+    const base = 'repo' in known.source ? known.source.repo : known.name
+    return { name: known.name, base, flag: model, maxWer: known.maxWer, place: known.source }
+  }
+  const info = await stat(model).catch(() => undefined)
+  if (info?.isDirectory()) {
+    const folder = resolve(model)
+    const base = basename(folder)
+    return { name: releaseName(base), base, flag: `path/to/${base}`, maxWer: undefined, place: { folder } }
+  }
+  const [, repo, revision = 'main'] = HUB_ID.exec(model) ?? []
+  if (repo === undefined || info || model.startsWith('.')) throw unknownModel(model)
+  return {
+    name: releaseName(basename(repo)),
+    base: repo,
+    flag: model,
+    maxWer: undefined,
+    place: { repo, revision },
+  }
+}
+
+/** The checkpoint directory, downloaded first when it is on the hub. */
+export async function checkpointFolder(
+  source: Source,
+  context: { python: () => Promise<Python>; output: string; emit: Emit; signal: AbortSignal },
+): Promise<string> {
+  if ('folder' in source.place) return source.place.folder
+  const { repo, revision } = source.place
+  context.emit({ event: 'note', text: `Fetching ${repo}@${revision} from the hub` })
+  const result = await runPython('download.py', [repo, revision], {
+    python: (await context.python()).path,
+    log: join(context.output, `${source.name}.download.log`),
+    signal: context.signal,
+    onProgress: (progress) => context.emit({ ...progress, event: 'progress' }),
+    env: { HF_HUB_OFFLINE: '0' },
+  })
+  context.emit({ event: 'note', text: `${repo} is at commit ${result['commit']}` })
+  return String(result['folder'])
+}
+
+function releaseName(base: string): string {
+  return base.toLowerCase().replace(/-hf$/, '')
+}
+
+function unknownModel(model: string): Failure {
+  return new Failure(
+    `Unknown model "${model}".`,
+    `Use one of ${Object.keys(MODELS).join(', ')}, a checkpoint directory, or a hub id such as Qwen/Qwen3-ASR-0.6B.`,
+    EXIT.usage,
+  )
+}

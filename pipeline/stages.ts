@@ -1,0 +1,62 @@
+import type { Checkpoint } from './checkpoint.ts'
+import type { Emit } from './events.ts'
+import type { Layout } from './layout.ts'
+import type { Options } from './options.ts'
+import { evaluateStage } from './stages/evaluate.ts'
+import { exportStage } from './stages/export.ts'
+import { packageStage } from './stages/package.ts'
+import { publishStage } from './stages/publish.ts'
+import { quantizeStage } from './stages/quantize.ts'
+import { rewriteStage } from './stages/rewrite.ts'
+import { validateStage } from './stages/validate.ts'
+import type { Python } from './venv.ts'
+
+/** In the order in which they run. */
+export const STAGE_NAMES = [
+  'export',
+  'rewrite',
+  'quantize',
+  'validate',
+  'evaluate',
+  'package',
+  'publish',
+] as const
+
+export type StageName = (typeof STAGE_NAMES)[number]
+
+/** What a stage is given. */
+export interface Run {
+  readonly options: Options
+  readonly name: string
+  /** a hub id or the checkpoint folder's base name */
+  readonly base: string
+  /** how `--model` names it, without a path of this machine */
+  readonly flag: string
+  readonly maxWer: number | undefined
+  readonly checkpoint: Checkpoint
+  readonly layout: Layout
+  readonly emit: Emit
+  readonly signal: AbortSignal
+  python(): Promise<Python>
+}
+
+export interface Stage {
+  readonly name: StageName
+  /** what else than the stages before it decides its result; their fingerprints are added by the runner */
+  inputs(run: Run): Promise<Readonly<Record<string, unknown>>>
+  /** files it leaves behind */
+  outputs(run: Run): readonly string[]
+  run(run: Run): Promise<void>
+  /** runs every time: it leaves nothing behind */
+  readonly always?: true
+}
+
+export const STAGES: Readonly<Record<StageName, Stage>> = {
+  export: exportStage,
+  rewrite: rewriteStage,
+  quantize: quantizeStage,
+  validate: validateStage,
+  evaluate: evaluateStage,
+  package: packageStage,
+  publish: publishStage,
+}

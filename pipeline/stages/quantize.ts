@@ -1,0 +1,84 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readJson } from '../../eval/release-config.ts'
+import { makeTokenizer } from '../../eval/tokenizer.ts'
+import { alias } from '../../graph-tools/alias.ts'
+import type { Model } from '../../graph-tools/model.ts'
+import { exists, freshFolder, writeJson } from '../files.ts'
+import { DECODERS, decoderData, graphFile } from '../layout.ts'
+import { runPython } from '../python.ts'
+import { releaseConfig } from '../release-config.ts'
+import type { Run, Stage } from '../stages.ts'
+import { identifySources } from '../stamp.ts'
+import { pythonOptions } from './export.ts'
+import { readModel, shareDecoders } from './rewrite.ts'
+
+/** int4 decoders by onnxruntime's quantizer, shared again natively; the encoder's int4 name; config.json. */
+export const quantizeStage: Stage = {
+  name: 'quantize',
+  async inputs({ options: { blockSize, accuracyLevel, symmetric } }) {
+    return { options: { blockSize, accuracyLevel, symmetric }, config: await identifySources(['pipeline']) }
+  },
+  outputs: ({ layout, options }) =>
+    [
+      ...(options.skipEncoder ? [] : [graphFile('encoder', 'int4')]),
+      ...(options.skipDecoder
+        ? []
+        : [...DECODERS.map((name) => graphFile(name, 'int4')), decoderData('int4')]),
+      'config.json',
+    ].map((name) => join(layout.model, name)),
+  async run(run) {
+    const { model } = run.layout
+    if (await exists(join(model, graphFile('decoder_init', '')))) await quantizeDecoders(run)
+    const encoder = join(model, graphFile('encoder', ''))
+    if (await exists(encoder)) {
+      const kind = await alias(encoder, join(model, graphFile('encoder', 'int4')))
+      run.emit({
+        event: 'note',
+        text: `${graphFile('encoder', 'int4')} is a ${kind} of ${graphFile('encoder', '')}`,
+      })
+    }
+    await writeConfig(run)
+  },
+}
+
+/** How the int4 weights were made, as config.json and the model card say it. */
+export function quantizationTag({ blockSize, accuracyLevel, symmetric }: Run['options']): string {
+  const kind = symmetric ? 'symmetric' : 'asymmetric'
+  return `int4 MatMulNBits round-to-nearest, block ${blockSize}, ${kind}, accuracy level ${accuracyLevel}`
+}
+
+async function quantizeDecoders(run: Run): Promise<void> {
+  const { blockSize, accuracyLevel, symmetric } = run.options
+  const { model, work } = run.layout
+  const out = join(work, 'quantize')
+  await freshFolder(out)
+  await runPython(
+    'quantize.py',
+    [
+      ...['--models', ...DECODERS.map((name) => join(model, graphFile(name, ''))), '--out', out],
+      ...['--block-size', String(blockSize), '--accuracy-level', String(accuracyLevel)],
+      ...(symmetric ? ['--symmetric'] : []),
+    ],
+    await pythonOptions(run, 'quantize'),
+  )
+  const models: Model[] = []
+  for (const name of DECODERS) models.push(await readModel(join(out, graphFile(name, 'int4'))))
+  await shareDecoders(run, models, out, 'int4')
+  await rm(out, { recursive: true })
+}
+
+async function writeConfig(run: Run): Promise<void> {
+  const { model } = run.layout
+  const tokenizer = makeTokenizer(
+    await readJson(join(model, 'tokenizer.json')),
+    await readJson(join(model, 'tokenizer_config.json')),
+  )
+  const tag = quantizationTag(run.options)
+  const quantization = Object.fromEntries([
+    ...['encoder', ...DECODERS].map((graph) => [graph, 'float32']),
+    ['encoder.int4', 'float32'],
+    ...DECODERS.map((graph) => [`${graph}.int4`, tag]),
+  ])
+  await writeJson(join(model, 'config.json'), releaseConfig(run.checkpoint, tokenizer, quantization))
+}

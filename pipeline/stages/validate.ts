@@ -1,0 +1,242 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { loadClip, SAMPLE_RATE } from '../../eval/audio.ts'
+import { describeMachine } from '../../eval/machine.ts'
+import {
+  type Agreement,
+  type Comparison,
+  compareClip,
+  compareTokens,
+  measureAgreement,
+  passes,
+} from '../../eval/parity.ts'
+import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
+import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
+import { readSpeechFolder } from '../../eval/speech.ts'
+import { EXIT, Failure } from '../failure.ts'
+import { freshFolder, writeJson } from '../files.ts'
+import { BUNDLED_SPEECH } from '../models.ts'
+import { runPython } from '../python.ts'
+import { clearSection, sectionFile, writeSection } from '../report.ts'
+import type { Run, Stage } from '../stages.ts'
+import { identify, identifySources } from '../stamp.ts'
+import { checkpointFile, pythonOptions } from './export.ts'
+
+/** Around the window sizes: the half-second minimum, one chunk of 1 s, one attention window of 8 s, four windows. */
+const STRADDLING_SECONDS = [0.1, 0.99, 1.0, 1.01, 7.99, 8.01, 31]
+/** Rows of logits compared on each of these clips: the prefill and some steps. */
+const LOGIT_ROWS = 16
+/** Longer clips are compared up to their features and logits, not by tokens. */
+const TOKENS_BELOW_SECONDS = 30
+
+interface ParityClip {
+  readonly id: string
+  readonly samples: Float32Array
+  readonly compares: 'stages' | 'tokens'
+}
+
+/** Parity gates: onnxruntime-node on the rewritten release against PyTorch on the checkpoint. */
+export const validateStage: Stage = {
+  name: 'validate',
+  async inputs({ options }) {
+    return {
+      sources: await identifySources(['eval', 'pipeline/stages']),
+      speech: await identify(join(BUNDLED_SPEECH, 'manifest.jsonl')),
+      options: { maxNewTokens: options.maxNewTokens },
+    }
+  },
+  outputs: ({ layout }) => [sectionFile(layout, 'parity')],
+  async run(run) {
+    await clearSection(run.layout, 'parity')
+    const folder = join(run.layout.work, 'validate')
+    await freshFolder(folder)
+    const clips = await parityClips()
+    await dumpReference(run, clips, folder)
+    const index = await readReferenceIndex(folder)
+    const compared = await withRecognizer(run, '', (recognizer) => compareAll(run, recognizer, clips, folder))
+    const agreement = await withRecognizer(run, 'int4', (recognizer) =>
+      agreeAll(run, recognizer, clips, folder),
+    )
+    const summary = {
+      ...summarize(compared, agreement),
+      reference: index.versions,
+      machine: describeMachine(run.options.threads),
+    }
+    await writeSection(run.layout, 'parity', { ...summary, comparisons: compared })
+    report(run, summary)
+    const failed = compared.filter((comparison) => !passes(comparison))
+    if (failed.length > 0) throw gateFailure(failed)
+  },
+}
+
+/** The bundled utterances, and cuts of them joined to the straddling lengths. */
+async function parityClips(): Promise<ParityClip[]> {
+  const utterances = await readSpeechFolder(BUNDLED_SPEECH)
+  const clips: ParityClip[] = []
+  for (const { id, path } of utterances)
+    clips.push({ id, samples: (await loadClip(path)).samples, compares: 'tokens' })
+  const joined = Float32Array.from(clips.flatMap(({ samples }) => [...samples]))
+  const cuts = STRADDLING_SECONDS.map((seconds): ParityClip => {
+    const samples = joined.slice(0, Math.round(seconds * SAMPLE_RATE))
+    return { id: `cut-${seconds.toFixed(2)}-s`, samples, compares: 'stages' }
+  })
+  return [...cuts, ...clips.filter(({ samples }) => samples.length < TOKENS_BELOW_SECONDS * SAMPLE_RATE)]
+}
+
+async function dumpReference(run: Run, clips: readonly ParityClip[], folder: string): Promise<void> {
+  const list = []
+  await mkdir(join(folder, 'samples'))
+  for (const { id, samples, compares } of clips) {
+    const file = join(folder, 'samples', `${id}.f32`)
+    await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength))
+    list.push({ id, file, steps: compares === 'stages' ? LOGIT_ROWS : 0 })
+  }
+  await writeJson(join(folder, 'clips.json'), list)
+  await runPython(
+    'reference.py',
+    [
+      ...['--checkpoint', checkpointFile(run.layout.work), '--processor', run.layout.model],
+      ...[
+        '--config',
+        join(run.layout.model, 'config.json'),
+        '--clips',
+        join(folder, 'clips.json'),
+        '--out',
+        folder,
+      ],
+      ...['--max-new-tokens', String(run.options.maxNewTokens)],
+    ],
+    await pythonOptions(run, 'validate'),
+  )
+}
+
+async function withRecognizer<T>(
+  run: Run,
+  variant: string,
+  use: (recognizer: Recognizer) => Promise<T>,
+): Promise<T> {
+  const recognizer = await loadRecognizer(run.layout.model, { variant, threads: run.options.threads })
+  try {
+    return await use(recognizer)
+  } finally {
+    await releaseRecognizer(recognizer)
+  }
+}
+
+async function compareAll(
+  run: Run,
+  recognizer: Recognizer,
+  clips: readonly ParityClip[],
+  folder: string,
+): Promise<Comparison[]> {
+  const out: Comparison[] = []
+  for await (const { clip, reference } of references(run, clips, folder, 'FP32 parity')) {
+    out.push(...(await compareClip(recognizer, clip.samples, reference)))
+    if (clip.compares === 'tokens') {
+      out.push(await compareTokens(recognizer, clip.samples, reference, run.options.maxNewTokens))
+    }
+  }
+  return out
+}
+
+async function agreeAll(
+  run: Run,
+  recognizer: Recognizer,
+  clips: readonly ParityClip[],
+  folder: string,
+): Promise<Agreement[]> {
+  const out: Agreement[] = []
+  const cuts = clips.filter(({ compares }) => compares === 'stages')
+  for await (const { clip, reference } of references(run, cuts, folder, 'int4 agreement')) {
+    out.push(await measureAgreement(recognizer, clip.samples, reference))
+  }
+  return out
+}
+
+async function* references(
+  run: Run,
+  clips: readonly ParityClip[],
+  folder: string,
+  what: string,
+): AsyncGenerator<{ clip: ParityClip; reference: Reference }> {
+  const { clips: entries } = await readReferenceIndex(folder)
+  for (const [i, clip] of clips.entries()) {
+    run.signal.throwIfAborted()
+    const entry = entries.find(({ id }) => id === clip.id)
+    if (!entry) throw new Failure(`python/reference.py left out the clip ${clip.id}.`)
+    yield { clip, reference: await readReference(folder, entry) }
+    run.emit({ event: 'progress', what, done: i + 1, total: clips.length, unit: 'clips' })
+  }
+}
+
+interface CheckSummary {
+  readonly check: string
+  readonly clips: number
+  readonly worst: number
+  readonly worstClip: string
+  readonly tolerance: number
+  readonly pass: boolean
+}
+
+function summarize(compared: readonly Comparison[], agreement: readonly Agreement[]) {
+  const checks = [...new Set(compared.map(({ check }) => check))].map((check): CheckSummary => {
+    const all = compared.filter((comparison) => comparison.check === check)
+    const worst = all.reduce((a, b) => (b.worst > a.worst || Number.isNaN(b.worst) ? b : a))
+    const { tolerance, clip } = worst
+    return {
+      check,
+      clips: all.length,
+      worst: worst.worst,
+      worstClip: clip,
+      tolerance,
+      pass: all.every(passes),
+    }
+  })
+  const positions = agreement.reduce((sum, clip) => sum + clip.positions, 0)
+  return {
+    verdict: checks.every(({ pass }) => pass) ? 'pass' : 'fail',
+    checks,
+    int4: {
+      positions,
+      sameTop1: agreement.reduce((sum, clip) => sum + clip.sameTop1, 0),
+      meanCosine: agreement.reduce((sum, clip) => sum + clip.cosine, 0) / positions,
+    },
+  }
+}
+
+function report(
+  run: Run,
+  { checks, int4, verdict, reference }: ReturnType<typeof summarize> & { reference: object },
+): void {
+  run.emit({
+    event: 'table',
+    title: `Parity of FP32 with PyTorch (${Object.entries(reference)
+      .map((pair) => pair.join(' '))
+      .join(', ')}): ${verdict}`,
+    columns: ['check', 'clips', 'worst', 'tolerance', 'verdict', 'worst clip'],
+    rows: checks.map((row) => [
+      row.check,
+      String(row.clips),
+      row.tolerance === 0 ? String(row.worst) : row.worst.toExponential(1),
+      row.tolerance === 0 ? 'identical' : `${row.tolerance}`,
+      row.pass ? 'pass' : 'FAIL',
+      row.worstClip,
+    ]),
+  })
+  run.emit({
+    event: 'note',
+    text:
+      `int4 logits along PyTorch's tokens: mean cosine ${int4.meanCosine.toFixed(5)}, ` +
+      `same top-1 at ${int4.sameTop1} of ${int4.positions} positions`,
+  })
+}
+
+function gateFailure(failed: readonly Comparison[]): Failure {
+  const [first] = failed
+  return new Failure(
+    `The parity gate failed: ${failed.length} comparisons, first ${first?.check} of ${first?.clip}: ` +
+      `difference ${first?.worst}, wanted at most ${first?.tolerance}.`,
+    'All comparisons are in report.json. Nothing was packaged.',
+    EXIT.gate,
+  )
+}

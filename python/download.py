@@ -1,0 +1,52 @@
+"""Download a checkpoint from the hub into its cache, and say where it is.
+
+python download.py OWNER/NAME REVISION
+"""
+
+import sys
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from tqdm import tqdm
+
+from protocol import UserError, emit, progress, reporting
+
+FILES = ["*.json", "*.safetensors", "*.txt"]
+
+
+class Bar(tqdm):
+    """Passes byte counts on instead of drawing."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        kwargs.pop("name", None)
+        super().__init__(*args, **{**kwargs, "disable": False, "file": sys.stderr, "mininterval": 1})
+
+    def update(self, n=1):
+        drawn = super().update(n)
+        if self.unit == "B" and self.total:
+            progress("download", int(self.n), int(self.total), "bytes")
+        return drawn
+
+
+def main(repo: str, revision: str) -> None:
+    with reporting():
+        try:
+            folder = snapshot_download(repo, revision=revision, allow_patterns=FILES, tqdm_class=Bar)
+        except GatedRepoError:
+            raise UserError(f"{repo} is gated.", "Accept its terms on the hub and set HF_TOKEN.") from None
+        except RevisionNotFoundError:
+            raise UserError(f"{repo} has no revision {revision}.", "Give --model owner/name@revision.") from None
+        except RepositoryNotFoundError:
+            raise UserError(f"The hub has no model {repo}, or it is private.", "Check the name; set HF_TOKEN.") from None
+        except (HfHubHTTPError, OSError) as error:
+            if getattr(error, "errno", None) in (28, 122):
+                raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"Downloading {repo} failed: {reason}", "Check the network and run again: finished files are kept."
+            ) from None
+        emit("result", folder=folder, commit=folder.rstrip("/").rsplit("/", 1)[-1])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
