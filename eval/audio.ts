@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { EvalError } from './eval-error.ts'
 import { decodeFlac } from './flac.ts'
 import { resample } from './resample.ts'
+import { SpeechError } from './speech-error.ts'
 import { type DecodedAudio, decodeWav } from './wav.ts'
 
 /** What the model hears: 16 kHz mono. */
@@ -20,24 +20,24 @@ export interface Clip {
 
 /**
  * Read a WAV or FLAC file (told by its first bytes, not its name), mix to mono, resample to 16 kHz.
- * @throws EvalError naming the file when it is missing, empty, too short or not audio
+ * @throws SpeechError naming the file when it is missing, empty, too short or not audio
  */
 export async function loadClip(path: string): Promise<Clip> {
   try {
     return toClip(await decode(await readFile(path)))
   } catch (error) {
-    if (error instanceof EvalError) throw new EvalError(`${path}: ${error.message}`, error.hint)
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new EvalError(`${path} does not exist.`)
+    if (error instanceof SpeechError) throw new SpeechError(`${path}: ${error.message}`, error.hint)
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new SpeechError(`${path} does not exist.`)
     throw error
   }
 }
 
 async function decode(bytes: Uint8Array): Promise<DecodedAudio> {
   const magic = Buffer.from(bytes.subarray(0, 12)).toString('latin1')
-  if (bytes.length === 0) throw new EvalError('The file is empty (0 bytes).')
+  if (bytes.length === 0) throw new SpeechError('The file is empty (0 bytes).')
   if (magic.startsWith('fLaC')) return decodeFlac(bytes)
   if (magic.startsWith('RIFF') && magic.endsWith('WAVE')) return decodeWav(bytes)
-  throw new EvalError(
+  throw new SpeechError(
     `The file begins with ${JSON.stringify(magic.slice(0, 4))}, wanted FLAC ("fLaC") or WAV ("RIFF").`,
     'Convert it: ffmpeg -i IN -ar 16000 -ac 1 OUT.wav',
   )
@@ -46,7 +46,7 @@ async function decode(bytes: Uint8Array): Promise<DecodedAudio> {
 function toClip(audio: DecodedAudio): Clip {
   const samples = resample(mixDown(audio.channels), audio.sampleRate, SAMPLE_RATE)
   if (samples.length < SHORTEST) {
-    throw new EvalError(
+    throw new SpeechError(
       `The clip has ${samples.length} samples at 16 kHz, wanted at least ${SHORTEST} (10 ms).`,
     )
   }
@@ -60,7 +60,7 @@ function toClip(audio: DecodedAudio): Clip {
 
 function mixDown(channels: readonly Float32Array[]): Float32Array {
   const [first] = channels
-  if (first === undefined) throw new EvalError('The file has no channels.')
+  if (first === undefined) throw new SpeechError('The file has no channels.')
   if (channels.length === 1) return first
   return first.map((_, i) => channels.reduce((sum, channel) => sum + (channel[i] ?? 0), 0) / channels.length)
 }

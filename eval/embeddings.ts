@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { EvalError } from './eval-error.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** Rows of embed_tokens.bin, read and widened one at a time: the table is never in memory. */
 export interface EmbeddingTable {
@@ -13,7 +13,7 @@ const widened = widenAll()
 /**
  * @param path headerless little-endian row-major FP16
  * @param shape [vocab, hidden]
- * @throws EvalError when the file has another size
+ * @throws SpeechError when the file has another size
  */
 export function openEmbeddings(path: string, shape: readonly [number, number]): EmbeddingTable {
   const [vocab, hidden] = shape
@@ -21,7 +21,7 @@ export function openEmbeddings(path: string, shape: readonly [number, number]): 
   const bytes = fstatSync(file).size
   if (bytes !== vocab * hidden * 2) {
     closeSync(file)
-    throw new EvalError(
+    throw new SpeechError(
       `${path} has ${bytes} bytes, wanted ${vocab * hidden * 2} ([${vocab}, ${hidden}] float16).`,
     )
   }

@@ -41,7 +41,7 @@ export type MeasureOptions = PromptOptions & { readonly maxNewTokens?: number }
 
 /**
  * Transcribe utterances one after the other, after one warm-up run on the first that can be read.
- * @throws EvalError only for what is wrong with the release; clips that cannot be read are yielded
+ * @throws SpeechError only for what is wrong with the release; clips that cannot be read are yielded
  */
 export async function* measure(
   recognizer: Recognizer,

@@ -1,4 +1,4 @@
-import { EvalError } from './eval-error.ts'
+import { SpeechError } from './speech-error.ts'
 import { SPECIAL_TOKENS, type Tokenizer } from './tokenizer.ts'
 
 export interface PromptOptions {
@@ -65,7 +65,7 @@ export function buildPrompt(tokenizer: Tokenizer, audioTokens: number, options: 
 
 /**
  * The model's name of a language given by name or ISO code, in any case.
- * @throws EvalError listing the languages
+ * @throws SpeechError listing the languages
  */
 export function languageName(language: string): string {
   const wanted = language.toLowerCase()
@@ -73,7 +73,7 @@ export function languageName(language: string): string {
     ([code, name]) => code === wanted || name.toLowerCase() === wanted,
   )
   if (found) return found[1]
-  throw new EvalError(
+  throw new SpeechError(
     `"${language}" is no language of Qwen3-ASR.`,
     `One of: ${Object.values(LANGUAGES).join(', ')}, or its ISO code.`,
   )

@@ -2,10 +2,10 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
-import { EvalError } from './eval-error.ts'
 import { logMel, MEL_BINS, type Mel } from './mel.ts'
 import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
 import { type ReleaseConfig, readJson, readReleaseConfig } from './release-config.ts'
+import { SpeechError } from './speech-error.ts'
 import { makeTokenizer, type Tokenizer } from './tokenizer.ts'
 import { parseTranscript, type Transcript } from './transcript.ts'
 
@@ -52,7 +52,7 @@ export interface Recognition extends Transcript {
 
 /**
  * Load a release directory. A file of the variant that is missing is replaced by its FP32 one.
- * @throws EvalError when a file is missing or the runtime refuses it
+ * @throws SpeechError when a file is missing or the runtime refuses it
  */
 export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
   const config = await readReleaseConfig(folder)
@@ -183,7 +183,7 @@ async function decode(
 
 function split(results: InferenceSession.OnnxValueMapType): { logits: Float32Array; cache: Cache } {
   const logits = output(results, 'logits').data
-  if (!(logits instanceof Float32Array)) throw new EvalError('The logits are not float32.')
+  if (!(logits instanceof Float32Array)) throw new SpeechError('The logits are not float32.')
   return {
     logits,
     cache: { keys: output(results, 'present_keys'), values: output(results, 'present_values') },
@@ -193,7 +193,7 @@ function split(results: InferenceSession.OnnxValueMapType): { logits: Float32Arr
 function output(results: InferenceSession.OnnxValueMapType, name: string): Tensor {
   const value = results[name]
   if (value instanceof Tensor) return value
-  throw new EvalError(`The graph has no output ${name}; it has ${Object.keys(results).join(', ')}.`)
+  throw new SpeechError(`The graph has no output ${name}; it has ${Object.keys(results).join(', ')}.`)
 }
 
 async function openSession(folder: string, name: string, options: LoadOptions): Promise<InferenceSession> {
@@ -205,7 +205,7 @@ async function openSession(folder: string, name: string, options: LoadOptions): 
       graphOptimizationLevel: 'all',
     })
   } catch (error) {
-    throw new EvalError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)
+    throw new SpeechError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)
   }
 }
 
@@ -221,7 +221,7 @@ async function variantPath(folder: string, name: string, variant: string): Promi
     )
       return path
   }
-  throw new EvalError(
+  throw new SpeechError(
     `${folder} holds neither ${candidates.join(' nor ')}.`,
     'Run the pipeline first, or name another folder.',
   )

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EvalError } from './eval-error.ts'
 import { readJson } from './release-config.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** A float32 array that python/reference.py dumped. */
 export interface ReferenceArray {
@@ -63,7 +63,7 @@ async function readArray(folder: string, { file, shape }: IndexedArray): Promise
   const bytes = await readFile(join(folder, file))
   const count = shape.reduce((product, size) => product * size, 1)
   if (bytes.length !== count * 4) {
-    throw new EvalError(`${file} has ${bytes.length} bytes, wanted ${count * 4} for [${shape.join(', ')}].`)
+    throw new SpeechError(`${file} has ${bytes.length} bytes, wanted ${count * 4} for [${shape.join(', ')}].`)
   }
   return { data: new Float32Array(bytes.buffer, bytes.byteOffset, count), shape }
 }

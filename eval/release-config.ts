@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EvalError } from './eval-error.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** The parts of a release's config.json that a reader needs. */
 export interface ReleaseConfig {
@@ -15,13 +15,13 @@ export interface ReleaseConfig {
 
 /**
  * Read config.json of a release directory.
- * @throws EvalError when it is missing, of another model type, or its table is not FP16
+ * @throws SpeechError when it is missing, of another model type, or its table is not FP16
  */
 export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> {
   const config = await readJson(join(folder, 'config.json'))
   const { decoder, special_tokens: special } = config
   if (config.model_type !== 'qwen3_asr' || !decoder || !special || config.embed_tokens_dtype !== 'float16') {
-    throw new EvalError(
+    throw new SpeechError(
       `${folder}/config.json describes ${config.model_type ?? 'no model'} with ${config.embed_tokens_dtype ?? 'float32'} ` +
         'embeddings, wanted qwen3_asr with float16.',
     )
@@ -44,7 +44,7 @@ export async function readJson(path: string): Promise<any> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new EvalError(
+    throw new SpeechError(
       `${path} is missing.`,
       'A release directory holds it; give the folder that contains encoder.onnx.',
     )
@@ -52,6 +52,6 @@ export async function readJson(path: string): Promise<any> {
   try {
     return JSON.parse(text)
   } catch {
-    throw new EvalError(`${path} is no JSON.`)
+    throw new SpeechError(`${path} is no JSON.`)
   }
 }

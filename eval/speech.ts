@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EvalError } from './eval-error.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** One recording with its reference transcript. */
 export interface Utterance {
@@ -12,20 +12,20 @@ export interface Utterance {
 /**
  * Read a folder of recordings: manifest.jsonl, one object a line with `file` and `text` (and `id`).
  * Lines whose text is null have no reference and are left out.
- * @throws EvalError naming the line that is malformed
+ * @throws SpeechError naming the line that is malformed
  */
 export async function readSpeechFolder(folder: string): Promise<Utterance[]> {
   const path = join(folder, 'manifest.jsonl')
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
-    throw new EvalError(
+    throw new SpeechError(
       `${folder} holds no manifest.jsonl.`,
       'One JSON object a line: {"file": "a.flac", "text": "..."}',
     )
   })
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   const utterances = lines.flatMap((line, index) => readLine(line, `${path}, line ${index + 1}`, folder))
-  if (utterances.length === 0) throw new EvalError(`${path} lists no utterance with a transcript.`)
+  if (utterances.length === 0) throw new SpeechError(`${path} lists no utterance with a transcript.`)
   return utterances
 }
 
@@ -34,11 +34,11 @@ function readLine(line: string, where: string, folder: string): Utterance[] {
   try {
     entry = JSON.parse(line)
   } catch {
-    throw new EvalError(`${where} is no JSON.`)
+    throw new SpeechError(`${where} is no JSON.`)
   }
   if (entry.text === null) return []
   if (typeof entry.file !== 'string' || typeof entry.text !== 'string') {
-    throw new EvalError(`${where} has no "file" and "text".`)
+    throw new SpeechError(`${where} has no "file" and "text".`)
   }
   return [{ id: String(entry.id ?? entry.file), path: join(folder, entry.file), text: entry.text }]
 }

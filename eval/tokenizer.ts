@@ -1,5 +1,5 @@
 import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers'
-import { EvalError } from './eval-error.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** Token strings that every Qwen3-ASR tokenizer must know. */
 export const SPECIAL_TOKENS = {
@@ -22,14 +22,14 @@ export interface Tokenizer {
 /**
  * @param tokenizerJson parsed tokenizer.json
  * @param tokenizerConfig parsed tokenizer_config.json
- * @throws EvalError when a token that the prompt needs is missing
+ * @throws SpeechError when a token that the prompt needs is missing
  */
 export function makeTokenizer(tokenizerJson: object, tokenizerConfig: object): Tokenizer {
   const inner = new HfTokenizer(tokenizerJson, tokenizerConfig)
   const idOf = (token: string): number => {
     const id = inner.token_to_id(token)
     if (id === undefined)
-      throw new EvalError(`The tokenizer has no token ${token}.`, 'Use the files of one checkpoint.')
+      throw new SpeechError(`The tokenizer has no token ${token}.`, 'Use the files of one checkpoint.')
     return id
   }
   for (const token of Object.values(SPECIAL_TOKENS)) idOf(token)

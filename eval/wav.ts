@@ -1,4 +1,4 @@
-import { EvalError } from './eval-error.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** Samples as they are in a file: one array for each channel, full scale is 1. */
 export interface DecodedAudio {
@@ -20,7 +20,7 @@ interface Format {
 /**
  * Decode a RIFF/WAVE file: PCM of 8, 16, 24 or 32 bits, 32- and 64-bit float, WAVE_FORMAT_EXTENSIBLE.
  * Integers are divided by 2^(bits-1), as soundfile and torchaudio do.
- * @throws EvalError for other encodings and for damaged headers
+ * @throws SpeechError for other encodings and for damaged headers
  */
 export function decodeWav(bytes: Uint8Array): DecodedAudio {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -28,10 +28,10 @@ export function decodeWav(bytes: Uint8Array): DecodedAudio {
   for (const chunk of riffChunks(view)) {
     if (chunk.id === 'fmt ') format = readFormat(view, chunk.start, chunk.end)
     if (chunk.id !== 'data') continue
-    if (format === undefined) throw new EvalError('The WAV file has its data before its format.')
+    if (format === undefined) throw new SpeechError('The WAV file has its data before its format.')
     return deinterleave(view, chunk.start, chunk.end, format)
   }
-  throw new EvalError(`The WAV file has no ${format ? 'data' : 'fmt'} chunk.`)
+  throw new SpeechError(`The WAV file has no ${format ? 'data' : 'fmt'} chunk.`)
 }
 
 function* riffChunks(view: DataView): Generator<{ id: string; start: number; end: number }> {
@@ -51,7 +51,7 @@ function fourCharacters(view: DataView, at: number): string {
 
 function readFormat(view: DataView, start: number, end: number): Format {
   if (end - start < 16)
-    throw new EvalError(`The WAV format chunk has ${end - start} bytes, wanted at least 16.`)
+    throw new SpeechError(`The WAV format chunk has ${end - start} bytes, wanted at least 16.`)
   const tag = view.getUint16(start, true)
   const format = {
     tag: tag === EXTENSIBLE && end - start >= 26 ? view.getUint16(start + 24, true) : tag,
@@ -61,7 +61,7 @@ function readFormat(view: DataView, start: number, end: number): Format {
   }
   const known = format.tag === PCM ? [8, 16, 24, 32] : format.tag === FLOAT ? [32, 64] : []
   if (!known.includes(format.bits) || format.channels === 0 || format.sampleRate === 0) {
-    throw new EvalError(
+    throw new SpeechError(
       `The WAV file has format ${format.tag}, ${format.bits} bits, ${format.channels} channels at ` +
         `${format.sampleRate} Hz; wanted PCM (8 to 32 bits) or float.`,
       'Convert it: ffmpeg -i IN -ar 16000 -ac 1 OUT.wav',

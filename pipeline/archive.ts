@@ -32,7 +32,10 @@ export async function writeArchive(
   const hash = createHash('sha256')
   const partial = `${path}.partial`
   let done = 0
-  const count = (bytes: number) => onProgress((done += bytes), total)
+  const count = (bytes: number) => {
+    done += bytes
+    onProgress(done, total)
+  }
   try {
     await Promise.all([
       addFiles(archive, top, sorted, sizes, count, signal),

@@ -64,12 +64,12 @@ def load_model(checkpoint: Checkpoint, special: dict) -> Qwen3ASRForConditionalG
     with torch.device("meta"):
         model = Qwen3ASRForConditionalGeneration(config)
     model.to_empty(device="cpu")
-    wanted = dict(model.named_parameters())
-    for name, parameter in wanted.items():
+    if checkpoint.text["tie_word_embeddings"]:
+        model.lm_head.weight = model.get_input_embeddings().weight
+    for name, parameter in model.named_parameters():
         if name not in checkpoint.tensors:
             raise UserError(f"transformers wants {name}, which the checkpoint does not have.")
         parameter.data = torch.from_numpy(checkpoint.load(name))
-    model.tie_weights()
     fill_buffers(model)
     return model.eval()
 

@@ -1,6 +1,6 @@
 /** Input that cannot be measured as asked. `hint` says what to do next. */
-export class EvalError extends Error {
-  override readonly name = 'EvalError'
+export class SpeechError extends Error {
+  override readonly name = 'SpeechError'
   readonly hint: string
 
   constructor(message: string, hint = '') {
