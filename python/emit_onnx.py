@@ -44,7 +44,7 @@ class DataFile:
             start = -(-self.end // ALIGNMENT) * ALIGNMENT
             with open(self.path, "r+b" if self.path.exists() else "w+b") as file:
                 file.seek(start)
-                value.tofile(file)
+                file.write(memoryview(value).cast("B"))  # unlike tofile, tells a full disk from other errors
             self.end = start + value.nbytes
             self.ranges[source.key] = (start, value.nbytes)
             progress("weights", self.end, max(self.total, self.end), "bytes")

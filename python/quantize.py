@@ -36,7 +36,7 @@ class Store:
         start = -(-self.end // ALIGNMENT) * ALIGNMENT
         with open(self.path, "r+b" if self.end else "w+b") as file:
             file.seek(start)
-            value.tofile(file)
+            file.write(memoryview(value).cast("B"))
         self.end = start + value.nbytes
         shape = ir.Shape(value.shape)
         return ir.ExternalTensor(DATA, start, value.nbytes, dtype, shape=shape, name=name, base_dir=self.path.parent)

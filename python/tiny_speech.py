@@ -90,15 +90,15 @@ def draw_utterances(seed: int, count: int, variants, banned: frozenset[str], lon
 
 
 def held_out_utterances(seed: int, count: int) -> list[Utterance]:
-    """The test set: every tenth utterance has five clauses said slowly, to be longer than 10 s."""
+    """The test set: every fourteenth utterance has five clauses, to be longer than 10 s."""
     rng = random.Random(seed)
     out: list[Utterance] = []
     for i in range(count):
         language = "German" if i % 3 == 2 else "English"
-        is_long = i % 10 == 9
+        is_long = i % 14 == 13
         voice = f"{rng.choice(ACCENTS[language])}+{HELD_OUT_VARIANTS[i % len(HELD_OUT_VARIANTS)]}"
         text = draw_sentence(rng, language, 5 if is_long else 1)
-        out.append(Utterance(text, language, voice, rng.randint(120, 135 if is_long else 200), rng.randint(25, 75)))
+        out.append(Utterance(text, language, voice, rng.randint(120, 145 if is_long else 200), rng.randint(25, 75)))
     return out
 
 
