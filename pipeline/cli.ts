@@ -1,7 +1,8 @@
 import os from 'node:os'
 import { join } from 'node:path'
 import yargs from 'yargs'
-import { EXIT, Failure } from './failure.ts'
+import { languageName } from '../eval/prompt.ts'
+import { describeError, EXIT, Failure } from './failure.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from './models.ts'
 import type { Options } from './options.ts'
 import { STAGE_NAMES, type StageName } from './stages.ts'
@@ -47,6 +48,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<Options
     debug: parsed.debug,
     ...(parsed.name !== undefined && { name: parsed.name }),
     ...(parsed.python !== undefined && { python: parsed.python }),
+    ...(parsed.venv !== undefined && { venv: parsed.venv }),
     ...(parsed.language !== undefined && { language: parsed.language }),
     ...(parsed.context !== undefined && { context: parsed.context }),
     ...(parsed.repo !== undefined && { repo: parsed.repo }),
@@ -91,6 +93,11 @@ function parser() {
       type: 'string',
       requiresArg: true,
       describe: 'use this interpreter instead of making .venv',
+    })
+    .option('venv', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'where to make the Python environment (default: .venv)',
     })
     .option('device', { type: 'string', default: 'cpu', describe: 'torch device of the export' })
     .option('opset', { type: 'number', default: 18, describe: 'ONNX opset of the graphs' })
@@ -162,8 +169,18 @@ function checkValues(argv: Record<string, unknown>): true {
   if (Number(argv['opset']) < 18 || !Number.isInteger(argv['opset'])) {
     throw usage(`--opset is ${argv['opset']}, wanted 18 or later.`)
   }
+  if (typeof argv['language'] === 'string') checkLanguage(argv['language'])
   if (Array.isArray(argv['model'])) throw usage('--model is given more than once.')
   return true
+}
+
+function checkLanguage(language: string): void {
+  try {
+    languageName(language)
+  } catch (error) {
+    const { message, hint } = describeError(error)
+    throw usage(message, hint)
+  }
 }
 
 function chosenStages(parsed: {

@@ -9,6 +9,7 @@ export interface Options {
   readonly stages: readonly StageName[]
   readonly force: boolean
   readonly python?: string
+  readonly venv?: string
   readonly device: string
   readonly opset: number
   readonly skipEncoder: boolean

@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { languageName } from '../eval/prompt.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
 import { layoutOf } from './layout.ts'
@@ -11,10 +10,10 @@ import { findPython, type Python } from './venv.ts'
 /** One run: find the checkpoint, check it, run the stages. Everything wrong with the input is found before any work. */
 export async function runPipeline(options: Options, emit: Emit, signal: AbortSignal): Promise<void> {
   const started = performance.now()
-  if (options.language !== undefined) languageName(options.language)
   const source = await resolveSource(options.model)
+  const { python: given, venv } = options
   const python = once(() =>
-    findPython({ emit, signal, ...(options.python !== undefined && { python: options.python }) }),
+    findPython({ emit, signal, ...(given && { python: given }), ...(venv && { venv }) }),
   )
   const output = resolve(options.output)
   const folder = await checkpointFolder(source, { python, output, emit, signal })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { execa } from 'execa'
 import type { Emit } from './events.ts'
 import { Failure } from './failure.ts'
@@ -10,8 +10,7 @@ import { PROJECT } from './models.ts'
 const OLDEST = [3, 11] as const
 const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python']
 const REQUIREMENTS = join(PROJECT, 'python', 'requirements.txt')
-const VENV = join(PROJECT, '.venv')
-const STAMP = join(VENV, 'requirements.sha256')
+const STAMP = 'requirements.sha256'
 const TAIL_LINES = 8
 
 /** An interpreter that has the requirements, and what identifies its versions. */
@@ -23,6 +22,8 @@ export interface Python {
 interface Options {
   /** an interpreter the user prepared */
   readonly python?: string
+  /** where to make the environment; the project's .venv by default */
+  readonly venv?: string
   readonly emit: Emit
   readonly signal: AbortSignal
 }
@@ -34,16 +35,18 @@ interface Options {
  */
 export async function findPython(options: Options): Promise<Python> {
   if (options.python !== undefined) return prepared(options.python)
-  const path = join(VENV, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
+  const venv = resolve(options.venv ?? join(PROJECT, '.venv'))
+  const path = join(venv, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
   const wanted = createHash('sha256')
     .update(await readFile(REQUIREMENTS))
     .digest('hex')
-  if ((await installed()) !== wanted) {
-    const release = await takeLock(`${VENV}.lock`, '.venv', {
-      onWait: () => options.emit({ event: 'note', text: 'Waiting for another run that is making .venv' }),
+  if ((await installed(venv)) !== wanted) {
+    const release = await takeLock(`${venv}.lock`, venv, {
+      onWait: () =>
+        options.emit({ event: 'note', text: `Waiting for another run that is making ${shown(venv)}` }),
     })
     try {
-      if ((await installed()) !== wanted) await make(wanted, path, options)
+      if ((await installed(venv)) !== wanted) await make(venv, wanted, path, options)
     } finally {
       await release()
     }
@@ -51,8 +54,12 @@ export async function findPython(options: Options): Promise<Python> {
   return { path, fingerprint: wanted }
 }
 
-async function installed(): Promise<string | undefined> {
-  return readFile(STAMP, 'utf8').catch(() => undefined)
+async function installed(venv: string): Promise<string | undefined> {
+  return readFile(join(venv, STAMP), 'utf8').catch(() => undefined)
+}
+
+function shown(path: string): string {
+  return path.startsWith(`${PROJECT}/`) ? relative(PROJECT, path) : path
 }
 
 async function prepared(path: string): Promise<Python> {
@@ -78,27 +85,27 @@ async function prepared(path: string): Promise<Python> {
   return { path, fingerprint: asked.stdout }
 }
 
-async function make(wanted: string, python: string, options: Options): Promise<void> {
+async function make(venv: string, wanted: string, python: string, options: Options): Promise<void> {
   const base = await systemPython()
-  await rm(VENV, { recursive: true, force: true })
+  await rm(venv, { recursive: true, force: true })
   const uv = await execa('uv', ['--version'], { reject: false })
   const steps =
     uv.exitCode === 0
       ? [
-          ['uv', 'venv', '--quiet', '--python', base, VENV],
+          ['uv', 'venv', '--quiet', '--python', base, venv],
           ['uv', 'pip', 'install', '--quiet', '--python', python, '-r', REQUIREMENTS],
         ]
       : [
-          [base, '-m', 'venv', VENV],
+          [base, '-m', 'venv', venv],
           [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS],
         ]
   options.emit({
     event: 'note',
-    text: 'Making .venv from python/requirements.txt (torch, transformers: a few minutes)',
+    text: `Making ${shown(venv)} from python/requirements.txt (torch, transformers: a few minutes)`,
   })
   for (const [command = '', ...args] of steps) await install(command, args, options)
-  await writeFile(STAMP, wanted)
-  options.emit({ event: 'note', text: '.venv is ready' })
+  await writeFile(join(venv, STAMP), wanted)
+  options.emit({ event: 'note', text: `${shown(venv)} is ready` })
 }
 
 async function install(command: string, args: readonly string[], { emit, signal }: Options): Promise<void> {

@@ -15,7 +15,7 @@ from protocol import UserError, progress
 from weights import Source, Weights
 
 ALIGNMENT = 4096  # the runtime can map external data that starts on a page
-INLINE_LIMIT = 1024  # bytes; smaller tensors stay in the proto
+INLINE_LIMIT = 256  # bytes; smaller tensors stay in the proto
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from protocol import UserError, emit, progress, reporting
 
 BITS = 4
 ALIGNMENT = 4096
-INLINE_LIMIT = 1024
+INLINE_LIMIT = 256
 DATA = "decoder.int4.data"
+EMBEDDINGS = "embed_tokens.bin"  # stays where it is, beside all graphs
 
 
 class Store:
@@ -114,7 +115,16 @@ def quantize(model: ir.Model, config, store: Store, quantized: dict, total: int)
         ir.convenience.replace_nodes_and_values(graph, node, [node], [new], node.outputs, new.outputs)
     for name in [name for name, value in graph.initializers.items() if not value.uses()]:
         del graph.initializers[name]
+    bring_along(graph, store)
     return len(replaced)
+
+
+def bring_along(graph: ir.Graph, store: Store) -> None:
+    """Copy the weights that stay FP32 (norms), so that the new graphs need no data file of the old ones."""
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if isinstance(tensor, ir.ExternalTensor) and tensor.location not in (DATA, EMBEDDINGS):
+            value.const_value = store.put(name, np.ascontiguousarray(tensor.numpy()))
 
 
 def quantize_weight(weight: ir.Value, config, store: Store) -> list[ir.TensorProtocol]:

@@ -16,7 +16,7 @@ import { identifySources } from '../stamp.ts'
 import { exportFolder } from './export.ts'
 
 /** Tensors below this stay inside the graphs. */
-const SHARE_MINIMUM = 1024
+const SHARE_MINIMUM = 256
 /** config.json is written by the quantize stage, which knows all variants. */
 const COPIED = JSON_FILES.filter((name) => name !== 'config.json')
 

@@ -1,0 +1,28 @@
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { PROJECT } from '../../pipeline/models.ts'
+
+export interface Ended {
+  readonly exitCode?: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Start the command line as `npm run pipeline --` does. */
+export function startCli(args: readonly string[], env: Record<string, string | undefined> = {}) {
+  const script = join(PROJECT, 'pipeline', 'main.ts')
+  const tsx = import.meta.resolve('tsx')
+  return execa(process.execPath, ['--import', tsx, script, ...args], {
+    cwd: PROJECT,
+    env: { CI: 'true', ...env },
+    reject: false,
+    forceKillAfterDelay: false,
+  })
+}
+
+export async function runCli(
+  args: readonly string[],
+  env: Record<string, string | undefined> = {},
+): Promise<Ended> {
+  return startCli(args, env)
+}

@@ -1,0 +1,108 @@
+"""Transcribe clips with a packaged release, knowing nothing but the release contract.
+
+    python contract_reader.py RELEASE.tar.gz VARIANT CLIP.flac...
+
+Shares no code with the project: its own mel in numpy, its own prompt and decoding loop, Python's onnxruntime.
+Prints one JSON line: {"files": [...], "texts": [...]}.
+"""
+
+import json
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import soundfile
+from tokenizers import Tokenizer
+
+
+def main(archive: str, variant: str, clips: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(archive) as tar:
+            names = tar.getnames()
+            tar.extractall(folder, filter="data")
+        reader = Reader(Path(folder) / names[0].split("/")[0], variant)
+        print(json.dumps({"files": names, "texts": [reader.transcribe(clip) for clip in clips]}))
+
+
+class Reader:
+    def __init__(self, folder: Path, variant: str) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        self.mel_config, self.special = config["mel"], config["special_tokens"]
+        assert config["model_type"] == "qwen3_asr" and config["embed_tokens_dtype"] == "float16"
+        self.embeddings = np.fromfile(folder / "embed_tokens.bin", "<f2").reshape(config["embed_tokens_shape"])
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+        def session(name: str):
+            path = folder / (f"{name}.{variant}.onnx" if variant else f"{name}.onnx")
+            return onnxruntime.InferenceSession(str(path if path.exists() else folder / f"{name}.onnx"))
+
+        self.encoder, self.init, self.step = map(session, ("encoder", "decoder_init", "decoder_step"))
+        self.cache_shape = (config["decoder"]["num_layers"], config["decoder"]["num_key_value_heads"])
+
+    def transcribe(self, clip: str) -> str:
+        samples, rate = soundfile.read(clip, dtype="float32")
+        assert rate == self.mel_config["sample_rate"]
+        features = self.encoder.run(["audio_features"], {"mel": self.mel(samples)})[0]
+        ids, offset = self.prompt(features.shape[1])
+        length = len(ids)
+        logits, keys, values = self.init.run(
+            ["logits", "present_keys", "present_values"],
+            {
+                "input_ids": np.array([ids]),
+                "position_ids": np.arange(length)[None],
+                "audio_features": features,
+                "audio_offset": np.array([offset]),
+            },
+        )
+        assert (keys.shape[0], keys.shape[2]) == self.cache_shape and keys.shape[3] == length
+        tokens: list[int] = []
+        while (token := int(logits[0, 0].argmax())) not in self.special["eos_token_ids"] and len(tokens) < 512:
+            tokens.append(token)
+            logits, keys, values = self.step.run(
+                ["logits", "present_keys", "present_values"],
+                {
+                    "input_embeds": self.embeddings[token].astype(np.float32)[None, None],
+                    "position_ids": np.array([[length + len(tokens) - 1]]),
+                    "past_keys": keys,
+                    "past_values": values,
+                },
+            )
+        return self.tokenizer.decode(tokens, skip_special_tokens=True)
+
+    def prompt(self, audio_tokens: int) -> tuple[list[int], int]:
+        special = self.special
+        encode = lambda text: self.tokenizer.encode(text, add_special_tokens=False).ids  # noqa: E731
+        start, end, newline = special["im_start_token_id"], special["im_end_token_id"], encode("\n")
+        before = [start, *encode("system\n"), end, *newline, start, *encode("user\n"), special["audio_start_token_id"]]
+        after = [special["audio_end_token_id"], end, *newline, start, *encode("assistant\n")]
+        return [*before, *[special["audio_pad_token_id"]] * audio_tokens, *after], len(before)
+
+    def mel(self, samples: np.ndarray) -> np.ndarray:
+        """[1, 128, T] as section 1 of the contract describes it."""
+        config = self.mel_config
+        n_fft, hop = config["n_fft"], config["hop_length"]
+        samples = np.pad(samples, (0, max(0, 8000 - len(samples))))
+        padded = np.pad(samples, n_fft // 2, mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][:-1]
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+        power = np.abs(np.fft.rfft(frames * window)) ** 2
+        mel = np.log10(np.maximum(power @ self.filters(), 1e-10))
+        return ((np.maximum(mel, mel.max() - 8) + 4) / 4).T[None].astype(np.float32)
+
+    def filters(self) -> np.ndarray:
+        config = self.mel_config
+        hertz = np.linspace(0, config["sample_rate"] / 2, config["n_fft"] // 2 + 1)
+        to_mel = lambda f: np.where(f < 1000, f * 3 / 200, 15 + np.log(np.maximum(f, 1) / 1000) * 27 / np.log(6.4))  # noqa: E731
+        to_hertz = lambda m: np.where(m < 15, m * 200 / 3, 1000 * np.exp((m - 15) * np.log(6.4) / 27))  # noqa: E731
+        edges = to_hertz(np.linspace(to_mel(config["fmin"]), to_mel(config["fmax"]), config["n_mels"] + 2))
+        low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+        rising = (hertz[:, None] - low) / (centre - low)
+        falling = (high - hertz[:, None]) / (high - centre)
+        return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

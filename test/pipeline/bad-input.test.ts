@@ -1,0 +1,237 @@
+import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { copyTiny, editHeader, editJson } from '../helpers/checkpoint.ts'
+import { runCli } from '../helpers/cli.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+/** Run on a checkpoint that `damage` has changed; nothing may be written. */
+async function refusal(damage: (folder: string) => Promise<unknown>) {
+  const folder = await temporaryFolder()
+  const model = await copyTiny(folder)
+  await damage(model)
+  const output = join(folder, 'out')
+  const ended = await runCli(['--model', model, '--output', output])
+  expect(await readdir(folder)).toEqual(['copy-of-tiny'])
+  return { model, exitCode: ended.exitCode, lines: ended.stdout.split('\n') }
+}
+
+describe('wrong usage ends with exit code 2 and a hint', () => {
+  it.each([
+    [['--model', 'nonsense'], 'error: Unknown model "nonsense".'],
+    [['--model', './nowhere'], 'error: Unknown model "./nowhere".'],
+    [[], 'error: Missing required argument: model'],
+    [['--model', 'tiny', '--wat'], 'error: Unknown argument: wat'],
+    [
+      ['--model', 'tiny', '--from', 'package', '--until', 'export'],
+      'error: --from package comes after --until export.',
+    ],
+    [
+      ['--model', 'tiny', '--only', 'export', '--from', 'export'],
+      'error: --only goes without --from and --until.',
+    ],
+    [['--model', 'tiny', '--threads', '0'], 'error: --threads is 0, wanted a whole number above 0.'],
+    [['--model', 'tiny', '--opset', '17'], 'error: --opset is 17, wanted 18 or later.'],
+    [
+      ['--model', 'tiny', '--skip-encoder'],
+      'error: --skip-encoder and --skip-decoder leave a part of the release out.',
+    ],
+  ])('%j', async (args, message) => {
+    const ended = await runCli(args)
+    const [error, hint] = ended.stdout.split('\n')
+    expect(error).toBe(message)
+    expect(hint).toMatch(/^hint: /)
+    expect(ended.exitCode).toBe(2)
+  })
+
+  it('an unknown language', async () => {
+    const ended = await runCli(['--model', 'tiny', '--language', 'Klingon'])
+    expect(ended.stdout).toContain('error: "Klingon" is no language of Qwen3-ASR.\nhint: One of: Arabic,')
+    expect(ended.exitCode).toBe(2)
+  })
+
+  it('--help shows examples and exits 0', async () => {
+    const ended = await runCli(['--help'])
+    expect(ended.exitCode).toBe(0)
+    expect(ended.stdout).toContain('npm run pipeline -- --model tiny')
+    expect(ended.stdout).toContain('Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate failed')
+  })
+
+  it('--json says it as an event', async () => {
+    const ended = await runCli(['--model', 'nonsense', '--json'])
+    expect(JSON.parse(ended.stdout)).toMatchObject({
+      event: 'failure',
+      message: 'Unknown model "nonsense".',
+      exitCode: 2,
+    })
+  })
+
+  it('--debug adds the stack', async () => {
+    const ended = await runCli(['--model', 'nonsense', '--debug'])
+    expect(ended.stderr).toContain('at resolveSource')
+  })
+})
+
+describe('a bad checkpoint is refused before anything is written', () => {
+  it('a directory that is no checkpoint', async () => {
+    const folder = await temporaryFolder()
+    const ended = await runCli(['--model', folder, '--output', join(folder, 'out')])
+    expect(ended.stdout).toBe(
+      `error: ${folder} is no checkpoint: it holds no config.json.\n` +
+        'hint: Give the directory with config.json and model.safetensors to --model.',
+    )
+    expect(ended.exitCode).toBe(1)
+  })
+
+  it('another kind of model', async () => {
+    const { model, lines, exitCode } = await refusal((folder) =>
+      editJson(folder, 'config.json', (config) => ({ ...config, model_type: 'whisper' })),
+    )
+    expect(lines[0]).toBe(`error: ${model}/config.json has model_type "whisper", wanted "qwen3_asr".`)
+    expect(exitCode).toBe(1)
+  })
+
+  it('a missing shard', async () => {
+    const { model, lines } = await refusal((folder) =>
+      writeFile(
+        join(folder, 'model.safetensors.index.json'),
+        JSON.stringify({ weight_map: { a: 'model.safetensors', b: 'model-00002-of-00002.safetensors' } }),
+      ),
+    )
+    expect(lines[0]).toBe(
+      `error: The checkpoint's shard ${model}/model-00002-of-00002.safetensors is missing.`,
+    )
+  })
+
+  it('a truncated shard', async () => {
+    const { lines } = await refusal((folder) => truncate(join(folder, 'model.safetensors'), 1_000_000))
+    expect(lines[0]).toMatch(
+      /^error: The shard model\.safetensors has 1000000 bytes, wanted \d{7}: it is truncated\.$/,
+    )
+    expect(lines[1]).toBe('hint: Download the checkpoint again.')
+  })
+
+  it('a shard cut inside its header, or no safetensors at all', async () => {
+    const cut = await refusal((folder) => truncate(join(folder, 'model.safetensors'), 100))
+    expect(cut.lines[0]).toMatch(/has 100 bytes, wanted \d+: it is truncated/)
+    const other = await refusal((folder) =>
+      writeFile(join(folder, 'model.safetensors'), 'version https://git-lfs'),
+    )
+    expect(other.lines[0]).toContain('is no safetensors file (23 bytes)')
+  })
+
+  it('a forced aligner', async () => {
+    const { model, lines } = await refusal((folder) =>
+      editJson(folder, 'config.json', ({ audio_config, text_config }) => ({
+        model_type: 'qwen3_asr',
+        thinker_config: { audio_config, text_config, classify_num: 5000 },
+      })),
+    )
+    expect(lines[0]).toBe(
+      `error: ${model} is a forced aligner (it classifies timestamps), wanted a speech recognition checkpoint.`,
+    )
+  })
+
+  it('a config whose sizes contradict its weights', async () => {
+    const { lines } = await refusal((folder) =>
+      editJson(folder, 'config.json', (config) => ({
+        ...config,
+        text_config: { ...(config['text_config'] as object), hidden_size: 256 },
+      })),
+    )
+    expect(lines[0]).toBe(
+      'error: config.json and the weights contradict each other: model.language_model.embed_tokens.weight is [448, 128], ' +
+        'the config wants [448, 256].',
+    )
+  })
+
+  it('a missing tensor and an unexpected one, each by name', async () => {
+    const missing = await refusal((folder) =>
+      editHeader(join(folder, 'model.safetensors'), (header) => {
+        const { 'model.audio_tower.ln_post.bias': moved, ...rest } = header
+        return { ...rest, surprise: moved }
+      }),
+    )
+    expect(missing.lines[0]).toBe(
+      'error: The checkpoint has no tensor model.audio_tower.ln_post.bias, which its config.json calls for.',
+    )
+    const unexpected = await refusal((folder) =>
+      editHeader(join(folder, 'model.safetensors'), (header) => ({
+        ...header,
+        surprise: header['model.audio_tower.ln_post.bias'],
+      })),
+    )
+    expect(unexpected.lines[0]).toBe('error: The checkpoint has an unexpected tensor surprise.')
+  })
+
+  it('a tokenizer without the audio tokens', async () => {
+    const { model, lines } = await refusal((folder) =>
+      editJson(folder, 'tokenizer.json', (tokenizer) => ({ ...tokenizer, added_tokens: [] })),
+    )
+    expect(lines[0]).toContain(`error: The tokenizer in ${model} lacks `)
+    expect(lines[0]).toContain('<|audio_start|>, <|audio_end|>, <|audio_pad|>')
+  })
+})
+
+describe('Python that does not serve', () => {
+  const run = async (env: Record<string, string>, extra: readonly string[] = []) => {
+    const folder = await temporaryFolder()
+    const args = [
+      '--model',
+      'tiny',
+      '--output',
+      join(folder, 'out'),
+      '--venv',
+      join(folder, 'venv'),
+      ...extra,
+    ]
+    return { ...(await runCli(args, env)), folder }
+  }
+  const fakePython = async (name: string, version: string) => {
+    const folder = await temporaryFolder()
+    const path = join(folder, name)
+    await writeFile(path, `#!/bin/sh\necho ${version}\n`)
+    await chmod(path, 0o755)
+    return { folder, path }
+  }
+
+  it('none on PATH', async () => {
+    const empty = await temporaryFolder()
+    const ended = await run({ PATH: empty })
+    expect(ended.stdout).toContain(
+      'error: There is no Python on PATH; wanted 3.11 or newer.\nhint: Install Python 3.11',
+    )
+    expect(ended.exitCode).toBe(1)
+  })
+
+  it('too old a one on PATH', async () => {
+    const { folder } = await fakePython('python3', '3.8.10')
+    const ended = await run({ PATH: folder })
+    expect(ended.stdout).toContain('error: Found python3 3.8.10; wanted 3.11 or newer.')
+    expect(ended.exitCode).toBe(1)
+  })
+
+  it('too old a one given, one that cannot be run, one without the packages', async () => {
+    const { path } = await fakePython('old', '3.9.2')
+    expect((await run({}, ['--python', path])).stdout).toContain(
+      `error: --python ${path} is Python 3.9.2, wanted 3.11 or newer.`,
+    )
+    expect((await run({}, ['--python', '/nowhere/python'])).stdout).toContain(
+      'error: --python /nowhere/python cannot be run.',
+    )
+    const bare = (await run({}, ['--python', 'python3'])).stdout
+    expect(bare).toMatch(
+      /error: --python python3 lacks the package [\w-]+\.\nhint: Run: python3 -m pip install -r/,
+    )
+  })
+
+  it('pip failing: its last words, a hint, and no environment that looks ready', async () => {
+    const ended = await run({ PIP_NO_INDEX: '1', UV_OFFLINE: '1', UV_NO_CACHE: '1' })
+    expect(ended.exitCode).toBe(1)
+    expect(ended.stdout).toContain('error: Installing the Python packages failed')
+    expect(ended.stdout).toMatch(/[a-z]+==\d/) // the requirement that pip named
+    expect(ended.stdout).toContain('hint: Check the network, then run the same command again')
+    await expect(readFile(join(ended.folder, 'venv', 'requirements.sha256'))).rejects.toThrow('ENOENT')
+    await mkdir(join(ended.folder, 'free')) // the folder is still ours
+  })
+})

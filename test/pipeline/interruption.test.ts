@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { describe, expect, it } from 'vitest'
+import { runCli, startCli } from '../helpers/cli.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+const NAME = 'qwen3-asr-tiny'
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let waited = 0; !condition(); waited += 50) {
+    if (waited > 60_000) throw new Error('waited for a minute')
+    await sleep(50)
+  }
+}
+
+/** Python processes that run a script for `output`. */
+async function pythonsFor(output: string): Promise<string[]> {
+  const { stdout } = await execa('ps', ['-eo', 'args'])
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes('python') && line.includes(output) && line.includes('.py'))
+}
+
+describe('stopping in the middle', () => {
+  it('Ctrl-C stops the children, says how to continue, leaves no stamp; a second run is refused meanwhile', async () => {
+    const output = await temporaryFolder()
+    const work = join(output, NAME, '.work')
+    const running = startCli(['--model', 'tiny', '--output', output, '--until', 'quantize'])
+    await until(() => existsSync(join(work, 'checkpoint.json')))
+    expect((await pythonsFor(output)).length).toBe(1)
+
+    const other = await runCli(['--model', 'tiny', '--output', output])
+    expect(other.stdout).toMatch(
+      new RegExp(`error: Another run \\(process ${running.pid}\\) is working on ${join(output, NAME)}`),
+    )
+    expect(other.exitCode).toBe(1)
+
+    running.kill('SIGINT')
+    const ended = await running
+    expect(ended.exitCode).toBe(130)
+    expect(ended.stdout).toContain(
+      'error: Stopped.\nhint: Run the same command again: finished stages are kept.',
+    )
+    expect(await pythonsFor(output)).toEqual([])
+    expect(existsSync(join(work, 'lock'))).toBe(false)
+    expect(await readdir(join(work, 'stamps'))).toEqual([])
+  })
+
+  it('after a kill nothing looks finished; the next run continues; a full disk is named and mended by running again', async () => {
+    const output = await temporaryFolder()
+    const model = join(output, NAME)
+    const args = ['--model', 'tiny', '--output', output, '--until', 'quantize']
+
+    const killed = startCli(args)
+    await until(() => existsSync(join(model, '.work', 'checkpoint.json')))
+    await sleep(2000)
+    killed.kill('SIGKILL')
+    await killed
+    expect(await readdir(join(model, '.work', 'stamps'))).toEqual([])
+    expect((await readdir(model)).filter((name) => name !== '.work')).toEqual([])
+
+    // The lock of the killed run is taken over. Every write to encoder.onnx fails as on a full disk.
+    await symlink('/dev/full', join(model, 'encoder.onnx.partial'))
+    const full = await runCli(args)
+    expect(full.stdout).toContain('[export] done')
+    expect(full.stdout).toMatch(
+      /error: The disk is full.*\nhint: Free space, then run the same command again/,
+    )
+    expect(full.exitCode).toBe(1)
+    expect(existsSync(join(model, 'encoder.onnx'))).toBe(false)
+
+    const third = await runCli(args)
+    expect(third.stdout).toContain('[export] skipped: nothing it depends on has changed')
+    expect(third.stdout).toContain('[rewrite] done')
+    expect(third.exitCode).toBe(0)
+
+    // A file that was removed or changed behind the stamps is made again, and what follows with it.
+    await rm(join(model, 'decoder_weights.data'))
+    const fourth = await runCli(args)
+    expect(fourth.stdout).toContain('[export] skipped')
+    expect(fourth.stdout).toContain('[rewrite] done')
+    expect(existsSync(join(model, 'decoder_weights.data'))).toBe(true)
+  })
+
+  it('a full disk under Python is named as well', async () => {
+    const output = await temporaryFolder()
+    const folder = join(output, NAME, '.work', 'export')
+    await mkdir(folder, { recursive: true })
+    await symlink('/dev/full', join(folder, 'decoder.data'))
+    const args = ['--model', 'tiny', '--output', output, '--only', 'export', '--skip-encoder']
+    const ended = await runCli(args)
+    expect(ended.stdout).toMatch(/error: The disk is full: .*\nhint: Free space/)
+    expect(ended.exitCode).toBe(1)
+    expect(await readFile(join(output, NAME, '.work', 'logs', 'export.log'), 'utf8')).not.toContain(
+      'Traceback',
+    )
+  })
+})

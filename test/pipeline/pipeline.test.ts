@@ -1,0 +1,388 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { homedir, hostname, tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { contentOf } from '../../graph-tools/external-data.ts'
+import { parseModel } from '../../graph-tools/model.ts'
+import { variantFiles } from '../../pipeline/layout.ts'
+import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
+import { makeOriginalLayout, TINY } from '../helpers/checkpoint.ts'
+import { type Ended, runCli } from '../helpers/cli.ts'
+
+const NAME = 'qwen3-asr-tiny'
+const LONGEST_STAGE_MS = 600_000
+
+let root = ''
+let first: Ended
+const output = () => join(root, 'one')
+const model = () => join(output(), NAME)
+const release = (parent = output()) => join(parent, NAME, 'release')
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-run-'))
+  first = await runCli(['--model', 'tiny', '--output', output()])
+}, LONGEST_STAGE_MS)
+
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+}
+
+async function report() {
+  return JSON.parse(await readFile(join(model(), 'report.json'), 'utf8'))
+}
+
+describe('the pipeline on the tiny model', () => {
+  it('ends well and prints parity, WER, RTF and what would be uploaded', () => {
+    expect(first.stdout).not.toContain('error:')
+    expect(first.exitCode).toBe(0)
+    expect(first.stdout).toMatch(
+      /Parity of FP32 with PyTorch \(torch 2\.13\.0.*, transformers 5\.18\.0\): pass/,
+    )
+    expect(first.stdout).toMatch(/greedy tokens +\d+ +0 +identical +pass/)
+    expect(first.stdout).toMatch(/WER and RTF on the project's synthetic held-out speech/)
+    expect(first.stdout).toMatch(
+      /RTF = seconds of compute per second of audio.*threads.*onnxruntime 1\.30\.0 cpu, Node/,
+    )
+    expect(first.stdout).toMatch(/Dry run: 15 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
+  })
+
+  it('compares all straddling lengths and every utterance under 30 s, within the tolerances', async () => {
+    const { parity } = await report()
+    expect(parity.verdict).toBe('pass')
+    const clips = (check: string) =>
+      parity.comparisons
+        .filter((row: { check: string }) => row.check === check)
+        .map((row: { clip: string }) => row.clip)
+    const cuts = ['0.10', '0.99', '1.00', '1.01', '7.99', '8.01', '31.00'].map(
+      (seconds) => `cut-${seconds}-s`,
+    )
+    expect(clips('prefill logits')).toEqual(cuts)
+    const utterances = (await readFile(join(BUNDLED_SPEECH, 'manifest.jsonl'), 'utf8')).trim().split('\n')
+    expect(utterances.length).toBeGreaterThanOrEqual(60)
+    expect(clips('greedy tokens').length).toBe(utterances.length)
+    expect(clips('mel')).toEqual([...cuts, ...clips('greedy tokens')])
+    for (const row of parity.comparisons) expect(row.worst).toBeLessThanOrEqual(row.tolerance)
+    expect(parity.int4.meanCosine).toBeGreaterThan(0.98)
+  })
+
+  it('measures at most 3 % WER in FP32, with all counts, in report.json and results.csv', async () => {
+    const { evaluation } = await report()
+    const [fp32, int4] = evaluation.variants
+    expect(fp32.summary.wer).toBeLessThanOrEqual(0.03)
+    for (const { summary } of [fp32, int4]) {
+      const { hits, substitutions, deletions, insertions, words } = summary.errors
+      expect(hits + substitutions + deletions).toBe(words)
+      expect(summary.wer).toBe((substitutions + deletions + insertions) / words)
+      expect(
+        summary.timing.mel * summary.timing.encoder * summary.timing.prefill * summary.timing.decode,
+      ).toBeGreaterThan(0)
+    }
+    const [header = '', ...rows] = (await readFile(join(model(), 'results.csv'), 'utf8')).trim().split('\n')
+    expect(header.split(',')).toEqual(
+      expect.arrayContaining([
+        'variant',
+        'wer',
+        'hits',
+        'substitutions',
+        'deletions',
+        'insertions',
+        'rtf',
+        'rtf_mel',
+        'rtf_encoder',
+        'rtf_prefill',
+        'rtf_decode',
+        'threads',
+        'cpu',
+        'onnxruntime',
+      ]),
+    )
+    expect(rows.map((row) => row.split(',')[0])).toEqual(['FP32', 'int4'])
+  })
+
+  it('leaves the files of the contract and nothing half-made', async () => {
+    const files = new Set([...variantFiles(''), ...variantFiles('int4')])
+    const found = (await filesBelow(model())).filter(
+      (name) => !name.startsWith('.work') && !name.startsWith('release'),
+    )
+    expect(new Set(found)).toEqual(new Set([...files, 'report.json', 'results.csv']))
+    expect(new Set(await filesBelow(join(release(), NAME)))).toEqual(new Set([...files, 'README.md']))
+    expect((await filesBelow(output())).filter((name) => name.includes('.partial'))).toEqual([])
+  })
+
+  it('writes the contract keys into config.json, ids from the tokenizer', async () => {
+    const config = JSON.parse(await readFile(join(model(), 'config.json'), 'utf8'))
+    const added = JSON.parse(await readFile(join(TINY, 'tokenizer.json'), 'utf8')).added_tokens
+    const id = (content: string) => added.find((token: { content: string }) => token.content === content).id
+    expect(config).toMatchObject({
+      model_type: 'qwen3_asr',
+      encoder: {
+        num_layers: 3,
+        hidden_size: 128,
+        num_heads: 4,
+        ffn_dim: 512,
+        conv_channels: 32,
+        output_dim: 128,
+        downsample_factor: 8,
+        num_mel_bins: 128,
+      },
+      decoder: {
+        num_layers: 3,
+        hidden_size: 128,
+        num_attention_heads: 4,
+        num_key_value_heads: 2,
+        head_dim: 32,
+        intermediate_size: 384,
+        vocab_size: 448,
+        rope_theta: 1e6,
+        rms_norm_eps: 1e-6,
+        tie_word_embeddings: true,
+        rope_scaling: { mrope_section: [6, 5, 5], interleaved: true },
+      },
+      mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: 128, fmin: 0, fmax: 8000 },
+      special_tokens: {
+        eos_token_ids: [id('<|endoftext|>'), id('<|im_end|>')],
+        pad_token_id: id('<|endoftext|>'),
+        im_start_token_id: id('<|im_start|>'),
+        im_end_token_id: id('<|im_end|>'),
+        audio_start_token_id: id('<|audio_start|>'),
+        audio_end_token_id: id('<|audio_end|>'),
+        audio_pad_token_id: id('<|audio_pad|>'),
+        asr_text_token_id: id('<asr_text>'),
+      },
+      embed_tokens_dtype: 'float16',
+      embed_tokens_shape: [448, 128],
+    })
+    expect(config.quantization['decoder_step.int4']).toContain('block 64, asymmetric, accuracy level 4')
+  })
+
+  it('shares weights, keeps no allowzero, fuses norms, reads embeddings from embed_tokens.bin', async () => {
+    const read = async (name: string) => parseModel(await readFile(join(model(), name)))
+    const ranges = new Map<string, number>()
+    for (const variant of ['', '.int4']) {
+      for (const name of ['encoder', 'decoder_init', 'decoder_step']) {
+        const graph = await read(`${name}${variant}.onnx`)
+        expect(graph.opsets.get('')).toBeGreaterThanOrEqual(18)
+        expect(graph.metadata).toEqual([])
+        const ops = new Set(graph.graph.nodes.map(({ opType }) => opType))
+        const wanted =
+          name === 'encoder'
+            ? ['SkipLayerNormalization', 'BiasGelu']
+            : ['SimplifiedLayerNormalization', 'SkipSimplifiedLayerNormalization']
+        for (const op of wanted) expect(ops).toContain(op)
+        if (name !== 'encoder' && variant) expect(ops).toContain('MatMulNBits')
+        for (const node of graph.graph.nodes)
+          expect(node.attributes.map((attribute) => attribute.name)).not.toContain('allowzero')
+        const locations = new Set(
+          graph.graph.initializers.map(({ external }) => external.get('location')).filter(Boolean),
+        )
+        const data = `decoder_weights${variant}.data`
+        const expected =
+          name === 'encoder' ? [] : name === 'decoder_init' ? [data, 'embed_tokens.bin'] : [data]
+        expect(locations).toEqual(new Set(expected))
+        for (const tensor of graph.graph.initializers) {
+          const content = contentOf(graph, tensor, model())
+          if (content && !(content instanceof Uint8Array))
+            ranges.set(`${content.path}:${content.start}`, content.end - content.start)
+        }
+      }
+    }
+    // Every stored byte but the padding between pages is used by some graph.
+    for (const data of ['decoder_weights.data', 'decoder_weights.int4.data']) {
+      const used = [...ranges].filter(([key]) => key.startsWith(join(model(), `${data}:`)))
+      const pages = used.reduce((sum, [, bytes]) => sum + Math.ceil(bytes / 4096) * 4096, 0)
+      expect(pages).toBeGreaterThanOrEqual((await stat(join(model(), data))).size)
+    }
+    const encoder = await stat(join(model(), 'encoder.onnx'))
+    expect((await stat(join(model(), 'encoder.int4.onnx'))).ino).toBe(encoder.ino)
+  })
+
+  it('carries no path, user, host or time of this machine in any release file', async () => {
+    const secrets = [
+      PROJECT,
+      root,
+      homedir(),
+      hostname(),
+      'site-packages',
+      '/python/',
+      '.work',
+      'stack_trace',
+    ].filter((text) => text.length > 3)
+    for (const name of await filesBelow(release())) {
+      const bytes = await readFile(join(release(), name))
+      for (const secret of secrets) expect(bytes.includes(secret), `${name} holds ${secret}`).toBe(false)
+      if (name.endsWith('.gz')) expect(bytes.readUInt32LE(4)).toBe(0) // gzip's time field
+    }
+  })
+})
+
+describe('a reader that knows only the contract', () => {
+  it.each([
+    ['', `${NAME}.tar.gz`],
+    ['int4', `${NAME}-int4.tar.gz`],
+  ])('decodes from the archive of variant "%s"', async (variant, archive) => {
+    const { evaluation } = await report()
+    const { utterances } = evaluation.variants.find(
+      (row: { variant: string }) => row.variant === (variant || 'FP32'),
+    )
+    const clips = utterances.map(({ id }: { id: string }) => join(BUNDLED_SPEECH, `${id}.flac`))
+    const python = join(PROJECT, '.venv', 'bin', 'python')
+    const reader = join(PROJECT, 'test', 'helpers', 'contract_reader.py')
+    const { stdout } = await execa(python, [reader, join(release(), archive), variant, ...clips])
+    const { files, texts } = JSON.parse(stdout)
+    expect(new Set(files)).toEqual(
+      new Set(
+        variantFiles(variant as '' | 'int4').map((name) => `${archive.replace('.tar.gz', '')}/${name}`),
+      ),
+    )
+    const wanted = utterances.map(({ raw }: { raw: string }) => raw)
+    // int4 rounds differently in the two builds of the runtime only where logits nearly tie.
+    const same = texts.filter((text: string, i: number) => text === wanted[i]).length
+    expect(same / texts.length).toBeGreaterThanOrEqual(variant === '' ? 1 : 0.97)
+  })
+})
+
+describe('running again', () => {
+  it('skips every stage and says so, as JSON events', async () => {
+    const again = await runCli(['--model', 'tiny', '--output', output(), '--json'])
+    const events = again.stdout.split('\n').map((line) => JSON.parse(line))
+    const skipped = events.filter(({ event }) => event === 'stage-skip').map(({ stage }) => stage)
+    expect(skipped).toEqual(['export', 'rewrite', 'quantize', 'validate', 'evaluate', 'package'])
+    expect(events.at(-1)).toMatchObject({ event: 'done' })
+    expect(again.exitCode).toBe(0)
+  })
+
+  it(
+    'in another directory gives byte-identical artifacts',
+    async () => {
+      const other = join(root, 'elsewhere', 'two')
+      const second = await runCli(['--model', 'tiny', '--output', other])
+      expect(second.exitCode).toBe(0)
+      const names = await filesBelow(release())
+      expect(await filesBelow(release(other))).toEqual(names)
+      for (const name of names) {
+        const [a, b] = await Promise.all(
+          [release(), release(other)].map((folder) => readFile(join(folder, name))),
+        )
+        expect(a?.equals(b as Buffer), `${name} differs`).toBe(true)
+      }
+    },
+    LONGEST_STAGE_MS,
+  )
+
+  it(
+    'from the original checkpoint layout gives byte-identical ONNX files',
+    async () => {
+      const original = await makeOriginalLayout(root)
+      const other = join(root, 'original-out')
+      const run = await runCli([
+        '--model',
+        original,
+        '--name',
+        NAME,
+        '--output',
+        other,
+        '--until',
+        'quantize',
+      ])
+      expect(run.exitCode).toBe(0)
+      const names = (await readdir(model())).filter((name) => /\.(onnx|data|bin)$/.test(name))
+      expect(names.length).toBe(9)
+      for (const name of names) {
+        const [a, b] = await Promise.all([readFile(join(model(), name)), readFile(join(other, NAME, name))])
+        expect(a.equals(b), `${name} differs`).toBe(true)
+      }
+      const tokens = async (folder: string) => {
+        const { model: bpe, added_tokens: added } = JSON.parse(
+          await readFile(join(folder, 'tokenizer.json'), 'utf8'),
+        )
+        return {
+          merges: bpe.merges,
+          added: added.map(({ id, content }: { id: number; content: string }) => [id, content]),
+        }
+      }
+      expect(await tokens(join(other, NAME))).toEqual(await tokens(model()))
+    },
+    LONGEST_STAGE_MS,
+  )
+
+  it('refuses the directory of another model', async () => {
+    const another = await makeOriginalLayout(await mkdtemp(join(root, 'another-')))
+    const ended = await runCli(['--model', another, '--name', NAME, '--output', output()])
+    expect(ended.stdout).toContain(
+      `error: ${model()} belongs to another model: it was made from ${TINY}, this run is for ${another}.`,
+    )
+    expect(ended.exitCode).toBe(1)
+  })
+
+  it('refuses a directory with files of somebody else', async () => {
+    const foreign = join(root, 'foreign')
+    await mkdir(join(foreign, NAME), { recursive: true })
+    await writeFile(join(foreign, NAME, 'thesis.txt'), 'precious')
+    const ended = await runCli(['--model', 'tiny', '--output', foreign])
+    expect(ended.stdout).toContain(
+      `error: ${join(foreign, NAME)} holds files that no run of this pipeline made.`,
+    )
+    expect(await readFile(join(foreign, NAME, 'thesis.txt'), 'utf8')).toBe('precious')
+  })
+})
+
+// Last, since they change the results of the run above.
+describe('gates', () => {
+  it('a changed quantization reruns from there; a failed WER gate stops with exit code 3 before packaging', async () => {
+    const speech = join(root, 'bad-speech')
+    await mkdir(speech)
+    await writeFile(join(speech, 'empty.wav'), '')
+    await writeFile(
+      join(speech, 'manifest.jsonl'),
+      '{"id": "e", "file": "empty.wav", "text": "one two three"}\n',
+    )
+    const ended = await runCli(['--model', 'tiny', '--output', output(), '--speech', speech])
+    expect(ended.stdout).toContain('[quantize] skipped')
+    expect(ended.stdout).toContain(
+      'FP32: 0 empty, 0 without <asr_text>, 0 cut at the token limit, 1 unreadable',
+    )
+    expect(ended.stdout).toContain(
+      'error: The WER gate failed: WER of FP32 is 100.00 %, wanted at most 3.00 %.',
+    )
+    expect(ended.stdout).not.toContain('[package] started')
+    expect(ended.exitCode).toBe(3)
+    const [fp32] = (await report()).evaluation.variants
+    expect(fp32.utterances[0].problem).toContain('The file is empty (0 bytes).')
+    expect(fp32.summary.errors).toMatchObject({ deletions: 3, words: 3 })
+    const packaging = await runCli([
+      '--model',
+      'tiny',
+      '--output',
+      output(),
+      '--speech',
+      speech,
+      '--only',
+      'package',
+    ])
+    expect(packaging.stdout).toContain('error: The stage evaluate has no current result')
+    expect(packaging.exitCode).toBe(2)
+  })
+
+  it('a failed parity gate stops with exit code 3 before packaging', async () => {
+    const data = join(model(), 'decoder_weights.data')
+    const { atime, mtime } = await stat(data)
+    const bytes = await readFile(data)
+    bytes.fill(0x3c, 0, 4096) // garbage weights behind an unchanged size and time
+    await writeFile(data, bytes)
+    await utimes(data, atime, mtime)
+    const ended = await runCli(['--model', 'tiny', '--output', output(), '--from', 'validate', '--force'])
+    expect(ended.stdout).toMatch(
+      /error: The parity gate failed: \d+ comparisons, first prefill logits of cut-/,
+    )
+    expect(ended.stdout).toMatch(/prefill logits +7 +\S+ +0\.001 +FAIL/)
+    expect(ended.exitCode).toBe(3)
+    expect((await report()).parity.verdict).toBe('fail')
+    expect(dirname(data)).toBe(model())
+  })
+})

@@ -1,0 +1,61 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readCheckpoint } from '../../pipeline/checkpoint.ts'
+import { resolveSource } from '../../pipeline/source.ts'
+import { TINY } from '../helpers/checkpoint.ts'
+import { runCli } from '../helpers/cli.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+import { startHub } from '../helpers/hub.ts'
+
+describe('resolveSource', () => {
+  it('knows the model table, directories and hub ids', async () => {
+    expect(await resolveSource('1.7B')).toMatchObject({
+      name: 'qwen3-asr-1.7b',
+      place: { repo: 'Qwen/Qwen3-ASR-1.7B', revision: 'main' },
+    })
+    expect(await resolveSource(TINY)).toMatchObject({ name: 'qwen3-asr-tiny', place: { folder: TINY } })
+    expect(await resolveSource('me/My-Finetune-hf@v1.2')).toMatchObject({
+      name: 'my-finetune',
+      place: { repo: 'me/My-Finetune-hf', revision: 'v1.2' },
+    })
+  })
+})
+
+describe('a checkpoint on the hub', () => {
+  it('is fetched by its id into the cache, and refused with a sentence when it is not there', async () => {
+    const files = new Map<string, Uint8Array>()
+    for (const name of await readdir(TINY)) files.set(name, await readFile(join(TINY, name)))
+    const hub = await startHub('me/tiny', files)
+    const home = await temporaryFolder()
+    const env = { HF_ENDPOINT: hub.url, HF_HOME: home, HF_TOKEN: undefined }
+    // --only package ends, after the download, at the stages that have not run.
+    const run = (model: string) =>
+      runCli(['--model', model, '--output', join(home, 'out'), '--only', 'package'], env)
+
+    const ended = await run('me/tiny')
+    expect(ended.stdout).toContain(`me/tiny is at commit ${hub.commit}`)
+    expect(ended.stdout).toContain('error: The stage export has no current result')
+    const snapshot = join(home, 'hub', 'models--me--tiny', 'snapshots', hub.commit)
+    expect((await readCheckpoint(snapshot)).layout).toBe('native')
+    expect(await readdir(snapshot)).not.toContain('README.md')
+
+    const requests = hub.requests.filter((request) => request.startsWith('GET /me/')).length
+    await run('me/tiny')
+    expect(hub.requests.filter((request) => request.startsWith('GET /me/')).length).toBe(requests)
+
+    expect((await run('me/tiny@nope')).stdout).toContain('error: me/tiny has no revision nope.')
+    expect((await run('me/other')).stdout).toContain(
+      'error: The hub has no model me/other, or it is private.',
+    )
+  })
+
+  it('says that the network failed', async () => {
+    const env = { HF_ENDPOINT: 'http://127.0.0.1:9', HF_HOME: await temporaryFolder() }
+    const ended = await runCli(['--model', 'me/tiny', '--output', await temporaryFolder()], env)
+    expect(ended.stdout).toMatch(
+      /error: Downloading me\/tiny failed: .*\nhint: Check the network and run again/,
+    )
+    expect(ended.exitCode).toBe(1)
+  })
+})
