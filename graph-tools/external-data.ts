@@ -1,6 +1,7 @@
 import { isAbsolute, join, normalize, sep } from 'node:path'
 import { GraphError } from './graph-error.ts'
-import { FIELD, type Model, type Tensor } from './model.ts'
+import type { Model, Tensor } from './model.ts'
+import { FIELD } from './schema.ts'
 import type { Content, Edit, FileRange } from './splice.ts'
 import { encodeField, encodeVarintField } from './wire.ts'
 

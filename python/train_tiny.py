@@ -3,7 +3,7 @@
     .venv/bin/python python/train_tiny.py --out test/fixtures
 
 Writes `<out>/qwen3-asr-tiny` (transformers-native layout, bfloat16 like the published models) and
-`<out>/speech` (held-out utterances as 16 kHz FLAC with manifest.jsonl). Seeded; about 45 minutes on two cores.
+`<out>/speech` (held-out utterances as 16 kHz FLAC with manifest.jsonl). Seeded; about half an hour on two cores.
 """
 
 import argparse
@@ -15,45 +15,16 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from tokenizers import Regex
-from transformers import (
-    Qwen2Tokenizer,
-    Qwen3ASRConfig,
-    Qwen3ASRFeatureExtractor,
-    Qwen3ASRForConditionalGeneration,
-    Qwen3ASRProcessor,
-)
+from transformers import Qwen3ASRForConditionalGeneration
 
 import tiny_speech
+from tiny_batches import augment, collate, join_clips, length_sorted_batches, mask_features, prompt_text
 from tiny_card import write_card
+from tiny_model import ASR_TEXT, initialize, make_config, make_processor, train_tokenizer
 
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|audio_start|>", "<|audio_end|>", "<|audio_pad|>"]
-ASR_TEXT = "<asr_text>"
-VOCAB_SIZE = 448
 CTC_WEIGHT = 0.3
-# The pre-tokenizer of the published Qwen3 tokenizer.json.
-SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
-    r"\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-CHAT_TEMPLATE = (
-    "{%- set ns = namespace(system='') -%}"
-    "{%- for m in messages if m.role == 'system' -%}"
-    "{%- set ns.system = m.content if m.content is string else (m.content | map(attribute='text') | join) -%}"
-    "{%- endfor -%}"
-    "{{- '<|im_start|>system\n' + ns.system + '<|im_end|>\n' -}}"
-    "{%- for m in messages if m.role != 'system' -%}"
-    "{{- '<|im_start|>' + m.role + '\n' -}}"
-    "{%- if m.content is string -%}{{- m.content -}}{%- else -%}"
-    "{%- for part in m.content -%}"
-    "{%- if part.type == 'audio' -%}{{- '<|audio_start|><|audio_pad|><|audio_end|>' -}}"
-    "{%- else -%}{{- part.text -}}{%- endif -%}"
-    "{%- endfor -%}{%- endif -%}"
-    "{{- '<|im_end|>\n' -}}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
-)
+SINGLES_SHARE = 0.3  # of the steps: single clauses, unmasked, until sound and words have found each other
+JOINED_SHARE = 0.3  # of the batches after that: two or three clauses with pauses
 
 
 def main() -> None:
@@ -62,7 +33,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     held_out = tiny_speech.held_out_utterances(args.seed + 1, args.held_out)
     banned = tiny_speech.clauses_of(held_out)
-    train = tiny_speech.draw_utterances(args.seed + 2, args.utterances, tiny_speech.TRAIN_VARIANTS, banned, 0.2)
+    train = tiny_speech.draw_utterances(args.seed + 2, args.utterances, banned)
     print(f"synthesizing {len(train)} + {len(held_out)} utterances", flush=True)
     clips = tiny_speech.synthesize_all(train)
     held_out_clips = tiny_speech.synthesize_all(held_out)
@@ -85,85 +56,13 @@ def main() -> None:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=4600)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--utterances", type=int, default=14000)
+    parser.add_argument("--utterances", type=int, default=10000)
     parser.add_argument("--held-out", type=int, default=70)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
-
-
-def train_tokenizer(utterances) -> Qwen2Tokenizer:
-    """Byte-level BPE over the training transcripts, with the published pre-tokenizer and special strings."""
-    bpe = Tokenizer(models.BPE())
-    bpe.normalizer = normalizers.NFC()
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    bpe.decoder = decoders.ByteLevel()
-    bpe.post_processor = processors.ByteLevel(trim_offsets=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCAB_SIZE - len(SPECIAL) - 1,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    corpus = [u.text for u in utterances]
-    corpus += ["system\n", "user\n", "assistant\n", "language English", "language German"] * 500
-    bpe.train_from_iterator(corpus, trainer)
-    bpe.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
-    bpe.add_tokens([AddedToken(ASR_TEXT, special=False, normalized=False)])
-    return Qwen2Tokenizer(
-        tokenizer_object=bpe,
-        bos_token=None,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        unk_token=None,
-        model_max_length=2048,
-        extra_special_tokens={
-            "audio_token": "<|audio_pad|>",
-            "audio_bos_token": "<|audio_start|>",
-            "audio_eos_token": "<|audio_end|>",
-        },
-    )
-
-
-def make_processor(tokenizer: Qwen2Tokenizer) -> Qwen3ASRProcessor:
-    return Qwen3ASRProcessor(Qwen3ASRFeatureExtractor(), tokenizer, chat_template=CHAT_TEMPLATE)
-
-
-def make_config(tokenizer: Qwen2Tokenizer) -> Qwen3ASRConfig:
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
-    return Qwen3ASRConfig(
-        audio_config=dict(
-            num_mel_bins=128, encoder_layers=3, d_model=128, encoder_attention_heads=4, encoder_ffn_dim=512,
-            downsample_hidden_size=32, output_dim=128, n_window=50, n_window_infer=800,
-        ),
-        text_config=dict(
-            vocab_size=VOCAB_SIZE, hidden_size=128, intermediate_size=384, num_hidden_layers=3,
-            num_attention_heads=4, num_key_value_heads=2, head_dim=32, max_position_embeddings=2048,
-            rms_norm_eps=1e-6, tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 1e6},
-        ),
-        audio_token_id=ids["<|audio_pad|>"],
-        pad_token_id=ids["<|endoftext|>"],
-        eos_token_id=[ids["<|endoftext|>"], ids["<|im_end|>"]],
-        timestamp_token_id=VOCAB_SIZE,  # this vocabulary has no timestamp token
-        tie_word_embeddings=True,
-    )  # fmt: skip
-
-
-def initialize(model) -> None:
-    """Unit-gain weights. The default deviation of 0.02 suits wide models; at this width it would make the sound
-    a thousandth of the position embedding that is added to it, and training would not find it."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        elif isinstance(module, torch.nn.Linear):
-            torch.nn.init.xavier_uniform_(module.weight)
-    torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.05)  # tied to lm_head: last
 
 
 def fit(model, processor, train, clips, held_out, held_out_clips, args) -> None:
@@ -176,8 +75,13 @@ def fit(model, processor, train, clips, held_out, held_out_clips, args) -> None:
     model.train()
     for step in range(1, args.steps + 1):
         chosen = next(batches)
-        inputs = collate(processor, [train[i] for i in chosen], [augment(clips[i], rng) for i in chosen])
-        inputs["input_features"] = mask_features(inputs["input_features"], rng)
+        said, heard = [train[i] for i in chosen], [clips[i] for i in chosen]
+        is_settled = step > SINGLES_SHARE * args.steps
+        if is_settled and rng.random() < JOINED_SHARE:
+            said, heard = join_clips(chosen, train, clips, rng)
+        inputs = collate(processor, said, [augment(clip, rng) for clip in heard])
+        if is_settled:
+            inputs["input_features"] = mask_features(inputs["input_features"], rng)
         counts, targets = inputs.pop("audio_counts"), inputs.pop("transcripts")
         out = model(**inputs)
         loss = out.loss + CTC_WEIGHT * ctc_loss(model, out.audio_hidden_states, counts, targets)
@@ -208,79 +112,6 @@ def ctc_loss(model, features, counts, transcripts) -> torch.Tensor:
     flat = torch.tensor([token for t in transcripts for token in t])
     blank = model.config.audio_token_id
     return torch.nn.functional.ctc_loss(padded, flat, counts, lengths, blank=blank, zero_infinity=True)
-
-
-def length_sorted_batches(lengths, size: int, rng):
-    """Endless batches of clips of like length: least padding, random order."""
-    while True:
-        order = rng.permutation(len(lengths))
-        for pool in np.array_split(order, max(1, len(order) // (size * 25))):
-            pool = pool[np.argsort(np.take(lengths, pool))]
-            batches = [pool[i : i + size] for i in range(0, len(pool), size)]
-            for i in rng.permutation(len(batches)):
-                yield batches[i]
-
-
-def augment(clip: np.ndarray, rng) -> np.ndarray:
-    """Random speed (and with it pitch and formants: a new voice), gain, silence around the clip, white noise."""
-    speed = rng.uniform(0.87, 1.15)
-    positions = np.arange(0, len(clip) - 1, speed)
-    samples = np.interp(positions, np.arange(len(clip)), clip.astype(np.float32) / 32768).astype(np.float32)
-    before, after = rng.integers(0, 4800, 2)
-    samples = np.pad(samples, (before, after)) * np.float32(rng.uniform(0.2, 1.8))
-    return samples + rng.normal(0, 10 ** rng.uniform(-5, -1.9), len(samples)).astype(np.float32)
-
-
-def mask_features(mel: torch.Tensor, rng) -> torch.Tensor:
-    """SpecAugment (Park et al. 2019) on half of the clips: two stripes of time and two of frequency. mel [B, 128, T]"""
-    for clip in mel:
-        if rng.random() < 0.5:
-            continue
-        floor = clip.min()
-        for _ in range(2):
-            band, at = rng.integers(0, 16), rng.integers(0, 112)
-            clip[at : at + band] = floor
-            span, start = rng.integers(0, 12), rng.integers(0, clip.shape[1])
-            clip[:, start : start + span] = floor
-    return mel
-
-
-def target_of(utterance) -> str:
-    return f"language {utterance.language}{ASR_TEXT}{utterance.text}<|im_end|>"
-
-
-def collate(processor, utterances, clips) -> dict:
-    """Right-padded batch with labels on the answer alone."""
-    audio = processor.feature_extractor(
-        list(clips), sampling_rate=tiny_speech.SAMPLE_RATE, padding=True, return_attention_mask=True,
-        return_tensors="pt",
-    )
-    mask = audio["attention_mask"]
-    counts = processor._get_audio_token_length(mask.sum(-1))
-    rows, labels = [], []
-    for utterance, count in zip(utterances, counts):
-        prompt = processor.tokenizer(prompt_text(int(count)))["input_ids"]
-        answer = processor.tokenizer(target_of(utterance))["input_ids"]
-        rows.append(prompt + answer)
-        labels.append([-100] * len(prompt) + answer)
-    width = max(map(len, rows))
-    pad = processor.tokenizer.pad_token_id
-    return {
-        "input_ids": torch.tensor([row + [pad] * (width - len(row)) for row in rows]),
-        "attention_mask": torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows]),
-        "labels": torch.tensor([row + [-100] * (width - len(row)) for row in labels]),
-        "input_features": audio["input_features"],
-        "input_features_mask": mask,
-        "audio_counts": torch.from_numpy(counts),
-        "transcripts": [processor.tokenizer(u.text)["input_ids"] for u in utterances],
-    }
-
-
-def prompt_text(audio_tokens: int, context: str = "") -> str:
-    return (
-        f"<|im_start|>system\n{context}<|im_end|>\n<|im_start|>user\n<|audio_start|>{'<|audio_pad|>' * audio_tokens}"
-        "<|audio_end|><|im_end|>\n<|im_start|>assistant\n"
-    )
 
 
 @torch.no_grad()
@@ -341,7 +172,7 @@ def write_speech(folder: Path, utterances, clips) -> None:
             {
                 "id": name.removesuffix(".flac"), "file": name, "seconds": round(len(clip) / tiny_speech.SAMPLE_RATE, 4),
                 "text": utterance.text, "language": utterance.language, "speaker": utterance.voice,
-                "rate": utterance.rate, "pitch": utterance.pitch,
+                "rate": utterance.rate, "pitch": utterance.pitch, "pause": utterance.pause,
             }
         )  # fmt: skip
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

@@ -30,8 +30,7 @@ export const packageStage: Stage = {
     const sums: [string, string][] = []
     for (const variant of VARIANTS) sums.push(await archive(run, folder, building, variant))
     await writeText(join(folder, CARD), await card(run, building))
-    for (const name of [...allFiles(), CARD].sort())
-      sums.push([await sum(folder, name, run.signal), `${run.name}/${name}`])
+    sums.push(...(await fileSums(run, folder)))
     await writeText(join(building, SUMS), sums.map(([hash, name]) => `${hash}  ${name}\n`).join(''))
     await rm(run.layout.release, { recursive: true, force: true })
     await rename(building, run.layout.release)
@@ -83,10 +82,15 @@ async function archive(run: Run, folder: string, out: string, variant: Variant):
   return [hash, file]
 }
 
-async function sum(folder: string, name: string, signal: AbortSignal): Promise<string> {
-  signal.throwIfAborted()
-  // The alias has its target's content; multi-gigabyte files are hashed once.
-  return sha256Of(join(folder, name === graphFile('encoder', 'int4') ? graphFile('encoder', '') : name))
+/** [sha256, path] of every file of the release folder. The alias has its target's content, so it is not read again. */
+async function fileSums(run: Run, folder: string): Promise<[string, string][]> {
+  const hashes = new Map<string, string>()
+  for (const name of [...allFiles(), CARD].sort()) {
+    run.signal.throwIfAborted()
+    const target = name === graphFile('encoder', 'int4') ? hashes.get(graphFile('encoder', '')) : undefined
+    hashes.set(name, target ?? (await sha256Of(join(folder, name))))
+  }
+  return [...hashes].map(([name, hash]) => [hash, `${run.name}/${name}`])
 }
 
 async function card(run: Run, out: string): Promise<string> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
+import { parseModel } from '../../graph-tools/model.ts'
 import { runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -83,6 +84,15 @@ describe('stopping in the middle', () => {
     expect(fourth.stdout).toContain('[export] skipped')
     expect(fourth.stdout).toContain('[rewrite] done')
     expect(existsSync(join(model, 'decoder_weights.data'))).toBe(true)
+
+    // Other options for one stage rerun it alone. Symmetric weights have no zero points.
+    const symmetric = await runCli([...args, '--symmetric', '--block-size', '32'])
+    expect(symmetric.stdout).toContain('[rewrite] skipped')
+    expect(symmetric.stdout).toContain('[quantize] done')
+    const { graph } = parseModel(await readFile(join(model, 'decoder_step.int4.onnx')))
+    const quantized = graph.nodes.filter(({ opType }) => opType === 'MatMulNBits')
+    expect(quantized.length).toBe(22)
+    expect(new Set(quantized.map(({ inputs }) => inputs.length))).toEqual(new Set([3]))
   })
 
   it('a full disk under Python is named as well', async () => {
