@@ -170,6 +170,9 @@ function checkValues(argv: Record<string, unknown>): true {
     throw usage(`--opset is ${argv['opset']}, wanted 18 or later.`)
   }
   if (typeof argv['language'] === 'string') checkLanguage(argv['language'])
+  if (typeof argv['name'] === 'string' && !/^[\w][\w.-]*$/.test(argv['name'])) {
+    throw usage(`--name is ${JSON.stringify(argv['name'])}, wanted letters, digits, dots and dashes.`)
+  }
   if (Array.isArray(argv['model'])) throw usage('--model is given more than once.')
   return true
 }

@@ -31,6 +31,10 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
       'error: --only goes without --from and --until.',
     ],
     [['--model', 'tiny', '--threads', '0'], 'error: --threads is 0, wanted a whole number above 0.'],
+    [
+      ['--model', 'tiny', '--name', '../x'],
+      'error: --name is "../x", wanted letters, digits, dots and dashes.',
+    ],
     [['--model', 'tiny', '--opset', '17'], 'error: --opset is 17, wanted 18 or later.'],
     [
       ['--model', 'tiny', '--skip-encoder'],
