@@ -1,7 +1,12 @@
 import { type Clip, loadClip } from './audio.ts'
 import { basicWords } from './normalize.ts'
-import type { PromptOptions } from './prompt.ts'
-import { type Recognition, type Recognizer, recognize, type Timing } from './recognizer.ts'
+import {
+  type Recognition,
+  type RecognizeOptions,
+  type Recognizer,
+  recognize,
+  type Timing,
+} from './recognizer.ts'
 import type { Utterance } from './speech.ts'
 import { addErrors, alignWords, NO_ERRORS, type WordErrors, wordErrorRate } from './wer.ts'
 
@@ -37,7 +42,7 @@ export interface Summary {
   readonly unfinished: number
 }
 
-export type MeasureOptions = PromptOptions & { readonly maxNewTokens?: number }
+export type MeasureOptions = RecognizeOptions
 
 /**
  * Transcribe utterances one after the other, after one warm-up run on the first that can be read.

@@ -6,9 +6,19 @@ import type { Reference, ReferenceArray } from './reference.ts'
 /** Largest absolute difference from PyTorch that FP32 may have. */
 export const TOLERANCE = { mel: 1e-4, features: 1e-4, prefill: 1e-3, steps: 1e-3 } as const
 
+/** Everything that is compared; a report without one of these is none. */
+export const CHECKS = [
+  'mel',
+  'features',
+  'prompt ids',
+  'prefill logits',
+  'step logits',
+  'greedy tokens',
+] as const
+
 /** One comparison of one clip. `worst` is a largest absolute difference, or a count of differing items. */
 export interface Comparison {
-  readonly check: 'mel' | 'features' | 'prompt ids' | 'prefill logits' | 'step logits' | 'greedy tokens'
+  readonly check: (typeof CHECKS)[number]
   readonly clip: string
   readonly worst: number
   readonly tolerance: number

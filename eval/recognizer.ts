@@ -11,6 +11,12 @@ import { parseTranscript, type Transcript } from './transcript.ts'
 
 export const MAX_NEW_TOKENS = 512
 
+export interface RecognizeOptions extends PromptOptions {
+  readonly maxNewTokens?: number
+  /** stops between two tokens by throwing its reason */
+  readonly signal?: AbortSignal
+}
+
 /** One loaded variant of a release directory: three sessions, the embedding table, the tokenizer. */
 export interface Recognizer {
   readonly config: ReleaseConfig
@@ -19,7 +25,6 @@ export interface Recognizer {
   readonly init: InferenceSession
   readonly step: InferenceSession
   readonly embeddings: EmbeddingTable
-  readonly threads: number
 }
 
 export interface LoadOptions {
@@ -69,7 +74,6 @@ export async function loadRecognizer(folder: string, options: LoadOptions): Prom
     init: await session('decoder_init'),
     step: await session('decoder_step'),
     embeddings,
-    threads: options.threads,
   }
 }
 
@@ -87,7 +91,7 @@ export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
 export async function recognize(
   recognizer: Recognizer,
   samples: Float32Array,
-  options: PromptOptions & { readonly maxNewTokens?: number } = {},
+  options: RecognizeOptions = {},
 ): Promise<Recognition> {
   const clock = [performance.now()]
   const lap = () => clock.push(performance.now())
@@ -98,7 +102,7 @@ export async function recognize(
   const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features), options)
   const first = await prefill(recognizer, prompt, features)
   lap()
-  const { tokens, finished } = await decode(recognizer, prompt, first, options.maxNewTokens ?? MAX_NEW_TOKENS)
+  const { tokens, finished } = await decode(recognizer, prompt, first, options)
   lap()
   const raw = recognizer.tokenizer.decode(tokens)
   const seconds = (i: number) => ((clock[i + 1] ?? 0) - (clock[i] ?? 0)) / 1000
@@ -167,7 +171,7 @@ async function decode(
   recognizer: Recognizer,
   prompt: Prompt,
   first: { logits: Float32Array; cache: Cache },
-  limit: number,
+  { maxNewTokens = MAX_NEW_TOKENS, signal }: RecognizeOptions,
 ): Promise<{ tokens: number[]; finished: boolean }> {
   const tokens: number[] = []
   let { logits, cache } = first
@@ -175,7 +179,8 @@ async function decode(
     const token = argmax(logits)
     if (recognizer.config.endIds.includes(token)) return { tokens, finished: true }
     tokens.push(token)
-    if (tokens.length >= limit) return { tokens, finished: false }
+    if (tokens.length >= maxNewTokens) return { tokens, finished: false }
+    signal?.throwIfAborted()
     const position = prompt.ids.length + tokens.length - 1
     ;({ logits, cache } = await step(recognizer, token, position, cache))
   }

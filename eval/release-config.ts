@@ -5,12 +5,16 @@ import { SpeechError } from './speech-error.ts'
 /** The parts of a release's config.json that a reader needs. */
 export interface ReleaseConfig {
   readonly hiddenSize: number
-  readonly layers: number
-  readonly kvHeads: number
-  readonly headDim: number
-  readonly vocabSize: number
   readonly endIds: readonly number[]
   readonly embeddingShape: readonly [number, number]
+}
+
+interface ConfigFile {
+  readonly model_type?: string
+  readonly decoder?: { readonly hidden_size?: number }
+  readonly special_tokens?: { readonly eos_token_ids?: readonly number[] }
+  readonly embed_tokens_dtype?: string
+  readonly embed_tokens_shape?: readonly [number, number]
 }
 
 /**
@@ -18,27 +22,25 @@ export interface ReleaseConfig {
  * @throws SpeechError when it is missing, of another model type, or its table is not FP16
  */
 export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> {
-  const config = await readJson(join(folder, 'config.json'))
-  const { decoder, special_tokens: special } = config
-  if (config.model_type !== 'qwen3_asr' || !decoder || !special || config.embed_tokens_dtype !== 'float16') {
+  const config = await readJson<ConfigFile>(join(folder, 'config.json'))
+  const { model_type: type, embed_tokens_dtype: dtype = 'float32', embed_tokens_shape: shape } = config
+  if (type !== 'qwen3_asr' || dtype !== 'float16') {
     throw new SpeechError(
-      `${folder}/config.json describes ${config.model_type ?? 'no model'} with ${config.embed_tokens_dtype ?? 'float32'} ` +
-        'embeddings, wanted qwen3_asr with float16.',
+      `${folder}/config.json describes ${type ?? 'no model'} with ${dtype} embeddings, wanted qwen3_asr with float16.`,
     )
   }
-  return {
-    hiddenSize: decoder.hidden_size,
-    layers: decoder.num_layers,
-    kvHeads: decoder.num_key_value_heads,
-    headDim: decoder.head_dim,
-    vocabSize: decoder.vocab_size,
-    endIds: special.eos_token_ids,
-    embeddingShape: config.embed_tokens_shape,
+  const hiddenSize = config.decoder?.hidden_size
+  const endIds = config.special_tokens?.eos_token_ids
+  if (hiddenSize === undefined || endIds === undefined || shape?.[1] !== hiddenSize) {
+    throw new SpeechError(
+      `${folder}/config.json lacks decoder.hidden_size, eos_token_ids or a matching embed_tokens_shape.`,
+    )
   }
+  return { hiddenSize, endIds, embeddingShape: shape }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: JSON of unknown shape; every use is checked by the caller
-export async function readJson(path: string): Promise<any> {
+/** @returns the parsed file; the caller knows its shape and checks what it relies on */
+export async function readJson<T = object>(path: string): Promise<T> {
   let text: string
   try {
     text = await readFile(path, 'utf8')

@@ -9,6 +9,8 @@ export interface DecodedAudio {
 const PCM = 1
 const FLOAT = 3
 const EXTENSIBLE = 0xfffe
+/** What writers to a pipe put for a size they do not know: ffmpeg and sox, espeak-ng. */
+const STREAMED = new Set([0xffffffff, 0x7ffff000, 0x7fffffff])
 
 interface Format {
   readonly tag: number
@@ -38,8 +40,14 @@ function* riffChunks(view: DataView): Generator<{ id: string; start: number; end
   for (let at = 12; at + 8 <= view.byteLength; ) {
     const id = fourCharacters(view, at)
     const start = at + 8
-    // A streamed file has no true size; what is there counts.
-    const end = Math.min(view.byteLength, start + view.getUint32(at + 4, true))
+    const size = view.getUint32(at + 4, true)
+    const end = Math.min(view.byteLength, start + size)
+    if (id === 'data' && start + size > view.byteLength && !STREAMED.has(size)) {
+      throw new SpeechError(
+        `The WAV file announces ${size} bytes of samples and holds ${end - start}: it is truncated.`,
+        'Get the file again.',
+      )
+    }
     yield { id, start, end }
     at = end + ((end - start) % 2)
   }

@@ -1,5 +1,5 @@
 import { contentOf, moveOut } from './external-data.ts'
-import { readRange, writeBeside } from './files.ts'
+import { append, readRange, writeBeside } from './files.ts'
 import { narrowToFloat16 } from './float16.ts'
 import { GraphError } from './graph-error.ts'
 import type { Graph, Model, Node, Tensor } from './model.ts'
@@ -67,7 +67,7 @@ export async function writeEmbeddingFp16(
           `${table.tensor.name} row ${row} holds ${value}, which FP16 cannot (largest: 65504).`,
         )
       }
-      await file.write(new Uint8Array(half.buffer))
+      await append(file, new Uint8Array(half.buffer))
       values += bits.length
     }
   })

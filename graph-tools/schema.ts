@@ -13,7 +13,7 @@ export const FIELD = {
   tensor: {
     dims: 1,
     dataType: 2,
-    int64Data: 7,
+
     name: 8,
     rawData: 9,
     externalData: 13,

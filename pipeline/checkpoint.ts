@@ -46,6 +46,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const parts = thinker ?? config
   const audio = pick(parts, 'audio_config', AUDIO_KEYS) as unknown as AudioConfig
   const text = textConfig(parts, config)
+  refuseOtherArithmetic(parts)
   const layout = thinker ? 'original' : 'native'
   const tensors = await readTensors(folder, layout)
   checkTensors(tensors, expectedTensors(audio, text), text)
@@ -98,6 +99,39 @@ function refuseForcedAligner(folder: string, config: Json, thinker: Json | undef
   )
 }
 
+/** Settings that change the computation and that the export graphs do not have: the values they must have. */
+const FIXED_SETTINGS: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>>>> = {
+  audio_config: { activation_function: ['gelu'], scale_embedding: [false] },
+  text_config: {
+    hidden_act: ['silu'],
+    attention_bias: [false],
+    use_sliding_window: [false],
+    sliding_window: [null],
+  },
+}
+
+function refuseOtherArithmetic(parts: Json): void {
+  for (const [section, settings] of Object.entries(FIXED_SETTINGS)) {
+    const given = parts[section] as Json
+    for (const [key, allowed] of Object.entries(settings)) {
+      if (given[key] === undefined || allowed.includes(given[key])) continue
+      throw unsupported(`${section}.${key}`, given[key], allowed[0])
+    }
+  }
+  const text = parts['text_config'] as Json
+  for (const rope of [text['rope_parameters'], text['rope_scaling']] as (Json | null | undefined)[]) {
+    const type = rope?.['rope_type'] ?? rope?.['type'] ?? 'default'
+    if (type !== 'default' && type !== 'mrope') throw unsupported('text_config rope_type', type, 'default')
+  }
+}
+
+function unsupported(key: string, found: unknown, wanted: unknown): Failure {
+  return new Failure(
+    `config.json: ${key} is ${JSON.stringify(found)}, the export graphs compute with ${JSON.stringify(wanted)}.`,
+    'This checkpoint is no plain Qwen3-ASR; it cannot be exported.',
+  )
+}
+
 function textConfig(parts: Json, config: Json): TextConfig {
   const text = pick(parts, 'text_config', TEXT_KEYS)
   const given = parts['text_config'] as Json
@@ -105,7 +139,10 @@ function textConfig(parts: Json, config: Json): TextConfig {
   return {
     ...text,
     rope_theta: Number(given['rope_theta'] ?? rope['rope_theta'] ?? DEFAULT_ROPE_THETA),
-    tie_word_embeddings: Boolean(given['tie_word_embeddings'] ?? config['tie_word_embeddings'] ?? true),
+    // As transformers reads it: the outer config decides.
+    tie_word_embeddings: Boolean(
+      parts['tie_word_embeddings'] ?? given['tie_word_embeddings'] ?? config['tie_word_embeddings'] ?? true,
+    ),
   } as unknown as TextConfig
 }
 
@@ -138,7 +175,10 @@ async function readTensors(folder: string, layout: Checkpoint['layout']): Promis
   const tensors = new Map<string, StoredTensor>()
   for (const shard of shards) {
     for (const [name, tensor] of await readSafetensors(folder, shard)) {
-      tensors.set(layout === 'original' ? nativeName(name) : name, tensor)
+      const native = layout === 'original' ? nativeName(name) : name
+      if (tensors.has(native))
+        throw new Failure(`The tensor ${name} is in ${tensor.file} and in ${tensors.get(native)?.file}.`)
+      tensors.set(native, tensor)
     }
   }
   const lost = Object.keys(map).find((name) => !tensors.has(layout === 'original' ? nativeName(name) : name))
@@ -223,7 +263,10 @@ async function tokenStrings(folder: string, config: Json): Promise<Set<string>> 
 
 async function readJson(folder: string, name: string): Promise<Json | undefined> {
   const path = join(folder, name)
-  const text = await readFile(path, 'utf8').catch(() => undefined)
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    return undefined
+  })
   if (text === undefined) return undefined
   try {
     return JSON.parse(text)

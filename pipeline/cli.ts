@@ -9,6 +9,9 @@ import { STAGE_NAMES, type StageName } from './stages.ts'
 
 const COMMAND = 'npm run pipeline --'
 const MAX_THREADS = 8
+/** DirectML and the fused operators want 18; onnxruntime 1.30 and torch 2.13 are tried up to 23. */
+const OLDEST_OPSET = 18
+const NEWEST_OPSET = 23
 
 /**
  * Parse the command line.
@@ -25,6 +28,9 @@ export async function parseCommandLine(args: readonly string[]): Promise<Options
     return undefined
   }
   const stages = chosenStages(parsed)
+  if (stages.includes('publish') && !parsed.dryRun) {
+    throw usage('Uploading is not built yet.', 'Leave out --no-dry-run to see what would be uploaded.')
+  }
   if ((parsed.skipEncoder || parsed.skipDecoder) && stages.some((name) => NEEDS_ALL.has(name))) {
     throw usage('--skip-encoder and --skip-decoder leave a part of the release out.', 'Add --until quantize.')
   }
@@ -164,16 +170,18 @@ function checkValues(argv: Record<string, unknown>): true {
     if (!Number.isInteger(value) || Number(value) < 1)
       throw usage(`--${name} is ${value}, wanted a whole number above 0.`)
   }
+  const repeated = Object.entries(argv).find(([key, value]) => key !== '_' && Array.isArray(value))
+  if (repeated) throw usage(`--${repeated[0]} is given more than once.`)
   positive('threads')
   positive('max-new-tokens')
-  if (Number(argv['opset']) < 18 || !Number.isInteger(argv['opset'])) {
-    throw usage(`--opset is ${argv['opset']}, wanted 18 or later.`)
+  const opset = Number(argv['opset'])
+  if (!Number.isInteger(opset) || opset < OLDEST_OPSET || opset > NEWEST_OPSET) {
+    throw usage(`--opset is ${argv['opset']}, wanted ${OLDEST_OPSET} to ${NEWEST_OPSET}.`)
   }
   if (typeof argv['language'] === 'string') checkLanguage(argv['language'])
   if (typeof argv['name'] === 'string' && !/^[\w][\w.-]*$/.test(argv['name'])) {
     throw usage(`--name is ${JSON.stringify(argv['name'])}, wanted letters, digits, dots and dashes.`)
   }
-  if (Array.isArray(argv['model'])) throw usage('--model is given more than once.')
   return true
 }
 

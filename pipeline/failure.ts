@@ -31,8 +31,8 @@ export function describeError(error: unknown): { message: string; hint: string; 
   }
   if (code === 'EACCES' || code === 'EROFS') {
     return {
-      message: `No permission to write ${path ?? ''}.`,
-      hint: 'Choose another --output.',
+      message: `No permission for ${path ?? 'a file'}.`,
+      hint: 'Check its owner and mode.',
       exitCode: EXIT.failed,
     }
   }

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 export async function exists(path: string): Promise<boolean> {
@@ -9,6 +9,12 @@ export async function exists(path: string): Promise<boolean> {
 export async function freshFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true })
   await mkdir(path, { recursive: true })
+}
+
+/** Copy a file beside its place and rename it there, so that other names of the old file keep their content. */
+export async function copyWhole(from: string, to: string): Promise<void> {
+  await copyFile(from, `${to}.partial`)
+  await rename(`${to}.partial`, to)
 }
 
 /** Write a small text file beside its place and rename it there. */

@@ -39,7 +39,10 @@ function interruption(): AbortSignal {
   let first = 0
   const stop = () => {
     const now = performance.now()
-    if (first !== 0 && now - first > ONE_PRESS_MS) process.exit(EXIT.interrupted)
+    if (first !== 0 && now - first > ONE_PRESS_MS) {
+      process.stderr.write('\nStopped at once. Run the same command again: finished stages are kept.\n')
+      process.exit(EXIT.interrupted)
+    }
     first ||= now
     controller.abort(
       new Failure('Stopped.', 'Run the same command again: finished stages are kept.', EXIT.interrupted),

@@ -26,7 +26,6 @@ export interface Card {
   readonly parity: readonly {
     readonly check: string
     readonly clips: number
-    readonly worst: number
     readonly tolerance: number
   }[]
   readonly command: string
@@ -40,8 +39,8 @@ export function modelCard(card: Card): string {
       `${errors.substitutions} + ${errors.deletions} + ${errors.insertions} of ${errors.words} |`,
   )
   const parity = card.parity.map(
-    ({ check, clips, worst, tolerance }) =>
-      `| ${check} | ${clips} | ${tolerance === 0 ? 'identical' : `${worst <= tolerance ? 'at most' : 'above'} ${tolerance}`} |`,
+    ({ check, clips, tolerance }) =>
+      `| ${check} | ${clips} | ${tolerance === 0 ? 'identical' : `at most ${tolerance}`} |`,
   )
   return `---
 license: apache-2.0

@@ -33,12 +33,13 @@ export async function runPython(
     cancelSignal: options.signal,
     forceKillAfterDelay: 2000,
     reject: false,
-    stderr: ['pipe'],
+    stdin: 'pipe', // held open: the script ends with us
     env: {
       PYTHONUNBUFFERED: '1',
       PYTHONHASHSEED: '0',
       TOKENIZERS_PARALLELISM: 'false',
       HF_HUB_OFFLINE: '1',
+      QWEN3_ASR_ONNX_PARENT: '1',
       ...options.env,
     },
   })
@@ -52,7 +53,7 @@ export async function runPython(
   }
   const ended = await child
   await appendFile(options.log, ended.stderr)
-  if (ended.isCanceled) throw options.signal.reason
+  if (ended.isCanceled || options.signal.aborted) throw options.signal.reason
   if (error) throw new Failure(error.message, error.hint)
   if (result && ended.exitCode === 0) return result
   throw crashed(script, ended.exitCode, ended.signal, ended.stderr, options.log)

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeJson } from './files.ts'
 import type { Layout } from './layout.ts'
@@ -16,19 +16,14 @@ export async function writeSection(layout: Layout, section: Section, value: obje
   await joinSections(layout)
 }
 
-/** A section that is about to be made anew must not be mistaken for a result. */
-export async function clearSection(layout: Layout, section: Section): Promise<void> {
-  await rm(sectionFile(layout, section), { force: true })
-  await joinSections(layout)
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: each stage knows the shape of what it wrote
-export async function readSection(layout: Layout, section: Section): Promise<any> {
+/** @returns what the stage wrote; the caller knows its shape */
+export async function readSection<T>(layout: Layout, section: Section): Promise<T | undefined> {
   const text = await readFile(sectionFile(layout, section), 'utf8').catch(() => undefined)
   return text === undefined ? undefined : JSON.parse(text)
 }
 
-async function joinSections(layout: Layout): Promise<void> {
+/** Make report.json from the sections there are. */
+export async function joinSections(layout: Layout): Promise<void> {
   const entries = await Promise.all(
     SECTIONS.map(async (name) => [name, await readSection(layout, name)] as const),
   )

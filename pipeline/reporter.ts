@@ -21,7 +21,7 @@ export function jsonReporter(): Reporter {
 
 /** Lines for logs: no cursor movement, no colours. */
 export function plainReporter(): Reporter {
-  let stage = ''
+  let stage = 'prepare'
   let lastProgress = 0
   const line = (text: string) => process.stdout.write(`${text}\n`)
   const emit = (event: Event): void => {
@@ -53,7 +53,17 @@ export function liveReporter(): Reporter {
   let rows: Row[] = []
   let progress: Extract<Event, { event: 'progress' }> | undefined
   let frame = 0
-  const draw = () => logUpdate(rows.map((row) => rowText(row, progress, frame)).join('\n'))
+  let quiet = performance.now() // since when nothing was said
+  const draw = () => {
+    const lines = rows.map((row) => rowText(row, progress, frame))
+    if (rows.length > 0 && rows.every(({ state }) => state === 'waiting')) {
+      const seconds = formatSeconds((performance.now() - quiet) / 1000)
+      lines.unshift(
+        `${SPINNER[frame % SPINNER.length]} preparing ${progress ? progressText(progress) : seconds}`,
+      )
+    }
+    logUpdate(lines.join('\n'))
+  }
   const timer = setInterval(() => {
     frame++
     if (rows.length > 0) draw()
@@ -77,6 +87,7 @@ export function liveReporter(): Reporter {
   }
   const emit = (event: Event): void => {
     update(event)
+    if (event.event === 'note') quiet = performance.now()
     const said = event.event.startsWith('stage-') ? [] : linesOf(event)
     if (said.length > 0) {
       logUpdate.clear()

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { readSpeechFolder } from '../eval/speech.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
 import { layoutOf } from './layout.ts'
@@ -16,13 +17,15 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
     findPython({ emit, signal, ...(given && { python: given }), ...(venv && { venv }) }),
   )
   const output = resolve(options.output)
-  const folder = await checkpointFolder(source, { python, output, emit, signal })
-  const checkpoint = await readCheckpoint(folder)
   const name = options.name ?? source.name
   const layout = layoutOf(output, name)
+  if (options.stages.includes('evaluate')) await readSpeechFolder(options.speech)
   emit({ event: 'start', model: options.model, output: layout.model, stages: options.stages })
-  const { base, flag, maxWer } = source
-  await runStages({ options, name, base, flag, maxWer, checkpoint, layout, emit, signal, python })
+  const folder = await checkpointFolder(source, { python, output, emit, signal })
+  const checkpoint = await readCheckpoint(folder)
+  const { base, flag, maxWer, place } = source
+  const origin = 'repo' in place ? place.repo : folder
+  await runStages({ options, name, base, flag, maxWer, origin, checkpoint, layout, emit, signal, python })
   const release = options.stages.includes('package')
     ? `The release is in ${layout.release}`
     : `The model is in ${layout.model}`

@@ -27,15 +27,27 @@ export async function readSafetensors(folder: string, file: string): Promise<Map
   const headerEnd = await headerEndOf(path, info.size)
   const header = await readHeader(path, headerEnd)
   const tensors = new Map<string, StoredTensor>()
-  let last = headerEnd
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue
     const tensor = toStored(name, entry, file, headerEnd)
     tensors.set(name, tensor)
-    last = Math.max(last, tensor.end)
   }
-  if (last !== info.size) throw truncated(path, info.size, last)
+  checkCoverage(path, [...tensors], headerEnd, info.size)
   return tensors
+}
+
+/** The format wants the tensors to cover the file without gaps or overlaps. */
+function checkCoverage(path: string, tensors: [string, StoredTensor][], start: number, size: number): void {
+  let end = start
+  for (const [name, tensor] of tensors.sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
+    if (tensor.start !== end) {
+      throw new Failure(
+        `${basename(path)}: ${name} starts at byte ${tensor.start}, wanted ${end}: tensors overlap or leave a gap.`,
+      )
+    }
+    end = tensor.end
+  }
+  if (end !== size) throw truncated(path, size, end)
 }
 
 async function headerEndOf(path: string, size: number): Promise<number> {

@@ -33,6 +33,8 @@ export interface Run {
   /** how `--model` names it, without a path of this machine */
   readonly flag: string
   readonly maxWer: number | undefined
+  /** the hub repository, or the checkpoint's folder */
+  readonly origin: string
   readonly checkpoint: Checkpoint
   readonly layout: Layout
   readonly emit: Emit

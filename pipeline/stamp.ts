@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { PROJECT } from './models.ts'
 
 /** Inputs up to this size are fingerprinted by content, larger ones by size and time of change. */
@@ -8,7 +8,7 @@ const CONTENT_LIMIT = 16 << 20
 
 interface Stamp {
   readonly fingerprint: string
-  /** output path to "size time-of-change" when the stage ended */
+  /** output path, relative to the model directory, to "size time-of-change" when the stage ended */
   readonly outputs: Readonly<Record<string, string>>
 }
 
@@ -26,35 +26,50 @@ export async function identify(path: string): Promise<string> {
     .digest('hex')
 }
 
-/** sha256 over the project's own sources in `folders`: a changed program makes stale results. */
-export async function identifySources(folders: readonly string[]): Promise<string> {
+/** sha256 over the project's own sources in `places`, files or folders: a changed program makes stale results. */
+export async function identifySources(places: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
-  for (const folder of folders) {
-    for (const name of (await readdir(join(PROJECT, folder))).sort()) {
-      if (!/\.(ts|py|txt)$/.test(name)) continue
-      hash.update(name).update(await readFile(join(PROJECT, folder, name)))
+  for (const place of places) {
+    const names = /\.\w+$/.test(place) ? [''] : (await readdir(join(PROJECT, place))).sort()
+    for (const name of names) {
+      if (name !== '' && !/\.(ts|py|txt)$/.test(name)) continue
+      hash.update(place + name).update(await readFile(join(PROJECT, place, name)))
     }
   }
   return hash.digest('hex')
 }
 
+/** Versions of everything that computes on the Node side. */
+export async function identifyTools(): Promise<string> {
+  return `${process.versions.node} ${await identify(join(PROJECT, 'package-lock.json'))}`
+}
+
+/** Names, sizes and times of change of the files in a folder. */
+export async function identifyFolder(folder: string): Promise<string> {
+  const names = (await readdir(folder)).sort()
+  const infos = await Promise.all(names.map((name) => stat(join(folder, name))))
+  return fingerprintOf({ files: infos.map(({ size, mtimeMs }, i) => [names[i], size, mtimeMs]) })
+}
+
 /** Whether the stage ended with this fingerprint and all its outputs are as it left them. */
-export async function isCurrent(path: string, fingerprint: string): Promise<boolean> {
+export async function isCurrent(path: string, fingerprint: string, root: string): Promise<boolean> {
   const stamp = await readStamp(path)
   if (stamp?.fingerprint !== fingerprint) return false
   for (const [output, wanted] of Object.entries(stamp.outputs)) {
-    if ((await sizeAndTime(output)) !== wanted) return false
+    if ((await sizeAndTime(join(root, output))) !== wanted) return false
   }
   return true
 }
 
+/** @param root the model directory, which outputs are recorded relative to */
 export async function writeStamp(
   path: string,
   fingerprint: string,
   outputs: readonly string[],
+  root: string,
 ): Promise<void> {
   const entries = await Promise.all(
-    outputs.map(async (output) => [output, (await sizeAndTime(output)) ?? ''] as const),
+    outputs.map(async (output) => [relative(root, output), (await sizeAndTime(output)) ?? ''] as const),
   )
   const stamp: Stamp = { fingerprint, outputs: Object.fromEntries(entries) }
   await writeFile(`${path}.partial`, JSON.stringify(stamp, undefined, 1))

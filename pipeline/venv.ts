@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { execa } from 'execa'
 import type { Emit } from './events.ts'
@@ -11,6 +11,9 @@ const OLDEST = [3, 11] as const
 const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python']
 const REQUIREMENTS = join(PROJECT, 'python', 'requirements.txt')
 const STAMP = 'requirements.sha256'
+/** Says that we made the folder, so that we may delete it. */
+const MARK = 'made-by-qwen3-asr-onnx'
+const DEFAULT_VENV = join(PROJECT, '.venv')
 const TAIL_LINES = 8
 
 /** An interpreter that has the requirements, and what identifies its versions. */
@@ -35,18 +38,19 @@ interface Options {
  */
 export async function findPython(options: Options): Promise<Python> {
   if (options.python !== undefined) return prepared(options.python)
-  const venv = resolve(options.venv ?? join(PROJECT, '.venv'))
+  const venv = resolve(options.venv ?? DEFAULT_VENV)
   const path = join(venv, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
   const wanted = createHash('sha256')
     .update(await readFile(REQUIREMENTS))
     .digest('hex')
-  if ((await installed(venv)) !== wanted) {
+  if (!(await isReady(venv, path, wanted))) {
     const release = await takeLock(`${venv}.lock`, venv, {
+      signal: options.signal,
       onWait: () =>
         options.emit({ event: 'note', text: `Waiting for another run that is making ${shown(venv)}` }),
     })
     try {
-      if ((await installed(venv)) !== wanted) await make(venv, wanted, path, options)
+      if (!(await isReady(venv, path, wanted))) await make(venv, wanted, path, options)
     } finally {
       await release()
     }
@@ -54,8 +58,22 @@ export async function findPython(options: Options): Promise<Python> {
   return { path, fingerprint: wanted }
 }
 
-async function installed(venv: string): Promise<string | undefined> {
-  return readFile(join(venv, STAMP), 'utf8').catch(() => undefined)
+/** The stamp matches and the interpreter still runs (an upgrade of the system's Python may have removed it). */
+async function isReady(venv: string, path: string, wanted: string): Promise<boolean> {
+  const stamp = await readFile(join(venv, STAMP), 'utf8').catch(() => undefined)
+  return stamp === wanted && (await versionOf(path)) !== undefined
+}
+
+/** Only what we made may be deleted: a folder with anything else in it is the user's. */
+async function removeOld(venv: string): Promise<void> {
+  const names: string[] = await readdir(venv).catch(() => [])
+  if (names.length > 0 && venv !== DEFAULT_VENV && !names.includes(MARK)) {
+    throw new Failure(
+      `--venv ${venv} is not empty and was not made by this pipeline, so it is not replaced.`,
+      'Name a new folder; or pass the interpreter of a prepared environment to --python.',
+    )
+  }
+  await rm(venv, { recursive: true, force: true })
 }
 
 function shown(path: string): string {
@@ -67,27 +85,32 @@ async function prepared(path: string): Promise<Python> {
   if (version === undefined)
     throw new Failure(`--python ${path} cannot be run.`, 'Give the path of a Python interpreter.')
   requireVersion(path, version)
-  const names = (await readFile(REQUIREMENTS, 'utf8')).matchAll(/^([\w.-]+)==/gm)
-  const code =
-    'import importlib.metadata as m, sys\n' +
-    'for name in sys.argv[1:]:\n' +
-    '    try: print(name, m.version(name))\n' +
-    '    except m.PackageNotFoundError: sys.exit(name)'
-  const asked = await execa(path, ['-c', code, ...Array.from(names, ([, name]) => name ?? '')], {
-    reject: false,
-  })
-  if (asked.exitCode !== 0) {
+  const pins = (await readFile(REQUIREMENTS, 'utf8')).matchAll(/^([\w.-]+)==(\S+)/gm)
+  const wanted = new Map(Array.from(pins, ([, name = '', pin = '']) => [name, pin]))
+  const asked = await execa(path, ['-c', ASK_VERSIONS, ...wanted.keys()])
+  const found = JSON.parse(asked.stdout) as Readonly<Record<string, string | null>>
+  for (const [name, pin] of wanted) {
+    const version = found[name]?.replace(/\+.*/, '') // 2.13.0+cpu is a build of 2.13.0
+    if (version === pin) continue
     throw new Failure(
-      `--python ${path} lacks the package ${asked.stderr.trim()}.`,
+      `--python ${path} has ${version ? `${name} ${version}` : `no ${name}`}, wanted ${name}==${pin}.`,
       `Run: ${path} -m pip install -r python/requirements.txt`,
     )
   }
   return { path, fingerprint: asked.stdout }
 }
 
+const ASK_VERSIONS = `
+import importlib.metadata, json, sys
+found = {}
+for name in sys.argv[1:]:
+    try: found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError: found[name] = None
+print(json.dumps(found))`
+
 async function make(venv: string, wanted: string, python: string, options: Options): Promise<void> {
   const base = await systemPython()
-  await rm(venv, { recursive: true, force: true })
+  await removeOld(venv)
   const uv = await execa('uv', ['--version'], { reject: false })
   const steps =
     uv.exitCode === 0
@@ -103,7 +126,10 @@ async function make(venv: string, wanted: string, python: string, options: Optio
     event: 'note',
     text: `Making ${shown(venv)} from python/requirements.txt (torch, transformers: a few minutes)`,
   })
-  for (const [command = '', ...args] of steps) await install(command, args, options)
+  for (const [command = '', ...args] of steps) {
+    await install(command, args, options)
+    await writeFile(join(venv, MARK), '')
+  }
   await writeFile(join(venv, STAMP), wanted)
   options.emit({ event: 'note', text: `${shown(venv)} is ready` })
 }

@@ -24,7 +24,7 @@ class Bar(tqdm):
     def update(self, n=1):
         drawn = super().update(n)
         if self.unit == "B" and self.total:
-            progress("download", int(self.n), int(self.total), "bytes")
+            progress(self.desc or "download", int(self.n), int(self.total), "bytes")
         return drawn
 
 

@@ -28,8 +28,7 @@ class Encoder(nn.Module):
         self.conv_weights = nn.ParameterList(weights.vector(f"{tower}conv2d{i}.weight") for i in (1, 2, 3))
         self.conv_biases = nn.ParameterList(weights.vector(f"{tower}conv2d{i}.bias") for i in (1, 2, 3))
         self.conv_out = weights.matrix(tower + "conv_out.weight")
-        positions = torch.from_numpy(sinusoids(config.get("max_position_embeddings", 13), self.width))
-        self.register_buffer("positions", positions[: self.chunk_tokens])
+        self.register_buffer("positions", sinusoids(self.chunk_tokens, self.width))
         heads = config["encoder_attention_heads"]
         layers = range(config["encoder_layers"])
         self.layers = nn.ModuleList(EncoderLayer(weights, f"{tower}layers.{i}.", heads) for i in layers)
@@ -124,9 +123,11 @@ def tokens_of(frames, chunk: int):
     return half(half(half(frames % chunk))) + half(half(half(chunk))) * (frames // chunk)
 
 
-def sinusoids(length: int, channels: int) -> np.ndarray:
-    """float32 [length, channels]; computed as the reference does, in float32 torch, to the last bit."""
-    step = np.log(10000) / (channels // 2 - 1)
-    inverse = torch.exp(-step * torch.arange(channels // 2).float())
-    time = torch.arange(length)[:, None] * inverse[None, :]
-    return torch.cat([time.sin(), time.cos()], dim=1).numpy()
+def sinusoids(length: int, channels: int) -> Tensor:
+    """float32 [length, channels]; computed as the reference does, in float32 on the CPU, to the last bit."""
+    with torch.device("cpu"):
+        step = np.log(10000) / (channels // 2 - 1)
+        inverse = torch.exp(-step * torch.arange(channels // 2).float())
+        time = torch.arange(length)[:, None] * inverse[None, :]
+        table = torch.cat([time.sin(), time.cos()], dim=1)
+    return table.to(torch.get_default_device())

@@ -47,8 +47,13 @@ def parse_args() -> argparse.Namespace:
 
 
 def checked_device(device: str) -> str:
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"--device {device}: this torch ({torch.__version__}) sees no CUDA device.", "Use --device cpu.")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"--device {device} cannot be used with torch {torch.__version__}: {reason}", "Use --device cpu."
+        ) from None
     return device
 
 

@@ -8,11 +8,23 @@
 import json
 import os
 import sys
+import threading
 from contextlib import contextmanager
 
 # Libraries print on stdout whenever they like; keep the real one for events and hand them stderr.
 _events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
 os.dup2(2, 1)
+
+
+def _end_with_parent() -> None:
+    """The parent holds our stdin open for as long as it lives; an orphan must not go on writing."""
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+if os.environ.get("QWEN3_ASR_ONNX_PARENT"):
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 class UserError(Exception):

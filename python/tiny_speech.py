@@ -15,6 +15,7 @@ import numpy as np
 import soundfile
 
 SAMPLE_RATE = 16000
+SALAD = 0.2
 
 TRAIN_VARIANTS = (
     "m1 m2 m3 m4 m5 m8 f1 f2 f3 f5 adam Alex Alicia Andrea Andy antonio belinda benjamin caleb "
@@ -31,27 +32,25 @@ DIGITS = {
     "English": "zero one two three four five six seven eight nine".split(),
     "German": "null eins zwei drei vier fünf sechs sieben acht neun".split(),
 }
+# One phrase of each slot, all combinations allowed: so many sentences that none can be guessed from its beginning.
 COMMANDS = {
     "English": (
-        ("turn on", "turn off"), ("the light", "the lights", "the heating", "the fan"),
+        ("turn on", "turn off", "open", "close", "play", "stop", "set", "call"),
+        ("the light", "the lights", "the heating", "the fan", "the door", "the window", "the music", "a timer",
+         "the alarm", "home", "my mother"),
         ("", "in the kitchen", "in the bedroom", "in the garden", "in the office"),
+        ("", "please", "now", "at {}", "for {} minutes", "in {} hours"),
     ),
     "German": (
-        ("mach", "schalte"), ("das licht", "die heizung", "die musik"),
-        ("an", "aus", "in der küche an", "in der küche aus", "im büro an", "im garten aus"),
+        ("mach", "schalte", "öffne", "schließe", "stelle"),
+        ("die tür", "das fenster", "das licht", "die heizung", "die musik", "den wecker"),
+        ("", "in der küche", "im büro", "im garten"),
+        ("", "bitte", "an", "aus", "auf {} uhr", "in {} minuten"),
     ),
-}
-PHRASES = {
-    "English": (
-        (("open", "close"), ("the door", "the window"), ("", "please", "in the kitchen", "in the bedroom")),
-        (("play", "stop"), ("the music",), ("", "please", "in the garden", "in the office")),
-        (("set",), ("a timer", "the alarm"), ("for", "to"), "digit", ("minutes", "hours")),
-        (("call",), ("home", "the office", "my mother"), ("", "now", "please")),
-    ),
-    "German": (
-        (("öffne", "schließe"), ("die tür", "das fenster"), ("", "bitte", "im büro", "in der küche")),
-        (("stelle",), ("den wecker",), ("auf",), "digit", ("uhr", "minuten")),
-    ),
+}  # fmt: skip
+WORDS = {
+    language: sorted({word for slot in slots for phrase in slot for word in phrase.replace("{}", "").split()})
+    for language, slots in COMMANDS.items()
 }
 
 
@@ -74,7 +73,7 @@ def draw_utterances(seed: int, count: int, banned: frozenset[str]) -> list[Utter
     out: list[Utterance] = []
     while len(out) < count:
         language = "German" if rng.random() < 0.3 else "English"
-        text = _clause(rng, language)
+        text = _clause(rng, language, SALAD)
         if text in banned:
             continue
         voice = f"{rng.choice(ACCENTS[language])}+{rng.choice(TRAIN_VARIANTS)}"
@@ -129,14 +128,16 @@ def _say(utterance: Utterance, clause: str) -> np.ndarray:
     return np.round(resampled * (0.5 / peak) * 32767).astype(np.int16)
 
 
-def _clause(rng: random.Random, language: str) -> str:
+def _clause(rng: random.Random, language: str, salad: float = 0.0) -> str:
+    """Half digit strings, half commands; a share of `salad` is words in any order, which only listening can tell."""
     kind = rng.random()
-    if kind < 0.5:
-        words = [rng.choice(DIGITS[language]) for _ in range(rng.randint(3, 8))]
+    if kind < salad:
+        words = rng.choices([*WORDS[language], *DIGITS[language]], k=rng.randint(3, 7))
+    elif kind < salad + (1 - salad) / 2:
+        words = rng.choices(DIGITS[language], k=rng.randint(3, 8))
     else:
-        pattern = COMMANDS[language] if kind < 0.7 else rng.choice(PHRASES[language])
-        slots = (DIGITS[language] if slot == "digit" else slot for slot in pattern)
-        words = [word for word in (rng.choice(slot) for slot in slots) if word]
+        phrases = (rng.choice(slot).format(rng.choice(DIGITS[language])) for slot in COMMANDS[language])
+        words = [phrase for phrase in phrases if phrase]
     sentence = " ".join(words)
     return sentence[0].upper() + sentence[1:] + "."
 

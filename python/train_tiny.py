@@ -24,7 +24,7 @@ from tiny_model import ASR_TEXT, initialize, make_config, make_processor, train_
 
 CTC_WEIGHT = 0.3
 SINGLES_SHARE = 0.3  # of the steps: single clauses, unmasked, until sound and words have found each other
-JOINED_SHARE = 0.3  # of the batches after that: two or three clauses with pauses
+JOINED_SHARE = 0.25  # of the batches after that: two or three clauses with pauses
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3300)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--utterances", type=int, default=10000)
     parser.add_argument("--held-out", type=int, default=70)
@@ -92,11 +92,10 @@ def fit(model, processor, train, clips, held_out, held_out_clips, args) -> None:
         schedule.step()
         if step % 50 == 0:
             print(f"step {step} loss {out.loss.item():.4f} + CTC {(loss - out.loss).item():.4f} {time.time() - started:.0f} s", flush=True)
-        if step % 500 == 0:
+        if step % 600 == 0:
             model.eval()
             score = score_held_out(model, processor, held_out, held_out_clips)
             print(f"step {step} held-out WER {score['wer']:.4f} {score['misses'][:12]}", flush=True)
-            save(model, processor, Path(args.out) / "latest")
             model.train()
 
 

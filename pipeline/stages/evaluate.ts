@@ -8,9 +8,9 @@ import { EXIT, Failure } from '../failure.ts'
 import { formatBytes, writeText } from '../files.ts'
 import { VARIANTS, type Variant, variantFiles, variantLabel } from '../layout.ts'
 import { BUNDLED_SPEECH, MAX_INT4_LOSS } from '../models.ts'
-import { clearSection, sectionFile, writeSection } from '../report.ts'
+import { sectionFile, writeSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identify, identifySources } from '../stamp.ts'
+import { identifyFolder, identifySources, identifyTools } from '../stamp.ts'
 import { folderBytes } from './package.ts'
 
 const NORMALIZER = 'basic'
@@ -32,17 +32,18 @@ interface Gate {
 /** WER and RTF of every variant on local speech. */
 export const evaluateStage: Stage = {
   name: 'evaluate',
-  async inputs({ options }) {
+  async inputs({ options, maxWer }) {
     const { speech, language, context, maxNewTokens, threads } = options
     return {
       sources: await identifySources(['eval', 'pipeline/stages']),
-      manifest: await identify(join(speech, 'manifest.jsonl')).catch(() => 'none'),
+      tools: await identifyTools(),
+      audio: await identifyFolder(speech),
+      maxWer,
       options: { speech, language, context, maxNewTokens, threads },
     }
   },
   outputs: ({ layout }) => [sectionFile(layout, 'evaluation'), join(layout.model, 'results.csv')],
   async run(run) {
-    await clearSection(run.layout, 'evaluation')
     const utterances = await readSpeechFolder(run.options.speech)
     const results: VariantResult[] = []
     for (const variant of VARIANTS) results.push(await evaluateVariant(run, variant, utterances))
@@ -68,7 +69,12 @@ async function evaluateVariant(
 ): Promise<VariantResult> {
   const { threads, language, context, maxNewTokens } = run.options
   const recognizer = await loadRecognizer(run.layout.model, { variant, threads })
-  const options = { maxNewTokens, ...(language && { language }), ...(context && { context }) }
+  const options = {
+    maxNewTokens,
+    signal: run.signal,
+    ...(language && { language }),
+    ...(context && { context }),
+  }
   const results: (Measured | Unreadable)[] = []
   try {
     for await (const result of measure(recognizer, utterances, options)) {
@@ -99,8 +105,12 @@ function werGates(run: Run, results: readonly VariantResult[]): Gate[] {
     limit,
     pass: found <= limit,
   })
+  // The limit is one for the bundled speech as it is; on other speech the model may be worse for good reasons.
+  const { language, context } = run.options
+  const hasLimit =
+    run.maxWer !== undefined && isBundled(run) && language === undefined && context === undefined
   return [
-    ...(run.maxWer === undefined ? [] : [gate('WER of FP32', fp32, run.maxWer)]),
+    ...(hasLimit ? [gate('WER of FP32', fp32, run.maxWer ?? 0)] : []),
     gate('WER that int4 adds to FP32', int4 - fp32, MAX_INT4_LOSS),
   ]
 }
@@ -151,6 +161,7 @@ async function writeResults(
     verdict: gates.every(({ pass }) => pass) ? 'pass' : 'fail',
     gates,
     speech: speechLabel(run),
+    isBundledSpeech: isBundled(run),
     normalizer: NORMALIZER,
     language: run.options.language ?? 'detected',
     context: run.options.context ?? '',
@@ -212,10 +223,12 @@ function report(run: Run, results: readonly VariantResult[], machine: Machine): 
   }
 }
 
-function speechLabel(run: Run): string {
+function isBundled(run: Run): boolean {
   return run.options.speech === BUNDLED_SPEECH
-    ? "the project's synthetic held-out speech"
-    : run.options.speech
+}
+
+function speechLabel(run: Run): string {
+  return isBundled(run) ? "the project's synthetic held-out speech" : run.options.speech
 }
 
 function percent(rate: number): string {

@@ -15,7 +15,10 @@ export const exportStage: Stage = {
     const { device, opset, skipEncoder, skipDecoder } = options
     return {
       checkpoint: files.map((file, i) => [file, identities[i]]),
-      sources: await identifySources(['python']),
+      sources: await identifySources([
+        ...['python', 'pipeline/stages', 'pipeline/checkpoint.ts', 'pipeline/tensor-table.ts'],
+        'pipeline/safetensors.ts',
+      ]),
       python: (await python()).fingerprint,
       options: { device, opset, skipEncoder, skipDecoder },
     }
@@ -31,7 +34,6 @@ export const exportStage: Stage = {
     const out = exportFolder(run.layout.work)
     if (run.options.skipEncoder || run.options.skipDecoder) await keepFolder(out)
     else await freshFolder(out)
-    await writeJson(checkpointFile(run.layout.work), run.checkpoint)
     await exportGraphs(run, out)
     await writeProcessorFiles(run, out)
   },

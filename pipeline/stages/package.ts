@@ -1,24 +1,49 @@
 import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { Summary } from '../../eval/measure.ts'
 import { alias } from '../../graph-tools/alias.ts'
 import { sha256Of, writeArchive } from '../archive.ts'
 import { Failure } from '../failure.ts'
 import { formatBytes, freshFolder, writeText } from '../files.ts'
 import { graphFile, VARIANTS, type Variant, variantFiles, variantLabel } from '../layout.ts'
-import { type CardVariant, modelCard } from '../model-card.ts'
+import { type Card, type CardVariant, modelCard } from '../model-card.ts'
 import { readSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identifySources } from '../stamp.ts'
+import { identifySources, identifyTools } from '../stamp.ts'
 import { quantizationTag } from './quantize.ts'
 
 const SUMS = 'SHA256SUMS'
 const CARD = 'README.md'
 
+/** What the stages before have left for the model card. */
+interface ParitySection {
+  readonly verdict: string
+  readonly checks: Card['parity']
+}
+
+interface EvaluationSection {
+  readonly verdict: string
+  readonly speech: string
+  readonly isBundledSpeech: boolean
+  readonly normalizer: string
+  readonly variants: readonly {
+    readonly variant: string
+    readonly summary: Summary
+    readonly bytes: number
+  }[]
+}
+
 /** The release: a directory, one archive for each variant, checksums, the model card. */
 export const packageStage: Stage = {
   name: 'package',
-  async inputs({ name }) {
-    return { name, sources: await identifySources(['pipeline', 'pipeline/stages']) }
+  async inputs({ name, base, flag }) {
+    return {
+      name,
+      base,
+      flag,
+      tools: await identifyTools(),
+      sources: await identifySources(['pipeline', 'pipeline/stages']),
+    }
   },
   outputs: (run) => releaseFiles(run),
   async run(run) {
@@ -86,16 +111,15 @@ async function archive(run: Run, folder: string, out: string, variant: Variant):
 async function fileSums(run: Run, folder: string): Promise<[string, string][]> {
   const hashes = new Map<string, string>()
   for (const name of [...allFiles(), CARD].sort()) {
-    run.signal.throwIfAborted()
     const target = name === graphFile('encoder', 'int4') ? hashes.get(graphFile('encoder', '')) : undefined
-    hashes.set(name, target ?? (await sha256Of(join(folder, name))))
+    hashes.set(name, target ?? (await sha256Of(join(folder, name), run.signal)))
   }
   return [...hashes].map(([name, hash]) => [hash, `${run.name}/${name}`])
 }
 
 async function card(run: Run, out: string): Promise<string> {
-  const parity = await readSection(run.layout, 'parity')
-  const evaluation = await readSection(run.layout, 'evaluation')
+  const parity = await readSection<ParitySection>(run.layout, 'parity')
+  const evaluation = await readSection<EvaluationSection>(run.layout, 'evaluation')
   if (parity?.verdict !== 'pass' || evaluation?.verdict !== 'pass') {
     throw new Failure(
       'The release has no passing parity and WER results, so it is not packaged.',
@@ -105,20 +129,21 @@ async function card(run: Run, out: string): Promise<string> {
   const variants = VARIANTS.map(async (variant): Promise<CardVariant> => {
     const label = variantLabel(variant)
     const file = archiveName(run.name, variant)
-    const { summary, bytes } = evaluation.variants.find(
-      (result: { variant: string }) => result.variant === label,
-    )
+    const measured = evaluation.variants.find((result) => result.variant === label)
+    if (!measured) throw new Failure(`The variant ${label} was not evaluated.`, 'Run --from evaluate.')
+    const { summary, bytes } = measured
     const { size } = await stat(join(out, file))
     return { label, archive: file, archiveBytes: size, bytes, wer: summary.wer, errors: summary.errors }
   })
-  const isBundled = evaluation.speech.startsWith('the project')
   return modelCard({
     name: run.name,
     base: run.base,
     quantization: quantizationTag(run.options),
-    speech: isBundled ? 'synthetic held-out speech (espeak-ng)' : basename(evaluation.speech),
+    speech: evaluation.isBundledSpeech
+      ? 'synthetic held-out speech (espeak-ng)'
+      : basename(evaluation.speech),
     normalizer: evaluation.normalizer,
-    utterances: evaluation.variants[0].summary.utterances,
+    utterances: evaluation.variants[0]?.summary.utterances ?? 0,
     variants: await Promise.all(variants),
     parity: parity.checks,
     command: `npm run pipeline -- --model ${run.flag}`,

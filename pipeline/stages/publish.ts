@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises'
 import { relative } from 'node:path'
-import { EXIT, Failure } from '../failure.ts'
 import { formatBytes } from '../files.ts'
 import type { Stage } from '../stages.ts'
 import { readSums, releaseFiles } from './package.ts'
@@ -12,13 +11,6 @@ export const publishStage: Stage = {
   inputs: async () => ({}),
   outputs: () => [],
   async run(run) {
-    if (!run.options.dryRun) {
-      throw new Failure(
-        'Uploading is not built yet.',
-        'Leave out --no-dry-run to see what would be uploaded.',
-        EXIT.usage,
-      )
-    }
     const sums = await readSums(run)
     const rows: string[][] = []
     let total = 0

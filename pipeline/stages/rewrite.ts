@@ -1,4 +1,4 @@
-import { copyFile, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { findEmbedding, readEmbeddingFp16, writeEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
 import { writeWhole } from '../../graph-tools/files.ts'
@@ -9,7 +9,7 @@ import { applyEdits, type Edit } from '../../graph-tools/splice.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { Failure } from '../failure.ts'
-import { exists, formatBytes } from '../files.ts'
+import { copyWhole, exists, formatBytes } from '../files.ts'
 import { DECODERS, decoderData, EMBEDDINGS, graphFile, JSON_FILES, type Variant } from '../layout.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identifySources } from '../stamp.ts'
@@ -38,7 +38,7 @@ export const rewriteStage: Stage = {
     const from = exportFolder(run.layout.work)
     if (await exists(join(from, 'encoder.onnx'))) await rewriteEncoder(run, from)
     if (await exists(join(from, 'decoder_init.onnx'))) await rewriteDecoders(run, from)
-    for (const name of COPIED) await copyFile(join(from, name), join(run.layout.model, name))
+    for (const name of COPIED) await copyWhole(join(from, name), join(run.layout.model, name))
   },
 }
 
@@ -57,8 +57,10 @@ export async function shareDecoders(
     {
       minimum: SHARE_MINIMUM,
       keep: [EMBEDDINGS],
-      onProgress: (done, total) =>
-        run.emit({ event: 'progress', what: location, done, total, unit: 'bytes' }),
+      onProgress: (done, total) => {
+        run.signal.throwIfAborted()
+        run.emit({ event: 'progress', what: location, done, total, unit: 'bytes' })
+      },
     },
   )
   for (const [i, model] of models.entries()) {
@@ -86,6 +88,7 @@ async function rewriteDecoders(run: Run, from: string): Promise<void> {
   for (const name of DECODERS) models.push(clean(run, await readModel(join(from, `${name}.onnx`)), name))
   const [init, ...others] = models
   if (init === undefined) throw new Failure('There is no decoder_init graph.')
+  run.signal.throwIfAborted()
   const table = findEmbedding(init.graph)
   await writeEmbeddingFp16(init, table, from, join(run.layout.model, EMBEDDINGS))
   const halved = edited(init, readEmbeddingFp16(table, EMBEDDINGS))

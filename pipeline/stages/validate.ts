@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadClip, SAMPLE_RATE } from '../../eval/audio.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import {
   type Agreement,
+  CHECKS,
   type Comparison,
   compareClip,
   compareTokens,
@@ -17,15 +18,15 @@ import { EXIT, Failure } from '../failure.ts'
 import { freshFolder, writeJson } from '../files.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import { runPython } from '../python.ts'
-import { clearSection, sectionFile, writeSection } from '../report.ts'
+import { sectionFile, writeSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identify, identifySources } from '../stamp.ts'
+import { identifyFolder, identifySources, identifyTools } from '../stamp.ts'
 import { checkpointFile, pythonOptions } from './export.ts'
 
 /** Around the window sizes: the half-second minimum, one chunk of 1 s, one attention window of 8 s, four windows. */
 const STRADDLING_SECONDS = [0.1, 0.99, 1.0, 1.01, 7.99, 8.01, 31]
-/** Rows of logits compared on each of these clips: the prefill and some steps. */
-const LOGIT_ROWS = 16
+/** Every step's logits are compared, up to this many bytes a clip: all of them but for endless ones of large models. */
+const LOGIT_BYTES = 64e6
 /** Longer clips are compared up to their features and logits, not by tokens. */
 const TOKENS_BELOW_SECONDS = 30
 
@@ -41,13 +42,13 @@ export const validateStage: Stage = {
   async inputs({ options }) {
     return {
       sources: await identifySources(['eval', 'pipeline/stages']),
-      speech: await identify(join(BUNDLED_SPEECH, 'manifest.jsonl')),
+      tools: await identifyTools(),
+      speech: await identifyFolder(BUNDLED_SPEECH),
       options: { maxNewTokens: options.maxNewTokens },
     }
   },
   outputs: ({ layout }) => [sectionFile(layout, 'parity')],
   async run(run) {
-    await clearSection(run.layout, 'parity')
     const folder = join(run.layout.work, 'validate')
     await freshFolder(folder)
     const clips = await parityClips()
@@ -66,6 +67,7 @@ export const validateStage: Stage = {
     report(run, summary)
     const failed = compared.filter((comparison) => !passes(comparison))
     if (failed.length > 0) throw gateFailure(failed)
+    await rm(folder, { recursive: true }) // gigabytes for a large vocabulary; a failed gate keeps them
   },
 }
 
@@ -86,10 +88,10 @@ async function parityClips(): Promise<ParityClip[]> {
 async function dumpReference(run: Run, clips: readonly ParityClip[], folder: string): Promise<void> {
   const list = []
   await mkdir(join(folder, 'samples'))
-  for (const { id, samples, compares } of clips) {
+  for (const { id, samples } of clips) {
     const file = join(folder, 'samples', `${id}.f32`)
     await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength))
-    list.push({ id, file, steps: compares === 'stages' ? LOGIT_ROWS : 0 })
+    list.push({ id, file, steps: Math.floor(LOGIT_BYTES / (4 * run.checkpoint.text_config.vocab_size)) })
   }
   await writeJson(join(folder, 'clips.json'), list)
   await runPython(
@@ -179,8 +181,9 @@ interface CheckSummary {
 }
 
 function summarize(compared: readonly Comparison[], agreement: readonly Agreement[]) {
-  const checks = [...new Set(compared.map(({ check }) => check))].map((check): CheckSummary => {
+  const checks = CHECKS.map((check): CheckSummary => {
     const all = compared.filter((comparison) => comparison.check === check)
+    if (all.length === 0) throw new Failure(`No clip was compared by ${check}.`)
     const worst = all.reduce((a, b) => (b.worst > a.worst || Number.isNaN(b.worst) ? b : a))
     const { tolerance, clip } = worst
     return {

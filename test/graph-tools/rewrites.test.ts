@@ -39,7 +39,7 @@ describe('stripAllowzero', () => {
         ],
       },
     ],
-  } // prettier-ignore
+  }
 
   it('removes it where the shape is proved to hold no 0, in subgraphs too, and names the rest', () => {
     const model = parseModel(encodeModel(graph))

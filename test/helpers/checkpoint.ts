@@ -28,7 +28,7 @@ export async function editHeader(path: string, edit: (header: Json) => Json): Pr
   await writeFile(path, Buffer.concat([size, json, bytes.subarray(8 + length)]))
 }
 
-/** The tiny checkpoint as the original repositories lay one out: thinker names, M-RoPE keys, vocab.json and merges.txt. */
+/** The tiny checkpoint as the original repositories lay one out: thinker names, M-RoPE keys, two shards, vocab.json and merges.txt. */
 export async function makeOriginalLayout(folder: string): Promise<string> {
   const out = join(folder, 'original')
   await mkdir(out)
@@ -51,12 +51,38 @@ export async function makeOriginalLayout(folder: string): Promise<string> {
       },
     }),
   )
-  await cp(join(TINY, 'model.safetensors'), join(out, 'model.safetensors'))
-  await editHeader(join(out, 'model.safetensors'), (header) =>
-    Object.fromEntries(Object.entries(header).map(([name, entry]) => [originalName(name), entry])),
-  )
+  await writeShards(out)
   await writeOriginalTokenizer(out)
   return out
+}
+
+/** The weights in two shards with their index, under the original names. */
+async function writeShards(out: string): Promise<void> {
+  const bytes = await readFile(join(TINY, 'model.safetensors'))
+  const start = 8 + Number(bytes.readBigUInt64LE(0))
+  const header = JSON.parse(bytes.subarray(8, start).toString())
+  const entries = Object.entries<{ data_offsets: [number, number] }>(header).filter(
+    ([name]) => name !== '__metadata__',
+  )
+  const map: Record<string, string> = {}
+  for (const shard of [0, 1]) {
+    const file = `model-0000${shard + 1}-of-00002.safetensors`
+    const parts: Buffer[] = []
+    const own: Json = {}
+    let end = 0
+    for (const [name, entry] of entries.filter((_, i) => i % 2 === shard)) {
+      const [from, to] = entry.data_offsets
+      own[originalName(name)] = { ...entry, data_offsets: [end, end + to - from] }
+      map[originalName(name)] = file
+      parts.push(bytes.subarray(start + from, start + to))
+      end += to - from
+    }
+    const json = Buffer.from(JSON.stringify(own))
+    const size = Buffer.alloc(8)
+    size.writeBigUInt64LE(BigInt(json.length))
+    await writeFile(join(out, file), Buffer.concat([size, json, ...parts]))
+  }
+  await writeFile(join(out, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }))
 }
 
 function originalName(name: string): string {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { copyTiny, editHeader, editJson } from '../helpers/checkpoint.ts'
@@ -13,7 +13,9 @@ async function refusal(damage: (folder: string) => Promise<unknown>) {
   const output = join(folder, 'out')
   const ended = await runCli(['--model', model, '--output', output])
   expect(await readdir(folder)).toEqual(['copy-of-tiny'])
-  return { model, exitCode: ended.exitCode, lines: ended.stdout.split('\n') }
+  const [start, ...lines] = ended.stdout.split('\n')
+  expect(start).toBe(`${model} -> ${join(output, 'copy-of-tiny')}`)
+  return { model, exitCode: ended.exitCode, lines }
 }
 
 describe('wrong usage ends with exit code 2 and a hint', () => {
@@ -35,7 +37,9 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
       ['--model', 'tiny', '--name', '../x'],
       'error: --name is "../x", wanted letters, digits, dots and dashes.',
     ],
-    [['--model', 'tiny', '--opset', '17'], 'error: --opset is 17, wanted 18 or later.'],
+    [['--model', 'tiny', '--opset', '17'], 'error: --opset is 17, wanted 18 to 23.'],
+    [['--model', 'tiny', '--only', 'export', '--only', 'rewrite'], 'error: --only is given more than once.'],
+    [['--model', 'tiny', '--no-dry-run'], 'error: Uploading is not built yet.'],
     [
       ['--model', 'tiny', '--skip-encoder'],
       'error: --skip-encoder and --skip-decoder leave a part of the release out.',
@@ -80,8 +84,8 @@ describe('a bad checkpoint is refused before anything is written', () => {
   it('a directory that is no checkpoint', async () => {
     const folder = await temporaryFolder()
     const ended = await runCli(['--model', folder, '--output', join(folder, 'out')])
-    expect(ended.stdout).toBe(
-      `error: ${folder} is no checkpoint: it holds no config.json.\n` +
+    expect(ended.stdout).toContain(
+      `\nerror: ${folder} is no checkpoint: it holds no config.json.\n` +
         'hint: Give the directory with config.json and model.safetensors to --model.',
     )
     expect(ended.exitCode).toBe(1)
@@ -149,6 +153,33 @@ describe('a bad checkpoint is refused before anything is written', () => {
     )
   })
 
+  it('a setting that the export graphs do not compute with', async () => {
+    const { lines } = await refusal((folder) =>
+      editJson(folder, 'config.json', (config) => ({
+        ...config,
+        text_config: {
+          ...(config['text_config'] as object),
+          rope_parameters: { rope_type: 'yarn', rope_theta: 1e6, factor: 4 },
+        },
+      })),
+    )
+    expect(lines[0]).toBe(
+      'error: config.json: text_config rope_type is "yarn", the export graphs compute with "default".',
+    )
+  })
+
+  it('tensors that overlap', async () => {
+    const { lines } = await refusal((folder) =>
+      editHeader(join(folder, 'model.safetensors'), (header) => ({
+        ...header,
+        'model.audio_tower.ln_post.bias': header['model.audio_tower.ln_post.weight'],
+      })),
+    )
+    expect(lines[0]).toMatch(
+      /^error: model\.safetensors: \S+ starts at byte \d+, wanted \d+: tensors overlap or leave a gap\.$/,
+    )
+  })
+
   it('a missing tensor and an unexpected one, each by name', async () => {
     const missing = await refusal((folder) =>
       editHeader(join(folder, 'model.safetensors'), (header) => {
@@ -159,12 +190,13 @@ describe('a bad checkpoint is refused before anything is written', () => {
     expect(missing.lines[0]).toBe(
       'error: The checkpoint has no tensor model.audio_tower.ln_post.bias, which its config.json calls for.',
     )
-    const unexpected = await refusal((folder) =>
-      editHeader(join(folder, 'model.safetensors'), (header) => ({
-        ...header,
-        surprise: header['model.audio_tower.ln_post.bias'],
-      })),
-    )
+    const unexpected = await refusal(async (folder) => {
+      const path = join(folder, 'model.safetensors')
+      const bytes = await readFile(path)
+      const end = bytes.length - 8 - Number(bytes.readBigUInt64LE(0))
+      const surprise = { dtype: 'F32', shape: [0], data_offsets: [end, end] }
+      await editHeader(path, (header) => ({ ...header, surprise }))
+    })
     expect(unexpected.lines[0]).toBe('error: The checkpoint has an unexpected tensor surprise.')
   })
 
@@ -223,10 +255,28 @@ describe('Python that does not serve', () => {
     expect((await run({}, ['--python', '/nowhere/python'])).stdout).toContain(
       'error: --python /nowhere/python cannot be run.',
     )
-    const bare = (await run({}, ['--python', 'python3'])).stdout
-    expect(bare).toMatch(
-      /error: --python python3 lacks the package [\w-]+\.\nhint: Run: python3 -m pip install -r/,
+  })
+
+  it('one given with other versions', async () => {
+    const folder = await temporaryFolder()
+    const path = join(folder, 'python')
+    await writeFile(
+      path,
+      '#!/bin/sh\ncase "$2" in *version_info*) echo 3.12.1;; *) echo \'{"torch": "2.12.0+cpu"}\';; esac\n',
     )
+    await chmod(path, 0o755)
+    expect((await run({}, ['--python', path])).stdout).toContain(
+      `error: --python ${path} has torch 2.12.0, wanted torch==2.13.0.\nhint: Run: ${path} -m pip install -r`,
+    )
+  })
+
+  it('a --venv folder that holds something else, which stays as it is', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'thesis.txt'), 'precious')
+    const args = ['--model', 'tiny', '--output', join(folder, 'out'), '--venv', folder]
+    const ended = await runCli(args)
+    expect(ended.stdout).toContain(`error: --venv ${folder} is not empty and was not made by this pipeline`)
+    expect(await readFile(join(folder, 'thesis.txt'), 'utf8')).toBe('precious')
   })
 
   it('pip failing: its last words, a hint, and no environment that looks ready', async () => {
@@ -236,6 +286,5 @@ describe('Python that does not serve', () => {
     expect(ended.stdout).toMatch(/[a-z]+==\d/) // the requirement that pip named
     expect(ended.stdout).toContain('hint: Check the network, then run the same command again')
     await expect(readFile(join(ended.folder, 'venv', 'requirements.sha256'))).rejects.toThrow('ENOENT')
-    await mkdir(join(ended.folder, 'free')) // the folder is still ours
   })
 })

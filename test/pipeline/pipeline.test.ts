@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { homedir, hostname, tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contentOf } from '../../graph-tools/external-data.ts'
@@ -62,11 +64,12 @@ describe('the pipeline on the tiny model', () => {
     const cuts = ['0.10', '0.99', '1.00', '1.01', '7.99', '8.01', '31.00'].map(
       (seconds) => `cut-${seconds}-s`,
     )
-    expect(clips('prefill logits')).toEqual(cuts)
     const utterances = (await readFile(join(BUNDLED_SPEECH, 'manifest.jsonl'), 'utf8')).trim().split('\n')
     expect(utterances.length).toBeGreaterThanOrEqual(60)
     expect(clips('greedy tokens').length).toBe(utterances.length)
-    expect(clips('mel')).toEqual([...cuts, ...clips('greedy tokens')])
+    const all = [...cuts, ...clips('greedy tokens')]
+    for (const check of ['mel', 'features', 'prompt ids', 'prefill logits']) expect(clips(check)).toEqual(all)
+    expect(clips('step logits').length).toBeGreaterThanOrEqual(utterances.length)
     for (const row of parity.comparisons) expect(row.worst).toBeLessThanOrEqual(row.tolerance)
     expect(parity.int4.meanCosine).toBeGreaterThan(0.98)
   })
@@ -215,8 +218,32 @@ describe('the pipeline on the tiny model', () => {
     ].filter((text) => text.length > 3)
     for (const name of await filesBelow(release())) {
       const bytes = await readFile(join(release(), name))
-      for (const secret of secrets) expect(bytes.includes(secret), `${name} holds ${secret}`).toBe(false)
-      if (name.endsWith('.gz')) expect(bytes.readUInt32LE(4)).toBe(0) // gzip's time field
+      const isArchive = name.endsWith('.gz')
+      const content = isArchive ? gunzipSync(bytes) : bytes
+      for (const secret of secrets) expect(content.includes(secret), `${name} holds ${secret}`).toBe(false)
+      if (!isArchive) continue
+      expect(bytes.readUInt32LE(4)).toBe(0) // gzip's time
+      // The first tar header: uid, gid and mtime are 0, no user or group name (POSIX ustar).
+      const text = (from: number, to: number) =>
+        content.subarray(from, to).toString('latin1').replaceAll('\0', '').trim()
+      expect(
+        [text(108, 116), text(116, 124), text(136, 148)].map((octal) => Number.parseInt(octal, 8)),
+      ).toEqual([0, 0, 0])
+      expect(text(265, 329)).toBe('')
+    }
+  })
+
+  it('lists the true sha256 of every release file in SHA256SUMS', async () => {
+    const lines = (await readFile(join(release(), 'SHA256SUMS'), 'utf8')).trim().split('\n')
+    const listed = lines.map((line) => line.split('  ') as [string, string])
+    const files = (await filesBelow(release())).filter((name) => name !== 'SHA256SUMS')
+    expect(new Set(listed.map(([, name]) => name))).toEqual(new Set(files))
+    for (const [hash, name] of listed) {
+      expect(
+        createHash('sha256')
+          .update(await readFile(join(release(), name)))
+          .digest('hex'),
+      ).toBe(hash)
     }
   })
 })
@@ -253,6 +280,11 @@ describe('running again', () => {
     const events = again.stdout.split('\n').map((line) => JSON.parse(line))
     const skipped = events.filter(({ event }) => event === 'stage-skip').map(({ stage }) => stage)
     expect(skipped).toEqual(['export', 'rewrite', 'quantize', 'validate', 'evaluate', 'package'])
+    expect(JSON.parse(again.stdout.split('\n')[0] ?? '')).toMatchObject({
+      event: 'start',
+      model: 'tiny',
+      output: model(),
+    })
     expect(events.at(-1)).toMatchObject({ event: 'done' })
     expect(again.exitCode).toBe(0)
   })
@@ -334,37 +366,47 @@ describe('running again', () => {
 
 // Last, since they change the results of the run above.
 describe('gates', () => {
-  it('a changed quantization reruns from there; a failed WER gate stops with exit code 3 before packaging', async () => {
-    const speech = join(root, 'bad-speech')
+  it('other speech is measured without the limit of the bundled one; clips that cannot be read count as errors', async () => {
+    const speech = join(root, 'speech')
     await mkdir(speech)
+    const lines = (await readFile(join(BUNDLED_SPEECH, 'manifest.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .slice(0, 2)
+    for (const line of lines)
+      await cp(join(BUNDLED_SPEECH, JSON.parse(line).file), join(speech, JSON.parse(line).file))
     await writeFile(join(speech, 'empty.wav'), '')
-    await writeFile(
-      join(speech, 'manifest.jsonl'),
-      '{"id": "e", "file": "empty.wav", "text": "one two three"}\n',
-    )
-    const ended = await runCli(['--model', 'tiny', '--output', output(), '--speech', speech])
-    expect(ended.stdout).toContain('[quantize] skipped')
+    const empty = '{"id": "e", "file": "empty.wav", "text": "one two three"}'
+    await writeFile(join(speech, 'manifest.jsonl'), [...lines, empty].join('\n'))
+    const args = ['--speech', speech, '--language', 'en', '--context', 'kitchen, garden']
+    const ended = await runCli(['--model', 'tiny', '--output', output(), '--until', 'evaluate', ...args])
+    expect(ended.exitCode).toBe(0)
+    expect(ended.stdout).toContain('[validate] skipped')
     expect(ended.stdout).toContain(
       'FP32: 0 empty, 0 without <asr_text>, 0 cut at the token limit, 1 unreadable',
     )
-    expect(ended.stdout).toContain(
-      'error: The WER gate failed: WER of FP32 is 100.00 %, wanted at most 3.00 %.',
+    const { evaluation } = await report()
+    expect(evaluation).toMatchObject({ language: 'en', context: 'kitchen, garden', verdict: 'pass' })
+    const [fp32] = evaluation.variants
+    expect(fp32.utterances[2].problem).toContain('The file is empty (0 bytes).')
+    expect(fp32.summary.errors.deletions).toBeGreaterThanOrEqual(3)
+    expect(fp32.utterances[0].text).not.toContain('<asr_text>')
+  })
+
+  it('a failed WER gate stops with exit code 3 before packaging, and no older release stays', async () => {
+    const args = ['--model', 'tiny', '--output', output(), '--max-new-tokens', '3']
+    const ended = await runCli(args)
+    expect(ended.stdout).toContain('[quantize] skipped')
+    expect(ended.stdout).toMatch(
+      /FP32: 0 empty, \d+ without <asr_text>, 70 cut at the token limit, 0 unreadable/,
+    )
+    expect(ended.stdout).toMatch(
+      /error: The WER gate failed: WER of FP32 is \d+\.\d\d %, wanted at most 3\.00 %\./,
     )
     expect(ended.stdout).not.toContain('[package] started')
     expect(ended.exitCode).toBe(3)
-    const [fp32] = (await report()).evaluation.variants
-    expect(fp32.utterances[0].problem).toContain('The file is empty (0 bytes).')
-    expect(fp32.summary.errors).toMatchObject({ deletions: 3, words: 3 })
-    const packaging = await runCli([
-      '--model',
-      'tiny',
-      '--output',
-      output(),
-      '--speech',
-      speech,
-      '--only',
-      'package',
-    ])
+    expect(await filesBelow(release())).toEqual([])
+    const packaging = await runCli([...args, '--only', 'package'])
     expect(packaging.stdout).toContain('error: The stage evaluate has no current result')
     expect(packaging.exitCode).toBe(2)
   })
@@ -380,9 +422,9 @@ describe('gates', () => {
     expect(ended.stdout).toMatch(
       /error: The parity gate failed: \d+ comparisons, first prefill logits of cut-/,
     )
-    expect(ended.stdout).toMatch(/prefill logits +7 +\S+ +0\.001 +FAIL/)
+    expect(ended.stdout).toMatch(/prefill logits +\d+ +\S+ +0\.001 +FAIL/)
     expect(ended.exitCode).toBe(3)
     expect((await report()).parity.verdict).toBe('fail')
-    expect(dirname(data)).toBe(model())
+    expect(await filesBelow(release())).toEqual([])
   })
 })
