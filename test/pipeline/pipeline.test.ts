@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir, hostname, tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -412,12 +412,16 @@ describe('gates', () => {
   })
 
   it('a failed parity gate stops with exit code 3 before packaging', async () => {
+    // Garbage weights, recorded in the stamp as if the rewrite had made them.
     const data = join(model(), 'decoder_weights.data')
-    const { atime, mtime } = await stat(data)
     const bytes = await readFile(data)
-    bytes.fill(0x3c, 0, 4096) // garbage weights behind an unchanged size and time
-    await writeFile(data, bytes)
-    await utimes(data, atime, mtime)
+    await writeFile(data, bytes.fill(0x3c, 0, 4096))
+    const { size, mtimeMs } = await stat(data)
+    const stampFile = join(model(), '.work', 'stamps', 'rewrite.json')
+    const stamp = JSON.parse(await readFile(stampFile, 'utf8'))
+    expect(stamp.outputs['decoder_weights.data']).toMatch(new RegExp(`^${size} `))
+    stamp.outputs['decoder_weights.data'] = `${size} ${mtimeMs}`
+    await writeFile(stampFile, JSON.stringify(stamp))
     const ended = await runCli(['--model', 'tiny', '--output', output(), '--from', 'validate', '--force'])
     expect(ended.stdout).toMatch(
       /error: The parity gate failed: \d+ comparisons, first prefill logits of cut-/,
