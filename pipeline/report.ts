@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeJson } from './files.ts'
 import type { Layout } from './layout.ts'
@@ -22,10 +22,13 @@ export async function readSection<T>(layout: Layout, section: Section): Promise<
   return text === undefined ? undefined : JSON.parse(text)
 }
 
-/** Make report.json from the sections there are. */
+/** Make report.json from the sections there are; without any there is no report. */
 export async function joinSections(layout: Layout): Promise<void> {
-  const entries = await Promise.all(
+  const path = join(layout.model, 'report.json')
+  const sections = await Promise.all(
     SECTIONS.map(async (name) => [name, await readSection(layout, name)] as const),
   )
-  await writeJson(join(layout.model, 'report.json'), Object.fromEntries(entries))
+  const made = sections.filter(([, value]) => value !== undefined)
+  if (made.length === 0) await rm(path, { force: true })
+  else await writeJson(path, Object.fromEntries(made))
 }
