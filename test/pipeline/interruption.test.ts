@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
@@ -60,6 +60,7 @@ describe('stopping in the middle', () => {
     await sleep(2000)
     killed.kill('SIGKILL')
     await killed
+    while ((await pythonsFor(output)).length > 0) await sleep(50) // its child ends with it
     expect(await readdir(join(model, '.work', 'stamps'))).toEqual([])
     expect((await readdir(model)).filter((name) => name !== '.work')).toEqual([])
 
@@ -96,19 +97,5 @@ describe('stopping in the middle', () => {
     const quantized = graph.nodes.filter(({ opType }) => opType === 'MatMulNBits')
     expect(quantized.length).toBe(22)
     expect(new Set(quantized.map(({ inputs }) => inputs.length))).toEqual(new Set([3]))
-  })
-
-  it('a full disk under Python is named as well', async () => {
-    const output = await temporaryFolder()
-    const folder = join(output, NAME, '.work', 'export')
-    await mkdir(folder, { recursive: true })
-    await symlink('/dev/full', join(folder, 'decoder.data'))
-    const args = ['--model', 'tiny', '--output', output, '--only', 'export', '--skip-encoder']
-    const ended = await runCli(args)
-    expect(ended.stdout).toMatch(/error: The disk is full: .*\nhint: Free space/)
-    expect(ended.exitCode).toBe(1)
-    expect(await readFile(join(output, NAME, '.work', 'logs', 'export.log'), 'utf8')).not.toContain(
-      'Traceback',
-    )
   })
 })
