@@ -8,7 +8,6 @@ Writes `<out>/qwen3-asr-tiny` (transformers-native layout, bfloat16 like the pub
 
 import argparse
 import json
-import random
 import time
 from pathlib import Path
 
@@ -179,5 +178,4 @@ def write_speech(folder: Path, utterances, clips) -> None:
 
 
 if __name__ == "__main__":
-    random.seed(0)
     main()
