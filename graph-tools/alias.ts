@@ -1,20 +1,26 @@
-import { copyFile, link, rename, rm } from 'node:fs/promises'
+import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
 
 /** What a file system answers that has no hard links, or none across this boundary. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'ENOSYS'])
 
 /**
- * Give `target` a second name: a hard link where the file system can, else a copy.
+ * Give `target` a second name: a hard link where the file system can, else a copy. An older file of that name is
+ * replaced at once: a reader sees the old one or the new one.
  * @returns which of the two it became
  */
 export async function alias(target: string, name: string): Promise<'link' | 'copy'> {
+  // rename() between two names of one file does nothing and keeps both (POSIX).
+  if (await isSameFile(target, name)) return 'link'
   const partial = `${name}.partial`
   await rm(partial, { force: true })
   const kind = await linkOrCopy(target, partial)
-  // rename() between two names of one file does nothing and keeps both (POSIX), so clear the way first.
-  await rm(name, { force: true })
   await rename(partial, name)
   return kind
+}
+
+async function isSameFile(target: string, name: string): Promise<boolean> {
+  const [one, other] = await Promise.all([stat(target), stat(name).catch(() => undefined)])
+  return one.ino === other?.ino && one.dev === other.dev
 }
 
 async function linkOrCopy(target: string, name: string): Promise<'link' | 'copy'> {

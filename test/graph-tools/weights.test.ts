@@ -1,6 +1,6 @@
-import { readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { alias } from '../../graph-tools/alias.ts'
 import { findEmbedding, readEmbeddingFp16, writeEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
 import { ALIGNMENT, contentOf, moveOut } from '../../graph-tools/external-data.ts'
@@ -185,5 +185,16 @@ describe('files', () => {
     expect(await alias(join(folder, 'a'), join(folder, 'b'))).toBe('link')
     expect(await alias(join(folder, 'a'), join(folder, 'b'))).toBe('link')
     expect((await stat(join(folder, 'b'))).ino).toBe((await stat(join(folder, 'a'))).ino)
+  })
+
+  it('alias is a copy where no hard link can be made', async () => {
+    const folder = await temporaryFolder()
+    const elsewhere = await mkdtemp('/dev/shm/qwen3-asr-onnx-') // a file system of its own
+    onTestFinished(() => rm(elsewhere, { recursive: true }))
+    await writeFile(join(elsewhere, 'a'), 'x')
+    await writeFile(join(folder, 'b'), 'old')
+    expect(await alias(join(elsewhere, 'a'), join(folder, 'b'))).toBe('copy')
+    expect(await readFile(join(folder, 'b'), 'utf8')).toBe('x')
+    expect(await readdir(folder)).toEqual(['b'])
   })
 })
