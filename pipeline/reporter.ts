@@ -23,23 +23,28 @@ export function jsonReporter(): Reporter {
 export function plainReporter(): Reporter {
   let stage = 'prepare'
   let lastProgress = 0
+  const progress = new Map<string, Progress>()
   const line = (text: string) => process.stdout.write(`${text}\n`)
   const emit = (event: Event): void => {
     if (event.event === 'progress') {
+      progress.set(event.what, event)
       const now = performance.now()
       if (now - lastProgress < PLAIN_INTERVAL_MS) return
       lastProgress = now
-      line(`[${stage}] ${progressText(event)}`)
+      line(`[${stage}] ${progressText(progress)}`)
       return
     }
     if (event.event === 'stage-start') {
       stage = event.stage
       lastProgress = performance.now()
+      progress.clear()
     }
     for (const text of linesOf(event)) line(text)
   }
   return { emit, close: () => {} }
 }
+
+type Progress = Extract<Event, { event: 'progress' }>
 
 interface Row {
   readonly name: StageName
@@ -51,16 +56,14 @@ interface Row {
 /** One live view of all stages below what has been said so far. */
 export function liveReporter(): Reporter {
   let rows: Row[] = []
-  let progress: Extract<Event, { event: 'progress' }> | undefined
+  const progress = new Map<string, Progress>()
   let frame = 0
   let quiet = performance.now() // since when nothing was said
   const draw = () => {
     const lines = rows.map((row) => rowText(row, progress, frame))
     if (rows.length > 0 && rows.every(({ state }) => state === 'waiting')) {
       const seconds = formatSeconds((performance.now() - quiet) / 1000)
-      lines.unshift(
-        `${SPINNER[frame % SPINNER.length]} preparing ${progress ? progressText(progress) : seconds}`,
-      )
+      lines.unshift(`${SPINNER[frame % SPINNER.length]} preparing ${progressText(progress) || seconds}`)
     }
     logUpdate(lines.join('\n'))
   }
@@ -74,7 +77,7 @@ export function liveReporter(): Reporter {
   const update = (event: Event): void => {
     if (event.event === 'start') {
       rows = event.stages.map((name) => ({ name, state: 'waiting', started: 0, seconds: 0 }))
-    } else if (event.event === 'progress') progress = event
+    } else if (event.event === 'progress') progress.set(event.what, event)
     else if (event.event === 'stage-start') set(rowOf(event.stage), 'running')
     else if (event.event === 'stage-skip') set(rowOf(event.stage), 'skipped')
     else if (event.event === 'stage-done') set(rowOf(event.stage), 'done')
@@ -83,14 +86,19 @@ export function liveReporter(): Reporter {
         rows.find(({ state }) => state === 'running'),
         'failed',
       )
-    if (event.event.startsWith('stage-')) progress = undefined
+    if (event.event.startsWith('stage-')) progress.clear()
   }
   const emit = (event: Event): void => {
     update(event)
     if (event.event === 'note') quiet = performance.now()
     const said = event.event.startsWith('stage-') ? [] : linesOf(event)
+    if (event.event === 'done' || event.event === 'failure') {
+      if (rows.length > 0) draw()
+      logUpdate.done()
+      rows = [] // the last word stands below the view
+    }
     if (said.length > 0) {
-      logUpdate.clear()
+      if (rows.length > 0) logUpdate.clear()
       process.stdout.write(`${said.join('\n')}\n`)
     }
     if (rows.length > 0) draw()
@@ -144,11 +152,7 @@ export function tableLines(columns: readonly string[], rows: readonly (readonly 
   )
 }
 
-function rowText(
-  row: Row,
-  progress: Extract<Event, { event: 'progress' }> | undefined,
-  frame: number,
-): string {
+function rowText(row: Row, progress: ReadonlyMap<string, Progress>, frame: number): string {
   const mark = {
     waiting: ' ',
     running: SPINNER[frame % SPINNER.length],
@@ -158,11 +162,18 @@ function rowText(
   }[row.state]
   const seconds = row.state === 'running' ? (performance.now() - row.started) / 1000 : row.seconds
   const time = row.state === 'waiting' ? '' : row.state === 'skipped' ? 'unchanged' : formatSeconds(seconds)
-  const detail = row.state === 'running' && progress ? progressText(progress) : ''
+  const detail = row.state === 'running' ? progressText(progress) : ''
   return `${mark} ${row.name.padEnd(10)}${time.padEnd(12)}${detail}`.trimEnd()
 }
 
-function progressText({ what, done, total, unit }: Extract<Event, { event: 'progress' }>): string {
+/** What is still under way, or the last thing that was. */
+function progressText(progress: ReadonlyMap<string, Progress>): string {
+  const all = [...progress.values()]
+  const open = all.filter(({ done, total }) => done < total)
+  return (open.length > 0 ? open : all.slice(-1)).map(partText).join(', ')
+}
+
+function partText({ what, done, total, unit }: Progress): string {
   const percent = total > 0 ? Math.floor((100 * done) / total) : 0
   const amount =
     unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${done} of ${total} ${unit}`
