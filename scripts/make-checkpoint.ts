@@ -11,7 +11,8 @@ import { type AudioConfig, expectedTensors, type TextConfig } from '../pipeline/
 /*
  * A checkpoint of full size with random weights, for measuring size, memory and speed without the real ones:
  *   npm run make-checkpoint -- --model 0.6b --layout original --out /tmp/random-0.6b
- * bfloat16, normally distributed (deviation 0.02), the same bytes for the same seed in either layout.
+ * bfloat16, normally distributed (deviation 0.02), the same bytes for the same seed in either layout. --layers makes
+ * a shallow one of full width, for quick trials.
  */
 
 type Layout = 'native' | 'original'
@@ -19,16 +20,23 @@ type Layout = 'native' | 'original'
 const DEVIATION = 0.02
 const SHARD_BYTES = 4e9
 
-const { model, layout, out, seed } = await yargs(process.argv.slice(2))
+const { model, layout, out, seed, layers } = await yargs(process.argv.slice(2))
   .option('model', { choices: ['0.6b', '1.7b'] as const, demandOption: true })
   .option('layout', { choices: ['native', 'original'] as const, default: 'native' as const })
   .option('out', { type: 'string', demandOption: true })
   .option('seed', { type: 'number', default: 1 })
+  .option('layers', {
+    type: 'number',
+    describe: 'of the encoder and the decoder each (default: as published)',
+  })
   .strict()
   .parse()
 
 await mkdir(out, { recursive: true })
-const { audio, text } = configsOf(MODELS[model].shape)
+const { shape } = MODELS[model]
+const { audio, text } = configsOf(
+  layers === undefined ? shape : { ...shape, encoderLayers: layers, decoderLayers: layers },
+)
 await writeConfigs(out, layout, audio, text)
 await writeTokenizer(out)
 const bytes = await writeWeights(out, layout, expectedTensors(audio, text), seed)

@@ -1,0 +1,79 @@
+import { createReadStream } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { describe, expect, it } from 'vitest'
+import { type Checkpoint, readCheckpoint } from '../../pipeline/checkpoint.ts'
+import { PROJECT } from '../../pipeline/models.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+function runScript(name: string, args: readonly string[]) {
+  const script = join(PROJECT, 'scripts', `${name}.ts`)
+  return execa(process.execPath, ['--import', import.meta.resolve('tsx'), script, ...args], { reject: false })
+}
+
+/** A tensor's first bytes. */
+async function startOf({ folder, tensors }: Checkpoint, name: string): Promise<Buffer> {
+  const { file = '', start = 0, end = 0 } = tensors[name] ?? {}
+  const chunks = createReadStream(join(folder, file), { start, end: Math.min(end, start + 4096) - 1 })
+  return Buffer.concat(await chunks.toArray())
+}
+
+describe('make-checkpoint', () => {
+  it('makes checkpoints of published width that the pipeline accepts, with the same weights in both layouts', async () => {
+    const folder = await temporaryFolder()
+    const make = async (layout: string) => {
+      const out = join(folder, layout)
+      const args = ['--model', '0.6b', '--layers', '1', '--layout', layout, '--out', out]
+      const { exitCode, stdout } = await runScript('make-checkpoint', args)
+      expect(exitCode).toBe(0)
+      expect(stdout).toContain(`0.6b with random weights, ${layout} layout`)
+      return readCheckpoint(out)
+    }
+    const [native, original] = await Promise.all([make('native'), make('original')])
+    expect(native.text_config).toMatchObject({ hidden_size: 1024, vocab_size: 151936, num_hidden_layers: 1 })
+    expect(original.text_config).toEqual(native.text_config)
+    expect(original.audio_config).toEqual(native.audio_config)
+    const names = Object.keys(native.tensors)
+    expect(Object.keys(original.tensors)).toEqual(names)
+    for (const name of names) {
+      const bytes = await startOf(native, name)
+      expect(await startOf(original, name), name).toEqual(bytes)
+      const isConstant = bytes.equals(Buffer.alloc(bytes.length, bytes.subarray(0, 2)))
+      expect(isConstant, name).toBe(/norm\.weight$|ln_post\.weight$/.test(name))
+    }
+  })
+
+  it('refuses an unknown model', async () => {
+    const folder = await temporaryFolder()
+    const { exitCode, stderr } = await runScript('make-checkpoint', ['--model', '7b', '--out', folder])
+    expect(exitCode).not.toBe(0)
+    expect(stderr).toContain('Given: "7b", Choices: "0.6b", "1.7b"')
+    expect(await readdir(folder)).toEqual([])
+  })
+})
+
+describe('measure', () => {
+  it('reports the peak of a whole process tree, and ends as the command does', async () => {
+    // A parent and a child of 150 MB each, touched, for longer than the sampling interval.
+    const hold = 'const held = Buffer.alloc(150e6, 1); setTimeout(() => process.exit(7), 1200)'
+    const parent = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(hold)}]); ${hold}`
+    const { exitCode, stdout } = await runScript('measure', [process.execPath, '-e', parent])
+    expect(exitCode).toBe(7)
+    const found =
+      /peak of the process tree: (\d+) MiB PSS \((\d+) MiB anonymous, (\d+) processes\), \d+\.\d s/.exec(
+        stdout,
+      )
+    const [total = 0, anonymous = 0, processes = 0] = found?.slice(1).map(Number) ?? []
+    expect(anonymous).toBeGreaterThan(286)
+    expect(total).toBeGreaterThanOrEqual(anonymous)
+    expect(total).toBeLessThan(286 + 300)
+    expect(processes).toBe(2)
+  })
+
+  it('wants a command', async () => {
+    const { exitCode, stderr } = await runScript('measure', [])
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('Usage: npm run measure -- COMMAND')
+  })
+})
