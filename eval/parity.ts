@@ -1,6 +1,16 @@
+import type { Tensor } from 'onnxruntime-node'
 import { logMel } from './mel.ts'
-import { buildPrompt } from './prompt.ts'
-import { argmax, audioTokens, encode, prefill, type Recognizer, recognize, step } from './recognizer.ts'
+import { buildPrompt, type Prompt } from './prompt.ts'
+import {
+  argmax,
+  audioTokens,
+  encode,
+  prefill,
+  type Recognizer,
+  recognize,
+  type Step,
+  step,
+} from './recognizer.ts'
 import type { Reference, ReferenceArray } from './reference.ts'
 
 /** Largest absolute difference from PyTorch that FP32 may have. */
@@ -42,29 +52,26 @@ export async function compareClip(
   const clip = reference.id
   const mel = logMel(samples)
   const features = await encode(recognizer, mel)
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features))
-  const compared: Comparison[] = [
+  const { prompt, first } = await start(recognizer, features)
+  const found = features.data as Float32Array
+  return [
     { check: 'mel', clip, worst: worst(mel.data, reference.mel), tolerance: TOLERANCE.mel },
-    {
-      check: 'features',
-      clip,
-      worst: worst(features.data as Float32Array, reference.features),
-      tolerance: TOLERANCE.features,
-    },
+    { check: 'features', clip, worst: worst(found, reference.features), tolerance: TOLERANCE.features },
     { check: 'prompt ids', clip, worst: differing(prompt.ids, reference.promptIds), tolerance: 0 },
+    ...compareLogits(await forcedLogits(recognizer, prompt, first, reference), reference),
   ]
-  if (reference.logits) {
-    const [first, ...rest] = await forcedLogits(recognizer, samples, reference)
-    const at = (row: number, found: Float32Array) =>
-      worst(found, rowOf(reference.logits as ReferenceArray, row))
-    if (first)
-      compared.push({ check: 'prefill logits', clip, worst: at(0, first), tolerance: TOLERANCE.prefill })
-    const steps = rest.map((found, i) => at(i + 1, found))
-    if (steps.length > 0) {
-      compared.push({ check: 'step logits', clip, worst: Math.max(...steps), tolerance: TOLERANCE.steps })
-    }
-  }
-  return compared
+}
+
+function compareLogits(rows: readonly Float32Array[], reference: Reference): Comparison[] {
+  const clip = reference.id
+  const worsts = rows.map((found, row) => worst(found, rowOf(reference.logits, row)))
+  const [first, ...steps] = worsts
+  const prefill = { check: 'prefill logits', clip, tolerance: TOLERANCE.prefill } as const
+  const step = { check: 'step logits', clip, tolerance: TOLERANCE.steps } as const
+  return [
+    ...(first === undefined ? [] : [{ ...prefill, worst: first }]),
+    ...(steps.length === 0 ? [] : [{ ...step, worst: Math.max(...steps) }]),
+  ]
 }
 
 /** Compare the greedy transcript's tokens with model.generate's. */
@@ -85,11 +92,12 @@ export async function measureAgreement(
   samples: Float32Array,
   reference: Reference,
 ): Promise<Agreement> {
-  const rows = await forcedLogits(recognizer, samples, reference)
+  const { prompt, first } = await start(recognizer, await encode(recognizer, logMel(samples)))
+  const rows = await forcedLogits(recognizer, prompt, first, reference)
   let sameTop1 = 0
   let sum = 0
   rows.forEach((found, row) => {
-    const wanted = rowOf(reference.logits as ReferenceArray, row).data
+    const wanted = rowOf(reference.logits, row).data
     if (argmax(found) === argmax(wanted)) sameTop1++
     sum += cosine(found, wanted)
   })
@@ -100,27 +108,33 @@ export function passes({ worst, tolerance }: Comparison): boolean {
   return worst <= tolerance // false for NaN
 }
 
+async function start(recognizer: Recognizer, features: Tensor): Promise<{ prompt: Prompt; first: Step }> {
+  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features))
+  return { prompt, first: await prefill(recognizer, prompt, features) }
+}
+
 /** One row of logits for each of the reference's, with the reference's tokens fed in. */
 async function forcedLogits(
   recognizer: Recognizer,
-  samples: Float32Array,
+  prompt: Prompt,
+  first: Step,
   reference: Reference,
 ): Promise<Float32Array[]> {
-  const features = await encode(recognizer, logMel(samples))
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features))
-  let { logits, cache } = await prefill(recognizer, prompt, features)
-  const rows = [logits]
-  for (let i = 1; i < (reference.logits?.shape[0] ?? 0); i++) {
-    const token = reference.tokens[i - 1] ?? 0
-    ;({ logits, cache } = await step(recognizer, token, prompt.ids.length + i - 1, cache))
+  const rows: Float32Array[] = []
+  let { logits, cache } = first
+  for (let row = 0; row < (reference.logits?.shape[0] ?? 0); row++) {
+    if (row > 0) {
+      const token = reference.tokens[row - 1] ?? 0
+      ;({ logits, cache } = await step(recognizer, token, prompt.ids.length + row - 1, cache))
+    }
     rows.push(logits)
   }
   return rows
 }
 
-function rowOf({ data, shape }: ReferenceArray, row: number): ReferenceArray {
-  const width = shape[1] ?? 0
-  return { data: data.subarray(row * width, (row + 1) * width), shape: [width] }
+function rowOf(logits: ReferenceArray | undefined, row: number): ReferenceArray {
+  const width = logits?.shape[1] ?? 0
+  return { data: logits?.data.subarray(row * width, (row + 1) * width) ?? new Float32Array(), shape: [width] }
 }
 
 /** Largest absolute difference; infinite for another length, NaN when either holds a NaN. */

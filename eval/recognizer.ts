@@ -39,6 +39,12 @@ export interface Cache {
   readonly values: Tensor
 }
 
+/** What the decoder graphs give: logits of the last position [V], and the cache to go on with. */
+export interface Step {
+  readonly logits: Float32Array
+  readonly cache: Cache
+}
+
 /** Seconds spent in each part. */
 export interface Timing {
   readonly mel: number
@@ -121,11 +127,7 @@ export function audioTokens(features: Tensor): number {
 }
 
 /** Run the prompt. logits [1, 1, V] are those of the last position. */
-export async function prefill(
-  recognizer: Recognizer,
-  prompt: Prompt,
-  features: Tensor,
-): Promise<{ logits: Float32Array; cache: Cache }> {
+export async function prefill(recognizer: Recognizer, prompt: Prompt, features: Tensor): Promise<Step> {
   const length = prompt.ids.length
   const results = await recognizer.init.run({
     input_ids: new Tensor('int64', BigInt64Array.from(prompt.ids, BigInt), [1, length]),
@@ -146,7 +148,7 @@ export async function step(
   token: number,
   position: number,
   cache: Cache,
-): Promise<{ logits: Float32Array; cache: Cache }> {
+): Promise<Step> {
   const hidden = recognizer.config.hiddenSize
   const embedding = new Float32Array(hidden)
   recognizer.embeddings.read(token, embedding)
@@ -170,7 +172,7 @@ export function argmax(logits: Float32Array): number {
 async function decode(
   recognizer: Recognizer,
   prompt: Prompt,
-  first: { logits: Float32Array; cache: Cache },
+  first: Step,
   { maxNewTokens = MAX_NEW_TOKENS, signal }: RecognizeOptions,
 ): Promise<{ tokens: number[]; finished: boolean }> {
   const tokens: number[] = []
@@ -186,7 +188,7 @@ async function decode(
   }
 }
 
-function split(results: InferenceSession.OnnxValueMapType): { logits: Float32Array; cache: Cache } {
+function split(results: InferenceSession.OnnxValueMapType): Step {
   const logits = output(results, 'logits').data
   if (!(logits instanceof Float32Array)) throw new SpeechError('The logits are not float32.')
   return {
