@@ -39,6 +39,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<Options
     output: parsed.output,
     stages,
     force: parsed.force,
+    keepIntermediate: parsed.keepIntermediate,
     device: parsed.device,
     opset: parsed.opset,
     skipEncoder: parsed.skipEncoder,
@@ -94,6 +95,11 @@ function parser() {
       type: 'boolean',
       default: false,
       describe: 'run stages even when nothing has changed',
+    })
+    .option('keep-intermediate', {
+      type: 'boolean',
+      default: false,
+      describe: 'keep the exported graphs after the rewrite',
     })
     .option('python', {
       type: 'string',

@@ -8,6 +8,7 @@ export interface Options {
   readonly output: string
   readonly stages: readonly StageName[]
   readonly force: boolean
+  readonly keepIntermediate: boolean
   readonly python?: string
   readonly venv?: string
   readonly device: string

@@ -5,8 +5,8 @@ import { exists, writeJson } from './files.ts'
 import { takeLock } from './lock.ts'
 import { joinSections } from './report.ts'
 import { checkpointFile } from './stages/export.ts'
-import { type Run, STAGE_NAMES, STAGES, type Stage } from './stages.ts'
-import { deleteStamp, fingerprintOf, isCurrent, writeStamp } from './stamp.ts'
+import { type Run, STAGE_NAMES, STAGES, type Stage, type StageName } from './stages.ts'
+import { deleteStamp, fingerprintOf, hasEnded, isCurrent, writeStamp } from './stamp.ts'
 
 /**
  * Run the chosen stages in order. A stage whose fingerprint (inputs, options, tool versions, stages before it) and
@@ -19,24 +19,34 @@ export async function runStages(run: Run): Promise<void> {
   try {
     await claim(run)
     await writeJson(checkpointFile(run.layout.work), run.checkpoint)
-    let before = ''
+    const fingerprints = await fingerprintStages(run)
     for (const name of STAGE_NAMES) {
-      const stage = STAGES[name]
-      const fingerprint = fingerprintOf({ stage: name, before, ...(await stage.inputs(run)) })
-      if (run.options.stages.includes(name)) await runStage(stage, fingerprint, run)
-      else await needEarlier(stage, fingerprint, run)
-      before = fingerprint
+      if (run.options.stages.includes(name)) await runStage(STAGES[name], fingerprints, run)
+      else await needEarlier(STAGES[name], fingerprints, run)
+      await removeTransient(name, fingerprints, run)
     }
   } finally {
     await release()
   }
 }
 
-async function runStage(stage: Stage, fingerprint: string, run: Run): Promise<void> {
-  const { emit, layout, options, signal } = run
+type Fingerprints = Readonly<Record<StageName, string>>
+
+async function fingerprintStages(run: Run): Promise<Fingerprints> {
+  const entries: [StageName, string][] = []
+  let before = ''
+  for (const name of STAGE_NAMES) {
+    before = fingerprintOf({ stage: name, before, ...(await STAGES[name].inputs(run)) })
+    entries.push([name, before])
+  }
+  return Object.fromEntries(entries) as Record<StageName, string>
+}
+
+async function runStage(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<void> {
+  const { emit, layout, signal } = run
   const stamp = layout.stamp(stage.name)
   signal.throwIfAborted()
-  if (!stage.always && !options.force && (await isCurrent(stamp, fingerprint, layout.model))) {
+  if (!(await willRun(stage, fingerprints, run))) {
     emit({ event: 'stage-skip', stage: stage.name, reason: 'nothing it depends on has changed' })
     return
   }
@@ -45,8 +55,37 @@ async function runStage(stage: Stage, fingerprint: string, run: Run): Promise<vo
   if (!stage.always) await deleteResults(stage, run)
   await mkdir(dirname(stamp), { recursive: true })
   await stage.run(run)
-  if (!stage.always) await writeStamp(stamp, fingerprint, stage.outputs(run), layout.model)
+  if (!stage.always) await writeStamp(stamp, fingerprints[stage.name], stage.outputs(run), layout.model)
   emit({ event: 'stage-done', stage: stage.name, seconds: (performance.now() - started) / 1000 })
+}
+
+async function willRun(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<boolean> {
+  return stage.always || run.options.force || !(await isFresh(stage, fingerprints, run))
+}
+
+/** Whether a stage's result is what a run would give. Transient outputs may be gone while the stage they served is fresh. */
+async function isFresh(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<boolean> {
+  const { layout, options } = run
+  const stamp = layout.stamp(stage.name)
+  if (await isCurrent(stamp, fingerprints[stage.name], layout.model)) return true
+  if (!stage.isTransient || !(await hasEnded(stamp, fingerprints[stage.name]))) return false
+  const next = nextOf(stage)
+  if (next === undefined) return false
+  const isForced = options.force && options.stages.includes(next.name)
+  return !isForced && isFresh(next, fingerprints, run)
+}
+
+/** What only this stage needed is in the way of a laptop's disk. */
+async function removeTransient(name: StageName, fingerprints: Fingerprints, run: Run): Promise<void> {
+  const before = STAGE_NAMES[STAGE_NAMES.indexOf(name) - 1]
+  if (before === undefined || !STAGES[before].isTransient || run.options.keepIntermediate) return
+  if (!(await isFresh(STAGES[name], fingerprints, run))) return
+  for (const output of STAGES[before].outputs(run)) await rm(output, { force: true })
+}
+
+function nextOf(stage: Stage): Stage | undefined {
+  const name = STAGE_NAMES[STAGE_NAMES.indexOf(stage.name) + 1]
+  return name && STAGES[name]
 }
 
 /** Later stages built on what is about to change. Stamps go first, the latest stage's first. */
@@ -60,11 +99,11 @@ async function deleteResults(stage: Stage, run: Run): Promise<void> {
 }
 
 /** A stage that was not asked for must be up to date when a later one that was builds on it. */
-async function needEarlier(stage: Stage, fingerprint: string, run: Run): Promise<void> {
+async function needEarlier(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<void> {
   const position = STAGE_NAMES.indexOf(stage.name)
   const isEarlier = run.options.stages.some((name) => STAGE_NAMES.indexOf(name) > position)
   if (!isEarlier || stage.always) return
-  if (await isCurrent(run.layout.stamp(stage.name), fingerprint, run.layout.model)) return
+  if (await isFresh(stage, fingerprints, run)) return
   throw new Failure(
     `The stage ${stage.name} has no current result in ${run.layout.model}.`,
     `Run it first: leave out --from and --only, or begin with --from ${stage.name}.`,

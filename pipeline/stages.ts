@@ -49,6 +49,8 @@ export interface Stage {
   /** files it leaves behind */
   outputs(run: Run): readonly string[]
   run(run: Run): Promise<void>
+  /** its outputs serve only the next stage, and are removed when that has ended */
+  readonly isTransient?: true
   /** runs every time: it leaves nothing behind */
   readonly always?: true
 }

@@ -51,6 +51,11 @@ export async function identifyFolder(folder: string): Promise<string> {
   return fingerprintOf({ files: infos.map(({ size, mtimeMs }, i) => [names[i], size, mtimeMs]) })
 }
 
+/** Whether the stage ended with this fingerprint, whatever has become of its outputs. */
+export async function hasEnded(path: string, fingerprint: string): Promise<boolean> {
+  return (await readStamp(path))?.fingerprint === fingerprint
+}
+
 /** Whether the stage ended with this fingerprint and all its outputs are as it left them. */
 export async function isCurrent(path: string, fingerprint: string, root: string): Promise<boolean> {
   const stamp = await readStamp(path)

@@ -47,7 +47,7 @@ class DataFile:
                 file.write(memoryview(value).cast("B"))  # unlike tofile, tells a full disk from other errors
             self.end = start + value.nbytes
             self.ranges[source.key] = (start, value.nbytes)
-            progress("weights", self.end, max(self.total, self.end), "bytes")
+            progress(self.path.name, self.end, max(self.total, self.end), "bytes")
         return self.ranges[source.key]
 
 

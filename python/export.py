@@ -58,7 +58,7 @@ def checked_device(device: str) -> str:
 
 
 def export_encoder(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
-    progress("graphs", 0, 3, "graphs")
+    progress("encoder graph", 0, 1, "graphs")
     weights = Weights(checkpoint)
     encoder = Encoder(weights)
     bins, hidden = checkpoint.audio["num_mel_bins"], checkpoint.audio["output_dim"]
@@ -71,18 +71,20 @@ def export_encoder(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
     )
     data = DataFile(out / "encoder.data", float32_bytes(checkpoint, ("model.audio_tower.", "model.multi_modal_")))
     counts = emit(encoder, weights, signature, opset, data, out / "encoder.onnx")
-    progress("graphs", 1, 3, "graphs")
+    progress("encoder graph", 1, 1, "graphs")
     return {"encoder": counts}
 
 
 def export_decoders(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
     data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.", "lm_head.")))
     counts = {}
-    for done, (build, signature) in enumerate(((DecoderInit, init_signature), (DecoderStep, step_signature)), 2):
+    graphs = ((DecoderInit, init_signature), (DecoderStep, step_signature))
+    for done, (build, signature) in enumerate(graphs):
+        progress("decoder graphs", done, len(graphs), "graphs")
         weights = Weights(checkpoint)
         spec = signature(checkpoint.text)
         counts[spec.name] = emit(build(weights), weights, spec, opset, data, out / f"{spec.name}.onnx")
-        progress("graphs", done, 3, "graphs")
+    progress("decoder graphs", len(graphs), len(graphs), "graphs")
     return counts
 
 

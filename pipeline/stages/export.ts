@@ -2,13 +2,14 @@ import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkpointFiles } from '../checkpoint.ts'
 import { exists, freshFolder, writeJson } from '../files.ts'
-import { runPython } from '../python.ts'
+import { type PythonResult, runPython } from '../python.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identify, identifySources } from '../stamp.ts'
 
 /** PyTorch to ONNX: three graphs with their weights beside them, tokenizer and processor files. */
 export const exportStage: Stage = {
   name: 'export',
+  isTransient: true,
   async inputs({ checkpoint, options, python }) {
     const files = await checkpointFiles(checkpoint.folder)
     const identities = await Promise.all(files.map((file) => identify(join(checkpoint.folder, file))))
@@ -32,8 +33,7 @@ export const exportStage: Stage = {
   },
   async run(run) {
     const out = exportFolder(run.layout.work)
-    if (run.options.skipEncoder || run.options.skipDecoder) await keepFolder(out)
-    else await freshFolder(out)
+    await freshFolder(out)
     await exportGraphs(run, out)
     await writeProcessorFiles(run, out)
   },
@@ -50,30 +50,36 @@ export function checkpointFile(work: string): string {
   return join(work, 'checkpoint.json')
 }
 
-async function keepFolder(path: string): Promise<void> {
-  if (!(await exists(path))) await freshFolder(path)
+/** The encoder and the decoders at once: tracing runs on one core. When one fails the other is stopped. */
+async function exportGraphs(run: Run, out: string): Promise<void> {
+  const { skipEncoder, skipDecoder } = run.options
+  const failed = new AbortController()
+  const signal = AbortSignal.any([run.signal, failed.signal])
+  const part = (skip: string, name: string) =>
+    exportPart({ ...run, signal }, out, skip, name).catch((error) => {
+      failed.abort(error)
+      throw error
+    })
+  const results = await Promise.allSettled([
+    ...(skipEncoder ? [] : [part('--skip-decoder', 'encoder')]),
+    ...(skipDecoder ? [] : [part('--skip-encoder', 'decoders')]),
+  ])
+  run.signal.throwIfAborted()
+  if (failed.signal.aborted) throw failed.signal.reason
+  for (const result of results) if (result.status === 'fulfilled') noteOperators(run, result.value)
 }
 
-async function exportGraphs(run: Run, out: string): Promise<void> {
-  const { opset, device, skipEncoder, skipDecoder } = run.options
-  const result = await runPython(
+async function exportPart(run: Run, out: string, skip: string, name: string): Promise<PythonResult> {
+  const { opset, device } = run.options
+  const checkpoint = ['--checkpoint', checkpointFile(run.layout.work), '--out', out]
+  return runPython(
     'export.py',
-    [
-      ...[
-        '--checkpoint',
-        checkpointFile(run.layout.work),
-        '--out',
-        out,
-        '--opset',
-        String(opset),
-        '--device',
-        device,
-      ],
-      ...(skipEncoder ? ['--skip-encoder'] : []),
-      ...(skipDecoder ? ['--skip-decoder'] : []),
-    ],
-    await pythonOptions(run, 'export'),
+    [...checkpoint, '--opset', String(opset), '--device', device, skip],
+    await pythonOptions(run, `export-${name}`),
   )
+}
+
+function noteOperators(run: Run, result: PythonResult): void {
   const operators = result['operators'] as Record<string, Record<string, number>>
   for (const [graph, counts] of Object.entries(operators)) {
     const fused = Object.entries(counts).filter(([name]) => FUSED.has(name))

@@ -53,7 +53,7 @@ describe('stopping in the middle', () => {
   it('after a kill nothing looks finished; the next run continues; a full disk is named and mended by running again', async () => {
     const output = await temporaryFolder()
     const model = join(output, NAME)
-    const args = ['--model', 'tiny', '--output', output, '--until', 'quantize']
+    const args = ['--model', 'tiny', '--output', output, '--until', 'quantize', '--opset', '23']
 
     const killed = startCli(args)
     await until(() => existsSync(join(model, '.work', 'checkpoint.json')))
@@ -79,13 +79,30 @@ describe('stopping in the middle', () => {
     expect(third.stdout).toContain('[rewrite] done')
     expect(third.exitCode).toBe(0)
 
+    for (const graph of ['encoder', 'decoder_init', 'decoder_step.int4']) {
+      const { opsets } = parseModel(await readFile(join(model, `${graph}.onnx`)))
+      expect(opsets.get('')).toBe(23)
+    }
+
+    // The exported graphs served the rewrite; without them nothing is out of date, until the rewrite runs again.
+    expect(await readdir(join(model, '.work', 'export'))).not.toContain('decoder.data')
+    const again = await runCli(args)
+    expect(again.stdout).toContain('[export] skipped')
+    expect(again.stdout).toContain('[quantize] skipped')
+
     // A file that was removed or changed behind the stamps is made again, and what follows with it.
     await rm(join(model, 'decoder_weights.data'))
-    const fourth = await runCli(args)
-    expect(fourth.stdout).toContain('[export] skipped')
+    await symlink('/dev/full', join(model, 'decoder_weights.int4.data.partial'))
+    const fourth = await runCli([...args, '--keep-intermediate'])
+    expect(fourth.stdout).toContain('[export] done')
     expect(fourth.stdout).toContain('[rewrite] done')
-    expect(fourth.stdout).toContain('[quantize] done')
+    expect(fourth.stdout).toContain('error: The disk is full.')
     expect(existsSync(join(model, 'decoder_weights.data'))).toBe(true)
+    expect((await readdir(model)).filter((name) => name.includes('int4'))).toEqual([])
+    expect(await readdir(join(model, '.work', 'export'))).toContain('decoder.data')
+    const fifth = await runCli(args)
+    expect(fifth.stdout).toContain('[rewrite] skipped')
+    expect(fifth.stdout).toContain('[quantize] done')
     const inode = async (name: string) => (await stat(join(model, name))).ino
     expect(await inode('encoder.int4.onnx')).toBe(await inode('encoder.onnx'))
 
