@@ -79,9 +79,8 @@ export async function compareTokens(
   recognizer: Recognizer,
   samples: Float32Array,
   reference: Reference,
-  maxNewTokens: number,
 ): Promise<Comparison> {
-  const { tokens } = await recognize(recognizer, samples, { maxNewTokens })
+  const { tokens } = await recognize(recognizer, samples)
   const wanted = reference.tokens.filter((token) => !recognizer.config.endIds.includes(token))
   return { check: 'greedy tokens', clip: reference.id, worst: differing(tokens, wanted), tolerance: 0 }
 }

@@ -11,7 +11,7 @@ import {
   measureAgreement,
   passes,
 } from '../../eval/parity.ts'
-import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
+import { loadRecognizer, MAX_NEW_TOKENS, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
 import { readSpeechFolder } from '../../eval/speech.ts'
 import { EXIT, Failure } from '../failure.ts'
@@ -39,12 +39,11 @@ interface ParityClip {
 /** Parity gates: onnxruntime-node on the rewritten release against PyTorch on the checkpoint. */
 export const validateStage: Stage = {
   name: 'validate',
-  async inputs({ options }) {
+  async inputs() {
     return {
       sources: await identifySources(['eval', 'pipeline/stages']),
       tools: await identifyTools(),
       speech: await identifyFolder(BUNDLED_SPEECH),
-      options: { maxNewTokens: options.maxNewTokens },
     }
   },
   outputs: ({ layout }) => [sectionFile(layout, 'parity')],
@@ -106,7 +105,7 @@ async function dumpReference(run: Run, clips: readonly ParityClip[], folder: str
         '--out',
         folder,
       ],
-      ...['--max-new-tokens', String(run.options.maxNewTokens)],
+      ...['--max-new-tokens', String(MAX_NEW_TOKENS)],
     ],
     await pythonOptions(run, 'validate'),
   )
@@ -135,7 +134,7 @@ async function compareAll(
   for await (const { clip, reference } of references(run, clips, folder, 'FP32 parity')) {
     out.push(...(await compareClip(recognizer, clip.samples, reference)))
     if (clip.compares === 'tokens') {
-      out.push(await compareTokens(recognizer, clip.samples, reference, run.options.maxNewTokens))
+      out.push(await compareTokens(recognizer, clip.samples, reference))
     }
   }
   return out
