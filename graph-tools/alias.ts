@@ -23,7 +23,8 @@ async function isSameFile(target: string, name: string): Promise<boolean> {
   return one.ino === other?.ino && one.dev === other.dev
 }
 
-async function linkOrCopy(target: string, name: string): Promise<'link' | 'copy'> {
+/** Which of the two it became. */
+export async function linkOrCopy(target: string, name: string): Promise<'link' | 'copy'> {
   try {
     await link(target, name)
     return 'link'

@@ -1,13 +1,14 @@
-import { contentOf, moveOut } from './external-data.ts'
-import { append, readRange, writeBeside } from './files.ts'
-import { narrowToFloat16 } from './float16.ts'
+import type { Content, Produced } from './bytes.ts'
+import { moveOut } from './external-data.ts'
+import { pieceChunks } from './files.ts'
+import { makeNarrower } from './float16-simd.ts'
 import { GraphError } from './graph-error.ts'
 import type { Graph, Model, Node, Tensor } from './model.ts'
-import { DATA_TYPE, FIELD } from './schema.ts'
-import type { Content, Edit } from './splice.ts'
-import { encodeField, encodeVarintField } from './wire.ts'
+import { ATTRIBUTE_TYPE, DATA_TYPE, dataTypeName, FIELD } from './schema.ts'
+import type { Edit } from './splice.ts'
+import { contentOf } from './tensor-data.ts'
+import { encodeField, encodeVarintField, type Field } from './wire.ts'
 
-const ATTRIBUTE_INT = 2
 const SUFFIX = '_float16'
 
 export interface EmbeddingTable {
@@ -15,101 +16,162 @@ export interface EmbeddingTable {
   readonly gather: Node
   /** [vocab, hidden] */
   readonly shape: readonly [number, number]
+  /** nodes that read the table, in subgraphs too */
+  readonly readers: number
 }
 
 /**
  * The table that the token ids look up: the FP32 [vocab, hidden] initializer of the Gather that reads `input_ids`.
- * @throws GraphError when there is none, or more than one
+ * @returns undefined when no Gather of an initializer reads `input_ids`, or the table is FP16 already
+ * @throws GraphError when there is more than one, or it is of another type
  */
-export function findEmbedding(graph: Graph): EmbeddingTable {
+export function findEmbedding(model: Model): EmbeddingTable | undefined {
+  const { graph } = model
+  const initializers = new Map(graph.initializers.map((tensor) => [tensor.name, tensor]))
   const found = graph.nodes.flatMap((gather) => {
-    const [data, indices] = gather.inputs
+    const [data = '', indices] = gather.inputs
     if (gather.opType !== 'Gather' || gather.domain !== '' || indices !== 'input_ids') return []
-    const tensor = graph.initializers.find(({ name }) => name === data)
-    const [vocab, hidden] = tensor?.dims ?? []
-    return tensor && vocab !== undefined && hidden !== undefined
-      ? [{ tensor, gather, shape: [vocab, hidden] as const }]
+    const tensor = initializers.get(data)
+    const [vocab, hidden, more] = tensor?.dims ?? []
+    return tensor && vocab !== undefined && hidden !== undefined && more === undefined
+      ? [{ tensor, gather, shape: [vocab, hidden] as const, readers: countReaders(model, data) }]
       : []
   })
   const [table] = found
-  if (table === undefined || found.length > 1) {
+  if (found.length > 1) {
     throw new GraphError(`Found ${found.length} embedding tables that input_ids looks up, wanted 1.`)
   }
+  if (table === undefined || table.tensor.dataType === DATA_TYPE.float16) return undefined
   if (table.tensor.dataType !== DATA_TYPE.float) {
-    throw new GraphError(`${table.tensor.name} has data type ${table.tensor.dataType}, wanted FLOAT (1).`)
+    throw new GraphError(`${table.tensor.name} is ${dataTypeName(table.tensor.dataType)}, wanted float32.`)
   }
   return table
 }
 
-/**
- * Write the FP32 table as little-endian row-major FP16 (round to nearest even).
- * @throws GraphError naming the row of a value that FP16 cannot hold
- */
-export async function writeEmbeddingFp16(
-  model: Model,
-  table: EmbeddingTable,
-  folder: string,
-  path: string,
-): Promise<number> {
-  const content = contentOf(model, table.tensor, folder)
-  if (content === undefined) throw new GraphError(`${table.tensor.name} has no bytes.`)
-  const width = table.shape[1]
-  let values = 0
-  await writeBeside(path, async (file) => {
-    for await (const chunk of tableChunks(content)) {
-      const bits = new Uint32Array(chunk.buffer, chunk.byteOffset, chunk.byteLength / 4)
-      const half = new Uint16Array(bits.length)
-      const bad = narrowToFloat16(bits, half)
-      if (bad >= 0) {
-        const row = Math.floor((values + bad) / width)
-        const value = new Float32Array(bits.buffer, bits.byteOffset, bits.length)[bad]
-        throw new GraphError(
-          `${table.tensor.name} row ${row} holds ${value}, which FP16 cannot (largest: 65504).`,
-        )
-      }
-      await append(file, new Uint8Array(half.buffer))
-      values += bits.length
-    }
-  })
-  return values * 2
+function countReaders({ bodies }: Model, name: string): number {
+  return bodies.flatMap(({ nodes }) => nodes).filter(({ inputs }) => inputs.includes(name)).length
 }
 
 /**
- * Edits that make the graph read the table from `location` as FP16 and cast the looked-up rows back to FP32.
- * The Cast follows the Gather, so the node order stays topological.
+ * The table as little-endian row-major FP16, rounded to nearest even, converted while it is written.
+ * @throws GraphError, while being written, naming the row of a value that FP16 cannot hold
  */
-export function readEmbeddingFp16(table: EmbeddingTable, location: string): Edit[] {
-  const { tensor, gather } = table
+export function embeddingFp16(model: Model, { tensor, shape }: EmbeddingTable): Produced {
+  const content = contentOf(model, tensor)
+  if (content === undefined) throw new GraphError(`${tensor.name} has no bytes.`)
+  return { length: shape[0] * shape[1] * 2, produce: () => halves(content, tensor, shape[1]) }
+}
+
+async function* halves(content: Content, tensor: Tensor, width: number): AsyncGenerator<Uint8Array> {
+  const narrow = makeNarrower()
+  let values = 0
+  for await (const chunk of pieceChunks(content)) {
+    const bits = wordsOf(chunk)
+    const half = new Uint16Array(bits.length)
+    const bad = narrow(bits, half)
+    if (bad >= 0) {
+      const value = new Float32Array(bits.buffer, bits.byteOffset, bits.length)[bad]
+      throw new GraphError(
+        `${tensor.name} row ${Math.floor((values + bad) / width)} holds ${value}, which FP16 cannot (largest: 65504).`,
+        'Keep the table in FP32: leave embed-fp16 out.',
+      )
+    }
+    values += bits.length
+    yield new Uint8Array(half.buffer)
+  }
+}
+
+/**
+ * Edits that make the graph read the table from `location` as FP16 and cast the looked-up rows back to FP32. The Cast
+ * follows the Gather, so the node order stays topological. Where other nodes read the FP32 table too, it stays for them.
+ * @returns the edits, and whether the FP32 table is gone
+ */
+export function readEmbeddingFp16(
+  graph: Graph,
+  table: EmbeddingTable,
+  location: string,
+): { edits: readonly Edit[]; isGone: boolean } {
+  const { tensor, gather, shape } = table
+  const [input] = gather.inputFields
   const [output] = gather.outputFields
   const [name] = gather.outputs
-  if (!output || name === undefined || !tensor.dataTypeField)
-    throw new GraphError('The embedding Gather has no output.')
-  const bytes = table.shape[0] * table.shape[1] * 2
-  const body = gather.region.parent
-  if (body === undefined) throw new GraphError('The embedding Gather is in no graph.')
-  return [
-    {
-      region: tensor.region,
-      start: tensor.dataTypeField.tagStart,
-      end: tensor.dataTypeField.end,
-      content: [encodeVarintField(FIELD.tensor.dataType, DATA_TYPE.float16)],
-    },
-    ...moveOut(tensor, location, 0, bytes),
-    {
-      region: gather.region,
-      start: output.tagStart,
-      end: output.end,
-      content: [encodeField(FIELD.node.output, name + SUFFIX)],
-    },
-    { region: body, start: gather.field.end, end: gather.field.end, content: [castNode(name)] },
-  ]
+  if (!input || !output || name === undefined || !tensor.dataTypeField) {
+    throw new GraphError('The embedding Gather has no input or output.')
+  }
+  const isGone = table.readers === 1
+  const replace = (field: Field, content: Uint8Array): Edit => ({
+    region: gather.region,
+    start: field.tagStart,
+    end: field.end,
+    content: [content],
+  })
+  const after = (field: Field, content: Uint8Array): Edit => ({
+    region: graph.region,
+    start: field.end,
+    end: field.end,
+    content: [content],
+  })
+  const { dataTypeField } = tensor
+  const moved = isGone
+    ? [
+        {
+          region: tensor.region,
+          start: dataTypeField.tagStart,
+          end: dataTypeField.end,
+          content: [encodeVarintField(FIELD.tensor.dataType, DATA_TYPE.float16)],
+        },
+        ...moveOut(tensor, location, 0, shape[0] * shape[1] * 2),
+        // What is said of the table's type elsewhere no longer holds.
+        ...graph.valueInfo
+          .filter((value) => value.name === tensor.name)
+          .map(({ field }) => ({ region: graph.region, start: field.tagStart, end: field.end, content: [] })),
+      ]
+    : [
+        replace(input, encodeField(FIELD.node.input, tensor.name + SUFFIX)),
+        {
+          region: graph.region,
+          start: graph.region.end,
+          end: graph.region.end,
+          content: [newTable(table, location)],
+        },
+      ]
+  return {
+    isGone,
+    edits: [
+      ...moved,
+      replace(output, encodeField(FIELD.node.output, name + SUFFIX)),
+      after(gather.field, castNode(name)),
+    ],
+  }
+}
+
+function newTable({ tensor, shape }: EmbeddingTable, location: string): Uint8Array {
+  const [vocab, hidden] = shape
+  const entry = (key: string, value: string) =>
+    encodeField(
+      FIELD.tensor.externalData,
+      Buffer.concat([encodeField(FIELD.entry.key, key), encodeField(FIELD.entry.value, value)]),
+    )
+  return encodeField(
+    FIELD.graph.initializer,
+    Buffer.concat([
+      encodeVarintField(FIELD.tensor.dims, vocab),
+      encodeVarintField(FIELD.tensor.dims, hidden),
+      encodeVarintField(FIELD.tensor.dataType, DATA_TYPE.float16),
+      encodeField(FIELD.tensor.name, tensor.name + SUFFIX),
+      entry('location', location),
+      entry('offset', '0'),
+      entry('length', String(vocab * hidden * 2)),
+      encodeVarintField(FIELD.tensor.dataLocation, 1),
+    ]),
+  )
 }
 
 function castNode(output: string): Uint8Array {
   const to = Buffer.concat([
     encodeField(FIELD.attribute.name, 'to'),
     encodeVarintField(FIELD.attribute.i, DATA_TYPE.float),
-    encodeVarintField(20, ATTRIBUTE_INT),
+    encodeVarintField(FIELD.attribute.type, ATTRIBUTE_TYPE.int),
   ])
   return encodeField(
     FIELD.graph.node,
@@ -123,8 +185,8 @@ function castNode(output: string): Uint8Array {
   )
 }
 
-/** Chunks whose bytes can be viewed as 32-bit words. */
-async function* tableChunks(content: Content): AsyncGenerator<Uint8Array> {
-  if (content instanceof Uint8Array) yield Uint8Array.from(content)
-  else yield* readRange(content)
+/** Little-endian 32-bit words; copied when they do not start on a word. */
+function wordsOf(chunk: Uint8Array): Uint32Array {
+  const whole = chunk.byteOffset % 4 === 0 ? chunk : Uint8Array.from(chunk)
+  return new Uint32Array(whole.buffer, whole.byteOffset, whole.byteLength / 4)
 }

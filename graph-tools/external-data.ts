@@ -1,8 +1,10 @@
-import { isAbsolute, join, normalize, sep } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { isAbsolute, join, normalize, relative, sep } from 'node:path'
+import type { Content, FileRange } from './bytes.ts'
 import { GraphError } from './graph-error.ts'
-import type { Model, Tensor } from './model.ts'
+import type { Tensor } from './model.ts'
 import { FIELD } from './schema.ts'
-import type { Content, Edit, FileRange } from './splice.ts'
+import type { Edit } from './splice.ts'
 import { encodeField, encodeVarintField } from './wire.ts'
 
 /** The runtime can map external data that starts on a page (onnx.proto, TensorProto.external_data). */
@@ -10,30 +12,69 @@ export const ALIGNMENT = 4096
 const EXTERNAL = 1
 
 /**
- * Where a tensor's bytes are: a range of a file beside the model, or inside the model itself.
+ * The file range of a tensor with external data, in bytes.
  * @param folder the model's folder, against which `location` is resolved
- * @throws GraphError when the location leaves the folder or a number is malformed
+ * @param length what the tensor's type and shape take; undefined when that is not known
+ * @throws GraphError when the location leaves the folder, also through a symbolic link, or a number is malformed
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
-export function contentOf(model: Model, tensor: Tensor, folder: string): Content | undefined {
-  if (tensor.external.size > 0) return externalRange(tensor, folder)
-  if (tensor.rawData === undefined) return undefined
-  return model.bytes.subarray(tensor.rawData.start, tensor.rawData.end)
+export function externalRange(tensor: Tensor, folder: string, length: number | undefined): FileRange {
+  const path = resolveLocation(locationOf(tensor), folder)
+  const start = byteCount(tensor, 'offset') ?? 0
+  const found = byteCount(tensor, 'length') ?? length
+  if (found === undefined) throw new GraphError(`Tensor ${tensor.name}: its external data has no length.`)
+  if (length !== undefined && found !== length) {
+    throw new GraphError(
+      `Tensor ${tensor.name}: external length is ${found}, its type and shape take ${length} bytes.`,
+    )
+  }
+  if (!Number.isSafeInteger(start + found)) {
+    throw new GraphError(`Tensor ${tensor.name}: its external data ends beyond 2^53 bytes.`)
+  }
+  return { path, start, end: start + found }
 }
 
-/** The file range of a tensor with external data. Units: bytes. */
-export function externalRange(tensor: Tensor, folder: string): FileRange {
-  const location = tensor.external.get('location') ?? ''
-  const path = normalize(location)
-  if (location === '' || isAbsolute(path) || path.split(sep).includes('..')) {
-    throw new GraphError(`Tensor ${tensor.name}: the location "${location}" is outside the model's folder.`)
+/** The `location` of external data: a path relative to the model's folder. */
+export function locationOf(tensor: Tensor): string {
+  return tensor.external.get('location') ?? ''
+}
+
+/**
+ * The file that a location names.
+ * @throws GraphError unless it is inside the folder, links followed
+ */
+export function resolveLocation(location: string, folder: string): string {
+  const path = normalize(location.replaceAll('\\', '/'))
+  const isOutside = location.includes('\0') || isAbsolute(path) || /^[A-Za-z]:/.test(path) || climbs(path)
+  const joined = join(folder, path)
+  if (location === '' || isOutside || climbs(relative(realPath(folder), realPath(joined)))) {
+    throw new GraphError(
+      `The location ${JSON.stringify(location)} is outside the model's folder ${folder}.`,
+      'External data must be beside its model.',
+    )
   }
-  const start = byteCount(tensor, 'offset', '0')
-  const length = byteCount(tensor, 'length', String(denseLength(tensor)))
-  return { path: join(folder, path), start, end: start + length }
+  return joined
+}
+
+function climbs(path: string): boolean {
+  return path.split(sep).includes('..') || isAbsolute(path)
+}
+
+/** Where links lead; of what does not exist, where its folder leads. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ELOOP') throw new GraphError(`${path} is a link in a circle.`)
+    const parent = join(path, '..')
+    return parent === path ? path : join(realPath(parent), relative(parent, path))
+  }
 }
 
 /** Edits that make a tensor external: `location`, `offset` and `length` replace whatever held its bytes. */
 export function moveOut(tensor: Tensor, location: string, offset: number, length: number): Edit[] {
+  if (isAt(tensor, location, offset, length)) return []
   const entry = (key: string, value: string) =>
     encodeField(
       FIELD.tensor.externalData,
@@ -45,58 +86,40 @@ export function moveOut(tensor: Tensor, location: string, offset: number, length
     entry('length', String(length)),
     encodeVarintField(FIELD.tensor.dataLocation, EXTERNAL),
   ])
-  return replacePlacement(tensor, [content])
+  return replaceData(tensor, [content])
 }
 
-/** Edits that put `bytes` into the tensor as raw_data. */
-export function moveIn(tensor: Tensor, bytes: FileRange): Edit[] {
-  const length = bytes.end - bytes.start
-  const header = encodeField(FIELD.tensor.rawData, new Uint8Array(0)).subarray(0, 1)
-  return replacePlacement(tensor, [header, lengthPrefix(length), bytes])
+/** Whether the tensor says so already, whatever else it says (such as a checksum of the same bytes). */
+function isAt(tensor: Tensor, location: string, offset: number, length: number): boolean {
+  if (tensor.external.size === 0 || locationOf(tensor) !== location) return false
+  return (byteCount(tensor, 'offset') ?? 0) === offset && (byteCount(tensor, 'length') ?? length) === length
 }
 
-function lengthPrefix(length: number): Uint8Array {
-  return encodeVarintField(0, length).subarray(1)
+/** Edits that put bytes into the tensor as raw_data. */
+export function moveIn(tensor: Tensor, content: Content, length: number): Edit[] {
+  const [tag = 0] = encodeVarintField(FIELD.tensor.rawData, 0)
+  const header = Uint8Array.of(tag - (tag % 8) + 2)
+  return replaceData(tensor, [header, encodeVarintField(0, length).subarray(1), content])
 }
 
 /** Drop every field that says where the bytes are and append `content` to the tensor. */
-function replacePlacement(tensor: Tensor, content: readonly Content[]): Edit[] {
+function replaceData(tensor: Tensor, content: readonly Content[]): Edit[] {
   const region = tensor.region
-  const gone = tensor.rawData === undefined ? tensor.placement : [...tensor.placement, tensor.rawData]
+  const gone = [...tensor.placement, ...tensor.typedData, ...(tensor.rawData ? [tensor.rawData] : [])]
   return [
     ...gone.map((field) => ({ region, start: field.tagStart, end: field.end, content: [] })),
     { region, start: region.end, end: region.end, content },
   ]
 }
 
-function byteCount(tensor: Tensor, key: string, otherwise: string): number {
-  const value = tensor.external.get(key) ?? otherwise
+function byteCount(tensor: Tensor, key: string): number | undefined {
+  const value = tensor.external.get(key)
+  if (value === undefined) return undefined
   const bytes = Number(value)
   if (!/^\d+$/.test(value) || !Number.isSafeInteger(bytes)) {
     throw new GraphError(
-      `Tensor ${tensor.name}: external ${key} is "${value}", wanted a byte count below 2^53.`,
+      `Tensor ${tensor.name}: external ${key} is ${JSON.stringify(value)}, wanted a byte count below 2^53.`,
     )
   }
   return bytes
-}
-
-const ITEM_BYTES: Readonly<Record<number, number>> = {
-  1: 4,
-  2: 1,
-  3: 1,
-  4: 2,
-  5: 2,
-  6: 4,
-  7: 8,
-  9: 1,
-  10: 2,
-  11: 8,
-  16: 2,
-}
-
-function denseLength(tensor: Tensor): number {
-  const item = ITEM_BYTES[tensor.dataType]
-  if (item === undefined)
-    throw new GraphError(`Tensor ${tensor.name}: external data of type ${tensor.dataType} has no length.`)
-  return tensor.dims.reduce((product, size) => product * size, item)
 }

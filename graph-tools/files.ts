@@ -1,82 +1,82 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
+import type { Content, FileRange } from './bytes.ts'
 import { GraphError } from './graph-error.ts'
-import type { Content, FileRange } from './splice.ts'
 
 const CHUNK = 4 << 20
 
+/** Where a long write has come to, in bytes. */
+export type OnBytes = (done: number) => void
+
 /**
- * Write `content` to `path` so that a reader sees the old file or the whole new one, never a part:
- * beside its place, fsync, rename.
+ * Write pieces to a new file one after the other and fsync it. Reading runs one chunk ahead of writing.
+ * @param path what is there already, a link that leads elsewhere even, is removed first
  */
-export async function writeWhole(path: string, content: readonly Content[]): Promise<void> {
-  await writeBeside(path, async (file) => {
-    for (const piece of content) await append(file, piece)
-  })
-}
-
-/** Like {@link writeWhole} for a file that is produced piece by piece. */
-export async function writeBeside(path: string, fill: (file: FileHandle) => Promise<void>): Promise<void> {
-  const partial = `${path}.partial`
-  const file = await open(partial, 'w')
+export async function writePieces(
+  path: string,
+  pieces: readonly Content[],
+  onBytes?: OnBytes,
+): Promise<void> {
+  await rm(path, { force: true })
+  const file = await open(path, 'wx')
   try {
-    await fill(file)
+    let done = 0
+    for await (const chunk of readAhead(pieces)) {
+      await writeAll(file, chunk)
+      done += chunk.length
+      onBytes?.(done)
+    }
     await file.sync()
-  } catch (error) {
+  } finally {
     await file.close()
-    await rm(partial, { force: true })
-    throw error
   }
-  await file.close()
-  await rename(partial, path)
-}
-
-/** Append bytes, or copy a range of another file in chunks. */
-export async function append(file: FileHandle, piece: Content): Promise<void> {
-  if (piece instanceof Uint8Array) {
-    await writeAll(file, piece)
-    return
-  }
-  for await (const chunk of readRange(piece)) await writeAll(file, chunk)
 }
 
 /**
- * A file's range in chunks of at most `size` bytes. Each chunk is valid until the next one is asked for.
- * @throws GraphError when the file ends before the range does
+ * A file's range in chunks of at most `size` bytes. Each chunk is valid until the one after the next is asked for.
+ * @throws GraphError when the file is missing, or ends before the range does
  */
 export async function* readRange(range: FileRange, size = CHUNK): AsyncGenerator<Uint8Array> {
   const file = await openData(range.path)
+  const length = Math.max(1, Math.min(size, range.end - range.start))
+  const buffers = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)]
   try {
-    const buffer = Buffer.allocUnsafe(Math.min(size, Math.max(1, range.end - range.start)))
-    for (let position = range.start; position < range.end; ) {
-      const wanted = Math.min(buffer.length, range.end - position)
-      await readExactly(file, buffer.subarray(0, wanted), position, range)
-      yield buffer.subarray(0, wanted)
-      position += wanted
+    for (let position = range.start, turn = 0; position < range.end; position += length, turn ^= 1) {
+      const chunk = (buffers[turn] as Buffer).subarray(0, Math.min(length, range.end - position))
+      await readExactly(file, chunk, position, range)
+      yield chunk
     }
   } finally {
     await file.close()
   }
 }
 
-/** Whether two pieces hold the same bytes, compared byte by byte. */
-export async function sameBytes(a: Content, b: Content): Promise<boolean> {
-  const left = chunks(a)
-  const right = chunks(b)
+/** Chunks of all pieces; the next is read while one is being used. */
+async function* readAhead(pieces: readonly Content[]): AsyncGenerator<Uint8Array> {
+  const chunks = chunksOf(pieces)
+  let next = chunks.next()
   try {
     for (;;) {
-      const [one, other] = await Promise.all([left.next(), right.next()])
-      if (one.done || other.done) return one.done === other.done
-      if (Buffer.compare(one.value, other.value) !== 0) return false
+      const { value, done } = await next
+      if (done) return
+      next = chunks.next()
+      next.catch(() => undefined) // reported when it is awaited
+      yield value
     }
   } finally {
-    await Promise.all([left.return(undefined), right.return(undefined)])
+    await next.catch(() => undefined)
+    await chunks.return(undefined)
   }
 }
 
-/** Chunks of equal size whatever the piece is, so that two pieces can be walked side by side. */
-async function* chunks(piece: Content): AsyncGenerator<Uint8Array> {
-  if (!(piece instanceof Uint8Array)) yield* readRange(piece)
-  else for (let start = 0; start < piece.length; start += CHUNK) yield piece.subarray(start, start + CHUNK)
+async function* chunksOf(pieces: readonly Content[]): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) yield* pieceChunks(piece)
+}
+
+/** A piece in chunks of at most `size` bytes, but for produced ones, which come as they are made. */
+export async function* pieceChunks(piece: Content, size = CHUNK): AsyncGenerator<Uint8Array> {
+  if ('produce' in piece) yield* piece.produce()
+  else if ('path' in piece) yield* readRange(piece, size)
+  else for (let start = 0; start < piece.length; start += size) yield piece.subarray(start, start + size)
 }
 
 async function openData(path: string): Promise<FileHandle> {

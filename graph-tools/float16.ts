@@ -5,21 +5,23 @@
  * @returns the index of the first value that float16 cannot hold (NaN, infinity or overflow), or -1
  */
 export function narrowToFloat16(bits: Uint32Array, out: Uint16Array): number {
-  for (let i = 0; i < bits.length; i++) {
-    const value = bits[i] ?? 0
+  const length = bits.length
+  for (let i = 0; i < length; i++) {
+    const value = bits[i] as number
     const sign = (value >>> 16) & 0x8000
     const magnitude = value & 0x7fffffff
-    if (magnitude >= 0x477ff000) return i // 65520 and up rounds to infinity
-    out[i] = sign | (magnitude >= 0x38800000 ? normal(magnitude) : subnormal(magnitude))
+    if (magnitude >= SMALLEST_NORMAL && magnitude < OVERFLOW) {
+      // Rebias the exponent by 112, drop 13 mantissa bits. A carry into the exponent is right.
+      out[i] = sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13)
+    } else if (magnitude >= OVERFLOW) return i
+    else out[i] = sign | subnormal(magnitude)
   }
   return -1
 }
 
-/** From 2^-14 up: rebias the exponent by 112, drop 13 mantissa bits. A carry into the exponent is right. */
-function normal(magnitude: number): number {
-  const odd = (magnitude >>> 13) & 1
-  return (magnitude - 0x38000000 + 0xfff + odd) >>> 13
-}
+/** 2^-14 and 65520, which rounds to infinity, as float32 bit patterns. */
+const SMALLEST_NORMAL = 0x38800000
+const OVERFLOW = 0x477ff000
 
 /** Below 2^-14: the mantissa with its hidden bit, shifted to units of 2^-24. */
 function subnormal(magnitude: number): number {

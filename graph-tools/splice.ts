@@ -1,3 +1,4 @@
+import type { Bytes, Content } from './bytes.ts'
 import { GraphError } from './graph-error.ts'
 import { encodeVarint } from './wire.ts'
 
@@ -7,15 +8,6 @@ export interface Region {
   readonly start: number
   readonly end: number
   readonly parent: Region | undefined
-}
-
-/** Bytes in memory, or a range of a file that is copied when the result is written. */
-export type Content = Uint8Array | FileRange
-
-export interface FileRange {
-  readonly path: string
-  readonly start: number
-  readonly end: number
 }
 
 /** Replace `start..end` by `content`. `region` is the innermost message that contains the range. */
@@ -31,18 +23,32 @@ export interface Edit {
  * for exactly the messages whose size changed. Without edits that is `original` itself.
  * @throws GraphError when edits overlap
  */
-export function applyEdits(original: Uint8Array, edits: readonly Edit[]): Content[] {
-  const splices = [...edits, ...lengthEdits(edits)].sort((a, b) => a.start - b.start || a.end - b.end)
+export function applyEdits(original: Bytes, edits: readonly Edit[]): Content[] {
+  const kept = withoutNested(edits)
+  const splices = [...kept, ...lengthEdits(kept)].sort((a, b) => a.start - b.start || a.end - b.end)
   const out: Content[] = []
   let position = 0
   for (const splice of splices) {
     if (splice.start < position) throw new GraphError(`Two edits overlap at byte ${splice.start}.`)
-    if (splice.start > position) out.push(original.subarray(position, splice.start))
+    if (splice.start > position) out.push(original.slice(position, splice.start))
     out.push(...splice.content)
     position = splice.end
   }
-  if (position < original.length) out.push(original.subarray(position))
+  if (position < original.length) out.push(original.slice(position, original.length))
   return out
+}
+
+/** What is changed within something that another edit removes goes with it. */
+function withoutNested(edits: readonly Edit[]): readonly Edit[] {
+  const kept: Edit[] = []
+  let removed = { start: -1, end: -1 }
+  for (const edit of [...edits].sort((a, b) => a.start - b.start || b.end - a.end)) {
+    const { region } = edit
+    if (region.start > removed.start && region.end <= removed.end) continue
+    if (edit.end > edit.start && edit.content.length === 0) removed = edit
+    kept.push(edit)
+  }
+  return kept
 }
 
 /** Bytes that the pieces hold together. */
@@ -51,7 +57,7 @@ export function contentLength(content: readonly Content[]): number {
 }
 
 function pieceLength(piece: Content): number {
-  return piece instanceof Uint8Array ? piece.length : piece.end - piece.start
+  return 'length' in piece ? piece.length : piece.end - piece.start
 }
 
 /** Growth of an inner message changes the lengths of all around it, possibly by one varint byte more each. */

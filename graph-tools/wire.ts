@@ -1,3 +1,4 @@
+import type { Bytes } from './bytes.ts'
 import { GraphError } from './graph-error.ts'
 
 /** Protobuf wire types: https://protobuf.dev/programming-guides/encoding/#structure */
@@ -10,6 +11,8 @@ export const FIXED32 = 5
 
 const MAX_VARINT_BYTES = 10
 const MAX_GROUP_DEPTH = 100
+/** Bytes of a name, key or path. */
+const TEXT_LIMIT = 1 << 20
 
 /** One field of a message, as byte offsets into the file. `start..end` is the payload, without tag and length. */
 export interface Field {
@@ -26,7 +29,7 @@ export interface Field {
  * Walk the fields of the message in `bytes[start, end)` without looking inside them.
  * @throws GraphError when a tag, length or group runs past `end`, so that nothing is read out of bounds
  */
-export function* fields(bytes: Uint8Array, start: number, end: number): Generator<Field> {
+export function* fields(bytes: Bytes, start: number, end: number): Generator<Field> {
   let position = start
   while (position < end) {
     const field = readField(bytes, position, end, 0)
@@ -39,7 +42,7 @@ export function* fields(bytes: Uint8Array, start: number, end: number): Generato
  * An unsigned varint that must be a length or offset: at most 2^53 - 1.
  * @returns [value, offset of the byte after it]
  */
-export function readLength(bytes: Uint8Array, start: number, end: number): [number, number] {
+export function readLength(bytes: Bytes, start: number, end: number): [number, number] {
   const [value, next] = readVarint(bytes, start, end)
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new GraphError(`The varint at byte ${start} is ${value}, which is no possible length.`)
@@ -52,17 +55,17 @@ export function readLength(bytes: Uint8Array, start: number, end: number): [numb
  * @returns [value, offset of the byte after it]
  * @throws GraphError when it has more than 10 bytes or runs past `end`
  */
-export function readVarint(bytes: Uint8Array, start: number, end: number): [bigint, number] {
+export function readVarint(bytes: Bytes, start: number, end: number): [bigint, number] {
   let low = 0
   let position = start
   for (let shift = 0; shift < 28 && position < end; shift += 7) {
-    const byte = bytes[position++] ?? 0
+    const byte = bytes.at(position++)
     low |= (byte & 0x7f) << shift
     if (byte < 0x80) return [BigInt(low), position]
   }
   let value = BigInt(low)
   for (let index = 4; index < MAX_VARINT_BYTES && position < end; index++) {
-    const byte = bytes[position++] ?? 0
+    const byte = bytes.at(position++)
     value |= BigInt(byte & 0x7f) << BigInt(7 * index)
     if (byte < 0x80) return [BigInt.asUintN(64, value), position]
   }
@@ -74,13 +77,36 @@ export function readVarint(bytes: Uint8Array, start: number, end: number): [bigi
 }
 
 /** The varint value of a field, as a signed 64-bit number. */
-export function signedValue(bytes: Uint8Array, field: Field): bigint {
+export function signedValue(bytes: Bytes, field: Field): bigint {
   return BigInt.asIntN(64, readVarint(bytes, field.start, field.end)[0])
 }
 
-/** The UTF-8 text of a length-delimited field. */
-export function text(bytes: Uint8Array, field: Field): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + field.start, field.end - field.start).toString('utf8')
+/**
+ * The UTF-8 text of a length-delimited field.
+ * @throws GraphError when it is longer than a name, key or path can be
+ */
+export function text(bytes: Bytes, field: Field): string {
+  if (field.end - field.start > TEXT_LIMIT) {
+    throw new GraphError(
+      `The text at byte ${field.start} has ${field.end - field.start} bytes, wanted at most ${TEXT_LIMIT}.`,
+    )
+  }
+  return Buffer.from(bytes.read(field.start, field.end)).toString('utf8')
+}
+
+/**
+ * The signed integers of a repeated field, packed or not: both spellings are legal.
+ * @returns at most `limit + 1` of them, so that a caller can tell a list that is too long
+ */
+export function packedVarints(bytes: Bytes, field: Field, limit: number): bigint[] {
+  if (field.wireType !== LENGTH) return [signedValue(bytes, field)]
+  const out: bigint[] = []
+  for (let position = field.start; position < field.end && out.length <= limit; ) {
+    const [value, next] = readVarint(bytes, position, field.end)
+    out.push(BigInt.asIntN(64, value))
+    position = next
+  }
+  return out
 }
 
 /** Minimal varint encoding of a non-negative integer below 2^53. */
@@ -106,7 +132,7 @@ export function encodeVarintField(number: number, value: number): Uint8Array {
   return Buffer.concat([encodeVarint(number * 8 + VARINT), encodeVarint(value)])
 }
 
-function readField(bytes: Uint8Array, tagStart: number, end: number, depth: number): Field {
+function readField(bytes: Bytes, tagStart: number, end: number, depth: number): Field {
   const [tag, afterTag] = readLength(bytes, tagStart, end)
   const number = Math.floor(tag / 8)
   const wireType = tag % 8
@@ -144,7 +170,7 @@ function readField(bytes: Uint8Array, tagStart: number, end: number, depth: numb
   }
 }
 
-function groupEnd(bytes: Uint8Array, group: Field, end: number, depth: number): number {
+function groupEnd(bytes: Bytes, group: Field, end: number, depth: number): number {
   let position = group.end
   while (position < end) {
     const field = readField(bytes, position, end, depth + 1)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readJson } from '../../eval/release-config.ts'
 import { makeTokenizer } from '../../eval/tokenizer.ts'
 import { alias } from '../../graph-tools/alias.ts'
-import type { Model } from '../../graph-tools/model.ts'
+import { openModel } from '../../graph-tools/model.ts'
 import { exists, freshFolder, writeJson } from '../files.ts'
 import { DECODERS, decoderData, graphFile } from '../layout.ts'
 import { runPython } from '../python.ts'
@@ -11,7 +11,7 @@ import { releaseConfig } from '../release-config.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identifySources } from '../stamp.ts'
 import { pythonOptions } from './export.ts'
-import { readModel, shareDecoders } from './rewrite.ts'
+import { shareDecoders } from './rewrite.ts'
 
 /** int4 decoders by onnxruntime's quantizer, shared again natively; the encoder's int4 name; config.json. */
 export const quantizeStage: Stage = {
@@ -62,9 +62,8 @@ async function quantizeDecoders(run: Run): Promise<void> {
     ],
     await pythonOptions(run, 'quantize'),
   )
-  const models: Model[] = []
-  for (const name of DECODERS) models.push(await readModel(join(out, graphFile(name, 'int4'))))
-  await shareDecoders(run, models, out, 'int4')
+  const graphs = DECODERS.map((name) => ({ model: openModel(join(out, graphFile(name, 'int4'))), edits: [] }))
+  await shareDecoders(run, graphs, 'int4')
   await rm(out, { recursive: true })
 }
 

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { findEmbedding, readEmbeddingFp16, writeEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
-import { writeWhole } from '../../graph-tools/files.ts'
-import { inlineWeights } from '../../graph-tools/inline-weights.ts'
-import { type Model, parseModel } from '../../graph-tools/model.ts'
-import { shareWeights } from '../../graph-tools/share-weights.ts'
-import { applyEdits, type Edit } from '../../graph-tools/splice.ts'
+import { join } from 'node:path'
+import { type CommitOptions, commit, type FileChange } from '../../graph-tools/commit.ts'
+import { embeddingFp16, findEmbedding, readEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
+import { inlineWeights } from '../../graph-tools/externalize.ts'
+import { type Model, openModel, type Tensor } from '../../graph-tools/model.ts'
+import { SHARE_MINIMUM, shareWeights } from '../../graph-tools/share.ts'
+import { applyEdits, contentLength, type Edit } from '../../graph-tools/splice.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { Failure } from '../failure.ts'
@@ -15,8 +14,6 @@ import type { Run, Stage } from '../stages.ts'
 import { identifySources } from '../stamp.ts'
 import { exportFolder } from './export.ts'
 
-/** Tensors below this stay inside the graphs. */
-const SHARE_MINIMUM = 256
 /** config.json is written by the quantize stage, which knows all variants. */
 const COPIED = JSON_FILES.filter((name) => name !== 'config.json')
 
@@ -42,61 +39,67 @@ export const rewriteStage: Stage = {
   },
 }
 
-/** Share the decoder graphs `paths` into the model directory's data file of one variant. */
+/** Edits that go along with sharing: of one graph, with the tensors that they take care of. */
+interface Prepared {
+  readonly model: Model
+  readonly edits: readonly Edit[]
+  readonly except?: ReadonlySet<Tensor>
+}
+
+/** Share the weights of the decoder graphs in the model directory's data file of one variant, and write the graphs. */
 export async function shareDecoders(
   run: Run,
-  models: readonly Model[],
-  folder: string,
+  graphs: readonly Prepared[],
   variant: Variant,
+  more: readonly FileChange[] = [],
 ): Promise<void> {
+  const folder = run.layout.model
   const location = decoderData(variant)
   const shared = await shareWeights(
-    models.map((model) => ({ model, folder })),
-    join(run.layout.model, location),
-    location,
+    graphs.map(({ model }) => model),
     {
+      folder,
+      location,
       minimum: SHARE_MINIMUM,
       keep: [EMBEDDINGS],
-      onProgress: (done, total) => {
-        run.signal.throwIfAborted()
-        run.emit({ event: 'progress', what: location, done, total, unit: 'bytes' })
-      },
+      except: new Set(graphs.flatMap(({ except }) => [...(except ?? [])])),
     },
   )
-  for (const [i, model] of models.entries()) {
-    const path = join(run.layout.model, graphFile(DECODERS[i] ?? '', variant))
-    await writeWhole(path, applyEdits(model.bytes, shared.edits[i] ?? []))
-  }
+  const changes = graphs.map(({ model, edits }, i) => ({
+    path: join(folder, graphFile(DECODERS[i] ?? '', variant)),
+    content: applyEdits(model.bytes, [...edits, ...(shared.edits[i] ?? [])]),
+  }))
+  await commit(folder, [...shared.data, ...more, ...changes], progressOf(run, location))
   run.emit({
     event: 'note',
-    text: `${location}: ${shared.tensors} tensors of ${models.length} graphs, ${shared.stored} stored, ${formatBytes(shared.bytes)}`,
+    text: `${location}: ${shared.tensors} tensors of ${graphs.length} graphs, ${shared.stored} stored, ${formatBytes(shared.bytes)}`,
   })
 }
 
-export async function readModel(path: string): Promise<Model> {
-  return parseModel(await readFile(path))
-}
-
 async function rewriteEncoder(run: Run, from: string): Promise<void> {
-  const model = clean(run, await readModel(join(from, 'encoder.onnx')), 'encoder')
-  const path = join(run.layout.model, graphFile('encoder', ''))
-  await writeWhole(path, applyEdits(model.bytes, inlineWeights(model, from)))
+  const model = openModel(join(from, 'encoder.onnx'))
+  const name = graphFile('encoder', '')
+  const { edits } = await inlineWeights(model)
+  const content = applyEdits(model.bytes, [...clean(run, model, 'encoder'), ...(edits[0] ?? [])])
+  await commit(run.layout.model, [{ path: join(run.layout.model, name), content }], progressOf(run, name))
 }
 
 async function rewriteDecoders(run: Run, from: string): Promise<void> {
-  const models: Model[] = []
-  for (const name of DECODERS) models.push(clean(run, await readModel(join(from, `${name}.onnx`)), name))
-  const [init, ...others] = models
-  if (init === undefined) throw new Failure('There is no decoder_init graph.')
-  run.signal.throwIfAborted()
-  const table = findEmbedding(init.graph)
-  await writeEmbeddingFp16(init, table, from, join(run.layout.model, EMBEDDINGS))
-  const halved = edited(init, readEmbeddingFp16(table, EMBEDDINGS))
-  await shareDecoders(run, [halved, ...others], from, '')
+  const graphs = DECODERS.map((name): Prepared => {
+    const model = openModel(join(from, `${name}.onnx`))
+    return { model, edits: clean(run, model, name) }
+  })
+  const [init, ...others] = graphs
+  const table = init && findEmbedding(init.model)
+  if (!init || !table) throw new Failure('decoder_init.onnx has no FP32 embedding table.', 'Export it again.')
+  const { edits, isGone } = readEmbeddingFp16(init.model.graph, table, EMBEDDINGS)
+  const halved = { ...init, edits: [...init.edits, ...edits], except: new Set(isGone ? [table.tensor] : []) }
+  const halves = { path: join(run.layout.model, EMBEDDINGS), content: [embeddingFp16(init.model, table)] }
+  await shareDecoders(run, [halved, ...others], '', [halves])
 }
 
-/** Without the exporter's traces and without allowzero, which must all be provable in our own graphs. */
-function clean(run: Run, model: Model, name: string): Model {
+/** Edits that remove the exporter's traces and allowzero, which must be provable in our own graphs. */
+function clean(run: Run, model: Model, name: string): Edit[] {
   const allowzero = stripAllowzero(model)
   if (allowzero.unproved.length > 0) {
     throw new Failure(
@@ -105,20 +108,20 @@ function clean(run: Run, model: Model, name: string): Model {
       'Change the export graph so that their shapes are constants.',
     )
   }
-  const cleaned = edited(model, [...stripTraces(model), ...allowzero.edits])
-  const sizes = `${formatBytes(model.bytes.length)} to ${formatBytes(cleaned.bytes.length)}`
+  const edits = [...stripTraces(model), ...allowzero.edits]
+  const sizes = [model.bytes.length, contentLength(applyEdits(model.bytes, edits))].map(formatBytes)
   run.emit({
     event: 'note',
-    text: `${name}: traces stripped (${sizes}), allowzero removed from ${allowzero.stripped} nodes`,
+    text: `${name}: traces stripped (${sizes.join(' to ')}), allowzero removed from ${allowzero.stripped} nodes`,
   })
-  return cleaned
+  return edits
 }
 
-/** The graph protos are a few megabytes, so the edited one is simply read again. */
-function edited(model: Model, edits: readonly Edit[]): Model {
-  const pieces = applyEdits(model.bytes, edits).map((piece) => {
-    if (piece instanceof Uint8Array) return piece
-    throw new Failure(`A range of ${dirname(piece.path)} cannot be held in memory.`)
-  })
-  return parseModel(Buffer.concat(pieces))
+function progressOf(run: Run, what: string): CommitOptions {
+  return {
+    onProgress: (done, total) => {
+      run.signal.throwIfAborted()
+      run.emit({ event: 'progress', what, done, total, unit: 'bytes' })
+    },
+  }
 }

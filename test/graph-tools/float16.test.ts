@@ -1,15 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { narrowToFloat16 } from '../../graph-tools/float16.ts'
-
-const float = new Float32Array(1)
-const bits = new Uint32Array(float.buffer)
-
-function narrow(value: number): number | undefined {
-  float[0] = value
-  const out = new Uint16Array(1)
-  expect(narrowToFloat16(bits, out)).toBe(-1)
-  return out[0]
-}
+import { makeNarrower } from '../../graph-tools/float16-simd.ts'
+import { seededRandom } from '../helpers/random.ts'
 
 /** The value of a float16 by its definition. */
 function widen(half: number): number {
@@ -19,15 +11,24 @@ function widen(half: number): number {
   return exponent === 0 ? sign * mantissa * 2 ** -24 : sign * (1 + mantissa / 1024) * 2 ** (exponent - 15)
 }
 
-/** Pairs [value, wanted bits] that come out otherwise. */
-function wrong(pairs: readonly (readonly [number, number])[]): (readonly [number, number])[] {
-  const out = new Uint16Array(pairs.length)
-  const values = Float32Array.from(pairs, ([value]) => value)
-  expect(narrowToFloat16(new Uint32Array(values.buffer), out)).toBe(-1)
-  return pairs.filter(([, wanted], i) => out[i] !== wanted)
-}
+describe.each([
+  ['one at a time', narrowToFloat16],
+  ['eight at a time', makeNarrower()],
+])('narrowing to float16, %s', (_how, narrowAll) => {
+  function narrow(value: number): number | undefined {
+    const out = new Uint16Array(1)
+    expect(narrowAll(new Uint32Array(Float32Array.of(value).buffer), out)).toBe(-1)
+    return out[0]
+  }
 
-describe('narrowToFloat16', () => {
+  /** Pairs [value, wanted bits] that come out otherwise. */
+  function wrong(pairs: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+    const out = new Uint16Array(pairs.length)
+    const values = Float32Array.from(pairs, ([value]) => value)
+    expect(narrowAll(new Uint32Array(values.buffer), out)).toBe(-1)
+    return pairs.filter(([, wanted], i) => out[i] !== wanted)
+  }
+
   it('keeps every finite float16', () => {
     const halves = Array.from({ length: 0x7c00 }, (_, half) => half)
     expect(
@@ -56,10 +57,29 @@ describe('narrowToFloat16', () => {
 
   it.each([65520, -65520, 1e9, Number.POSITIVE_INFINITY, Number.NaN])('names the place of %d', (value) => {
     const values = new Uint32Array(Float32Array.of(1, value, 2).buffer)
-    expect(narrowToFloat16(values, new Uint16Array(3))).toBe(1)
+    expect(narrowAll(values, new Uint16Array(3))).toBe(1)
   })
 
   it('still takes the largest value that rounds down to 65504', () => {
     expect(narrow(65519.99)).toBe(0x7bff)
+  })
+})
+
+describe('both ways of narrowing', () => {
+  it('give the same bits for any float32, and the same place of the first that is too large', () => {
+    const random = seededRandom(3)
+    const bits = Uint32Array.from({ length: (1 << 20) + 5 }, () => random(2 ** 32) & 0xc7ffefff)
+    const [one, eight] = [new Uint16Array(bits.length), new Uint16Array(bits.length)]
+    const narrow = makeNarrower()
+    for (let round = 0; round < 3; round++) {
+      const place = narrowToFloat16(bits, one)
+      expect(narrow(bits, eight)).toBe(place)
+      const end = place < 0 ? bits.length : place
+      expect(Buffer.compare(Buffer.from(one.buffer, 0, 2 * end), Buffer.from(eight.buffer, 0, 2 * end))).toBe(
+        0,
+      )
+      for (let i = 0; i < bits.length; i++) if (((bits[i] ?? 0) & 0x7fffffff) >= 0x477ff000) bits[i] = i
+      if (round === 1) bits[bits.length - 1] = 0x7f800000
+    }
   })
 })

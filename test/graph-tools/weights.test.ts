@@ -1,150 +1,217 @@
-import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { alias } from '../../graph-tools/alias.ts'
-import { findEmbedding, readEmbeddingFp16, writeEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
-import { ALIGNMENT, contentOf, moveOut } from '../../graph-tools/external-data.ts'
-import { readRange, writeWhole } from '../../graph-tools/files.ts'
-import { inlineWeights } from '../../graph-tools/inline-weights.ts'
-import { type Model, parseModel, type Tensor } from '../../graph-tools/model.ts'
-import { shareWeights } from '../../graph-tools/share-weights.ts'
-import { applyEdits, type Content } from '../../graph-tools/splice.ts'
+import { rewriteInPlace } from '../../graph-tools/apply.ts'
+import { commit } from '../../graph-tools/commit.ts'
+import { embeddingFp16, findEmbedding, readEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
+import { ALIGNMENT } from '../../graph-tools/external-data.ts'
+import { externalize, inlineWeights } from '../../graph-tools/externalize.ts'
+import { type Model, openModel } from '../../graph-tools/model.ts'
+import { renameData } from '../../graph-tools/rename-data.ts'
+import { shareWeights } from '../../graph-tools/share.ts'
+import { tieHeads } from '../../graph-tools/tie.ts'
+import { verifyFolder } from '../../graph-tools/verify.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
-import { encodeModel, floatTensor, joined, onnx } from '../helpers/onnx.ts'
+import { bytesOf, rewritten, tensorNamed, writeModel } from '../helpers/graph-files.ts'
+import { encodeModel, floatTensor, onnx } from '../helpers/onnx.ts'
 
 const numbers = (count: number, scale = 1) => Array.from({ length: count }, (_, i) => scale * i)
+const equal = numbers(512)
 
-function modelWith(...initializer: ReturnType<typeof floatTensor>[]): Model {
-  return parseModel(encodeModel({ name: 'g', initializer }))
+async function twoGraphs(folder: string): Promise<[Model, Model]> {
+  return [
+    await writeModel(folder, 'a.onnx', {
+      name: 'g',
+      initializer: [floatTensor('a', equal), floatTensor('b', numbers(512, 2)), floatTensor('small', [1])],
+    }),
+    await writeModel(folder, 'b.onnx', {
+      name: 'g',
+      initializer: [
+        floatTensor('only_here', numbers(512, 3)),
+        floatTensor('same_as_a', equal, [8, 64]),
+        floatTensor('again', equal),
+      ],
+    }),
+  ]
 }
 
-async function bytesOf(model: Model, name: string, folder: string): Promise<Buffer> {
-  const tensor = model.graph.initializers.find((found) => found.name === name) as Tensor
-  const content = contentOf(model, tensor, folder) as Content
-  if (content instanceof Uint8Array) return Buffer.from(content)
-  const chunks: Buffer[] = []
-  for await (const chunk of readRange(content)) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks)
+async function shareInPlace(models: readonly Model[], location: string, minimum = 1024) {
+  const folder = models[0]?.folder ?? ''
+  const placement = await shareWeights(models, { folder, location, minimum })
+  const done = await rewriteInPlace(models, placement)
+  return { placement, done, models: models.map(({ path }) => openModel(path ?? '')) }
 }
 
-describe('shareWeights', () => {
-  const equal = numbers(512)
-  const first = modelWith(
-    floatTensor('a', equal),
-    floatTensor('b', numbers(512, 2)),
-    floatTensor('small', [1]),
-  )
-  const second = modelWith(
-    floatTensor('only_here', numbers(512, 3)),
-    floatTensor('same_as_a', equal, [8, 64]),
-    floatTensor('again', equal),
-  )
-
+describe('share', () => {
   it('stores equal bytes once, across graphs and inside one, whatever name and shape', async () => {
     const folder = await temporaryFolder()
-    const path = join(folder, 'shared.data')
-    const graphs = [first, second].map((model) => ({ model, folder }))
-    const result = await shareWeights(graphs, path, 'shared.data', { minimum: 1024, keep: [] })
-    expect(result).toMatchObject({ tensors: 5, stored: 3, bytes: 2 * ALIGNMENT + 2048 })
-    const [left, right] = [first, second].map((model, i) =>
-      parseModel(joined(applyEdits(model.bytes, result.edits[i] ?? []))),
-    ) as [Model, Model]
-    for (const [before, after] of [
-      [first, left],
-      [second, right],
-    ] as const) {
-      for (const { name } of before.graph.initializers) {
-        expect(await bytesOf(after, name, folder)).toEqual(await bytesOf(before, name, folder))
-      }
+    const before = await twoGraphs(folder)
+    const wanted = new Map<string, Buffer>()
+    for (const model of before) {
+      for (const { name } of model.tensors) wanted.set(name, await bytesOf(model, name))
     }
-    const offset = (model: Model, name: string) =>
-      model.graph.initializers.find((tensor) => tensor.name === name)?.external.get('offset')
+    const { placement, models } = await shareInPlace(before, 'shared.data')
+    expect(placement).toMatchObject({ tensors: 5, stored: 3, bytes: 2 * ALIGNMENT + 2048 })
+    expect((await stat(join(folder, 'shared.data'))).size).toBe(2 * ALIGNMENT + 2048)
+    for (const model of models) {
+      for (const { name } of model.tensors) expect(await bytesOf(model, name)).toEqual(wanted.get(name))
+    }
+    const [left, right] = models as [Model, Model]
+    const offset = (model: Model, name: string) => tensorNamed(model, name).external.get('offset')
     expect(offset(right, 'same_as_a')).toBe(offset(left, 'a'))
     expect(offset(left, 'small')).toBeUndefined()
+    expect((await verifyFolder(folder)).problems).toEqual([])
+
+    // Again: everything is where it should be, so nothing is written.
+    const again = await shareInPlace(models, 'shared.data')
+    expect(again.done).toEqual({ written: [], removed: [] })
+    // Elsewhere: the old data file goes.
+    const moved = await shareInPlace(models, 'other.data')
+    expect(moved.done).toEqual({ written: ['other.data', 'a.onnx', 'b.onnx'], removed: ['shared.data'] })
+    expect((await readdir(folder)).sort()).toEqual(['a.onnx', 'b.onnx', 'other.data'])
+    expect(await bytesOf(moved.models[1] as Model, 'only_here')).toEqual(wanted.get('only_here'))
   })
 
   it('tells apart tensors that differ in one bit', async () => {
     const folder = await temporaryFolder()
     const other = [...equal]
     other[3] = 3.0000002
-    const model = modelWith(floatTensor('a', equal), floatTensor('b', other))
-    const result = await shareWeights([{ model, folder }], join(folder, 'x'), 'x', {
-      minimum: 1024,
-      keep: [],
-    })
-    expect(result.stored).toBe(2)
+    const initializer = [floatTensor('a', equal), floatTensor('b', other)]
+    const { placement } = await shareInPlace(
+      [await writeModel(folder, 'm.onnx', { name: 'g', initializer })],
+      'x',
+    )
+    expect(placement.stored).toBe(2)
   })
 
-  it.each(['/etc/passwd', '../secret', 'a/../../secret', ''])('refuses the location %j', async (location) => {
+  it('refuses to break a graph that was not given', async () => {
     const folder = await temporaryFolder()
-    const plain = modelWith(floatTensor('a', equal))
-    const [tensor] = plain.graph.initializers
-    const edits = moveOut(tensor as Tensor, location, 0, 2048)
-    const model = parseModel(joined(applyEdits(plain.bytes, edits)))
-    const sharing = shareWeights([{ model, folder }], join(folder, 'x'), 'x', { minimum: 1024, keep: [] })
-    await expect(sharing).rejects.toThrow("outside the model's folder")
+    const { models } = await shareInPlace(await twoGraphs(folder), 'shared.data')
+    await expect(shareInPlace(models.slice(0, 1), 'shared.data')).rejects.toThrow(
+      `${join(folder, 'b.onnx')} reads shared.data too, and would be broken.`,
+    )
+    await expect(shareInPlace(models.slice(0, 1), 'mine.data')).resolves.toMatchObject({
+      done: { removed: [] },
+    })
+  })
+
+  it('keeps a hard-linked alias an alias', async () => {
+    const folder = await temporaryFolder()
+    const [model] = await twoGraphs(folder)
+    await alias(join(folder, 'a.onnx'), join(folder, 'a.int4.onnx'))
+    await shareInPlace([model], 'shared.data')
+    const inode = async (name: string) => (await stat(join(folder, name))).ino
+    expect(await inode('a.int4.onnx')).toBe(await inode('a.onnx'))
+    expect(openModel(join(folder, 'a.int4.onnx')).tensors[0]?.external.get('location')).toBe('shared.data')
   })
 })
 
-describe('inlineWeights', () => {
-  it('is the inverse of moving out', async () => {
+describe('externalize and inline', () => {
+  it('are each other’s inverse', async () => {
     const folder = await temporaryFolder()
-    const model = modelWith(floatTensor('a', numbers(512)), floatTensor('b', numbers(300)))
-    const { edits } = await shareWeights([{ model, folder }], join(folder, 'w'), 'w', {
-      minimum: 1,
-      keep: [],
-    })
-    const outside = parseModel(joined(applyEdits(model.bytes, edits[0] ?? [])))
-    await writeWhole(join(folder, 'inside.onnx'), applyEdits(outside.bytes, inlineWeights(outside, folder)))
-    const inside = onnx.ModelProto.decode(await readFile(join(folder, 'inside.onnx')))
-    const before = onnx.ModelProto.decode(model.bytes)
+    const initializer = [floatTensor('a', numbers(512)), floatTensor('b', numbers(300))]
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer })
+    const before = onnx.ModelProto.decode(await readFile(join(folder, 'm.onnx')))
+    await rewriteInPlace([model], await externalize(model, { folder, location: 'w.data', threshold: 1 }))
+    const outside = openModel(join(folder, 'm.onnx'))
+    expect(outside.bytes.length).toBeLessThan(400)
+    const done = await rewriteInPlace([outside], await inlineWeights(outside))
+    expect(done).toEqual({ written: ['m.onnx'], removed: ['w.data'] })
+    const inside = onnx.ModelProto.decode(await readFile(join(folder, 'm.onnx')))
     expect(inside.graph?.initializer).toEqual(before.graph?.initializer)
   })
 
-  it('refuses to pass the 2 GiB limit', async () => {
-    const plain = modelWith(floatTensor('a', [1]))
-    const edits = moveOut(plain.graph.initializers[0] as Tensor, 'big', 0, 2 ** 31)
-    const model = parseModel(joined(applyEdits(plain.bytes, edits)))
-    expect(() => inlineWeights(model, '.')).toThrow('protobuf allows 2147483647')
+  it('move by size, and read typed fields as raw bytes', async () => {
+    const folder = await temporaryFolder()
+    const model = await writeModel(folder, 'm.onnx', {
+      name: 'g',
+      initializer: [
+        { name: 'floats', dims: [3], dataType: 1, floatData: [1, 2, 3] },
+        { name: 'halves', dims: [3], dataType: 10, int32Data: [0x3c00, 0x4000, 0xc200] },
+        { name: 'bytes', dims: [3], dataType: 3, int32Data: [-1, 0, 127] },
+        { name: 'nibbles', dims: [3], dataType: 22, int32Data: [0x7f, 0x08] },
+        { name: 'longs', dims: [2], dataType: 7, int64Data: [-5, 6] },
+        { name: 'doubles', dims: [1], dataType: 11, doubleData: [0.5] },
+        { name: 'counts', dims: [2], dataType: 13, uint64Data: [7, 8] },
+        { name: 'words', dims: [1], dataType: 8, stringData: [Buffer.from('x'.repeat(99))] },
+      ],
+    })
+    await rewriteInPlace([model], await externalize(model, { folder, location: 'w.data', threshold: 3 }))
+    const outside = openModel(join(folder, 'm.onnx'))
+    const raw = async (name: string) => [...(await bytesOf(outside, name))]
+    expect(new Float32Array(Uint8Array.from(await raw('floats')).buffer)).toEqual(Float32Array.of(1, 2, 3))
+    expect(await raw('halves')).toEqual([0, 0x3c, 0, 0x40, 0, 0xc2])
+    expect(await raw('bytes')).toEqual([255, 0, 127])
+    expect(await raw('longs')).toEqual([...new Uint8Array(BigInt64Array.of(-5n, 6n).buffer)])
+    expect(await raw('doubles')).toEqual([...new Uint8Array(Float64Array.of(0.5).buffer)])
+    expect(await raw('counts')).toEqual([...new Uint8Array(BigUint64Array.of(7n, 8n).buffer)])
+    expect(outside.tensors.filter(({ external }) => external.size === 0).map(({ name }) => name)).toEqual([
+      'nibbles', // two bytes: below the threshold
+      'words',
+    ])
+    expect((await verifyFolder(folder)).problems).toEqual([])
   })
 
-  it('says where a data file is too short or missing', async () => {
+  it('refuse to pass the 2 GiB limit, before anything is written', async () => {
     const folder = await temporaryFolder()
-    const plain = modelWith(floatTensor('a', numbers(512)))
-    const edits = moveOut(plain.graph.initializers[0] as Tensor, 'w', 4096, 2048)
-    const model = parseModel(joined(applyEdits(plain.bytes, edits)))
-    const write = () =>
-      writeWhole(join(folder, 'out.onnx'), applyEdits(model.bytes, inlineWeights(model, folder)))
-    await expect(write()).rejects.toThrow('is missing')
-    await writeFile(join(folder, 'w'), new Uint8Array(5000))
-    await expect(write()).rejects.toThrow('ends at byte 5000, but a tensor reaches to byte 6144')
-    await expect(stat(join(folder, 'out.onnx'))).rejects.toThrow('ENOENT')
-    await expect(stat(join(folder, 'out.onnx.partial'))).rejects.toThrow('ENOENT')
+    await writeFile(join(folder, 'big'), '')
+    await truncate(join(folder, 'big'), 2 ** 31) // sparse
+    const external = (key: string, value: string) => ({ key, value })
+    const model = await writeModel(folder, 'm.onnx', {
+      name: 'g',
+      initializer: [
+        {
+          name: 'a',
+          dims: [2 ** 29],
+          dataType: 1,
+          dataLocation: 1,
+          externalData: [external('location', 'big')],
+        },
+      ],
+    })
+    await expect(inlineWeights(model)).rejects.toThrow('protobuf allows 2147483647')
+  })
+
+  it('say where a data file is too short or missing, and leave all as it was', async () => {
+    const folder = await temporaryFolder()
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer: [floatTensor('a', equal)] })
+    await rewriteInPlace([model], await externalize(model, { folder, location: 'w', threshold: 1 }))
+    const outside = openModel(join(folder, 'm.onnx'))
+    const before = await readFile(join(folder, 'm.onnx'))
+    await writeFile(join(folder, 'w'), new Uint8Array(2000))
+    const inline = async () => rewriteInPlace([outside], await inlineWeights(outside))
+    await expect(inline()).rejects.toThrow('ends at byte 2000, but a tensor reaches to byte 2048')
+    await rm(join(folder, 'w'))
+    await expect(inline()).rejects.toThrow(`The data file ${join(folder, 'w')} is missing.`)
+    expect(await readFile(join(folder, 'm.onnx'))).toEqual(before)
+    expect(await readdir(folder)).toEqual(['m.onnx'])
   })
 })
 
-describe('embedding to FP16', () => {
-  const table = (values: readonly number[]) => {
-    const gather = { opType: 'Gather', name: 'look', input: ['table', 'input_ids'], output: ['embeds'] }
-    const next = { opType: 'Relu', input: ['embeds'], output: ['y'] }
-    return parseModel(
-      encodeModel({
-        name: 'g',
-        initializer: [floatTensor('table', values, [values.length / 2, 2])],
-        node: [gather, next],
-      }),
-    )
-  }
+describe('embed-fp16', () => {
+  const table = (folder: string, values: readonly number[], more: object[] = []) =>
+    writeModel(folder, 'init.onnx', {
+      name: 'g',
+      initializer: [floatTensor('table', values, [values.length / 2, 2])],
+      node: [
+        { opType: 'Gather', name: 'look', input: ['table', 'input_ids'], output: ['embeds'] },
+        { opType: 'Relu', input: ['embeds'], output: ['y'] },
+        ...more,
+      ],
+    })
 
   it('writes the halves and puts a Cast between Gather and reader', async () => {
     const folder = await temporaryFolder()
-    const model = table([0, 1, -2, 0.1])
-    const found = findEmbedding(model.graph)
-    await writeEmbeddingFp16(model, found, folder, join(folder, 'embed_tokens.bin'))
-    expect([
-      ...new Uint16Array(new Uint8Array(await readFile(join(folder, 'embed_tokens.bin'))).buffer),
-    ]).toEqual([0, 0x3c00, 0xc000, 0x2e66])
-    const edited = parseModel(joined(applyEdits(model.bytes, readEmbeddingFp16(found, 'embed_tokens.bin'))))
+    const model = await table(folder, [0, 1, -2, 0.1])
+    const found = findEmbedding(model)
+    if (!found) throw new Error('no table')
+    const { edits, isGone } = readEmbeddingFp16(model.graph, found, 'embed_tokens.bin')
+    expect(isGone).toBe(true)
+    await commit(folder, [{ path: join(folder, 'embed_tokens.bin'), content: [embeddingFp16(model, found)] }])
+    const halves = new Uint16Array(new Uint8Array(await readFile(join(folder, 'embed_tokens.bin'))).buffer)
+    expect([...halves]).toEqual([0, 0x3c00, 0xc000, 0x2e66])
+    const edited = await rewritten(model, edits)
     expect(edited.graph.nodes.map(({ opType, inputs, outputs }) => [opType, inputs, outputs])).toEqual([
       ['Gather', ['table', 'input_ids'], ['embeds_float16']],
       ['Cast', ['embeds_float16'], ['embeds']],
@@ -157,28 +224,108 @@ describe('embedding to FP16', () => {
       offset: '0',
       length: '8',
     })
+    expect(findEmbedding(edited)).toBeUndefined() // done already
   })
 
-  it('names the row of a value that FP16 cannot hold', async () => {
+  it('leaves the FP32 table to another node that reads it', async () => {
     const folder = await temporaryFolder()
-    const model = table([0, 1, 70000, 0])
-    const writing = writeEmbeddingFp16(model, findEmbedding(model.graph), folder, join(folder, 'e'))
-    await expect(writing).rejects.toThrow('table row 1 holds 70000')
+    const head = { opType: 'Gemm', input: ['y', 'table'], output: ['logits'] }
+    const model = await table(folder, [0, 1, -2, 0.1], [head])
+    const found = findEmbedding(model)
+    if (!found) throw new Error('no table')
+    const { edits, isGone } = readEmbeddingFp16(model.graph, found, 'embed_tokens.bin')
+    expect(isGone).toBe(false)
+    const edited = await rewritten(model, edits)
+    expect(edited.graph.nodes[0]?.inputs).toEqual(['table_float16', 'input_ids'])
+    expect(edited.graph.initializers.map(({ name, dataType, dims }) => [name, dataType, dims])).toEqual([
+      ['table', 1, [2, 2]],
+      ['table_float16', 10, [2, 2]],
+    ])
+  })
+
+  it('names the row of a value that FP16 cannot hold, and writes nothing', async () => {
+    const folder = await temporaryFolder()
+    for (const value of [70000, Number.NaN, Number.NEGATIVE_INFINITY]) {
+      const model = await table(folder, [0, 1, value, 0])
+      const found = findEmbedding(model)
+      if (!found) throw new Error('no table')
+      const writing = commit(folder, [{ path: join(folder, 'e'), content: [embeddingFp16(model, found)] }])
+      await expect(writing).rejects.toThrow(`table row 1 holds ${value}, which FP16 cannot`)
+      expect(await readdir(folder)).toEqual(['init.onnx'])
+    }
   })
 })
 
-describe('files', () => {
-  it('leaves the old file and no other when the disk is full', async () => {
-    const folder = await temporaryFolder()
-    const path = join(folder, 'graph.onnx')
-    await writeWhole(path, [Buffer.from('old')])
-    await symlink('/dev/full', `${path}.partial`) // every write to it fails with ENOSPC
-    await expect(writeWhole(path, [Buffer.from('new')])).rejects.toMatchObject({ code: 'ENOSPC' })
-    expect(await readFile(path, 'utf8')).toBe('old')
-    await expect(stat(`${path}.partial`)).rejects.toThrow('ENOENT')
+describe('tie', () => {
+  const decoder = (head: readonly number[], more: readonly number[]) => ({
+    name: 'g',
+    initializer: [floatTensor('w', more), floatTensor('lm_head', head, [2, head.length / 2])],
+    node: [
+      { opType: 'MatMul', name: 'head', input: ['x', 'lm_head'], output: ['scores'] },
+      { opType: 'Identity', input: ['scores'], output: ['logits'] },
+    ],
   })
 
-  it('alias is a hard link, also over an older one', async () => {
+  async function outside(folder: string, name: string, graph: object): Promise<Model> {
+    const model = await writeModel(folder, `${name}.onnx`, graph)
+    await rewriteInPlace(
+      [model],
+      await externalize(model, { folder, location: `${name}.data`, threshold: 1 }),
+    )
+    return openModel(join(folder, `${name}.onnx`))
+  }
+
+  it('points all graphs of a precision to one head, and packs what the others leave', async () => {
+    const folder = await temporaryFolder()
+    const models = [
+      await outside(folder, 'init', decoder(numbers(512), numbers(300))),
+      await outside(folder, 'step', decoder(numbers(512), numbers(200, 7))),
+    ]
+    const head = await bytesOf(models[0] as Model, 'lm_head')
+    const tie = await tieHeads(models, { folder })
+    expect(tie.groups.length).toBe(1)
+    await rewriteInPlace(models, tie)
+    const [init, step] = ['init', 'step'].map((name) => openModel(join(folder, `${name}.onnx`))) as [
+      Model,
+      Model,
+    ]
+    expect(tensorNamed(step, 'lm_head').external.get('location')).toBe('init.data')
+    expect(await bytesOf(step, 'lm_head')).toEqual(head)
+    expect(await bytesOf(init, 'lm_head')).toEqual(head)
+    expect(new Float32Array(new Uint8Array(await bytesOf(step, 'w')).buffer)[1]).toBe(7)
+    expect((await stat(join(folder, 'step.data'))).size).toBe(800)
+    expect((await verifyFolder(folder)).problems).toEqual([])
+  })
+
+  it('refuses heads of one precision that differ, and graphs without one', async () => {
+    const folder = await temporaryFolder()
+    const models = [
+      await outside(folder, 'init', decoder(numbers(512), [1])),
+      await outside(folder, 'step', decoder(numbers(512, 2), [1])),
+    ]
+    await expect(tieHeads(models, { folder })).rejects.toThrow('step.onnx has another lm_head than')
+    const none = await writeModel(folder, 'none.onnx', { name: 'g' })
+    await expect(tieHeads([none], { folder })).rejects.toThrow('none.onnx has no lm_head')
+  })
+})
+
+describe('rename-data', () => {
+  it('renames the file and every location of it, and nothing else', async () => {
+    const folder = await temporaryFolder()
+    const { models } = await shareInPlace(await twoGraphs(folder), 'shared.data')
+    const data = await readFile(join(folder, 'shared.data'))
+    const { edits, data: changes } = renameData(models, folder, 'shared.data', 'decoder_weights.data')
+    await rewriteInPlace(models, { edits, data: changes })
+    expect((await readdir(folder)).sort()).toEqual(['a.onnx', 'b.onnx', 'decoder_weights.data'])
+    expect(await readFile(join(folder, 'decoder_weights.data'))).toEqual(data)
+    expect((await verifyFolder(folder)).problems).toEqual([])
+    expect(() => renameData(models, folder, 'nothing', 'x')).toThrow('None of the graphs reads nothing.')
+    expect(() => renameData(models, folder, 'shared.data', '../x')).toThrow('outside the model')
+  })
+})
+
+describe('alias', () => {
+  it('is a hard link, also over an older one', async () => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'a'), 'x')
     await writeFile(join(folder, 'b'), 'old')
@@ -187,7 +334,7 @@ describe('files', () => {
     expect((await stat(join(folder, 'b'))).ino).toBe((await stat(join(folder, 'a'))).ino)
   })
 
-  it('alias is a copy where no hard link can be made', async () => {
+  it('is a copy where no hard link can be made', async () => {
     const folder = await temporaryFolder()
     const elsewhere = await mkdtemp('/dev/shm/qwen3-asr-onnx-') // a file system of its own
     onTestFinished(() => rm(elsewhere, { recursive: true }))
@@ -196,5 +343,15 @@ describe('files', () => {
     expect(await alias(join(elsewhere, 'a'), join(folder, 'b'))).toBe('copy')
     expect(await readFile(join(folder, 'b'), 'utf8')).toBe('x')
     expect(await readdir(folder)).toEqual(['b'])
+  })
+})
+
+describe('edits that change nothing', () => {
+  it('give an identical file', async () => {
+    const folder = await temporaryFolder()
+    const bytes = Buffer.from(encodeModel({ name: 'g', initializer: [floatTensor('a', equal)] }))
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer: [floatTensor('a', equal)] })
+    await rewritten(model)
+    expect(await readFile(join(folder, 'm.onnx'))).toEqual(bytes)
   })
 })

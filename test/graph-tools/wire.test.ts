@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
+import { Bytes } from '../../graph-tools/bytes.ts'
 import { GraphError } from '../../graph-tools/graph-error.ts'
 import { encodeVarint, fields, readLength, readVarint } from '../../graph-tools/wire.ts'
 
-const bytes = (...values: number[]) => Uint8Array.from(values)
+const bytes = (...values: number[]) => Bytes.of(Uint8Array.from(values))
 
 describe('varints', () => {
   it.each([0, 1, 127, 128, 300, 2 ** 28 - 1, 2 ** 28, 2 ** 32, 2 ** 35, Number.MAX_SAFE_INTEGER])(
     'reads back %d',
     (value) => {
-      const encoded = encodeVarint(value)
+      const encoded = Bytes.of(encodeVarint(value))
       expect(readLength(encoded, 0, encoded.length)).toEqual([value, encoded.length])
     },
   )
@@ -19,7 +20,7 @@ describe('varints', () => {
   })
 
   it('refuses more than 10 bytes, a cut one, and an impossible length', () => {
-    expect(() => readVarint(new Uint8Array(11).fill(0x80), 0, 11)).toThrow('has more than 10 bytes')
+    expect(() => readVarint(bytes(...new Array(11).fill(0x80)), 0, 11)).toThrow('has more than 10 bytes')
     expect(() => readVarint(bytes(0x80, 0x80), 0, 2)).toThrow('runs past byte 2')
     expect(() => readLength(bytes(...new Array(9).fill(0xff), 1), 0, 10)).toThrow('no possible length')
   })
@@ -46,7 +47,7 @@ describe('fields', () => {
     ['a group closed by another number', bytes(0x23, 0x2c)],
     ['field number 0', bytes(0x00, 0x01)],
     ['wire type 7', bytes(0x0f, 0x01)],
-    ['groups without end', new Uint8Array(200).fill(0x23)],
+    ['groups without end', bytes(...new Array(200).fill(0x23))],
   ])('refuses %s', (_what, message) => {
     expect(() => [...fields(message, 0, message.length)]).toThrow(GraphError)
   })

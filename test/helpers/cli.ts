@@ -14,10 +14,16 @@ export function startCli(args: readonly string[], env: Record<string, string | u
   const tsx = import.meta.resolve('tsx')
   return execa(process.execPath, ['--import', tsx, script, ...args], {
     cwd: PROJECT,
-    env: { CI: 'true', ...env },
+    env: { CI: 'true', OMP_NUM_THREADS: '1', ...env },
     reject: false,
     forceKillAfterDelay: false,
   })
+}
+
+/** Environment in which every write to a file whose path holds `text` fails as on a full disk. */
+export function fullDiskFor(text: string): Record<string, string> {
+  const faults = join(PROJECT, 'test', 'helpers', 'faults.ts')
+  return { NODE_OPTIONS: `--import ${import.meta.resolve('tsx')} --import ${faults}`, FULL_FOR: text }
 }
 
 export async function runCli(

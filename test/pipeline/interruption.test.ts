@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { parseModel } from '../../graph-tools/model.ts'
-import { runCli, startCli } from '../helpers/cli.ts'
+import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 const NAME = 'qwen3-asr-tiny'
@@ -65,8 +65,7 @@ describe('stopping in the middle', () => {
     expect((await readdir(model)).filter((name) => name !== '.work')).toEqual([])
 
     // The lock of the killed run is taken over. Every write to encoder.onnx fails as on a full disk.
-    await symlink('/dev/full', join(model, 'encoder.onnx.partial'))
-    const full = await runCli(args)
+    const full = await runCli(args, fullDiskFor('encoder.onnx.partial'))
     expect(full.stdout).toContain('[export] done')
     expect(full.stdout).toMatch(
       /error: The disk is full.*\nhint: Free space, then run the same command again/,
@@ -92,8 +91,10 @@ describe('stopping in the middle', () => {
 
     // A file that was removed or changed behind the stamps is made again, and what follows with it.
     await rm(join(model, 'decoder_weights.data'))
-    await symlink('/dev/full', join(model, 'decoder_weights.int4.data.partial'))
-    const fourth = await runCli([...args, '--keep-intermediate'])
+    const fourth = await runCli(
+      [...args, '--keep-intermediate'],
+      fullDiskFor('decoder_weights.int4.data.partial'),
+    )
     expect(fourth.stdout).toContain('[export] done')
     expect(fourth.stdout).toContain('[rewrite] done')
     expect(fourth.stdout).toContain('error: The disk is full.')

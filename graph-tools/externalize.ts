@@ -1,0 +1,31 @@
+import type { Model } from './model.ts'
+import { type Placement, type PlaceOptions, placeWeights } from './place.ts'
+import { byteLength } from './tensor-data.ts'
+
+export interface ExternalizeOptions extends PlaceOptions {
+  /** the data file, relative to the folder */
+  readonly location: string
+  /** tensors of fewer bytes stay inside */
+  readonly threshold: number
+}
+
+/**
+ * Move the weights that are inside one proto, in raw_data or typed fields, to a data file. What is outside stays.
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
+ */
+export function externalize(model: Model, options: ExternalizeOptions): Promise<Placement> {
+  const { location, threshold } = options
+  return placeWeights(
+    [model],
+    (tensor) => (tensor.external.size > 0 || (byteLength(tensor) ?? 0) < threshold ? 'stay' : { location }),
+    options,
+  )
+}
+
+/**
+ * Move every external tensor into the proto as raw_data.
+ * @throws GraphError when the result would pass the 2 GiB limit of protobuf
+ */
+export function inlineWeights(model: Model, folder = model.folder): Promise<Placement> {
+  return placeWeights([model], () => 'inside', { folder })
+}

@@ -1,0 +1,127 @@
+import { locationOf } from './external-data.ts'
+import type { Model, Tensor, Value } from './model.ts'
+import { dataTypeName } from './schema.ts'
+import { byteLength } from './tensor-data.ts'
+
+/** What a model is made of; sizes in bytes. */
+export interface Inspection {
+  readonly bytes: number
+  readonly irVersion: number
+  readonly producer: string
+  readonly opsets: Readonly<Record<string, number>>
+  readonly inputs: readonly ValueSummary[]
+  readonly outputs: readonly ValueSummary[]
+  /** operator, with its domain unless that is ai.onnx, to how often it occurs in all graphs and functions */
+  readonly operators: Readonly<Record<string, number>>
+  readonly nodes: number
+  readonly subgraphs: number
+  readonly functions: readonly string[]
+  readonly weights: readonly WeightSummary[]
+  readonly external: readonly ExternalSummary[]
+  readonly metadata: { readonly entries: number; readonly bytes: number }
+}
+
+interface ValueSummary {
+  readonly name: string
+  readonly type: string
+  readonly shape: readonly (number | string)[] | undefined
+}
+
+interface WeightSummary {
+  readonly type: string
+  readonly tensors: number
+  readonly bytes: number
+  readonly inside: number
+  readonly outside: number
+}
+
+export interface ExternalSummary {
+  readonly location: string
+  readonly tensors: number
+  /** bytes that the tensors have together, and that they take in the file: less when some share a range */
+  readonly bytes: number
+  readonly stored: number
+  readonly ranges: readonly ExternalTensor[]
+}
+
+export interface ExternalTensor {
+  readonly offset: number
+  readonly length: number
+  /** tensors that have these bytes */
+  readonly names: readonly string[]
+}
+
+/** Describe a model's structure without reading its weights. */
+export function inspectModel(model: Model): Inspection {
+  const { bytes, irVersion, producer, opsets, graph, bodies, tensors, metadata } = model
+  const weights = tensors.filter(({ kind }) => kind !== 'attribute')
+  return {
+    bytes: bytes.length,
+    irVersion,
+    producer,
+    opsets: Object.fromEntries([...opsets].map(([domain, version]) => [domain || 'ai.onnx', version])),
+    inputs: graph.inputs.map(valueSummary),
+    outputs: graph.outputs.map(valueSummary),
+    operators: countOperators(model),
+    nodes: bodies.reduce((sum, body) => sum + body.nodes.length, 0),
+    subgraphs: bodies.filter(({ kind }) => kind === 'subgraph').length,
+    functions: bodies.filter(({ kind }) => kind === 'function').map(({ name }) => name),
+    weights: weightsByType(weights),
+    external: externalByLocation(tensors.filter(({ external }) => external.size > 0)),
+    metadata: {
+      entries: metadata.length,
+      bytes: metadata.reduce((sum, { field }) => sum + field.end - field.tagStart, 0),
+    },
+  }
+}
+
+/** Operator names, most frequent first. */
+export function countOperators({ bodies }: Pick<Model, 'bodies'>): Record<string, number> {
+  const counts = new Map<string, number>()
+  for (const { opType, domain } of bodies.flatMap(({ nodes }) => nodes)) {
+    const name = domain === '' ? opType : `${domain}.${opType}`
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  return Object.fromEntries([...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)))
+}
+
+function valueSummary({ name, dataType, shape }: Value): ValueSummary {
+  return { name, type: dataTypeName(dataType), shape }
+}
+
+function weightsByType(tensors: readonly Tensor[]): WeightSummary[] {
+  const byType = new Map<string, { tensors: number; bytes: number; inside: number; outside: number }>()
+  for (const tensor of tensors) {
+    const type = dataTypeName(tensor.dataType)
+    const sum = byType.get(type) ?? { tensors: 0, bytes: 0, inside: 0, outside: 0 }
+    const bytes = byteLength(tensor) ?? 0
+    sum.tensors++
+    sum.bytes += bytes
+    if (tensor.external.size > 0) sum.outside += bytes
+    else sum.inside += bytes
+    byType.set(type, sum)
+  }
+  return [...byType].map(([type, sum]) => ({ type, ...sum })).sort((a, b) => b.bytes - a.bytes)
+}
+
+function externalByLocation(tensors: readonly Tensor[]): ExternalSummary[] {
+  const byLocation = new Map<string, Map<string, { offset: number; length: number; names: string[] }>>()
+  for (const tensor of tensors) {
+    const offset = Number(tensor.external.get('offset') ?? 0)
+    const length = Number(tensor.external.get('length') ?? byteLength(tensor) ?? 0)
+    const ranges = byLocation.get(locationOf(tensor)) ?? new Map()
+    const range = ranges.get(`${offset} ${length}`) ?? { offset, length, names: [] }
+    range.names.push(tensor.name)
+    byLocation.set(locationOf(tensor), ranges.set(`${offset} ${length}`, range))
+  }
+  return [...byLocation].sort().map(([location, found]) => {
+    const ranges = [...found.values()].sort((a, b) => a.offset - b.offset || a.length - b.length)
+    return {
+      location,
+      tensors: ranges.reduce((sum, { names }) => sum + names.length, 0),
+      bytes: ranges.reduce((sum, { names, length }) => sum + names.length * length, 0),
+      stored: ranges.reduce((sum, { length }) => sum + length, 0),
+      ranges,
+    }
+  })
+}

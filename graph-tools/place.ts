@@ -1,0 +1,140 @@
+import { stat } from 'node:fs/promises'
+import type { Content } from './bytes.ts'
+import type { FileChange } from './commit.ts'
+import { ALIGNMENT, locationOf, moveIn, moveOut, resolveLocation } from './external-data.ts'
+import { GraphError } from './graph-error.ts'
+import type { Model, Tensor } from './model.ts'
+import { firstEqual } from './same-bytes.ts'
+import { applyEdits, contentLength, type Edit } from './splice.ts'
+import { contentOf } from './tensor-data.ts'
+
+/** Protobuf parsers refuse messages of 2 GiB and more (protobuf.dev, "Proto Limits"). */
+export const PROTO_LIMIT = 2 ** 31 - 1
+
+/** Where a tensor's bytes shall be: in a data file beside the model, inside the proto, where they are, or nowhere. */
+export type Place = { readonly location: string } | 'inside' | 'stay' | 'gone'
+
+export interface PlaceOptions {
+  /** folder that the data files are in, and the graphs will be */
+  readonly folder: string
+  /** bytes compared so far, when equal ones are looked for */
+  readonly onCompared?: (bytes: number) => void
+}
+
+export interface Placement {
+  /** edits of each model, in order */
+  readonly edits: readonly (readonly Edit[])[]
+  /** data files to write; one that is right already is not among them */
+  readonly data: readonly FileChange[]
+  /** every data file that the graphs read afterwards, relative to the folder */
+  readonly locations: ReadonlySet<string>
+  /** tensors that point into data files, how many different ones those store, and the files' bytes */
+  readonly tensors: number
+  readonly stored: number
+  readonly bytes: number
+}
+
+interface Entry {
+  readonly graph: number
+  readonly tensor: Tensor
+  readonly content: Content
+  readonly length: number
+  readonly location: string
+}
+
+/**
+ * Plan where the weights of several graphs shall be. In each data file equal bytes are stored once, whatever names and
+ * shapes their tensors have; every tensor starts on a page; the order is that of the graphs and of their initializers.
+ * A tensor that stays in a data file which is written anew moves within it.
+ * @param choose where a tensor of so many bytes shall be
+ * @throws GraphError when a graph would pass protobuf's 2 GiB limit, or a tensor's bytes cannot be had
+ */
+export async function placeWeights(
+  models: readonly Model[],
+  choose: (tensor: Tensor, model: Model) => Place,
+  options: PlaceOptions,
+): Promise<Placement> {
+  const places = models.map(
+    (model) => new Map(movable(model).map((tensor) => [tensor, choose(tensor, model)])),
+  )
+  const targets = new Set(
+    places.flatMap((map) => [...map.values()]).flatMap((place) => locationIn(place) ?? []),
+  )
+  const locations = new Set(targets)
+  const edits: Edit[][] = models.map(() => [])
+  const entries: Entry[] = []
+  for (const [graph, model] of models.entries()) {
+    for (const [tensor, chosen] of places[graph] ?? []) {
+      const place = chosen === 'stay' ? stayIn(tensor, model, targets, options.folder) : chosen
+      if (place === 'stay' && tensor.external.size > 0) locations.add(locationOf(tensor))
+      if (place === 'stay' || place === 'gone' || (place === 'inside' && tensor.external.size === 0)) continue
+      const content = contentOf(model, tensor)
+      if (content === undefined) continue
+      const length = contentLength([content])
+      if (place === 'inside') edits[graph]?.push(...moveIn(tensor, content, length))
+      else entries.push({ graph, tensor, content, length, location: place.location })
+    }
+  }
+  const data: FileChange[] = []
+  let [stored, bytes] = [0, 0]
+  for (const location of [...targets].sort()) {
+    const own = entries.filter((entry) => entry.location === location)
+    const file = await layOut(own, resolveLocation(location, options.folder), options)
+    for (const [i, { graph, tensor, length }] of own.entries()) {
+      edits[graph]?.push(...moveOut(tensor, location, file.offsets[i] ?? 0, length))
+    }
+    if (!file.isThere) data.push(file.change)
+    stored += file.stored
+    bytes += file.bytes
+  }
+  models.forEach((model, graph) => {
+    refuseLarge(model, edits[graph] ?? [])
+  })
+  return { edits, data, locations, tensors: entries.length, stored, bytes }
+}
+
+/** Weights proper: tensors inside nodes stay there, unless their bytes are outside already. */
+export function movable(model: Model): Tensor[] {
+  return model.tensors.filter(({ kind, external }) => kind === 'initializer' || external.size > 0)
+}
+
+function locationIn(place: Place): string | undefined {
+  return typeof place === 'string' ? undefined : place.location
+}
+
+function stayIn(tensor: Tensor, model: Model, targets: ReadonlySet<string>, folder: string): Place {
+  const location = locationOf(tensor)
+  return model.folder === folder && targets.has(location) ? { location } : 'stay'
+}
+
+async function layOut(entries: readonly Entry[], path: string, { onCompared }: PlaceOptions) {
+  const pieces = entries.map(({ content }) => content)
+  const first = await firstEqual(pieces, onCompared)
+  const offsets: number[] = []
+  const content: Content[] = []
+  let [end, stored, inPlace] = [0, 0, true]
+  for (const [i, { content: piece, length }] of entries.entries()) {
+    if (first[i] !== i) {
+      offsets.push(offsets[first[i] ?? 0] ?? 0)
+      continue
+    }
+    const start = Math.ceil(end / ALIGNMENT) * ALIGNMENT
+    if (start > end) content.push(new Uint8Array(start - end))
+    content.push(piece)
+    offsets.push(start)
+    inPlace &&= 'path' in piece && piece.path === path && piece.start === start
+    end = start + length
+    stored++
+  }
+  const isThere = inPlace && (await stat(path).catch(() => undefined))?.size === end
+  return { offsets, stored, bytes: end, isThere, change: { path, content } }
+}
+
+function refuseLarge(model: Model, edits: readonly Edit[]): void {
+  const bytes = contentLength(applyEdits(model.bytes, edits))
+  if (bytes <= PROTO_LIMIT || bytes <= model.bytes.length) return
+  throw new GraphError(
+    `With its weights inside ${model.path ?? 'the model'} would have ${bytes} bytes; protobuf allows ${PROTO_LIMIT}.`,
+    'Keep the weights in a data file.',
+  )
+}

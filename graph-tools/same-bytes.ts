@@ -1,0 +1,96 @@
+import type { Content, FileRange } from './bytes.ts'
+import { pieceChunks, readRange } from './files.ts'
+import { contentLength } from './splice.ts'
+
+const CHUNK = 1 << 20
+const SAMPLE = 64
+/** Pairs that are compared at a time: reading happens off the main thread. */
+const CONCURRENCY = 4
+
+/**
+ * Group pieces that hold the same bytes, by comparing them; samples only sort out which pairs are worth it.
+ * @returns for each piece the index of the first one with the same bytes, its own when there is none before it
+ */
+export async function firstEqual(
+  pieces: readonly Content[],
+  onBytes?: (compared: number) => void,
+): Promise<number[]> {
+  const keys = await mapLimited(pieces, (piece) => sample(piece))
+  const buckets = new Map<string, number[]>()
+  keys.forEach((key, i) => {
+    const bucket = buckets.get(key)
+    if (bucket) bucket.push(i)
+    else buckets.set(key, [i])
+  })
+  const first = pieces.map((_, i) => i)
+  let compared = 0
+  await mapLimited([...buckets.values()], async (bucket) => {
+    const distinct: number[] = []
+    for (const i of bucket) {
+      const piece = pieces[i] as Content
+      const equal = await find(distinct, async (j) => sameBytes(pieces[j] as Content, piece))
+      if (equal === undefined) distinct.push(i)
+      else first[i] = equal
+      compared += contentLength([piece])
+      onBytes?.(compared)
+    }
+  })
+  return first
+}
+
+/** Whether two pieces hold the same bytes, compared byte by byte. */
+export async function sameBytes(a: Content, b: Content): Promise<boolean> {
+  if (contentLength([a]) !== contentLength([b])) return false
+  if (isSameRange(a, b)) return true
+  const left = pieceChunks(a, CHUNK)
+  const right = pieceChunks(b, CHUNK)
+  try {
+    for (;;) {
+      const [one, other] = await Promise.all([left.next(), right.next()])
+      if (one.done || other.done) return one.done === other.done
+      if (Buffer.compare(one.value, other.value) !== 0) return false
+    }
+  } finally {
+    await Promise.all([left.return(undefined), right.return(undefined)])
+  }
+}
+
+/** Run `work` on all items, a few at a time; the first failure ends it. */
+export async function mapLimited<T, R>(
+  items: readonly T[],
+  work: (item: T, i: number) => Promise<R>,
+): Promise<R[]> {
+  const out: R[] = []
+  let next = 0
+  const worker = async () => {
+    for (let i = next++; i < items.length; i = next++) out[i] = await work(items[i] as T, i)
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker))
+  return out
+}
+
+function isSameRange(a: Content, b: Content): boolean {
+  if (!('path' in a) || !('path' in b)) return a === b
+  return a.path === b.path && a.start === b.start && a.end === b.end
+}
+
+async function find<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<T | undefined> {
+  for (const item of items) if (await test(item)) return item
+  return undefined
+}
+
+/** Length and a few bytes from the middle. */
+async function sample(piece: Content): Promise<string> {
+  const length = contentLength([piece])
+  const at = Math.max(0, Math.floor(length / 2) - SAMPLE)
+  if ('produce' in piece) return `${length}`
+  const bytes = 'path' in piece ? await readSample(piece, at) : piece.subarray(at, at + SAMPLE)
+  return `${length}:${Buffer.from(bytes).toString('hex')}`
+}
+
+async function readSample(piece: FileRange, at: number): Promise<Uint8Array> {
+  const start = piece.start + at
+  for await (const chunk of readRange({ ...piece, start, end: Math.min(piece.end, start + SAMPLE) }))
+    return chunk
+  return new Uint8Array(0)
+}

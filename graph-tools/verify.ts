@@ -1,0 +1,166 @@
+import { access, readdir, readFile, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { FileRange } from './bytes.ts'
+import { JOURNAL } from './commit.ts'
+import { contractProblems } from './contract.ts'
+import { ALIGNMENT, externalRange } from './external-data.ts'
+import { readRange } from './files.ts'
+import { graphFiles } from './folder.ts'
+import { GraphError } from './graph-error.ts'
+import { type Model, openModel, type Tensor } from './model.ts'
+import { byteLength, contentOf } from './tensor-data.ts'
+
+export interface VerifyReport {
+  readonly graphs: number
+  readonly dataFiles: number
+  /** tensors whose place was checked */
+  readonly tensors: number
+  /** each a sentence that names the file; empty when all is well */
+  readonly problems: readonly string[]
+}
+
+/** One tensor's range in a data file. */
+interface Claim {
+  readonly graph: string
+  readonly tensor: Tensor
+  readonly range: FileRange
+}
+
+/** Data files of the contract that no graph needs to read. */
+const STANDING_ALONE = new Set(['embed_tokens.bin'])
+
+/**
+ * Check a folder of ONNX graphs without running them: every tensor's bytes exist and fit its type and shape, ranges of
+ * different tensors do not overlap by accident, no byte of a data file is unused, nothing half-written lies about, and
+ * graphs that the release contract knows have its inputs and outputs.
+ */
+export async function verifyFolder(folder: string): Promise<VerifyReport> {
+  const problems: string[] = await strayFiles(folder)
+  const claims: Claim[] = []
+  const paths = await graphFiles(folder)
+  if (paths.length === 0) problems.push(`${folder} holds no ONNX file.`)
+  let tensors = 0
+  for (const path of paths) {
+    const graph = basename(path)
+    const model = attempt(() => openModel(path), problems)
+    if (!model) continue
+    problems.push(
+      ...contractProblems(graph.split('.')[0] ?? '', model).map((problem) => `${graph} ${problem}.`),
+    )
+    for (const tensor of model.tensors) {
+      tensors++
+      const claim = attempt(() => claimOf(graph, model, tensor), problems, `${graph}: `)
+      if (claim) claims.push(claim)
+    }
+  }
+  const byPath = new Map<string, Claim[]>()
+  for (const claim of claims) {
+    const own = byPath.get(claim.range.path)
+    if (own) own.push(claim)
+    else byPath.set(claim.range.path, [claim])
+  }
+  for (const [path, own] of byPath) problems.push(...(await checkData(path, own)))
+  problems.push(...(await unreadData(folder, byPath)))
+  return { graphs: paths.length, dataFiles: byPath.size, tensors, problems }
+}
+
+/** Inside a proto the length is checked at once; outside, the range is a claim on a data file. */
+function claimOf(graph: string, model: Model, tensor: Tensor): Claim | undefined {
+  if (tensor.external.size === 0) {
+    if ((byteLength(tensor) ?? 0) > 0 && contentOf(model, tensor) === undefined) {
+      throw new GraphError(`Tensor ${tensor.name} has no bytes.`)
+    }
+    return undefined
+  }
+  return { graph, tensor, range: externalRange(tensor, model.folder, byteLength(tensor)) }
+}
+
+async function checkData(path: string, claims: readonly Claim[]): Promise<string[]> {
+  const name = basename(path)
+  const info = await stat(path).catch(() => undefined)
+  if (!info?.isFile()) {
+    return [`${name} is missing, but ${claims[0]?.graph} reads ${claims.length} tensors from it.`]
+  }
+  const problems: string[] = []
+  const ordered = [...claims].sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end)
+  let end = 0
+  let last: Claim | undefined
+  for (const claim of ordered) {
+    const { start, end: claimEnd } = claim.range
+    const who = `${claim.graph}: ${claim.tensor.name}`
+    if (claimEnd > info.size)
+      problems.push(`${who} reaches to byte ${claimEnd} of ${name}, which has ${info.size}.`)
+    const isSame = last && last.range.start === start && last.range.end === claimEnd
+    if (start < end && !isSame) {
+      problems.push(`${who} at byte ${start} of ${name} overlaps ${last?.graph}: ${last?.tensor.name}.`)
+    } else if (start > end) problems.push(...(await gapProblem(path, end, Math.min(start, info.size))))
+    if (claimEnd > end) [end, last] = [claimEnd, claim]
+  }
+  if (info.size > end)
+    problems.push(`${name} has ${info.size - end} bytes after byte ${end} that nothing reads.`)
+  return problems
+}
+
+/** Between two tensors lies nothing but zeros up to the next page. */
+async function gapProblem(path: string, start: number, end: number): Promise<string[]> {
+  const gap = end - start
+  const place = `${basename(path)}: ${gap} bytes from byte ${start}`
+  if (gap >= ALIGNMENT) return [`${place} are read by nothing.`]
+  for await (const chunk of readRange({ path, start, end })) {
+    if (chunk.some((byte) => byte !== 0)) return [`${place} are read by nothing and are not padding.`]
+  }
+  return []
+}
+
+async function unreadData(folder: string, read: ReadonlyMap<string, unknown>): Promise<string[]> {
+  const names = (await readdir(folder)).filter(
+    (name) => /\.(data|bin)$/.test(name) && !read.has(join(folder, name)),
+  )
+  return names
+    .filter((name) => !STANDING_ALONE.has(name))
+    .map((name) => `${name} is read by no graph.`)
+    .concat(await wrongEmbeddings(folder))
+}
+
+/** embed_tokens.bin is a headerless table whose type and shape config.json tells. */
+async function wrongEmbeddings(folder: string): Promise<string[]> {
+  const path = join(folder, 'embed_tokens.bin')
+  const info = await stat(path).catch(() => undefined)
+  if (!info) return []
+  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => undefined)
+  if (text === undefined)
+    return ['embed_tokens.bin has no config.json beside it that tells its type and shape.']
+  try {
+    const { embed_tokens_dtype: type = 'float32', embed_tokens_shape: shape } = JSON.parse(text)
+    const [rows = 0, columns = 0] = Array.isArray(shape) ? shape : []
+    const wanted = rows * columns * (type === 'float16' ? 2 : 4)
+    if (wanted === info.size) return []
+    return [
+      `embed_tokens.bin has ${info.size} bytes, config.json wants ${wanted} (${type} [${rows}, ${columns}]).`,
+    ]
+  } catch {
+    return ['config.json is no JSON.']
+  }
+}
+
+async function strayFiles(folder: string): Promise<string[]> {
+  const stray = (await readdir(folder)).filter((name) => name.endsWith('.partial'))
+  const problems = stray.map((name) => `${name} is left over from a run that was stopped.`)
+  const hasJournal = await access(join(folder, JOURNAL)).then(
+    () => true,
+    () => false,
+  )
+  return hasJournal
+    ? [...problems, 'A change of this folder was interrupted and has not been finished.']
+    : problems
+}
+
+function attempt<T>(make: () => T, problems: string[], prefix = ''): T | undefined {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof GraphError)) throw error
+    problems.push(prefix + error.message)
+    return undefined
+  }
+}

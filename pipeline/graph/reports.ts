@@ -1,0 +1,78 @@
+import { basename } from 'node:path'
+import type { Difference } from '../../graph-tools/diff.ts'
+import type { Inspection } from '../../graph-tools/inspect.ts'
+import type { VerifyReport } from '../../graph-tools/verify.ts'
+import { formatBytes } from '../files.ts'
+import { tableLines } from '../reporter.ts'
+
+/** External ranges that are listed without --all. */
+const SHOWN_RANGES = 10
+
+/** An inspection as a person reads it. */
+export function inspectionLines(path: string, found: Inspection, all: boolean): string[] {
+  const opsets = Object.entries(found.opsets).map((pair) => pair.join(' '))
+  const values = [
+    ...found.inputs.map((value) => ['in', value] as const),
+    ...found.outputs.map((v) => ['out', v] as const),
+  ]
+  return [
+    `${basename(path)}: ${formatBytes(found.bytes)}, IR ${found.irVersion}, ${opsets.join(', ')}, by ${found.producer || 'unknown'}`,
+    `  ${found.nodes} nodes, ${found.subgraphs} subgraphs, ${found.functions.length} functions, ${found.metadata.entries} metadata entries (${formatBytes(found.metadata.bytes)})`,
+    '',
+    ...tableLines(
+      ['', 'name', 'type', 'shape'],
+      values.map(([side, { name, type, shape }]) => [side, name, type, shape ? `[${shape.join(', ')}]` : '']),
+    ),
+    '',
+    ...tableLines(
+      ['operator', 'count'],
+      Object.entries(found.operators).map(([name, count]) => [name, String(count)]),
+    ),
+    '',
+    ...tableLines(
+      ['weights', 'tensors', 'size', 'inside', 'outside'],
+      found.weights.map((row) => [
+        row.type,
+        String(row.tensors),
+        ...[row.bytes, row.inside, row.outside].map((bytes) => formatBytes(bytes)),
+      ]),
+    ),
+    ...found.external.flatMap((file) => externalLines(file, all)),
+  ]
+}
+
+function externalLines(file: Inspection['external'][number], all: boolean): string[] {
+  const shown = all ? file.ranges : file.ranges.slice(0, SHOWN_RANGES)
+  const shared = file.ranges.filter(({ names }) => names.length > 1).length
+  const rest = file.ranges.length - shown.length
+  return [
+    '',
+    `${file.location}: ${file.tensors} tensors, ${formatBytes(file.stored)} in ${file.ranges.length} ranges, ${shared} shared`,
+    ...tableLines(
+      ['offset', 'length', 'tensors'],
+      shown.map(({ offset, length, names }) => [String(offset), String(length), names.join(', ')]),
+    ),
+    ...(rest > 0 ? [`  ${rest} more: --all`] : []),
+  ]
+}
+
+export function differenceLines(found: Difference): string[] {
+  const part = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)]
+  const same = `${found.sameNodes} nodes and ${found.sameWeights} weights are the same`
+  if (found.isSame) return [`No difference: ${same}.`]
+  return [
+    ...part('model', found.header),
+    ...part('inputs and outputs', found.values),
+    ...part('nodes', found.nodes),
+    ...part('weights', found.weights),
+    ...part('metadata', found.metadata),
+    `${same}.`,
+  ]
+}
+
+export function verifyLines(folder: string, report: VerifyReport, loaded: number): string[] {
+  const checked = `${report.graphs} graphs, ${report.dataFiles} data files, ${report.tensors} tensors, ${loaded} loaded by onnxruntime-node`
+  if (report.problems.length === 0) return [`${folder}: all well (${checked})`]
+  return [...report.problems, `${folder}: ${report.problems.length} problems (${checked})`]
+}

@@ -1,0 +1,316 @@
+import { mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { onnx as Onnx } from 'onnx-proto'
+import { describe, expect, it } from 'vitest'
+import { contractProblems } from '../../graph-tools/contract.ts'
+import { externalize, inlineWeights } from '../../graph-tools/externalize.ts'
+import { GraphError } from '../../graph-tools/graph-error.ts'
+import { inspectModel } from '../../graph-tools/inspect.ts'
+import { type Model, openModel, parseModel } from '../../graph-tools/model.ts'
+import { shareWeights } from '../../graph-tools/share.ts'
+import { applyEdits, contentLength } from '../../graph-tools/splice.ts'
+import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
+import { stripTraces } from '../../graph-tools/strip-traces.ts'
+import { contentOf } from '../../graph-tools/tensor-data.ts'
+import { verifyFolder } from '../../graph-tools/verify.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+import { tensorNamed, writeModel } from '../helpers/graph-files.ts'
+import { encodeModel, floatTensor, joined, sampleModel, unknownField, varint } from '../helpers/onnx.ts'
+import { seededRandom } from '../helpers/random.ts'
+
+const MUTATIONS = 20_000
+
+/** Everything that reads or edits a model without touching other files. */
+function exercise(bytes: Uint8Array): void {
+  const model = parseModel(bytes, '/nonexistent')
+  inspectModel(model)
+  contractProblems('encoder', model)
+  for (const tensor of model.tensors) tryGraph(() => contentOf(model, tensor))
+  const edits = tryGraph(() => [...stripTraces(model), ...stripAllowzero(model).edits])
+  if (!edits) return
+  const edited = joined(applyEdits(model.bytes, edits))
+  expect(edited.length).toBe(contentLength(applyEdits(model.bytes, edits)))
+  const again = parseModel(edited)
+  expect(again.bodies.length).toBe(model.bodies.length)
+  expect(again.tensors.map(({ name }) => name)).toEqual(model.tensors.map(({ name }) => name))
+}
+
+function tryGraph<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof GraphError) return undefined
+    throw error
+  }
+}
+
+describe('damaged bytes are a GraphError, never another error, a hang or a wild allocation', () => {
+  it('cut off at every byte', () => {
+    const whole = sampleModel()
+    let refused = 0
+    for (let length = 0; length < whole.length; length++) {
+      const isRead = tryGraph(() => parseModel(whole.subarray(0, length))) !== undefined
+      if (!isRead) refused++
+    }
+    // Cut exactly between two top-level fields after the graph it is a shorter, well-formed model.
+    expect(refused).toBeGreaterThan(whole.length - 10)
+  })
+
+  it(`mutated ${MUTATIONS} times, seeded`, () => {
+    const whole = sampleModel()
+    const random = seededRandom(20_260)
+    let accepted = 0
+    for (let i = 0; i < MUTATIONS; i++) {
+      const bytes = mutate(whole, random)
+      tryGraph(() => {
+        exercise(bytes)
+        accepted++
+      })
+    }
+    // Both ends were exercised: most single mutations hit names and weights, which may be anything.
+    expect(accepted).toBeGreaterThan(MUTATIONS / 10)
+    expect(accepted).toBeLessThan(MUTATIONS * 0.95)
+  })
+
+  it('mutated on disk, through the window and the rewrites', async () => {
+    const folder = await temporaryFolder()
+    const random = seededRandom(7)
+    const path = join(folder, 'm.onnx')
+    for (let i = 0; i < 300; i++) {
+      await writeFile(path, mutate(sampleModel(), random))
+      try {
+        const model = openModel(path)
+        await externalize(model, { folder, location: 'w.data', threshold: 1 })
+        await shareWeights([model, model], { folder, location: 'w.data', minimum: 1 })
+        await inlineWeights(model)
+      } catch (error) {
+        expect(error).toBeInstanceOf(GraphError)
+      }
+      expect(await readdir(folder)).toEqual(['m.onnx'])
+    }
+  })
+
+  it.each([
+    ['a length of 2^63', [0x3a, ...new Array(9).fill(0xff), 0x7f], 'no possible length'],
+    ['a varint of 11 bytes', [0x08, ...new Array(11).fill(0x80)], 'has more than 10 bytes'],
+    ['a length past the end', [0x3a, 0x7f, 0x00], 'but its message ends at byte 3'],
+    ['groups in groups', new Array(5000).fill(0x0b), 'no protobuf field'],
+    ['zeros', new Array(64).fill(0), 'no protobuf field'],
+    ['an empty file', [], 'The file holds 0 graphs'],
+    ['two graphs', [0x3a, 0x00, 0x3a, 0x00], 'The file holds 2 graphs'],
+  ])('%s', (_what, bytes, message) => {
+    expect(() => parseModel(Uint8Array.from(bytes))).toThrow(message)
+  })
+
+  it('graphs nested without end, dimensions and names beyond reason', () => {
+    let graph: Uint8Array = unknownField(2, 'innermost')
+    for (let depth = 0; depth < 80; depth++) graph = unknownField(1, unknownField(5, unknownField(6, graph)))
+    expect(() => parseModel(unknownField(7, graph))).toThrow('Graphs are nested deeper than 64')
+
+    const tensor = (...fields: Uint8Array[]) => unknownField(7, unknownField(5, Buffer.concat(fields)))
+    const dims = unknownField(1, Uint8Array.from(new Array(100).fill(1)))
+    expect(() => parseModel(tensor(dims))).toThrow('more than 64 dimensions')
+    const negative = Uint8Array.from([0x08, ...new Array(9).fill(0xff), 1])
+    expect(() => parseModel(tensor(negative))).toThrow('has a dimension of -1')
+    expect(() => parseModel(tensor(unknownField(8, Buffer.alloc(2 << 20, 'x'))))).toThrow('wanted at most')
+  })
+
+  it('a tensor that claims more than it has, or more than there can be', () => {
+    const claim = (dims: number[], more: object = {}) =>
+      parseModel(encodeModel({ name: 'g', initializer: [{ name: 't', dims, dataType: 1, ...more }] }))
+    const read = (model: Model) => contentOf(model, tensorNamed(model, 't'))
+    expect(() => read(claim([1000], { rawData: new Uint8Array(12) }))).toThrow('has 12 bytes, wanted 4000')
+    expect(() => read(claim([2 ** 40, 2 ** 40], { rawData: new Uint8Array(12) }))).toThrow(
+      'larger than 2^53 bits',
+    )
+    expect(() => read(claim([2 ** 40], { floatData: [1] }))).toThrow('wanted at most 268435456')
+  })
+
+  it('duplicate names', () => {
+    const initializer = [floatTensor('twice', [1]), floatTensor('twice', [2])]
+    expect(() => parseModel(encodeModel({ name: 'g', initializer }))).toThrow(
+      'Two initializers are named "twice"',
+    )
+  })
+})
+
+describe('external data stays inside its folder and its file', () => {
+  const withExternal = (folder: string, entries: Record<string, string>) =>
+    writeModel(folder, 'm.onnx', {
+      name: 'g',
+      initializer: [
+        {
+          name: 't',
+          dims: [4],
+          dataType: 1,
+          dataLocation: 1,
+          externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
+        },
+      ],
+    })
+
+  it.each([
+    '/etc/passwd',
+    '../../etc/passwd',
+    'a/../../secret',
+    '..\\secret',
+    'C:\\secret',
+    'C:secret',
+    '\\\\host\\share',
+    'a\0b',
+    '',
+  ])('refuses the location %j', async (location) => {
+    const folder = await temporaryFolder()
+    const model = await withExternal(folder, { location, offset: '0', length: '16' })
+    expect(() => contentOf(model, tensorNamed(model, 't'))).toThrow("is outside the model's folder")
+    await expect(inlineWeights(model)).rejects.toThrow("is outside the model's folder")
+    const { problems } = await verifyFolder(folder)
+    expect(problems.length).toBe(1)
+    expect(problems[0]).toContain("is outside the model's folder")
+  })
+
+  it('refuses links that lead out, and links in a circle', async () => {
+    const outside = await temporaryFolder()
+    const folder = await temporaryFolder()
+    await writeFile(join(outside, 'secret'), new Uint8Array(16))
+    await symlink(join(outside, 'secret'), join(folder, 'file'))
+    await symlink(outside, join(folder, 'folder'))
+    await symlink(join(folder, 'circle'), join(folder, 'circle'))
+    for (const location of ['file', 'folder/secret', 'folder/new']) {
+      const model = await withExternal(folder, { location })
+      await expect(inlineWeights(model)).rejects.toThrow("is outside the model's folder")
+      await expect(shareWeights([model], { folder, location, minimum: 1 })).rejects.toThrow(
+        "outside the model's folder",
+      )
+    }
+    const model = await withExternal(folder, { location: 'circle' })
+    await expect(inlineWeights(model)).rejects.toThrow('is a link in a circle')
+  })
+
+  it.each([
+    [{ offset: '-1' }, 'external offset is "-1", wanted a byte count'],
+    [{ offset: '9223372036854775808' }, 'external offset is "9223372036854775808", wanted a byte count'],
+    [{ offset: '1e3' }, 'external offset is "1e3", wanted a byte count'],
+    [{ offset: '9007199254740985' }, 'ends beyond 2^53 bytes'],
+    [{ length: '-16' }, 'external length is "-16", wanted a byte count'],
+    [{ length: '9000000000000000' }, 'external length is 9000000000000000, its type and shape take 16 bytes'],
+  ])('refuses %j', async (entries, message) => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'w'), new Uint8Array(64))
+    const model = await withExternal(folder, { location: 'w', ...entries })
+    await expect(inlineWeights(model)).rejects.toThrow(message)
+    expect((await verifyFolder(folder)).problems.join()).toContain(message)
+  })
+
+  it('a new data file cannot be put outside either', async () => {
+    const folder = await temporaryFolder()
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer: [floatTensor('a', [1, 2])] })
+    const moving = externalize(model, { folder, location: '../w.data', threshold: 1 })
+    await expect(moving).rejects.toThrow("is outside the model's folder")
+  })
+})
+
+describe('verify names what is wrong', () => {
+  const place = (name: string, dims: number[], location: string, offset: number): Onnx.ITensorProto => ({
+    name,
+    dims,
+    dataType: 1,
+    dataLocation: 1,
+    externalData: [
+      { key: 'location', value: location },
+      { key: 'offset', value: String(offset) },
+    ],
+  })
+
+  it('ranges that overlap, leave bytes unused, run past the end; files that are missing or unread', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'w.data'), new Uint8Array(10_000).fill(1))
+    await writeFile(join(folder, 'unread.data'), 'x')
+    await writeModel(folder, 'm.onnx', {
+      name: 'g',
+      initializer: [
+        place('a', [4], 'w.data', 0),
+        place('same', [2, 2], 'w.data', 0),
+        place('overlaps', [4], 'w.data', 8),
+        place('after_garbage', [4], 'w.data', 100),
+        place('past', [400], 'w.data', 9000),
+        place('lost', [4], 'gone.data', 0),
+      ],
+    })
+    const { problems, ...counts } = await verifyFolder(folder)
+    expect(counts).toEqual({ graphs: 1, dataFiles: 2, tensors: 6 })
+    expect(problems).toEqual([
+      'm.onnx: overlaps at byte 8 of w.data overlaps m.onnx: a.',
+      'w.data: 76 bytes from byte 24 are read by nothing and are not padding.',
+      'm.onnx: past reaches to byte 10600 of w.data, which has 10000.',
+      'w.data: 8884 bytes from byte 116 are read by nothing.',
+      'gone.data is missing, but m.onnx reads 1 tensors from it.',
+      'unread.data is read by no graph.',
+    ])
+  })
+
+  it('inputs and outputs that are not the contract’s', async () => {
+    const folder = await temporaryFolder()
+    const tensor = (name: string, elemType: number, dims: (number | string)[]) => ({
+      name,
+      type: {
+        tensorType: {
+          elemType,
+          shape: {
+            dim: dims.map((dim) => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim })),
+          },
+        },
+      },
+    })
+    await writeModel(folder, 'encoder.int4.onnx', {
+      name: 'g',
+      input: [tensor('mel', 1, [1, 80, 'T']), tensor('mask', 7, ['T'])],
+      output: [tensor('features', 1, [1, 'N', 1024])],
+    })
+    expect((await verifyFolder(folder)).problems).toEqual([
+      'encoder.int4.onnx input mel is float32 [1, 80, T], wanted float32 [1, 128, t].',
+      'encoder.int4.onnx has no output audio_features, wanted float32 [1, n, H].',
+      'encoder.int4.onnx requires the input mask, which readers do not give.',
+    ])
+  })
+
+  it('an embedding table that its config does not describe', async () => {
+    const folder = await temporaryFolder()
+    await writeModel(folder, 'm.onnx', { name: 'g' })
+    await writeFile(join(folder, 'embed_tokens.bin'), '')
+    await truncate(join(folder, 'embed_tokens.bin'), 64)
+    expect((await verifyFolder(folder)).problems).toEqual([
+      'embed_tokens.bin has no config.json beside it that tells its type and shape.',
+    ])
+    await writeFile(
+      join(folder, 'config.json'),
+      '{"embed_tokens_shape": [8, 4], "embed_tokens_dtype": "float16"}',
+    )
+    expect((await verifyFolder(folder)).problems).toEqual([])
+    await writeFile(join(folder, 'config.json'), '{"embed_tokens_shape": [8, 4]}')
+    expect((await verifyFolder(folder)).problems).toEqual([
+      'embed_tokens.bin has 64 bytes, config.json wants 128 (float32 [8, 4]).',
+    ])
+    await mkdir(join(folder, 'empty'))
+    expect((await verifyFolder(join(folder, 'empty'))).problems).toEqual([
+      `${join(folder, 'empty')} holds no ONNX file.`,
+    ])
+  })
+})
+
+/** One to three changes: a flipped bit, another byte, a byte gone, a few in, a stretch repeated, a varint made long. */
+function mutate(whole: Uint8Array, random: (below: number) => number): Uint8Array {
+  let bytes = Buffer.from(whole)
+  for (let times = random(3); times >= 0; times--) {
+    const at = random(bytes.length)
+    const [head, tail] = [bytes.subarray(0, at), bytes.subarray(at)]
+    const kind = random(6)
+    if (kind === 0) bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8))
+    else if (kind === 1) bytes[at] = random(256)
+    else if (kind === 2) bytes = Buffer.concat([head, tail.subarray(1 + random(8))])
+    else if (kind === 3) bytes = Buffer.concat([head, Buffer.from(varint(random(2 ** 31))), tail])
+    else if (kind === 4) bytes = Buffer.concat([head, tail.subarray(0, random(64)), tail])
+    else bytes = Buffer.concat([head, Buffer.alloc(random(12), 0x80), tail])
+  }
+  return bytes
+}
