@@ -1,0 +1,12 @@
+import { runEmbedFp16, runShare, runStripAllowzero } from '../pipeline/graph/commands.ts'
+
+/* One job of `npm run bench -- graph` in a process of its own: prints the seconds it took, imports not counted. */
+
+const [job, ...files] = process.argv.slice(2)
+const quiet = () => {}
+const started = performance.now()
+if (job === 'share') await runShare(files, { data: 'shared.data', minimum: 256 }, quiet, quiet)
+else if (job === 'strip-allowzero') await runStripAllowzero(files, false, quiet)
+else if (job === 'embed-fp16') await runEmbedFp16(files, quiet, quiet)
+else throw new Error(`unknown job ${job}`)
+process.stdout.write(`${JSON.stringify((performance.now() - started) / 1000)}\n`)
