@@ -1,5 +1,5 @@
 import { access, readdir, readFile, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import type { FileRange } from './bytes.ts'
 import { JOURNAL } from './commit.ts'
 import { contractProblems } from './contract.ts'
@@ -34,7 +34,8 @@ const STANDING_ALONE = new Set(['embed_tokens.bin'])
  * different tensors do not overlap by accident, no byte of a data file is unused, nothing half-written lies about, and
  * graphs that the release contract knows have its inputs and outputs.
  */
-export async function verifyFolder(folder: string): Promise<VerifyReport> {
+export async function verifyFolder(path: string): Promise<VerifyReport> {
+  const folder = resolve(path)
   const problems: string[] = await strayFiles(folder)
   const claims: Claim[] = []
   const paths = await graphFiles(folder)
