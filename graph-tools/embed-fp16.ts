@@ -1,5 +1,5 @@
 import type { Content, Produced } from './bytes.ts'
-import { moveOut } from './external-data.ts'
+import { externalFields, moveOut } from './external-data.ts'
 import { pieceChunks } from './files.ts'
 import { makeNarrower } from './float16-simd.ts'
 import { GraphError } from './graph-error.ts'
@@ -147,11 +147,6 @@ export function readEmbeddingFp16(
 
 function newTable({ tensor, shape }: EmbeddingTable, location: string): Uint8Array {
   const [vocab, hidden] = shape
-  const entry = (key: string, value: string) =>
-    encodeField(
-      FIELD.tensor.externalData,
-      Buffer.concat([encodeField(FIELD.entry.key, key), encodeField(FIELD.entry.value, value)]),
-    )
   return encodeField(
     FIELD.graph.initializer,
     Buffer.concat([
@@ -159,10 +154,7 @@ function newTable({ tensor, shape }: EmbeddingTable, location: string): Uint8Arr
       encodeVarintField(FIELD.tensor.dims, hidden),
       encodeVarintField(FIELD.tensor.dataType, DATA_TYPE.float16),
       encodeField(FIELD.tensor.name, tensor.name + SUFFIX),
-      entry('location', location),
-      entry('offset', '0'),
-      entry('length', String(vocab * hidden * 2)),
-      encodeVarintField(FIELD.tensor.dataLocation, 1),
+      externalFields(location, 0, vocab * hidden * 2),
     ]),
   )
 }

@@ -5,7 +5,7 @@ import { GraphError } from './graph-error.ts'
 import type { Tensor } from './model.ts'
 import { FIELD } from './schema.ts'
 import type { Edit } from './splice.ts'
-import { encodeField, encodeVarintField } from './wire.ts'
+import { encodeField, encodeFieldHeader, encodeVarintField } from './wire.ts'
 
 /** The runtime can map external data that starts on a page (onnx.proto, TensorProto.external_data). */
 export const ALIGNMENT = 4096
@@ -75,18 +75,22 @@ function realPath(path: string): string {
 /** Edits that make a tensor external: `location`, `offset` and `length` replace whatever held its bytes. */
 export function moveOut(tensor: Tensor, location: string, offset: number, length: number): Edit[] {
   if (isAt(tensor, location, offset, length)) return []
+  return replaceData(tensor, [externalFields(location, offset, length)])
+}
+
+/** The fields of a TensorProto whose bytes are in a data file. */
+export function externalFields(location: string, offset: number, length: number): Uint8Array {
   const entry = (key: string, value: string) =>
     encodeField(
       FIELD.tensor.externalData,
       Buffer.concat([encodeField(FIELD.entry.key, key), encodeField(FIELD.entry.value, value)]),
     )
-  const content = Buffer.concat([
+  return Buffer.concat([
     entry('location', location),
     entry('offset', String(offset)),
     entry('length', String(length)),
     encodeVarintField(FIELD.tensor.dataLocation, EXTERNAL),
   ])
-  return replaceData(tensor, [content])
 }
 
 /** Whether the tensor says so already, whatever else it says (such as a checksum of the same bytes). */
@@ -97,9 +101,7 @@ function isAt(tensor: Tensor, location: string, offset: number, length: number):
 
 /** Edits that put bytes into the tensor as raw_data. */
 export function moveIn(tensor: Tensor, content: Content, length: number): Edit[] {
-  const [tag = 0] = encodeVarintField(FIELD.tensor.rawData, 0)
-  const header = Uint8Array.of(tag - (tag % 8) + 2)
-  return replaceData(tensor, [header, encodeVarintField(0, length).subarray(1), content])
+  return replaceData(tensor, [encodeFieldHeader(FIELD.tensor.rawData, length), content])
 }
 
 /** Drop every field that says where the bytes are and append `content` to the tensor. */

@@ -35,7 +35,7 @@ interface WeightSummary {
   readonly outside: number
 }
 
-export interface ExternalSummary {
+interface ExternalSummary {
   readonly location: string
   readonly tensors: number
   /** bytes that the tensors have together, and that they take in the file: less when some share a range */
@@ -44,7 +44,7 @@ export interface ExternalSummary {
   readonly ranges: readonly ExternalTensor[]
 }
 
-export interface ExternalTensor {
+interface ExternalTensor {
   readonly offset: number
   readonly length: number
   /** tensors that have these bytes */
@@ -76,7 +76,7 @@ export function inspectModel(model: Model): Inspection {
 }
 
 /** Operator names, most frequent first. */
-export function countOperators({ bodies }: Pick<Model, 'bodies'>): Record<string, number> {
+function countOperators({ bodies }: Pick<Model, 'bodies'>): Record<string, number> {
   const counts = new Map<string, number>()
   for (const { opType, domain } of bodies.flatMap(({ nodes }) => nodes)) {
     const name = domain === '' ? opType : `${domain}.${opType}`

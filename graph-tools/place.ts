@@ -9,7 +9,7 @@ import { applyEdits, contentLength, type Edit } from './splice.ts'
 import { contentOf } from './tensor-data.ts'
 
 /** Protobuf parsers refuse messages of 2 GiB and more (protobuf.dev, "Proto Limits"). */
-export const PROTO_LIMIT = 2 ** 31 - 1
+const PROTO_LIMIT = 2 ** 31 - 1
 
 /** Where a tensor's bytes shall be: in a data file beside the model, inside the proto, where they are, or nowhere. */
 export type Place = { readonly location: string } | 'inside' | 'stay' | 'gone'
@@ -17,8 +17,8 @@ export type Place = { readonly location: string } | 'inside' | 'stay' | 'gone'
 export interface PlaceOptions {
   /** folder that the data files are in, and the graphs will be */
   readonly folder: string
-  /** bytes compared so far, when equal ones are looked for */
-  readonly onCompared?: (bytes: number) => void
+  /** bytes compared so far of those of one data file, when equal ones are looked for */
+  readonly onCompared?: (done: number, total: number) => void
 }
 
 export interface Placement {
@@ -109,7 +109,8 @@ function stayIn(tensor: Tensor, model: Model, targets: ReadonlySet<string>, fold
 
 async function layOut(entries: readonly Entry[], path: string, { onCompared }: PlaceOptions) {
   const pieces = entries.map(({ content }) => content)
-  const first = await firstEqual(pieces, onCompared)
+  const total = contentLength(pieces)
+  const first = await firstEqual(pieces, (done) => onCompared?.(done, total))
   const offsets: number[] = []
   const content: Content[] = []
   let [end, stored, inPlace] = [0, 0, true]

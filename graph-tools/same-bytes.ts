@@ -56,10 +56,7 @@ export async function sameBytes(a: Content, b: Content): Promise<boolean> {
 }
 
 /** Run `work` on all items, a few at a time; the first failure ends it. */
-export async function mapLimited<T, R>(
-  items: readonly T[],
-  work: (item: T, i: number) => Promise<R>,
-): Promise<R[]> {
+async function mapLimited<T, R>(items: readonly T[], work: (item: T, i: number) => Promise<R>): Promise<R[]> {
   const out: R[] = []
   let next = 0
   const worker = async () => {

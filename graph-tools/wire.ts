@@ -124,7 +124,12 @@ export function encodeVarint(value: number): Uint8Array {
 /** A length-delimited field with its tag. */
 export function encodeField(number: number, payload: Uint8Array | string): Uint8Array {
   const body = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
-  return Buffer.concat([encodeVarint(number * 8 + LENGTH), encodeVarint(body.length), body])
+  return Buffer.concat([encodeFieldHeader(number, body.length), body])
+}
+
+/** Tag and length of a length-delimited field of `length` bytes. */
+export function encodeFieldHeader(number: number, length: number): Uint8Array {
+  return Buffer.concat([encodeVarint(number * 8 + LENGTH), encodeVarint(length)])
 }
 
 /** A varint field with its tag. */

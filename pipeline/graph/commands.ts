@@ -81,13 +81,12 @@ export async function runShare(
   // The order of the arguments, which may be a shell's, decides nothing.
   const models = await openGraphs([...files].sort())
   const folder = folderOf(models)
-  const total = models.reduce((sum, model) => sum + model.bytes.length, 0)
   const placement = await shareWeights(models, {
     folder,
     location: data,
     minimum,
     keep: [EMBEDDINGS],
-    onCompared: (bytes) => onBytes('comparing', bytes, Math.max(total, bytes)),
+    onCompared: (done, total) => onBytes('comparing', done, total),
   })
   await apply(models, placement, say, onBytes)
 }
