@@ -1,5 +1,5 @@
 import { type Clip, loadClip } from './audio.ts'
-import { basicWords } from './normalize.ts'
+import { normalizedWords } from './normalize/normalizers.ts'
 import {
   type Recognition,
   type RecognizeOptions,
@@ -8,7 +8,7 @@ import {
   type Timing,
 } from './recognizer.ts'
 import type { Utterance } from './speech.ts'
-import { addErrors, alignWords, NO_ERRORS, type WordErrors, wordErrorRate } from './wer.ts'
+import { addErrors, alignWords, countErrors, NO_ERRORS, type WordErrors, wordErrorRate } from './wer.ts'
 
 /** One utterance transcribed by one variant. */
 export interface Measured extends Recognition {
@@ -100,11 +100,15 @@ async function measureClip(
   options: MeasureOptions,
 ): Promise<Measured> {
   const recognition = await recognize(recognizer, clip.samples, options)
-  const errors = alignWords(basicWords(utterance.text), basicWords(recognition.text))
+  const errors = wordErrors(utterance.text, recognition.text)
   return { ...recognition, id: utterance.id, reference: utterance.text, seconds: clip.seconds, errors }
 }
 
 function unreadable(utterance: Utterance, problem: string): Unreadable {
-  const errors = alignWords(basicWords(utterance.text), [])
+  const errors = wordErrors(utterance.text, '')
   return { id: utterance.id, reference: utterance.text, problem, errors }
+}
+
+function wordErrors(reference: string, hypothesis: string): WordErrors {
+  return countErrors(alignWords(normalizedWords(reference, 'basic'), normalizedWords(hypothesis, 'basic')))
 }

@@ -2,11 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { basicWords } from '../../eval/normalize.ts'
 import { buildPrompt, languageName } from '../../eval/prompt.ts'
 import { makeTokenizer, SPECIAL_TOKENS, type Tokenizer } from '../../eval/tokenizer.ts'
 import { parseTranscript } from '../../eval/transcript.ts'
-import { addErrors, alignWords, NO_ERRORS, wordErrorRate } from '../../eval/wer.ts'
 import { MODELS } from '../../pipeline/models.ts'
 
 /** The published Qwen3 tokenizer; Qwen3-ASR adds its audio tokens at these ids. */
@@ -110,61 +108,5 @@ describe('parseTranscript', () => {
     ['', undefined, { language: undefined, text: '', hasMarker: false }],
   ])('splits %j', (raw, language, wanted) => {
     expect(parseTranscript(raw, language)).toEqual(wanted)
-  })
-})
-
-describe('basicWords', () => {
-  it.each([
-    ["It's twenty-one, O’Brien!", ["it's", 'twenty', 'one', "o'brien"]],
-    ['Öffne die Tür.', ['öffne', 'die', 'tür']],
-    ['  ', []],
-  ])('normalizes %j', (text, words) => {
-    expect(basicWords(text)).toEqual(words)
-  })
-})
-
-describe('alignWords', () => {
-  const align = (reference: string, hypothesis: string) =>
-    alignWords(basicWords(reference), basicWords(hypothesis))
-
-  it.each([
-    ['a b c', 'a b c', { hits: 3, substitutions: 0, deletions: 0, insertions: 0, words: 3 }],
-    ['a b c', 'a x c d', { hits: 2, substitutions: 1, deletions: 0, insertions: 1, words: 3 }],
-    ['a b c', '', { hits: 0, substitutions: 0, deletions: 3, insertions: 0, words: 3 }],
-    ['', 'a b', { hits: 0, substitutions: 0, deletions: 0, insertions: 2, words: 0 }],
-    ['a b c d', 'b c d', { hits: 3, substitutions: 0, deletions: 1, insertions: 0, words: 4 }],
-  ])('aligns %j with %j', (reference, hypothesis, wanted) => {
-    expect(align(reference, hypothesis)).toEqual(wanted)
-  })
-
-  it('finds the least number of errors on random pairs', () => {
-    let seed = 1
-    const random = (below: number) => {
-      seed = (seed * 48271) % 2147483647
-      return seed % below
-    }
-    const words = () => Array.from({ length: random(7) }, () => 'abc'.charAt(random(3)))
-    const least = (a: readonly string[], b: readonly string[]): number => {
-      if (a.length === 0 || b.length === 0) return a.length + b.length
-      const same = a[0] === b[0] ? 0 : 1
-      return Math.min(
-        same + least(a.slice(1), b.slice(1)),
-        1 + least(a.slice(1), b),
-        1 + least(a, b.slice(1)),
-      )
-    }
-    for (let i = 0; i < 300; i++) {
-      const [reference, hypothesis] = [words(), words()]
-      const { hits, substitutions, deletions, insertions } = alignWords(reference, hypothesis)
-      expect(substitutions + deletions + insertions).toBe(least(reference, hypothesis))
-      expect(hits + substitutions + deletions).toBe(reference.length)
-      expect(hits + substitutions + insertions).toBe(hypothesis.length)
-    }
-  })
-
-  it('sums a corpus before dividing', () => {
-    const total = [align('a b c d', 'a b c d'), align('e', 'f')].reduce(addErrors, NO_ERRORS)
-    expect(wordErrorRate(total)).toBe(0.2)
-    expect(wordErrorRate(NO_ERRORS)).toBeNaN()
   })
 })

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { bootstrapInterval, pairedDifference } from '../../eval/bootstrap.ts'
+import { normalizedCharacters } from '../../eval/normalize/normalizers.ts'
+import { seededRandom } from '../../eval/random.ts'
+import {
+  addErrors,
+  alignWords,
+  countErrors,
+  editDistance,
+  NO_ERRORS,
+  totalErrors,
+  wordErrorRate,
+} from '../../eval/wer.ts'
+import { askReferee } from '../helpers/referee.ts'
+
+const words = (text: string) => text.split(' ').filter((word) => word !== '')
+const align = (reference: string, hypothesis: string) => alignWords(words(reference), words(hypothesis))
+
+describe('alignWords', () => {
+  it.each([
+    ['a b c', 'a b c', 'hhh'],
+    ['a b c', 'a x c d', 'hshi'],
+    ['a b c', '', 'ddd'],
+    ['', 'a b', 'ii'],
+    ['a b c d', 'b c d', 'dhhh'],
+    ['a b', 'b a', 'ihd'],
+  ])('aligns %j with %j', (reference, hypothesis, wanted) => {
+    expect(align(reference, hypothesis).join('')).toBe(wanted)
+  })
+
+  it('counts what jiwer counts on 2,000 random pairs, each kind of error by itself, and characters too', async () => {
+    const random = seededRandom(7)
+    const below = (end: number) => Math.floor(random() * end)
+    const text = (length: number, alphabet: number) =>
+      Array.from({ length }, () => ['ab', 'c', 'déf', 'ü', 'ghij', 'k'][below(alphabet)]).join(' ')
+    const noisy = (line: string) =>
+      words(line)
+        .flatMap((word) => [[word], [word], [word], [], ['zz'], [word, 'c']][below(6)] ?? [])
+        .join(' ')
+    const pairs = Array.from({ length: 2000 }, (_, i) => {
+      const reference = text(1 + below(i % 40 === 0 ? 150 : 14), 2 + below(5))
+      return [reference, i % 2 === 0 ? noisy(reference) : text(below(14), 2 + below(5))] as const
+    })
+    const wanted = await askReferee<number[][]>('word_errors', pairs)
+    const found = pairs.map(([reference, hypothesis]) => {
+      const { hits, substitutions, deletions, insertions } = countErrors(align(reference, hypothesis))
+      const characters = [reference, hypothesis].map((side) => normalizedCharacters(words(side)))
+      const distance = editDistance(characters[0] ?? [], characters[1] ?? [])
+      return [hits, substitutions, deletions, insertions, distance]
+    })
+    expect(found).toEqual(wanted)
+  })
+
+  it('sums a corpus before dividing', () => {
+    const total = [align('a b c d', 'a b c d'), align('e', 'f')].map(countErrors).reduce(addErrors, NO_ERRORS)
+    expect(total).toEqual({ hits: 4, substitutions: 1, deletions: 0, insertions: 0, words: 5 })
+    expect([totalErrors(total), wordErrorRate(total)]).toEqual([1, 0.2])
+    expect(wordErrorRate(NO_ERRORS)).toBeNaN()
+  })
+})
+
+describe('bootstrap', () => {
+  const random = seededRandom(3)
+  const corpus = (rate: number, utterances: number) =>
+    Array.from({ length: utterances }, () => ({
+      length: 20,
+      errors: Array.from({ length: 20 }, () => (random() < rate ? 1 : 0)).reduce<number>((a, b) => a + b, 0),
+    }))
+
+  it('has the width that the binomial distribution gives', () => {
+    const { low, high } = bootstrapInterval(corpus(0.1, 500))
+    const standardError = Math.sqrt((0.1 * 0.9) / 10_000)
+    expect((high - low) / (2 * 1.96 * standardError)).toBeGreaterThan(0.85)
+    expect((high - low) / (2 * 1.96 * standardError)).toBeLessThan(1.15)
+  })
+
+  it('holds the true rate in about 95 of 100 corpora', () => {
+    const held = Array.from({ length: 100 }, () => bootstrapInterval(corpus(0.1, 60))).filter(
+      ({ low, high }) => low <= 0.1 && 0.1 <= high,
+    )
+    expect(held.length).toBeGreaterThanOrEqual(88)
+    expect(held.length).toBeLessThan(100)
+  })
+
+  it('tells a difference that is the same in most utterances, which the two intervals alone do not', () => {
+    const first = corpus(0.1, 200)
+    const second = first.map(({ errors, length }, i) => ({ length, errors: errors + (i % 8 === 0 ? 1 : 0) }))
+    const [a, b] = [bootstrapInterval(first), bootstrapInterval(second)]
+    expect(a.high).toBeGreaterThan(b.low) // they overlap
+    const difference = pairedDifference(first, second)
+    expect(difference.difference).toBeCloseTo(25 / 4000, 12)
+    expect(difference).toMatchObject({ distinct: true, higher: 1 })
+    expect(pairedDifference(first, [...first].reverse()).distinct).toBe(false)
+    expect(pairedDifference(first, first)).toMatchObject({ low: 0, high: 0, higher: 0.5, distinct: false })
+  })
+
+  it('is the same every time, and says nothing about nothing', () => {
+    const samples = corpus(0.2, 30)
+    expect(bootstrapInterval(samples)).toEqual(bootstrapInterval(samples))
+    expect(bootstrapInterval([])).toEqual({ low: Number.NaN, high: Number.NaN })
+    expect(() => pairedDifference(samples, samples.slice(1))).toThrow('same utterances: 30 and 29')
+  })
+})
