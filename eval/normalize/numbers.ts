@@ -7,7 +7,8 @@ type NumberWord =
   | { readonly kind: 'sign' | 'currency'; readonly symbol: string }
   | { readonly kind: 'repeat'; readonly times: number }
   | { readonly kind: 'per' | 'percent' }
-  | { readonly kind: 'and' | 'point' }
+  | { readonly kind: 'and' }
+  | { readonly kind: 'point' }
 
 const UNITS =
   'one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen'
@@ -160,18 +161,18 @@ class NumberReader {
   /** Words that belong to a number only when one follows. */
   #readSpecial(
     word: string,
-    meaning: Extract<NumberWord, { kind: 'and' | 'point' } | { kind: 'repeat' }>,
+    meaning: Extract<NumberWord, { kind: 'and' } | { kind: 'point' } | { kind: 'repeat' }>,
     previous: string | undefined,
     next: string | undefined,
   ): boolean {
     const following = next === undefined ? undefined : WORDS.get(next)
+    const digit = digitOf(following)
     if (!isNumeric(next)) this.#say(word)
     else if (meaning.kind === 'and') {
       if (cardinal(previous) !== 'multiplier') this.#say(word)
     } else if (meaning.kind === 'point') {
       if (DECIMALS.has(cardinal(next) ?? '') || !following) this.#number = `${this.#digits()}.`
-    } else if (following?.kind === 'zero' || (following?.kind === 'unit' && following.suffix === '')) {
-      const digit = following.kind === 'zero' ? '0' : `${following.value}`
+    } else if (digit !== undefined) {
       this.#number = this.#digits() + digit.repeat(meaning.times)
       return true
     } else this.#say(word)
@@ -225,6 +226,12 @@ const DECIMALS = new Set(['zero', 'unit', 'ten'])
 function cardinal(word: string | undefined): NumberWord['kind'] | undefined {
   const meaning = word === undefined ? undefined : WORDS.get(word)
   return meaning && 'suffix' in meaning && meaning.suffix !== '' ? undefined : meaning?.kind
+}
+
+/** What "double" repeats: a zero or a number up to nineteen. */
+function digitOf(meaning: NumberWord | undefined): string | undefined {
+  if (meaning?.kind === 'zero') return '0'
+  return meaning?.kind === 'unit' && meaning.suffix === '' ? String(meaning.value) : undefined
 }
 
 function isNumeric(word: string | undefined): boolean {
