@@ -12,12 +12,15 @@ export interface Machine {
   readonly node: string
   readonly onnxruntime: string
   readonly executionProvider: 'cpu'
+  /** of each worker */
   readonly threads: number
+  /** that ran side by side, each with sessions of its own */
+  readonly workers: number
 }
 
 const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
 
-export function describeMachine(threads: number): Machine {
+export function describeMachine(threads: number, workers = 1): Machine {
   const require = createRequire(import.meta.url)
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
@@ -29,6 +32,7 @@ export function describeMachine(threads: number): Machine {
     onnxruntime: (require('onnxruntime-node/package.json') as { version: string }).version,
     executionProvider: 'cpu',
     threads,
+    workers,
   }
 }
 

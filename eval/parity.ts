@@ -1,16 +1,8 @@
 import type { Tensor } from 'onnxruntime-node'
 import { logMel } from './mel.ts'
 import { buildPrompt, type Prompt } from './prompt.ts'
-import {
-  argmax,
-  audioTokens,
-  encode,
-  prefill,
-  type Recognizer,
-  recognize,
-  type Step,
-  step,
-} from './recognizer.ts'
+import { recognize } from './recognize.ts'
+import { argmax, audioTokens, encode, prefill, type Recognizer, type Step, step } from './recognizer.ts'
 import type { Reference, ReferenceArray } from './reference.ts'
 
 /** Largest absolute difference from PyTorch that FP32 may have. */
@@ -80,7 +72,11 @@ export async function compareTokens(
   samples: Float32Array,
   reference: Reference,
 ): Promise<Comparison> {
-  const { tokens } = await recognize(recognizer, samples)
+  const { pieces } = await recognize(recognizer, samples, {
+    maxPieceSeconds: Number.POSITIVE_INFINITY,
+    stopLoops: false, // as model.generate
+  })
+  const tokens = pieces.flatMap((piece) => piece.tokens)
   const wanted = reference.tokens.filter((token) => !recognizer.config.endIds.includes(token))
   return { check: 'greedy tokens', clip: reference.id, worst: differing(tokens, wanted), tolerance: 0 }
 }

@@ -6,7 +6,14 @@ export interface PromptOptions {
   readonly context?: string
   /** Force this language instead of letting the model name one. */
   readonly language?: string
+  /**
+   * `legacy`: the ids that earlier exporters wrote into their prompt, another tokenizer's; here they spell " Current"
+   * and " time" where "system" and "user" belong. To measure what they cost.
+   */
+  readonly prompt?: PromptStyle
 }
+
+export type PromptStyle = 'published' | 'legacy'
 
 export interface Prompt {
   readonly ids: readonly number[]
@@ -59,8 +66,31 @@ export function buildPrompt(tokenizer: Tokenizer, audioTokens: number, options: 
   )
   const forced = options.language ? `language ${languageName(options.language)}${asrText}` : ''
   const after = tokenizer.encode(`${audioEnd}${imEnd}\n${imStart}assistant\n${forced}`)
+  if (options.prompt === 'legacy') useLegacyIds(before, tokenizer)
   const pads = new Array<number>(audioTokens).fill(tokenizer.idOf(audioPad))
   return { ids: [...before, ...pads, ...after], audioOffset: before.length }
+}
+
+/** What earlier exporters have where the published tokenizer has `id`. */
+const LEGACY_IDS = [
+  { id: 8948, word: 'system', legacy: 9125 },
+  { id: 872, word: 'user', legacy: 882 },
+] as const
+
+/** @throws SpeechError when the model has another tokenizer, for which the legacy ids mean nothing */
+function useLegacyIds(ids: number[], tokenizer: Tokenizer): void {
+  const imStart = tokenizer.idOf(SPECIAL_TOKENS.imStart)
+  const turns = ids.flatMap((id, i) => (id === imStart ? [i + 1] : []))
+  for (const [turn, { id, word, legacy }] of LEGACY_IDS.entries()) {
+    const at = turns[turn] ?? -1
+    if (ids[at] !== id) {
+      throw new SpeechError(
+        `The legacy prompt is one of the published tokenizer, where "${word}" is ${id}; here it is ${ids[at]}.`,
+        'Leave --prompt legacy out for this model.',
+      )
+    }
+    ids[at] = legacy
+  }
 }
 
 /**

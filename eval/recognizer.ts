@@ -2,20 +2,11 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
-import { logMel, MEL_BINS, type Mel } from './mel.ts'
-import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
+import { MEL_BINS, type Mel } from './mel.ts'
+import type { Prompt } from './prompt.ts'
 import { type ReleaseConfig, readJson, readReleaseConfig } from './release-config.ts'
 import { SpeechError } from './speech-error.ts'
 import { makeTokenizer, type Tokenizer } from './tokenizer.ts'
-import { parseTranscript, type Transcript } from './transcript.ts'
-
-export const MAX_NEW_TOKENS = 512
-
-export interface RecognizeOptions extends PromptOptions {
-  readonly maxNewTokens?: number
-  /** stops between two tokens by throwing its reason */
-  readonly signal?: AbortSignal
-}
 
 /** One loaded variant of a release directory: three sessions, the embedding table, the tokenizer. */
 export interface Recognizer {
@@ -45,22 +36,6 @@ export interface Step {
   readonly cache: Cache
 }
 
-/** Seconds spent in each part. */
-export interface Timing {
-  readonly mel: number
-  readonly encoder: number
-  readonly prefill: number
-  readonly decode: number
-}
-
-export interface Recognition extends Transcript {
-  readonly raw: string
-  readonly tokens: readonly number[]
-  /** false when the token limit was reached before an end token */
-  readonly finished: boolean
-  readonly timing: Timing
-}
-
 /**
  * Load a release directory. A file of the variant that is missing is replaced by its FP32 one.
  * @throws SpeechError when a file is missing or the runtime refuses it
@@ -88,32 +63,6 @@ export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
   await recognizer.init.release()
   await recognizer.step.release()
   recognizer.embeddings.close()
-}
-
-/**
- * Transcribe one clip greedily.
- * @param samples 16 kHz mono
- */
-export async function recognize(
-  recognizer: Recognizer,
-  samples: Float32Array,
-  options: RecognizeOptions = {},
-): Promise<Recognition> {
-  const clock = [performance.now()]
-  const lap = () => clock.push(performance.now())
-  const mel = logMel(samples)
-  lap()
-  const features = await encode(recognizer, mel)
-  lap()
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features), options)
-  const first = await prefill(recognizer, prompt, features)
-  lap()
-  const { tokens, finished } = await decode(recognizer, prompt, first, options)
-  lap()
-  const raw = recognizer.tokenizer.decode(tokens)
-  const seconds = (i: number) => ((clock[i + 1] ?? 0) - (clock[i] ?? 0)) / 1000
-  const timing = { mel: seconds(0), encoder: seconds(1), prefill: seconds(2), decode: seconds(3) }
-  return { ...parseTranscript(raw, options.language), raw, tokens, finished, timing }
 }
 
 /** mel [1, 128, T] -> audio features [1, N, H] */
@@ -166,26 +115,6 @@ export function argmax(logits: Float32Array): number {
   let best = 0
   for (let i = 1; i < logits.length; i++) if ((logits[i] as number) > (logits[best] as number)) best = i
   return best
-}
-
-/** Greedy tokens after the prefill, the end token left out. */
-async function decode(
-  recognizer: Recognizer,
-  prompt: Prompt,
-  first: Step,
-  { maxNewTokens = MAX_NEW_TOKENS, signal }: RecognizeOptions,
-): Promise<{ tokens: number[]; finished: boolean }> {
-  const tokens: number[] = []
-  let { logits, cache } = first
-  for (;;) {
-    const token = argmax(logits)
-    if (recognizer.config.endIds.includes(token)) return { tokens, finished: true }
-    tokens.push(token)
-    if (tokens.length >= maxNewTokens) return { tokens, finished: false }
-    signal?.throwIfAborted()
-    const position = prompt.ids.length + tokens.length - 1
-    ;({ logits, cache } = await step(recognizer, token, position, cache))
-  }
 }
 
 function split(results: InferenceSession.OnnxValueMapType): Step {

@@ -6,6 +6,8 @@ export interface Transcript {
   readonly text: string
   /** false when `<asr_text>` is missing, so that the whole output counts as text */
   readonly hasMarker: boolean
+  /** the model said `language None`: it heard no speech */
+  readonly saysNone: boolean
 }
 
 /**
@@ -13,13 +15,16 @@ export interface Transcript {
  * @param language the language when it was forced: the marker then stands in the prompt, not in the output
  */
 export function parseTranscript(raw: string, language?: string): Transcript {
-  if (language !== undefined) return { language, text: raw.trim(), hasMarker: true }
+  if (language !== undefined) return { language, text: raw.trim(), hasMarker: true, saysNone: false }
   const at = raw.indexOf(SPECIAL_TOKENS.asrText)
-  if (at < 0) return { language: undefined, text: raw.trim(), hasMarker: false }
-  const named = /^language\s+(\S.*)$/i.exec(raw.slice(0, at).trim())?.[1]
+  const head = (at < 0 ? raw : raw.slice(0, at)).trim()
+  const named = /^language\s+(\S.*)$/i.exec(head)?.[1]
+  const saysNone = named?.toLowerCase() === 'none'
+  if (at < 0) return { language: undefined, text: raw.trim(), hasMarker: false, saysNone }
   return {
-    language: named === undefined || named.toLowerCase() === 'none' ? undefined : named,
+    language: saysNone ? undefined : named,
     text: raw.slice(at + SPECIAL_TOKENS.asrText.length).trim(),
     hasMarker: true,
+    saysNone,
   }
 }

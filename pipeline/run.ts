@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { readSpeechFolder } from '../eval/speech.ts'
+import { readSpeechFolder } from '../eval/dataset/folder.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
 import { layoutOf } from './layout.ts'

@@ -1,26 +1,27 @@
-import { join } from 'node:path'
-import { stringify } from 'csv-stringify/sync'
-import { describeMachine, type Machine } from '../../eval/machine.ts'
-import { type Measured, measure, type Summary, summarize, type Unreadable } from '../../eval/measure.ts'
-import { loadRecognizer, releaseRecognizer } from '../../eval/recognizer.ts'
-import { readSpeechFolder, type Utterance } from '../../eval/speech.ts'
+import { rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { folderDataset } from '../../eval/dataset/folder.ts'
+import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { evaluate } from '../../eval/evaluation.ts'
+import { describeMachine } from '../../eval/machine.ts'
+import { NORMALIZER_NAMES, type NormalizerName } from '../../eval/normalize/normalizers.ts'
+import { reportPage } from '../../eval/report/page.ts'
+import { mainRows, makeReport, type Report } from '../../eval/report/report.ts'
+import { percent, remarks, resultsCsv, textTables } from '../../eval/report/tables.ts'
+import { openResults } from '../../eval/result-file.ts'
+import { modelSystem, type System } from '../../eval/system.ts'
+import { fingerprintFiles } from '../evaluate/fingerprint.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { formatBytes, writeText } from '../files.ts'
-import { VARIANTS, type Variant, variantFiles, variantLabel } from '../layout.ts'
+import { writeText } from '../files.ts'
+import { VARIANTS, variantFiles, variantLabel } from '../layout.ts'
 import { BUNDLED_SPEECH, MAX_INT4_LOSS } from '../models.ts'
 import { sectionFile, writeSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identifyFolder, identifySources, identifyTools } from '../stamp.ts'
 import { folderBytes } from './package.ts'
 
-const NORMALIZER = 'basic'
-
-interface VariantResult {
-  readonly variant: string
-  readonly summary: Summary
-  readonly bytes: number
-  readonly utterances: readonly (Measured | Unreadable)[]
-}
+/** That of the older tables, and fit for any language. */
+const NORMALIZER: NormalizerName = 'basic'
 
 interface Gate {
   readonly gate: string
@@ -42,62 +43,65 @@ export const evaluateStage: Stage = {
       options: { speech, language, context, maxNewTokens, threads },
     }
   },
-  outputs: ({ layout }) => [sectionFile(layout, 'evaluation'), join(layout.model, 'results.csv')],
+  outputs: ({ layout }) => [
+    sectionFile(layout, 'evaluation'),
+    join(layout.model, 'results.csv'),
+    join(layout.model, 'evaluation.html'),
+  ],
   async run(run) {
-    const utterances = await readSpeechFolder(run.options.speech)
-    const results: VariantResult[] = []
-    for (const variant of VARIANTS) results.push(await evaluateVariant(run, variant, utterances))
-    const machine = describeMachine(run.options.threads)
-    const gates = werGates(run, results)
-    await writeResults(run, results, machine, gates)
-    report(run, results, machine)
+    const report = await measure(run)
+    const gates = werGates(run, report)
+    await writeResults(run, report, gates)
+    show(run, report)
     const failed = gates.find(({ pass }) => !pass)
     if (failed) {
       throw new Failure(
         `The WER gate failed: ${failed.gate} is ${percent(failed.found)}, wanted at most ${percent(failed.limit)}.`,
-        'Every transcript is in report.json. Nothing was packaged.',
+        'Every transcript is in evaluation.html. Nothing was packaged.',
         EXIT.gate,
       )
     }
   },
 }
 
-async function evaluateVariant(
-  run: Run,
-  variant: Variant,
-  utterances: readonly Utterance[],
-): Promise<VariantResult> {
-  const { threads, language, context, maxNewTokens } = run.options
-  const recognizer = await loadRecognizer(run.layout.model, { variant, threads })
-  const options = {
-    maxNewTokens,
-    signal: run.signal,
-    ...(language && { language }),
-    ...(context && { context }),
+async function measure(run: Run): Promise<Report> {
+  const folder = join(run.layout.work, 'evaluation')
+  if (run.options.force) await rm(folder, { recursive: true, force: true })
+  const selection = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 0 } as const
+  const dataset = { ...(await folderDataset(run.options.speech, selection)), name: speechName(run) }
+  const systems: System[] = []
+  for (const variant of VARIANTS) systems.push(await systemOf(run, variant))
+  const results = await openResults(join(folder, 'results.jsonl'))
+  const machine = describeMachine(run.options.threads)
+  const counts = { done: 0, total: 0 }
+  for await (const event of evaluate(systems, [dataset], results, { machine, signal: run.signal })) {
+    if (event.event === 'loaded') Object.assign(counts, { done: 0, total: event.missing })
+    if (event.event === 'utterance') counts.done++
+    const what = `WER ${event.system.name}`
+    if (event.event !== 'loading') run.emit({ event: 'progress', what, ...counts, unit: 'utterances' })
   }
-  const results: (Measured | Unreadable)[] = []
-  try {
-    for await (const result of measure(recognizer, utterances, options)) {
-      run.signal.throwIfAborted()
-      results.push(result)
-      const what = `WER ${variantLabel(variant)}`
-      run.emit({
-        event: 'progress',
-        what,
-        done: results.length,
-        total: utterances.length,
-        unit: 'utterances',
-      })
-    }
-  } finally {
-    await releaseRecognizer(recognizer)
-  }
-  const bytes = await folderBytes(run.layout.model, variantFiles(variant))
-  return { variant: variantLabel(variant), summary: summarize(results), bytes, utterances: results }
+  const { name, source, count, of, keys } = dataset
+  const described = { datasets: [{ name, source, count, of, keys, normalizer: NORMALIZER }], systems }
+  const report = makeReport({ ...described, selection: { sample: 'all' } }, results.records, NORMALIZER_NAMES)
+  await writePage(run, report, dataset)
+  return report
 }
 
-function werGates(run: Run, results: readonly VariantResult[]): Gate[] {
-  const [fp32, int4] = results.map(({ summary }) => summary.wer)
+async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<System> {
+  const { threads, language, context, maxNewTokens } = run.options
+  const folder = run.layout.model
+  const files = variantFiles(variant)
+  const paths = files.map((name) => join(folder, name))
+  return modelSystem({
+    ...{ name: variantLabel(variant), folder, variant, threads, workers: 1 },
+    bytes: await folderBytes(folder, files),
+    fingerprint: await fingerprintFiles(paths, run.layout.work),
+    options: { maxNewTokens, ...(language && { language }), ...(context && { context }) },
+  })
+}
+
+function werGates(run: Run, report: Report): Gate[] {
+  const [fp32, int4] = mainRows(report).map(({ wer }) => wer)
   if (fp32 === undefined || int4 === undefined) throw new Failure('A variant was not evaluated.')
   const gate = (name: string, found: number, limit: number) => ({
     gate: name,
@@ -115,48 +119,9 @@ function werGates(run: Run, results: readonly VariantResult[]): Gate[] {
   ]
 }
 
-function columnsOf({ variant, summary, bytes }: VariantResult, machine: Machine) {
-  const { errors, timing, audioSeconds } = summary
-  const share = (seconds: number) => (seconds / audioSeconds).toFixed(4)
-  return {
-    variant,
-    normalizer: NORMALIZER,
-    utterances: summary.utterances,
-    unreadable: summary.unreadable,
-    audio_seconds: audioSeconds.toFixed(1),
-    wer: summary.wer.toFixed(5),
-    words: errors.words,
-    hits: errors.hits,
-    substitutions: errors.substitutions,
-    deletions: errors.deletions,
-    insertions: errors.insertions,
-    rtf: summary.rtf.toFixed(4),
-    rtf_mel: share(timing.mel),
-    rtf_encoder: share(timing.encoder),
-    rtf_prefill: share(timing.prefill),
-    rtf_decode: share(timing.decode),
-    tokens: summary.tokens,
-    empty: summary.empty,
-    without_marker: summary.withoutMarker,
-    unfinished: summary.unfinished,
-    bytes,
-    threads: machine.threads,
-    cpu: machine.cpu,
-    cpu_features: machine.features.join(' '),
-    node: machine.node,
-    onnxruntime: machine.onnxruntime,
-    execution_provider: machine.executionProvider,
-  }
-}
-
-async function writeResults(
-  run: Run,
-  results: readonly VariantResult[],
-  machine: Machine,
-  gates: readonly Gate[],
-) {
-  const rows = results.map((result) => columnsOf(result, machine))
-  await writeText(join(run.layout.model, 'results.csv'), stringify(rows, { header: true }))
+async function writeResults(run: Run, report: Report, gates: readonly Gate[]): Promise<void> {
+  await writeText(join(run.layout.model, 'results.csv'), resultsCsv(report))
+  const scores = report.scores.get(speechName(run))
   await writeSection(run.layout, 'evaluation', {
     verdict: gates.every(({ pass }) => pass) ? 'pass' : 'fail',
     gates,
@@ -165,72 +130,35 @@ async function writeResults(
     normalizer: NORMALIZER,
     language: run.options.language ?? 'detected',
     context: run.options.context ?? '',
-    machine,
-    variants: results,
+    machines: report.machines,
+    differences: report.differences,
+    variants: mainRows(report).map((row) => ({
+      variant: row.system,
+      summary: row,
+      bytes: report.systems.find(({ name }) => name === row.system)?.bytes,
+      utterances: scores?.get(row.system)?.map(({ record, errors }) => ({ ...record, errors })),
+    })),
   })
 }
 
-function report(run: Run, results: readonly VariantResult[], machine: Machine): void {
-  const [first] = results
-  const { summary } = first ?? {}
-  run.emit({
-    event: 'table',
-    title: `WER and RTF on ${speechLabel(run)} (${summary?.utterances} utterances, ${summary?.audioSeconds.toFixed(0)} s, normalizer ${NORMALIZER})`,
-    columns: [
-      'variant',
-      'WER',
-      'words',
-      'hit',
-      'sub',
-      'del',
-      'ins',
-      'RTF',
-      'mel',
-      'encoder',
-      'prefill',
-      'decode',
-      'size',
-    ],
-    rows: results.map((result) => {
-      const row = columnsOf(result, machine)
-      return [
-        ...[row.variant, percent(result.summary.wer), row.words, row.hits, row.substitutions, row.deletions],
-        ...[
-          row.insertions,
-          row.rtf,
-          row.rtf_mel,
-          row.rtf_encoder,
-          row.rtf_prefill,
-          row.rtf_decode,
-          formatBytes(row.bytes),
-        ],
-      ].map(String)
-    }),
-  })
-  const features = machine.features.length > 0 ? ` (${machine.features.join(', ')})` : ''
-  run.emit({
-    event: 'note',
-    text:
-      `RTF = seconds of compute per second of audio, after one warm-up, ${machine.threads} threads, ${machine.cpu}${features}, ` +
-      `onnxruntime ${machine.onnxruntime} ${machine.executionProvider}, Node ${machine.node}`,
-  })
-  for (const { variant, summary: s } of results) {
-    if (s.empty + s.withoutMarker + s.unfinished + s.unreadable === 0) continue
-    run.emit({
-      event: 'note',
-      text: `${variant}: ${s.empty} empty, ${s.withoutMarker} without <asr_text>, ${s.unfinished} cut at the token limit, ${s.unreadable} unreadable`,
-    })
-  }
+async function writePage(run: Run, report: Report, dataset: Dataset): Promise<void> {
+  const page = await reportPage(report, { audioPath: (_, key) => dataset.audioPath(key) })
+  await writeText(join(run.layout.model, 'evaluation.html'), page)
+}
+
+function show(run: Run, report: Report): void {
+  for (const table of textTables(report)) run.emit({ event: 'table', ...table })
+  for (const text of remarks(report)) run.emit({ event: 'note', text })
 }
 
 function isBundled(run: Run): boolean {
   return run.options.speech === BUNDLED_SPEECH
 }
 
-function speechLabel(run: Run): string {
-  return isBundled(run) ? "the project's synthetic held-out speech" : run.options.speech
+function speechName(run: Run): string {
+  return isBundled(run) ? 'held-out' : basename(run.options.speech)
 }
 
-function percent(rate: number): string {
-  return `${(100 * rate).toFixed(2)} %`
+function speechLabel(run: Run): string {
+  return isBundled(run) ? "the project's synthetic held-out speech" : run.options.speech
 }

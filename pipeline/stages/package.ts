@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Summary } from '../../eval/measure.ts'
+import type { Row } from '../../eval/summary.ts'
 import { alias } from '../../graph-tools/alias.ts'
 import { sha256Of, writeArchive } from '../archive.ts'
 import { Failure } from '../failure.ts'
@@ -28,7 +28,7 @@ interface EvaluationSection {
   readonly normalizer: string
   readonly variants: readonly {
     readonly variant: string
-    readonly summary: Summary
+    readonly summary: Row
     readonly bytes: number
   }[]
 }

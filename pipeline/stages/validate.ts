@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadClip, SAMPLE_RATE } from '../../eval/audio.ts'
+import { loadClip, SAMPLE_RATE } from '../../eval/audio/clip.ts'
+import { readSpeechFolder } from '../../eval/dataset/folder.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import {
   type Agreement,
@@ -11,9 +12,9 @@ import {
   measureAgreement,
   passes,
 } from '../../eval/parity.ts'
-import { loadRecognizer, MAX_NEW_TOKENS, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
+import { MAX_NEW_TOKENS } from '../../eval/recognize.ts'
+import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
-import { readSpeechFolder } from '../../eval/speech.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { freshFolder, writeJson } from '../files.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
@@ -74,8 +75,10 @@ export const validateStage: Stage = {
 async function parityClips(): Promise<ParityClip[]> {
   const utterances = await readSpeechFolder(BUNDLED_SPEECH)
   const clips: ParityClip[] = []
-  for (const { id, path } of utterances)
+  for (const { id, path, problem } of utterances) {
+    if (path === undefined) throw new Failure(problem ?? `The recording ${id} is missing.`)
     clips.push({ id, samples: (await loadClip(path)).samples, compares: 'tokens' })
+  }
   const joined = Float32Array.from(clips.flatMap(({ samples }) => [...samples]))
   const cuts = STRADDLING_SECONDS.map((seconds): ParityClip => {
     const samples = joined.slice(0, Math.round(seconds * SAMPLE_RATE))

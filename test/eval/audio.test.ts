@@ -1,11 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadClip } from '../../eval/audio.ts'
-import { decodeFlac } from '../../eval/flac.ts'
-import { resample } from '../../eval/resample.ts'
-import { readSpeechFolder } from '../../eval/speech.ts'
-import { decodeWav } from '../../eval/wav.ts'
+import { loadClip } from '../../eval/audio/clip.ts'
+import { decodeFlac } from '../../eval/audio/flac.ts'
+import { resample } from '../../eval/audio/resample.ts'
+import { decodeWav } from '../../eval/audio/wav.ts'
+import { readSpeechFolder } from '../../eval/dataset/folder.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -78,7 +78,7 @@ describe('decodeFlac', () => {
     const utterances = await readSpeechFolder(BUNDLED_SPEECH)
     const manifest = (await readFile(join(BUNDLED_SPEECH, 'manifest.jsonl'), 'utf8')).trim().split('\n')
     for (const [i, { path }] of utterances.entries()) {
-      const bytes = await readFile(path)
+      const bytes = await readFile(path ?? '')
       const { channels } = await decodeFlac(bytes)
       expect((channels[0]?.length ?? 0) / 16000).toBeCloseTo(JSON.parse(manifest[i] ?? '').seconds, 3)
       const flipped = Buffer.from(bytes)

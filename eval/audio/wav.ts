@@ -1,4 +1,4 @@
-import { SpeechError } from './speech-error.ts'
+import { SpeechError } from '../speech-error.ts'
 
 /** Samples as they are in a file: one array for each channel, full scale is 1. */
 export interface DecodedAudio {
@@ -105,4 +105,25 @@ function sampleReader(view: DataView, format: Format): (at: number) => number {
     default:
       return (at) => view.getInt32(at, true) / 2147483648
   }
+}
+
+/** 16 kHz mono samples as a WAV file of 16-bit PCM. */
+export function encodeWav(samples: Float32Array, sampleRate = 16000): Uint8Array {
+  const out = Buffer.alloc(44 + 2 * samples.length)
+  out.write('RIFF', 0, 'latin1')
+  out.writeUInt32LE(out.length - 8, 4)
+  out.write('WAVEfmt ', 8, 'latin1')
+  out.writeUInt32LE(16, 16)
+  out.writeUInt16LE(PCM, 20)
+  out.writeUInt16LE(1, 22)
+  out.writeUInt32LE(sampleRate, 24)
+  out.writeUInt32LE(2 * sampleRate, 28)
+  out.writeUInt16LE(2, 32)
+  out.writeUInt16LE(16, 34)
+  out.write('data', 36, 'latin1')
+  out.writeUInt32LE(2 * samples.length, 40)
+  samples.forEach((sample, i) => {
+    out.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), 44 + 2 * i)
+  })
+  return out
 }

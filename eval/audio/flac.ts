@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { SpeechError } from './speech-error.ts'
+import { SpeechError } from '../speech-error.ts'
 import type { DecodedAudio } from './wav.ts'
 
 // libFLAC itself; @wasm-audio-decoders/flac finds frames on its own and loses the last one of some files.

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { decodeFlac } from './flac.ts'
+import { SpeechError } from '../speech-error.ts'
+import { decodeAudio } from './decode.ts'
 import { resample } from './resample.ts'
-import { SpeechError } from './speech-error.ts'
-import { type DecodedAudio, decodeWav } from './wav.ts'
+import type { DecodedAudio } from './wav.ts'
 
 /** What the model hears: 16 kHz mono. */
 export const SAMPLE_RATE = 16000
@@ -19,28 +19,17 @@ export interface Clip {
 }
 
 /**
- * Read a WAV or FLAC file (told by its first bytes, not its name), mix to mono, resample to 16 kHz.
+ * Read an audio file of any kind {@link decodeAudio} knows, mix to mono, resample to 16 kHz.
  * @throws SpeechError naming the file when it is missing, empty, too short or not audio
  */
 export async function loadClip(path: string): Promise<Clip> {
   try {
-    return toClip(await decode(await readFile(path)))
+    return toClip(await decodeAudio(await readFile(path)))
   } catch (error) {
     if (error instanceof SpeechError) throw new SpeechError(`${path}: ${error.message}`, error.hint)
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new SpeechError(`${path} does not exist.`)
     throw error
   }
-}
-
-async function decode(bytes: Uint8Array): Promise<DecodedAudio> {
-  const magic = Buffer.from(bytes.subarray(0, 12)).toString('latin1')
-  if (bytes.length === 0) throw new SpeechError('The file is empty (0 bytes).')
-  if (magic.startsWith('fLaC')) return decodeFlac(bytes)
-  if (magic.startsWith('RIFF') && magic.endsWith('WAVE')) return decodeWav(bytes)
-  throw new SpeechError(
-    `The file begins with ${JSON.stringify(magic.slice(0, 4))}, wanted FLAC ("fLaC") or WAV ("RIFF").`,
-    'Convert it: ffmpeg -i IN -ar 16000 -ac 1 OUT.wav',
-  )
 }
 
 function toClip(audio: DecodedAudio): Clip {

@@ -1,0 +1,61 @@
+import { SAMPLE_RATE } from './clip.ts'
+
+/** The longest piece that is transcribed at once unless told otherwise: the model card's examples are shorter. */
+export const MAX_PIECE_SECONDS = 60
+/** How far from even pieces a pause is looked for. */
+const SEARCH = 10 * SAMPLE_RATE
+/** A pause is judged over this long, as between two words. */
+const PAUSE = 0.3 * SAMPLE_RATE
+const HOP = 0.01 * SAMPLE_RATE
+
+/**
+ * Where to split a recording so that no piece is longer than `maxSeconds`: as few pieces as that takes, about even,
+ * each boundary in the middle of the quietest 0.3 s within 10 s of its even place.
+ * @param samples 16 kHz mono
+ * @returns boundaries in samples, ascending, without 0 and the end; none when the recording is short enough
+ */
+export function splitPoints(samples: Float32Array, maxSeconds = MAX_PIECE_SECONDS): number[] {
+  const longest = Math.floor(maxSeconds * SAMPLE_RATE)
+  const points: number[] = []
+  let start = 0
+  for (let left = Math.ceil(samples.length / longest); left > 1; left--) {
+    const even = start + (samples.length - start) / left
+    const low = Math.max(even - SEARCH, samples.length - (left - 1) * longest, start + longest / 2)
+    const high = Math.min(even + SEARCH, start + longest)
+    start = quietest(samples, Math.ceil(low), Math.floor(high))
+    points.push(start)
+  }
+  return points
+}
+
+/** The pieces between split points. */
+export function piecesOf(samples: Float32Array, points: readonly number[]): Float32Array[] {
+  return [0, ...points].map((start, i) => samples.subarray(start, points[i] ?? samples.length))
+}
+
+/** The middle of the window with the least energy, its middle within `low` and `high`; the first of equals. */
+function quietest(samples: Float32Array, low: number, high: number): number {
+  let best = Math.min(low, high)
+  let least = Number.POSITIVE_INFINITY
+  for (let middle = best; middle <= high; middle += HOP) {
+    let energy = 0
+    for (let i = middle - PAUSE / 2; i < middle + PAUSE / 2; i++) energy += (samples[i] ?? 0) ** 2
+    if (energy < least) {
+      least = energy
+      best = middle
+    }
+  }
+  return best
+}
+
+/** Transcripts of pieces as one text: no space between two letters of a script that has none. */
+export function joinTranscripts(texts: readonly string[]): string {
+  const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}。，！？、]/u
+  return texts
+    .map((text) => text.trim())
+    .filter((text) => text !== '')
+    .reduce((joined, text) => {
+      const touches = unspaced.test(joined.at(-1) ?? '') && unspaced.test(text.charAt(0))
+      return joined === '' ? text : joined + (touches ? '' : ' ') + text
+    }, '')
+}

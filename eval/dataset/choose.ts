@@ -1,0 +1,42 @@
+import { seededRandom, shuffled } from '../random.ts'
+import type { Selection } from './utterance.ts'
+
+/** Rows that a seeded sample takes of a row group, so that few groups are fetched and many speakers are heard. */
+const ROWS_OF_GROUP = 20
+
+/**
+ * Choose rows of a dataset that is stored in groups, each of which is fetched whole.
+ * @param groups rows in each group, in order
+ * @returns row numbers over all groups, ascending
+ */
+export function chooseRows(groups: readonly number[], selection: Selection): number[] {
+  const total = groups.reduce((sum, rows) => sum + rows, 0)
+  const count = selection.sample === 'all' ? total : Math.min(selection.count, total)
+  const rows =
+    selection.sample === 'seeded' && count < total
+      ? seededRows(groups, count, selection.seed)
+      : Array.from({ length: count }, (_, row) => row)
+  const { index, of } = selection.shard ?? { index: 1, of: 1 }
+  return rows.slice(Math.floor(((index - 1) * rows.length) / of), Math.floor((index * rows.length) / of))
+}
+
+function seededRows(groups: readonly number[], count: number, seed: number): number[] {
+  const random = seededRandom(seed)
+  const firstRows = groups.map((_, i) => groups.slice(0, i).reduce((sum, rows) => sum + rows, 0))
+  const order = shuffled([...groups.keys()], random)
+  const taken: number[][] = []
+  for (let room = 0; room < count || taken.length < Math.ceil(count / ROWS_OF_GROUP); ) {
+    const group = order[taken.length]
+    if (group === undefined) break
+    const size = groups[group] ?? 0
+    const rows = Array.from({ length: size }, (_, i) => (firstRows[group] ?? 0) + i)
+    taken.push(shuffled(rows, random))
+    room += size
+  }
+  // One of each group in turn, so that all groups give about as many.
+  const longest = Math.max(...taken.map((rows) => rows.length))
+  const inTurn = Array.from({ length: longest }, (_, i) =>
+    taken.flatMap((rows) => rows.slice(i, i + 1)),
+  ).flat()
+  return inTurn.slice(0, count).sort((a, b) => a - b)
+}

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { asyncBufferFromFile } from 'hyparquet/src/node.js'
+import { SpeechError } from '../speech-error.ts'
+import { folderDataset } from './folder.ts'
+import { findHubSplit, type HubOptions } from './hub-split.ts'
+import { parquetDataset } from './parquet-dataset.ts'
+import { type ColumnOptions, openParquet } from './parquet-rows.ts'
+import { remoteFile } from './remote-file.ts'
+import type { Dataset, Selection } from './utterance.ts'
+
+export interface OpenOptions extends HubOptions, ColumnOptions {
+  readonly selection: Selection
+  /** where fetched audio is kept, by repository and revision */
+  readonly cache: string
+}
+
+interface HubSpec {
+  readonly repo: string
+  readonly config: string
+  readonly split: string
+  readonly revision?: string
+}
+
+/** Datasets by a short name, all of them English. */
+const NAMED: Readonly<Record<string, HubSpec>> = {
+  'librispeech-clean': { repo: 'openslr/librispeech_asr', config: 'all', split: 'test.clean' },
+  'librispeech-other': { repo: 'openslr/librispeech_asr', config: 'all', split: 'test.other' },
+  'ami-sdm': { repo: 'edinburghcstr/ami', config: 'sdm', split: 'test' },
+}
+
+export const DATASET_NAMES = Object.keys(NAMED)
+
+/**
+ * Open a dataset: a short name, `hub:owner/name/config/split` with an optional `@revision`, a parquet file, or a folder.
+ * Of datasets on the hub this reads the list of files and the footers, no audio.
+ * @throws SpeechError when there is no such dataset
+ */
+export async function openDataset(text: string, options: OpenOptions): Promise<Dataset> {
+  const named = NAMED[text]
+  if (named) return openHub(text, named, true, options)
+  if (text.startsWith('hub:')) return openHub(text.slice(4), parseHub(text), false, options)
+  if (text.endsWith('.parquet')) return openLocalParquet(text, options)
+  if (/^[\w-]+$/.test(text) && !(await isFolder(text))) {
+    throw new SpeechError(
+      `There is no dataset named ${text}, and no folder.`,
+      `One of ${DATASET_NAMES.join(', ')}, hub:owner/name/config/split, FILE.parquet, or a folder.`,
+    )
+  }
+  return folderDataset(text, options.selection)
+}
+
+function parseHub(text: string): HubSpec {
+  const match = /^hub:([^/@]+\/[^/@]+)\/([^/@]+)\/([^/@]+)(?:@(.+))?$/.exec(text)
+  const [, repo, config, split, revision] = match ?? []
+  if (repo && config && split) return { repo, config, split, ...(revision && { revision }) }
+  throw new SpeechError(
+    `"${text}" names no dataset on the hub, wanted hub:owner/name/config/split.`,
+    'Datasets without configs have one named default.',
+  )
+}
+
+async function openHub(
+  name: string,
+  spec: HubSpec,
+  isEnglish: boolean,
+  options: OpenOptions,
+): Promise<Dataset> {
+  const { repo, config, split, revision } = spec
+  const found = await findHubSplit(repo, config, split, revision, options)
+  const files = await Promise.all(
+    found.files.map(({ path, size, url }) => openParquet(path, remoteFile(url, size, options))),
+  )
+  const cache = join(options.cache, repo.replace('/', '--'), found.revision)
+  const source = {
+    kind: 'hub',
+    repo,
+    config,
+    split,
+    revision: found.revision,
+    ...(found.isPartial && { partial: 1 }),
+  }
+  return parquetDataset(files, { ...options, name, isEnglish, source, cache })
+}
+
+async function openLocalParquet(path: string, options: OpenOptions): Promise<Dataset> {
+  const buffer = await asyncBufferFromFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? new SpeechError(`${path} does not exist.`) : error
+  })
+  const file = await openParquet(basename(path), buffer)
+  const revision = await sha256(path)
+  const source = { kind: 'parquet', file: basename(path), revision }
+  const cache = join(options.cache, 'local', revision)
+  return parquetDataset([file], {
+    ...options,
+    name: basename(path, '.parquet'),
+    isEnglish: false,
+    source,
+    cache,
+  })
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex')
+}
+
+async function isFolder(text: string): Promise<boolean> {
+  return (await stat(resolve(text)).catch(() => undefined))?.isDirectory() ?? false
+}

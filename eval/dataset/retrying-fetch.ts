@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const ATTEMPTS = 6
+const FIRST_WAIT_MS = 500
+const LONGEST_WAIT_MS = 60_000
+const TRANSIENT = new Set([408, 429, 500, 502, 503, 504])
+
+export interface RetryOptions {
+  readonly signal?: AbortSignal
+  /** for tests: how long the first wait is */
+  readonly firstWaitMs?: number
+  /** told before each wait */
+  readonly onRetry?: (reason: string) => void
+}
+
+/** What went wrong on the way, and may go right another time. */
+export class TransientError extends Error {
+  override readonly name = 'TransientError'
+}
+
+/**
+ * Do something over the network, again after transient faults: busy and broken servers, resets, stalls. Waits double,
+ * with jitter, unless the server says how long (`Retry-After`; `t=` of the hub's `RateLimit`).
+ * @throws the last fault after six attempts; anything that is not transient at once
+ */
+export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (tries === ATTEMPTS || !isTransient(error)) throw error
+      const asked = error instanceof BusyError ? error.waitMs : undefined
+      const wait =
+        asked ?? (options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (tries - 1) * (0.75 + Math.random() / 2)
+      options.onRetry?.((error as Error).message)
+      await sleep(Math.min(wait, LONGEST_WAIT_MS), undefined, options.signal && { signal: options.signal })
+    }
+  }
+}
+
+/** `fetch` that throws a {@link TransientError} for answers that are worth asking for again. */
+export async function fetchOnce(url: string | URL, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init)
+  if (!TRANSIENT.has(response.status)) return response
+  await response.body?.cancel()
+  throw new BusyError(
+    `${withoutQuery(url)} answers ${response.status} ${response.statusText}`,
+    askedWait(response),
+  )
+}
+
+/** `fetch` with retries, for libraries that take one. Only for requests that may be sent twice. */
+export function retryingFetch(options: RetryOptions = {}): typeof fetch {
+  return (input, init) => {
+    const url = input instanceof Request ? input.url : input
+    return retrying(
+      () => fetchOnce(url, { ...init, ...(options.signal && { signal: options.signal }) }),
+      options,
+    )
+  }
+}
+
+/** Presigned addresses carry their secret behind the question mark. */
+export function withoutQuery(url: string | URL): string {
+  return String(url).replace(/\?.*/s, '')
+}
+
+class BusyError extends TransientError {
+  readonly waitMs: number | undefined
+
+  constructor(message: string, waitMs: number | undefined) {
+    super(message)
+    this.waitMs = waitMs
+  }
+}
+
+function askedWait({ headers }: Response): number | undefined {
+  const after = headers.get('retry-after') ?? /(?:^|[;,\s])t=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
+  if (after === undefined) return undefined
+  const seconds = /^\d+$/.test(after) ? Number(after) : (Date.parse(after) - Date.now()) / 1000
+  return Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : undefined
+}
+
+/** undici's network faults are `TypeError: fetch failed` with a system error as cause. */
+function isTransient(error: unknown): boolean {
+  return error instanceof TransientError || (error instanceof TypeError && error.cause !== undefined)
+}

@@ -1,0 +1,57 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa, parseCommandString } from 'execa'
+import { loadClip } from './audio/clip.ts'
+import { encodeWav } from './audio/wav.ts'
+import { SpeechError } from './speech-error.ts'
+
+/** Any recognizer with a command line; `{wav}` stands for a 16 kHz mono WAV file, stdout is the transcript. */
+export interface Engine {
+  readonly name: string
+  readonly command: string
+}
+
+export interface EngineHeard {
+  /** of audio */
+  readonly seconds: number
+  readonly text: string
+  /** wall time of the command, its start and loading included, in seconds */
+  readonly compute: number
+}
+
+/** @throws SpeechError unless the text is NAME:COMMAND with {wav} */
+export function parseEngine(text: string): Engine {
+  const at = text.indexOf(':')
+  const [name, command] = [text.slice(0, Math.max(0, at)).trim(), text.slice(at + 1).trim()]
+  if (name !== '' && command.includes('{wav}')) return { name, command }
+  throw new SpeechError(
+    `--engine "${text}" is not NAME:COMMAND with {wav} in the command.`,
+    'For example --engine "whisper.cpp:whisper-cli -nt -np -f {wav}"',
+  )
+}
+
+/**
+ * Transcribe a clip by running the command.
+ * @throws SpeechError when the clip cannot be read or the command fails; the clip then counts as not transcribed
+ */
+export async function runEngine(engine: Engine, path: string, signal: AbortSignal): Promise<EngineHeard> {
+  const { samples, seconds } = await loadClip(path)
+  const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-engine-'))
+  try {
+    const wav = join(folder, 'clip.wav')
+    await writeFile(wav, encodeWav(samples))
+    const [file = '', ...args] = parseCommandString(engine.command).map((part) =>
+      part.replaceAll('{wav}', wav),
+    )
+    const started = performance.now()
+    const run = await execa(file, args, { reject: false, stdin: 'ignore', cancelSignal: signal })
+    const compute = (performance.now() - started) / 1000
+    signal.throwIfAborted()
+    if (run.exitCode === 0) return { seconds, compute, text: run.stdout.replace(/\s+/g, ' ').trim() }
+    const said = run.stderr?.trim().split('\n').at(-1) || run.shortMessage
+    throw new SpeechError(`${engine.name} failed (exit code ${run.exitCode ?? 'none'}): ${said}`)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}

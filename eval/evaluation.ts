@@ -1,0 +1,135 @@
+import type { Dataset, Utterance } from './dataset/utterance.ts'
+import type { Machine } from './machine.ts'
+import type { SystemRecord, UtteranceRecord } from './record.ts'
+import type { ResultFile } from './result-file.ts'
+import { SpeechError } from './speech-error.ts'
+import { type System, settingOf, type Transcriber } from './system.ts'
+
+export type EvaluationEvent =
+  | { readonly event: 'loading'; readonly system: System }
+  | {
+      readonly event: 'loaded'
+      readonly system: System
+      /** utterances to do, and done before */
+      readonly missing: number
+    }
+  | { readonly event: 'utterance'; readonly system: System; readonly record: UtteranceRecord }
+
+export interface EvaluationOptions {
+  readonly machine: Machine
+  readonly signal: AbortSignal
+}
+
+/**
+ * Let every system transcribe every dataset, one system in memory at a time. Each result is in the file before it is
+ * yielded; what the file holds already is not done again.
+ * @throws SpeechError for what is wrong with a system or dataset; clips that cannot be read become records
+ */
+export async function* evaluate(
+  systems: readonly System[],
+  datasets: readonly Dataset[],
+  results: ResultFile,
+  { machine, signal }: EvaluationOptions,
+): AsyncGenerator<EvaluationEvent> {
+  const id = settingOf(machine)
+  if (!results.records.some((record) => record.kind === 'machine' && record.id === id)) {
+    await results.add({ kind: 'machine', id, machine })
+  }
+  for (const system of systems) {
+    const done = doneKeys(system, results)
+    const missing = datasets.filter((dataset) => countDone(dataset, done) < dataset.count)
+    if (missing.length === 0) continue
+    yield { event: 'loading', system }
+    const transcriber = await system.start()
+    try {
+      const left = missing.reduce((sum, dataset) => sum + dataset.count - countDone(dataset, done), 0)
+      yield { event: 'loaded', system, missing: left }
+      for (const dataset of missing) {
+        const wanted = dataset.utterances((key) => !done.has(`${dataset.name} ${key}`), signal)
+        const common = { kind: 'utterance', dataset: dataset.name, system: system.name } as const
+        const transcribe = async (utterance: Utterance): Promise<UtteranceRecord> => ({
+          ...common,
+          ...{ setting: system.setting, machine: id },
+          ...(await transcribeOne(transcriber, utterance, signal)),
+        })
+        for await (const record of inParallel(wanted, transcriber.size, transcribe)) {
+          await results.add(record)
+          yield { event: 'utterance', system, record }
+        }
+      }
+      await results.add(systemRecord(system, transcriber, id))
+    } finally {
+      await transcriber.close()
+    }
+  }
+}
+
+/** Dataset and key of what needs not be done; commands that failed are tried again. */
+function doneKeys(system: System, { records }: ResultFile): Set<string> {
+  const done = new Set<string>()
+  for (const record of records) {
+    if (record.kind !== 'utterance' || record.setting !== system.setting) continue
+    if (system.kind === 'engine' && record.problem !== undefined) continue
+    done.add(`${record.dataset} ${record.key}`)
+  }
+  return done
+}
+
+function countDone(dataset: Dataset, done: ReadonlySet<string>): number {
+  return dataset.keys.reduce((sum, key) => sum + (done.has(`${dataset.name} ${key}`) ? 1 : 0), 0)
+}
+
+async function transcribeOne(transcriber: Transcriber, utterance: Utterance, signal: AbortSignal) {
+  const { id, row, key, speaker, text: reference, path, problem } = utterance
+  const known = { id, row, key, ...(speaker !== undefined && { speaker }), reference }
+  const failed = (message: string) => ({
+    ...known,
+    seconds: 0,
+    text: '',
+    compute: 0,
+    pieces: [],
+    problem: message,
+  })
+  if (path === undefined) return failed(problem ?? 'The dataset holds no audio.')
+  try {
+    return { ...known, ...(await transcriber.transcribe(path, signal)) }
+  } catch (error) {
+    if (error instanceof SpeechError) return failed(error.message.replace(`${path}: `, ''))
+    throw error
+  }
+}
+
+function systemRecord(
+  system: System,
+  { loadSeconds, peakMemory }: Transcriber,
+  machine: string,
+): SystemRecord {
+  const { name, setting, settings } = system
+  return {
+    kind: 'system',
+    ...{ system: name, setting, machine, settings },
+    ...(loadSeconds !== undefined && { loadSeconds }),
+    ...(peakMemory && { peakMemory: peakMemory() }),
+  }
+}
+
+/** Results of `work` in the order in which they come, at most `size` under way. */
+async function* inParallel<T, R>(
+  items: AsyncIterable<T>,
+  size: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const underWay = new Set<Promise<{ readonly self: unknown; readonly result: R }>>()
+  const next = async () => {
+    const { self, result } = await Promise.race(underWay)
+    underWay.delete(self as Promise<{ self: unknown; result: R }>)
+    return result
+  }
+  for await (const item of items) {
+    const job: Promise<{ self: unknown; result: R }> = work(item).then((result) => ({ self: job, result }))
+    job.catch(() => undefined) // reported when it is awaited
+    underWay.add(job)
+    if (underWay.size >= size) yield await next()
+  }
+  while (underWay.size > 0) yield await next()
+}

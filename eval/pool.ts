@@ -1,0 +1,127 @@
+import { Worker } from 'node:worker_threads'
+import { peakMemory, resetPeakMemory } from './memory.ts'
+import type { Recognition, RecognizeOptions } from './recognize.ts'
+import { SpeechError } from './speech-error.ts'
+
+/** What a worker thread is started with. */
+export interface WorkerSetup {
+  readonly folder: string
+  readonly variant: string
+  readonly threads: number
+  readonly options: Omit<RecognizeOptions, 'signal'>
+}
+
+export interface WorkerJob {
+  readonly id: number
+  readonly path: string
+}
+
+interface WorkerProblem {
+  readonly message: string
+  readonly hint: string
+  /** a SpeechError: wrong with the input, not with the program */
+  readonly isSpeech: boolean
+  readonly stack: string
+}
+
+export type WorkerReply =
+  | { readonly type: 'loaded'; readonly seconds: number }
+  | ({ readonly type: 'unusable' } & WorkerProblem)
+  | { readonly type: 'heard'; readonly id: number; readonly heard: Heard }
+  | ({ readonly type: 'failed'; readonly id: number } & WorkerProblem)
+
+export interface Heard {
+  /** of audio */
+  readonly seconds: number
+  readonly recognition: Recognition
+}
+
+/** Worker threads, each with one variant's sessions; the calling thread stays free. */
+export interface Pool {
+  readonly size: number
+  /** until all had loaded */
+  readonly loadSeconds: number
+  /** @throws SpeechError when the clip cannot be read */
+  transcribe(path: string): Promise<Heard>
+  /** of the process since the pool was started, in bytes */
+  peakMemory(): number
+  close(): Promise<void>
+}
+
+interface Seat {
+  readonly worker: Worker
+  current: { readonly resolve: (heard: Heard) => void; readonly reject: (error: unknown) => void } | undefined
+}
+
+/**
+ * Start `size` workers and load a variant in each.
+ * @throws SpeechError when the release cannot be loaded
+ */
+export async function startPool(setup: WorkerSetup, size: number): Promise<Pool> {
+  resetPeakMemory()
+  const started = performance.now()
+  const starting = Array.from({ length: size }, () => startSeat(setup))
+  const settled = await Promise.allSettled(starting)
+  const seats = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const close = async () => {
+    await Promise.all(seats.map(({ worker }) => worker.terminate()))
+  }
+  const failed = settled.find((result) => result.status === 'rejected')
+  if (failed) {
+    await close()
+    throw failed.reason
+  }
+  const loadSeconds = (performance.now() - started) / 1000
+  return { size, loadSeconds, transcribe: queueFor(seats), peakMemory, close }
+}
+
+function startSeat(workerData: WorkerSetup): Promise<Seat> {
+  const worker = new Worker(new URL('./worker-start.js', import.meta.url), { workerData, execArgv: [] })
+  const seat: Seat = { worker, current: undefined }
+  return new Promise((resolve, reject) => {
+    worker.on('message', (message: WorkerReply) => {
+      if (message.type === 'loaded') resolve(seat)
+      else if (message.type === 'unusable') reject(problemOf(message))
+      else if (message.type === 'heard') seat.current?.resolve(message.heard)
+      else seat.current?.reject(problemOf(message))
+    })
+    worker.on('error', (error) => {
+      reject(error)
+      seat.current?.reject(error)
+    })
+    worker.on('exit', (code) => {
+      const error = new SpeechError(
+        `A worker thread ended (code ${code}).`,
+        'Memory may be short: try fewer --workers.',
+      )
+      reject(error)
+      seat.current?.reject(error)
+    })
+  })
+}
+
+/** Jobs wait for a free worker. */
+function queueFor(seats: readonly Seat[]): Pool['transcribe'] {
+  const free = [...seats]
+  const waiting: ((seat: Seat) => void)[] = []
+  let jobs = 0
+  return async (path) => {
+    const seat = free.pop() ?? (await new Promise<Seat>((resolve) => waiting.push(resolve)))
+    try {
+      return await new Promise<Heard>((resolve, reject) => {
+        seat.current = { resolve, reject }
+        seat.worker.postMessage({ id: jobs++, path } satisfies WorkerJob)
+      })
+    } finally {
+      seat.current = undefined
+      const next = waiting.shift()
+      if (next) next(seat)
+      else free.push(seat)
+    }
+  }
+}
+
+function problemOf({ message, hint, isSpeech, stack }: WorkerProblem): Error {
+  if (isSpeech) return new SpeechError(message, hint)
+  return Object.assign(new Error(message), { stack })
+}

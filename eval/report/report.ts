@@ -1,0 +1,139 @@
+import type { Dataset } from '../dataset/utterance.ts'
+import type { Machine } from '../machine.ts'
+import type { NormalizerName } from '../normalize/normalizers.ts'
+import type { ResultRecord, SystemRecord, UtteranceRecord } from '../record.ts'
+import type { Score } from '../score.ts'
+import { compareScores, type PairedRow, type Row, scoreAll, summarize } from '../summary.ts'
+import type { System } from '../system.ts'
+
+/** A dataset as a report needs it. */
+export interface DatasetDescription extends Pick<Dataset, 'name' | 'source' | 'count' | 'of' | 'keys'> {
+  /** which of the normalizers the tables show; the files hold all */
+  readonly normalizer: NormalizerName
+}
+
+export type SystemDescription = Pick<System, 'name' | 'kind' | 'settings' | 'setting' | 'bytes'>
+
+/** What was asked for: run.json. With the records it makes the report. */
+export interface RunDescription {
+  readonly datasets: readonly DatasetDescription[]
+  readonly systems: readonly SystemDescription[]
+  readonly selection: Readonly<Record<string, string | number>>
+  /** part `index` (from 1) of `of` */
+  readonly shard?: { readonly index: number; readonly of: number }
+}
+
+/** A machine with what it measured. */
+export interface MachineUse {
+  readonly id: string
+  readonly machine: Machine
+  readonly utterances: number
+}
+
+export interface SystemFigures extends SystemDescription {
+  readonly loadSeconds?: number
+  readonly peakMemory?: number
+}
+
+/** Everything that was found. */
+export interface Report {
+  readonly run: RunDescription
+  readonly systems: readonly SystemFigures[]
+  readonly machines: readonly MachineUse[]
+  /** for each dataset, system and normalizer */
+  readonly rows: readonly Row[]
+  readonly differences: readonly PairedRow[]
+  /** of the dataset's own normalizer, by dataset, then by system */
+  readonly scores: ReadonlyMap<string, ReadonlyMap<string, readonly Score[]>>
+  /** utterances that a system has not transcribed yet */
+  readonly missing: number
+}
+
+/** Put the records of a run together. The same records make the same report, whatever order they came in. */
+export function makeReport(
+  run: RunDescription,
+  records: readonly ResultRecord[],
+  normalizers: readonly NormalizerName[],
+): Report {
+  const rows: Row[] = []
+  const differences: PairedRow[] = []
+  const scores = new Map<string, ReadonlyMap<string, readonly Score[]>>()
+  let missing = 0
+  for (const dataset of run.datasets) {
+    const bySystem = new Map(run.systems.map((system) => [system, latest(records, dataset, system)]))
+    for (const found of bySystem.values()) missing += dataset.keys.length - found.length
+    for (const normalizer of normalizers) {
+      const scored = new Map([...bySystem].map(([{ name }, found]) => [name, scoreAll(found, normalizer)]))
+      const names = { dataset: dataset.name, normalizer }
+      for (const [system, list] of scored) rows.push(summarize({ ...names, system }, list))
+      for (const [first, second] of pairsOf([...scored.keys()])) {
+        const sides = [scored.get(first) ?? [], scored.get(second) ?? []] as const
+        if (sides.every((side) => side.length > 0)) {
+          differences.push(compareScores({ ...names, first, second }, ...sides))
+        }
+      }
+      if (normalizer === dataset.normalizer) scores.set(dataset.name, scored)
+    }
+  }
+  return {
+    ...{ run, rows, differences, scores, missing },
+    systems: run.systems.map((system) => ({ ...system, ...figuresOf(system, records) })),
+    machines: machinesOf(run, records),
+  }
+}
+
+/** The rows that tables show: each dataset with its own normalizer. */
+export function mainRows(report: Report): readonly Row[] {
+  const wanted = new Map(report.run.datasets.map(({ name, normalizer }) => [name, normalizer]))
+  return report.rows.filter(({ dataset, normalizer }) => wanted.get(dataset) === normalizer)
+}
+
+export function mainDifferences(report: Report): readonly PairedRow[] {
+  const wanted = new Map(report.run.datasets.map(({ name, normalizer }) => [name, normalizer]))
+  return report.differences.filter(({ dataset, normalizer }) => wanted.get(dataset) === normalizer)
+}
+
+/** One record for each utterance: the last, when it was done again. */
+function latest(
+  records: readonly ResultRecord[],
+  { name, keys }: DatasetDescription,
+  { setting }: SystemDescription,
+): UtteranceRecord[] {
+  const wanted = new Set(keys)
+  const byKey = new Map<string, UtteranceRecord>()
+  for (const record of records) {
+    if (record.kind !== 'utterance' || record.dataset !== name || record.setting !== setting) continue
+    if (wanted.has(record.key)) byKey.set(record.key, record)
+  }
+  return [...byKey.values()]
+}
+
+/** The slowest loading and the highest memory of all parts. */
+function figuresOf({ setting }: SystemDescription, records: readonly ResultRecord[]) {
+  const found = records.filter(
+    (record): record is SystemRecord => record.kind === 'system' && record.setting === setting,
+  )
+  const highest = (part: 'loadSeconds' | 'peakMemory') => {
+    const values = found.flatMap((record) => record[part] ?? [])
+    return values.length > 0 ? { [part]: Math.max(...values) } : {}
+  }
+  return { ...highest('loadSeconds'), ...highest('peakMemory') }
+}
+
+function machinesOf({ systems }: RunDescription, records: readonly ResultRecord[]): MachineUse[] {
+  const settings = new Set(systems.map(({ setting }) => setting))
+  const uses = new Map<string, number>()
+  for (const record of records) {
+    if (record.kind !== 'utterance' || !settings.has(record.setting)) continue
+    uses.set(record.machine, (uses.get(record.machine) ?? 0) + 1)
+  }
+  const machines = new Map(records.flatMap((r) => (r.kind === 'machine' ? [[r.id, r.machine] as const] : [])))
+  return [...machines]
+    .map(([id, machine]) => ({ id, machine, utterances: uses.get(id) ?? 0 }))
+    .filter(({ utterances }) => utterances > 0)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function pairsOf(names: readonly string[]): [string, string][] {
+  return names.flatMap((first, i) => names.slice(i + 1).map((second): [string, string] => [first, second]))
+}

@@ -1,0 +1,163 @@
+import { bootstrapInterval, type Difference, type Interval, pairedDifference, quantile } from './bootstrap.ts'
+import type { NormalizerName } from './normalize/normalizers.ts'
+import type { Timing } from './recognize.ts'
+import type { UtteranceRecord } from './record.ts'
+import { type Score, scoreUtterance } from './score.ts'
+import { addErrors, NO_ERRORS, totalErrors, type WordErrors, wordErrorRate } from './wer.ts'
+
+/** Seconds below which half, nine tenths and 99 of 100 utterances are. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+}
+
+/** Outputs that failed in a way that WER does not name; an utterance may be in several. */
+export interface Failures {
+  /** could not be read or transcribed: all words count as deleted */
+  readonly problems: number
+  readonly empty: number
+  /** the model said `language None` */
+  readonly saysNone: number
+  /** without `<asr_text>` */
+  readonly withoutMarker: number
+  /** loops that the guard stopped */
+  readonly loops: number
+  /** ended by the token limit */
+  readonly limited: number
+}
+
+/** What one system did on one dataset, by one normalizer. */
+export interface Row {
+  readonly dataset: string
+  readonly system: string
+  readonly normalizer: NormalizerName
+  readonly utterances: number
+  readonly errors: WordErrors
+  readonly wer: number
+  readonly werInterval: Interval
+  readonly characters: number
+  readonly cer: number
+  readonly cerInterval: Interval
+  readonly failures: Failures
+  readonly speed: Speed
+}
+
+/** Times are seconds; of utterances that were transcribed. */
+export interface Speed {
+  readonly audioSeconds: number
+  readonly compute: number
+  /** compute / audio, and audio / compute */
+  readonly rtf: number
+  readonly rtfx: number
+  /** undefined for engines */
+  readonly timing?: Timing
+  readonly tokens: number
+  /** of decoding after the prefill */
+  readonly tokensPerSecond: number
+  readonly firstToken?: Percentiles
+  /** compute of a whole utterance */
+  readonly latency: Percentiles
+}
+
+export interface PairedRow extends Difference {
+  readonly dataset: string
+  readonly normalizer: NormalizerName
+  readonly first: string
+  readonly second: string
+  /** on utterances that both have */
+  readonly utterances: number
+}
+
+/** Scores of the records in the order of the dataset. */
+export function scoreAll(records: readonly UtteranceRecord[], normalizer: NormalizerName): Score[] {
+  return records
+    .map((record) => scoreUtterance(record, normalizer))
+    .sort((a, b) => a.record.row - b.record.row)
+}
+
+/** Corpus figures of one system on one dataset. */
+export function summarize(
+  names: { readonly dataset: string; readonly system: string; readonly normalizer: NormalizerName },
+  scores: readonly Score[],
+): Row {
+  const errors = scores.reduce((sum, score) => addErrors(sum, score.errors), NO_ERRORS)
+  const characters = scores.reduce((sum, score) => sum + score.characters, 0)
+  const characterErrors = scores.reduce((sum, score) => sum + score.characterErrors, 0)
+  return {
+    ...names,
+    utterances: scores.length,
+    ...{ errors, wer: wordErrorRate(errors), werInterval: bootstrapInterval(scores.map(wordSample)) },
+    ...{ characters, cer: characterErrors / characters },
+    cerInterval: bootstrapInterval(
+      scores.map((score) => ({ errors: score.characterErrors, length: score.characters })),
+    ),
+    failures: countFailures(scores.map(({ record }) => record)),
+    speed: measureSpeed(scores.map(({ record }) => record).filter(({ problem }) => problem === undefined)),
+  }
+}
+
+/** Whether two systems differ on the utterances that both transcribed. */
+export function compareScores(
+  names: Pick<PairedRow, 'dataset' | 'normalizer' | 'first' | 'second'>,
+  first: readonly Score[],
+  second: readonly Score[],
+): PairedRow {
+  const others = new Map(second.map((score) => [score.record.key, score]))
+  const pairs = first.flatMap((score) => {
+    const other = others.get(score.record.key)
+    return other ? [[wordSample(score), wordSample(other)] as const] : []
+  })
+  const difference = pairedDifference(
+    pairs.map(([a]) => a),
+    pairs.map(([, b]) => b),
+  )
+  return { ...names, utterances: pairs.length, ...difference }
+}
+
+function wordSample({ errors }: Score) {
+  return { errors: totalErrors(errors), length: errors.words }
+}
+
+function countFailures(records: readonly UtteranceRecord[]): Failures {
+  const count = (is: (record: UtteranceRecord) => boolean) => records.filter(is).length
+  const ofModels = records.filter(({ pieces }) => pieces.length > 0)
+  const pieces = (is: (piece: UtteranceRecord['pieces'][number]) => boolean) =>
+    ofModels.filter((record) => record.pieces.some(is)).length
+  return {
+    problems: count(({ problem }) => problem !== undefined),
+    empty: count(({ problem, text }) => problem === undefined && text === ''),
+    saysNone: pieces(({ saysNone }) => saysNone),
+    withoutMarker: pieces(({ hasMarker }) => !hasMarker),
+    loops: pieces(({ ending }) => ending === 'loop'),
+    limited: pieces(({ ending }) => ending === 'limit'),
+  }
+}
+
+function measureSpeed(records: readonly UtteranceRecord[]): Speed {
+  const sum = (of: (record: UtteranceRecord) => number) =>
+    records.reduce((total, record) => total + of(record), 0)
+  const [audioSeconds, compute] = [sum(({ seconds }) => seconds), sum((record) => record.compute)]
+  const tokens = sum(({ pieces }) => pieces.reduce((total, piece) => total + piece.tokens, 0))
+  const part = (name: keyof Timing) =>
+    sum(({ pieces }) => pieces.reduce((total, { timing }) => total + timing[name], 0))
+  const timing = {
+    mel: part('mel'),
+    encoder: part('encoder'),
+    prefill: part('prefill'),
+    decode: part('decode'),
+  }
+  const firstTokens = records.flatMap(({ pieces }) => pieces.slice(0, 1).map((piece) => piece.firstToken))
+  const isModel = firstTokens.length > 0
+  return {
+    ...{ audioSeconds, compute, rtf: compute / audioSeconds, rtfx: audioSeconds / compute },
+    ...(isModel && { timing, firstToken: percentiles(firstTokens) }),
+    ...{ tokens, tokensPerSecond: tokens / timing.decode },
+    latency: percentiles(records.map((record) => record.compute)),
+  }
+}
+
+function percentiles(values: readonly number[]): Percentiles {
+  const sorted = [...values].sort((a, b) => a - b)
+  return { p50: quantile(sorted, 0.5), p90: quantile(sorted, 0.9), p99: quantile(sorted, 0.99) }
+}

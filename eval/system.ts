@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { type Engine, runEngine } from './engine.ts'
+import { startPool } from './pool.ts'
+import type { Recognition, RecognizeOptions } from './recognize.ts'
+import type { PieceRecord } from './record.ts'
+
+/** One utterance as a system heard it. */
+export interface Transcription {
+  /** of audio */
+  readonly seconds: number
+  readonly text: string
+  readonly language?: string
+  /** seconds of compute */
+  readonly compute: number
+  readonly pieces: readonly PieceRecord[]
+}
+
+/** A system made ready. */
+export interface Transcriber {
+  /** how many utterances at once */
+  readonly size: number
+  readonly loadSeconds?: number
+  /** @throws SpeechError when this utterance cannot be transcribed */
+  transcribe(path: string, signal: AbortSignal): Promise<Transcription>
+  /** bytes since it was started */
+  peakMemory?(): number
+  close(): Promise<void>
+}
+
+/** Something that transcribes: a variant of a release, or another engine for comparison. */
+export interface System {
+  readonly name: string
+  readonly kind: 'model' | 'engine'
+  /** everything that decides about text and speed, the machine aside */
+  readonly settings: Readonly<Record<string, unknown>>
+  /** of `settings`; results of another setting are not reused */
+  readonly setting: string
+  /** size of the files that the variant needs, in bytes */
+  readonly bytes?: number
+  start(): Promise<Transcriber>
+}
+
+export interface ModelOptions {
+  readonly name: string
+  readonly folder: string
+  /** '' for FP32 */
+  readonly variant: string
+  readonly bytes: number
+  /** identifies the variant's files by content */
+  readonly fingerprint: string
+  readonly threads: number
+  readonly workers: number
+  readonly options: Omit<RecognizeOptions, 'signal'>
+}
+
+/** What decides about the text: a change of these makes other results. */
+const SOURCES = [
+  ...['recognize.ts', 'recognizer.ts', 'prompt.ts', 'mel.ts', 'fft.ts', 'repetition.ts', 'transcript.ts'],
+  ...['tokenizer.ts', 'embeddings.ts', 'release-config.ts'],
+  ...['audio/clip.ts', 'audio/decode.ts', 'audio/wav.ts', 'audio/flac.ts', 'audio/compressed.ts'],
+  ...['audio/resample.ts', 'audio/pieces.ts'],
+]
+
+/** A variant of a release directory, in worker threads of its own. */
+export async function modelSystem(model: ModelOptions): Promise<System> {
+  const { name, folder, variant, bytes, fingerprint, threads, workers, options } = model
+  const settings = {
+    ...{ variant: variant || 'FP32', fingerprint, threads, workers, provider: 'cpu', ...options },
+    ...{ onnxruntime: onnxruntimeVersion(), decoder: await identifyDecoder() },
+  }
+  const start = async (): Promise<Transcriber> => {
+    const pool = await startPool({ folder, variant, threads, options }, workers)
+    return {
+      ...pool,
+      async transcribe(path, signal) {
+        const { seconds, recognition } = await unlessAborted(pool.transcribe(path), signal)
+        return { seconds, ...flatten(recognition) }
+      },
+    }
+  }
+  return { name, kind: 'model', bytes, settings, setting: settingOf(settings), start }
+}
+
+/** A worker cannot be interrupted while onnxruntime runs: what it is doing is left to be thrown away. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  signal.throwIfAborted()
+  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
+}
+
+/** A command line; `workers` of them at once. */
+export function engineSystem(engine: Engine, workers: number): System {
+  const settings = { command: engine.command, workers }
+  const start = async (): Promise<Transcriber> => ({
+    size: workers,
+    transcribe: async (path, signal) => ({ ...(await runEngine(engine, path, signal)), pieces: [] }),
+    close: async () => {},
+  })
+  return { name: engine.name, kind: 'engine', settings, setting: settingOf(settings), start }
+}
+
+function flatten({ text, language, pieces }: Recognition): Omit<Transcription, 'seconds'> {
+  const compute = pieces.reduce(
+    (sum, { timing }) => sum + timing.mel + timing.encoder + timing.prefill + timing.decode,
+    0,
+  )
+  const records = pieces.map(({ tokens, text: _, ...rest }) => ({ ...rest, tokens: tokens.length }))
+  return { text, compute, pieces: records, ...(language !== undefined && { language }) }
+}
+
+/** Sixteen hexadecimal digits that stand for an object's JSON. */
+export function settingOf(settings: object): string {
+  return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16)
+}
+
+async function identifyDecoder(): Promise<string> {
+  const hash = createHash('sha256')
+  for (const name of SOURCES) hash.update(await readFile(new URL(name, import.meta.url)))
+  return hash.digest('hex').slice(0, 16)
+}
+
+function onnxruntimeVersion(): string {
+  const require = createRequire(import.meta.url)
+  return (require('onnxruntime-node/package.json') as { version: string }).version
+}

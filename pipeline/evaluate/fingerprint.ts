@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { locationsOf } from '../../graph-tools/folder.ts'
+import { openModel } from '../../graph-tools/model.ts'
+import { Failure } from '../failure.ts'
+import { exists, writeJson } from '../files.ts'
+import { DECODERS, EMBEDDINGS, JSON_FILES } from '../layout.ts'
+
+/** Hashes that are known, by path; a changed file has another size, time or inode. */
+type Known = Record<string, { readonly identity: string; readonly hash: string }>
+
+/** The files that a reader loads for one variant. */
+export interface VariantFiles {
+  readonly paths: readonly string[]
+  readonly bytes: number
+}
+
+/**
+ * What a variant consists of, whatever its layout: its graphs, or FP32 ones in their place, and their data files.
+ * @param variant '' for FP32
+ * @throws Failure when no graph of the variant is there
+ */
+export async function variantFilesOf(folder: string, variant: string): Promise<VariantFiles> {
+  const graphs: string[] = []
+  for (const graph of ['encoder', ...DECODERS]) {
+    const candidates = [...(variant === '' ? [] : [`${graph}.${variant}.onnx`]), `${graph}.onnx`]
+    for (const name of candidates) {
+      if (!(await exists(join(folder, name)))) continue
+      graphs.push(name)
+      break
+    }
+  }
+  const own = graphs.filter((name) => variant === '' || name.includes(`.${variant}.`))
+  if (own.length === 0) {
+    throw new Failure(
+      `${folder} holds no graph of the variant ${variant || 'FP32'}.`,
+      'Give NAME:FOLDER or NAME:FOLDER:VARIANT of a release directory; the pipeline makes one.',
+    )
+  }
+  const data = graphs.flatMap((name) => locationsOf(openModel(join(folder, name))))
+  const names = [...new Set([...graphs, ...data, EMBEDDINGS, ...JSON_FILES])]
+  const paths: string[] = []
+  let bytes = 0
+  for (const path of names.map((name) => join(folder, name))) {
+    const info = await stat(path).catch(() => undefined)
+    if (!info) continue
+    paths.push(path)
+    bytes += info.size
+  }
+  return { paths, bytes }
+}
+
+/**
+ * A hash of files by name and content. Reading gigabytes takes seconds, so hashes are kept in `cache` for files that
+ * have not changed.
+ */
+export async function fingerprintFiles(paths: readonly string[], cache: string): Promise<string> {
+  const index = join(cache, 'fingerprints.json')
+  const known: Known = await readFile(index, 'utf8').then(JSON.parse, () => ({}))
+  const all = createHash('sha256')
+  let isNew = false
+  for (const path of paths.map((path) => resolve(path))) {
+    const { size, mtimeMs, ino } = await stat(path)
+    const identity = `${size} ${mtimeMs} ${ino}`
+    if (known[path]?.identity !== identity) {
+      known[path] = { identity, hash: await hashFile(path) }
+      isNew = true
+    }
+    all.update(`${basename(path)} ${known[path]?.hash}\n`)
+  }
+  if (isNew) await writeJson(index, known)
+  return all.digest('hex').slice(0, 16)
+}
+
+/** BLAKE2: several times faster than SHA-256 on processors without SHA instructions. */
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('blake2b512')
+  await pipeline(createReadStream(path, { highWaterMark: 4 << 20 }), hash)
+  return hash.digest('hex').slice(0, 32)
+}

@@ -1,0 +1,38 @@
+import type { Selection } from '../../eval/dataset/utterance.ts'
+import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
+import type { PromptStyle } from '../../eval/prompt.ts'
+
+/** Which release directory and variant, under which name. */
+export interface ModelSpec {
+  readonly name: string
+  readonly folder: string
+  /** '' for FP32 */
+  readonly variant: string
+}
+
+/** One evaluation's options, as the command line gives them. */
+export interface EvaluateOptions {
+  readonly models: readonly ModelSpec[]
+  /** NAME:COMMAND with {wav} */
+  readonly engines: readonly string[]
+  readonly datasets: readonly string[]
+  readonly selection: Selection
+  /** undefined: whisper-english for datasets known to be English, basic for others */
+  readonly normalizer?: NormalizerName
+  readonly textColumn?: string
+  readonly audioColumn?: string
+  /** bytes */
+  readonly maxDownload: number
+  readonly language?: string
+  readonly context?: string
+  readonly prompt: PromptStyle
+  readonly maxNewTokens: number
+  readonly maxPieceSeconds: number
+  readonly stopLoops: boolean
+  readonly threads: number
+  readonly workers: number
+  /** undefined: under output/evaluation, by dataset */
+  readonly output?: string
+  readonly cache: string
+  readonly json: boolean
+}

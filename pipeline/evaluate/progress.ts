@@ -1,0 +1,105 @@
+import logUpdate from 'log-update'
+import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
+import type { UtteranceRecord } from '../../eval/record.ts'
+import { percent } from '../../eval/report/tables.ts'
+import { scoreUtterance } from '../../eval/score.ts'
+import { totalErrors } from '../../eval/wer.ts'
+import { formatSeconds } from '../files.ts'
+
+/** Logs say how far it is at most this often. */
+const PLAIN_INTERVAL_MS = 15_000
+const FRAME_MS = 250
+
+/** How far an evaluation is: one live line on a terminal, a line now and then in a log. Writes to stderr. */
+export interface Progress {
+  begin(system: string, missing: number): void
+  add(record: UtteranceRecord, normalizer: NormalizerName): void
+  note(text: string): void
+  close(): void
+}
+
+interface State {
+  system: string
+  missing: number
+  done: number
+  errors: number
+  words: number
+  compute: number
+  audio: number
+  started: number
+}
+
+export function makeProgress(isLive: boolean): Progress {
+  let state: State | undefined
+  let lastLine = performance.now()
+  const write = (text: string) => process.stderr.write(`${text}\n`)
+  const draw = () => {
+    if (state) logUpdate(textOf(state))
+  }
+  const timer = isLive ? setInterval(draw, FRAME_MS) : undefined
+  timer?.unref()
+  const finish = () => {
+    if (!state) return
+    if (isLive) logUpdate.clear()
+    write(textOf(state))
+    state = undefined
+  }
+  return {
+    begin(system, missing) {
+      finish()
+      state = {
+        system,
+        missing,
+        done: 0,
+        errors: 0,
+        words: 0,
+        compute: 0,
+        audio: 0,
+        started: performance.now(),
+      }
+      lastLine = performance.now()
+    },
+    add(record, normalizer) {
+      if (!state) return
+      count(state, record, normalizer)
+      if (isLive || performance.now() - lastLine < PLAIN_INTERVAL_MS) return
+      lastLine = performance.now()
+      write(textOf(state))
+    },
+    note(text) {
+      if (isLive) logUpdate.clear()
+      write(text)
+    },
+    close() {
+      clearInterval(timer)
+      finish()
+    },
+  }
+}
+
+function count(state: State, record: UtteranceRecord, normalizer: NormalizerName): void {
+  const { errors } = scoreUtterance(record, normalizer)
+  state.done++
+  state.errors += totalErrors(errors)
+  state.words += errors.words
+  state.compute += record.compute
+  state.audio += record.seconds
+}
+
+function textOf({ system, missing, done, errors, words, compute, audio, started }: State): string {
+  const seconds = (performance.now() - started) / 1000
+  const left =
+    done === missing
+      ? `in ${formatSeconds(seconds)}`
+      : done === 0
+        ? ''
+        : `${formatSeconds((seconds / done) * (missing - done))} left`
+  return [
+    `${system}: ${done} of ${missing}`,
+    ...(words > 0 ? [`WER ${percent(errors / words)}`] : []),
+    ...(audio > 0
+      ? [`RTF ${(compute / audio).toFixed(3)}`, `${((60 * done) / seconds).toFixed(0)} a minute`]
+      : []),
+    ...(left ? [left] : []),
+  ].join(' · ')
+}

@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import { openDataset } from '../../eval/dataset/open.ts'
+import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { parseEngine } from '../../eval/engine.ts'
+import { evaluate } from '../../eval/evaluation.ts'
+import { describeMachine } from '../../eval/machine.ts'
+import type { Report, RunDescription } from '../../eval/report/report.ts'
+import { megabytes } from '../../eval/report/tables.ts'
+import { openResults } from '../../eval/result-file.ts'
+import { engineSystem, modelSystem, type System } from '../../eval/system.ts'
+import { Failure } from '../failure.ts'
+import { takeLock } from '../lock.ts'
+import { PROJECT } from '../models.ts'
+import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
+import type { EvaluateOptions } from './options.ts'
+import type { Progress } from './progress.ts'
+import { RESULTS, writeReport } from './write-report.ts'
+
+/** What an evaluation left behind. */
+export interface Evaluated {
+  readonly report: Report
+  readonly output: string
+}
+
+/**
+ * Measure all systems on all datasets, and write the report. What an earlier run of the same evaluation has measured
+ * is not measured again.
+ * @throws Failure when a download would be larger than allowed, or another run works in the same folder
+ */
+export async function runEvaluation(
+  options: EvaluateOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Evaluated> {
+  const systems = await openSystems(options)
+  const datasets = await openDatasets(options, progress, signal)
+  const output = options.output ?? join(PROJECT, 'output', 'evaluation', outputName(datasets, options))
+  const release = await takeLock(join(output, '.lock'), output)
+  try {
+    const run = describeRun(systems, datasets, options)
+    const results = await openResults(join(output, RESULTS))
+    const normalizers = new Map(run.datasets.map(({ name, normalizer }) => [name, normalizer]))
+    const machine = describeMachine(options.threads, options.workers)
+    for await (const event of evaluate(systems, datasets, results, { machine, signal })) {
+      if (event.event === 'loading') progress.note(`Loading ${event.system.name}`)
+      else if (event.event === 'loaded') progress.begin(event.system.name, event.missing)
+      else progress.add(event.record, normalizers.get(event.record.dataset) ?? 'basic')
+    }
+    progress.close()
+    return { output, report: await writeReport(output, run, results.records, datasets) }
+  } finally {
+    await release()
+  }
+}
+
+async function openSystems(options: EvaluateOptions): Promise<System[]> {
+  const { threads, workers, language, context, prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
+  const systems: System[] = []
+  for (const { name, folder, variant } of options.models) {
+    const { paths, bytes } = await variantFilesOf(folder, variant)
+    const fingerprint = await fingerprintFiles(paths, options.cache)
+    const recognize = {
+      ...{ prompt, maxNewTokens, maxPieceSeconds, stopLoops },
+      ...(language && { language }),
+      ...(context && { context }),
+    }
+    systems.push(
+      await modelSystem({ name, folder, variant, bytes, fingerprint, threads, workers, options: recognize }),
+    )
+  }
+  return [...systems, ...options.engines.map((text) => engineSystem(parseEngine(text), workers))]
+}
+
+async function openDatasets(
+  options: EvaluateOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Dataset[]> {
+  const { selection, cache, textColumn, audioColumn, maxDownload } = options
+  const [endpoint, token] = [process.env['HF_ENDPOINT'], process.env['HF_TOKEN']]
+  const datasets: Dataset[] = []
+  for (const text of options.datasets) {
+    const dataset = await openDataset(text, {
+      ...{ selection, cache: join(cache, 'datasets'), signal },
+      ...(textColumn && { textColumn }),
+      ...(audioColumn && { audioColumn }),
+      ...(endpoint && { endpoint }),
+      ...(token && { token }),
+      onRetry: (reason) => progress.note(`${reason}; asking again`),
+    })
+    const { name, count, of, download, source } = dataset
+    const partial = source['partial'] ? ', of a split that the hub converted only in part' : ''
+    const cost = download > 0 ? `, ${megabytes(download)} to fetch` : ''
+    progress.note(`${name}: ${count} of ${of} utterances${partial}${cost}`)
+    datasets.push(dataset)
+  }
+  const total = datasets.reduce((sum, { download }) => sum + download, 0)
+  if (total > maxDownload) {
+    throw new Failure(
+      `This needs ${megabytes(total)} from the hub, and --max-download is ${megabytes(maxDownload)}.`,
+      'Allow more, or take fewer utterances with --n-samples.',
+    )
+  }
+  const empty = datasets.find(({ count }) => count === 0)
+  if (empty) throw new Failure(`${empty.name} has no utterances in this selection.`, 'Use fewer shards.')
+  return datasets
+}
+
+function describeRun(
+  systems: readonly System[],
+  datasets: readonly Dataset[],
+  { selection, normalizer }: EvaluateOptions,
+): RunDescription {
+  const { sample, count, seed, shard } = selection
+  return {
+    datasets: datasets.map(({ name, source, count: chosen, of, keys, isEnglish }) => ({
+      ...{ name, source, count: chosen, of, keys },
+      normalizer: normalizer ?? (isEnglish ? 'whisper-english' : 'basic'),
+    })),
+    systems: systems.map(({ name, kind, settings, setting, bytes }) => ({
+      ...{ name, kind, settings, setting },
+      ...(bytes !== undefined && { bytes }),
+    })),
+    selection: { sample, ...(sample !== 'all' && { count }), ...(sample === 'seeded' && { seed }) },
+    ...(shard && { shard }),
+  }
+}
+
+function outputName(datasets: readonly Dataset[], { selection: { shard } }: EvaluateOptions): string {
+  const names = datasets.map(({ name }) => name.replace(/[^\w.-]+/g, '-')).join('+')
+  return shard ? `${names}.part-${shard.index}-of-${shard.of}` : names
+}

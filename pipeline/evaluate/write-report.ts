@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
+import type { ResultRecord } from '../../eval/record.ts'
+import { reportPage } from '../../eval/report/page.ts'
+import { makeReport, type Report, type RunDescription } from '../../eval/report/report.ts'
+import { resultsCsv } from '../../eval/report/tables.ts'
+import { writeJson, writeText } from '../files.ts'
+
+/** Names of an evaluation's files. */
+export const RESULTS = 'results.jsonl'
+export const RUN = 'run.json'
+export const REPORT_PAGE = 'report.html'
+
+/** Write run.json, results.csv, report.json and report.html. */
+export async function writeReport(
+  output: string,
+  run: RunDescription,
+  records: readonly ResultRecord[],
+  datasets: readonly Pick<Dataset, 'name' | 'audioPath'>[],
+): Promise<Report> {
+  const report = makeReport(run, records, NORMALIZER_NAMES)
+  const audioPath = (dataset: string, key: string) =>
+    datasets.find(({ name }) => name === dataset)?.audioPath(key)
+  await writeJson(join(output, RUN), run)
+  await writeText(join(output, 'results.csv'), resultsCsv(report))
+  await writeJson(join(output, 'report.json'), reportJson(report))
+  await writeText(join(output, REPORT_PAGE), await reportPage(report, { audioPath }))
+  return report
+}
+
+/** The report without what can be had from results.jsonl. */
+export function reportJson({ run, systems, machines, rows, differences, missing, scores }: Report): object {
+  const datasets = run.datasets.map(({ keys, ...dataset }) => dataset)
+  const utterances = [...scores].flatMap(([dataset, bySystem]) =>
+    [...bySystem].flatMap(([system, list]) =>
+      list.map(({ record, errors, characters, characterErrors }) => ({
+        ...{ dataset, system, id: record.id, seconds: record.seconds, compute: record.compute },
+        ...{ ...errors, characters, characterErrors },
+      })),
+    ),
+  )
+  const { selection, shard } = run
+  return {
+    datasets,
+    selection,
+    ...(shard && { shard }),
+    systems,
+    machines,
+    missing,
+    rows,
+    differences,
+    utterances,
+  }
+}
