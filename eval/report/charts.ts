@@ -99,6 +99,8 @@ function realTimeFactors(report: Report): Chart {
       title: `${system}, ${bar.part}: ${bar.rtf.toFixed(4)}`,
     }))
   })
+  const parts = [...PARTS, 'command'].filter((part) => rows.some((row) => row.part === part))
+  const color = { domain: parts, range: [...PART_COLOURS, '#9498a0'], legend: true }
   const marks = [
     Plot.barX(rows, {
       x: 'rtf',
@@ -106,11 +108,10 @@ function realTimeFactors(report: Report): Chart {
       fy: 'dataset',
       fill: 'part',
       title: 'title',
-      order: [...PARTS, 'command'],
+      order: parts,
     }),
     Plot.ruleX([0]),
   ]
-  const color = { domain: [...PARTS, 'command'], range: [...PART_COLOURS, '#9498a0'], legend: true }
   return {
     id: 'rtf',
     title: 'Real-time factor, by part',
@@ -128,7 +129,7 @@ function againstSpeed(report: Report): Chart {
     id: 'wer-rtf',
     title: 'Accuracy against speed',
     note: 'Nearer to the lower left corner is better.',
-    svg: scatter(rows, { label: 'RTF →', grid: true, zero: true }),
+    svg: scatter(report, rows, { label: 'RTF →', grid: true, zero: true }),
   }
 }
 
@@ -153,7 +154,7 @@ function againstSize(report: Report): Chart | undefined {
     id: 'wer-size',
     title: 'Accuracy against package size',
     note: 'Files of the variant, uncompressed.',
-    svg: scatter(rows, { label: 'MB →', grid: true, zero: true }),
+    svg: scatter(report, rows, { label: 'MB →', grid: true, zero: true }),
   }
 }
 
@@ -166,6 +167,7 @@ function pointOf(report: Report, { system, dataset, wer, werInterval, speed }: R
 }
 
 function scatter(
+  report: Report,
   rows: readonly (ReturnType<typeof pointOf> & { readonly x: number })[],
   x: Plot.ScaleOptions,
 ): string {
@@ -173,8 +175,7 @@ function scatter(
   return draw(
     {
       height: 280,
-      marginLeft: 50,
-      fx: { label: null },
+      ...oneColumnEach(report),
       x: { ...x, insetRight: 60 },
       y: { label: '↑ WER, %', grid: true, zero: true },
     },
@@ -215,8 +216,7 @@ function latencies(report: Report): Chart {
     svg: draw(
       {
         height: 300,
-        marginLeft: 50,
-        fx: { label: null },
+        ...oneColumnEach(report),
         x: { label: 'clip, s →', grid: true },
         y: { label: '↑ compute, s', grid: true, zero: true },
       },
@@ -250,8 +250,7 @@ function byLength(report: Report): Chart {
     svg: draw(
       {
         height: 280,
-        marginLeft: 50,
-        fx: { label: null },
+        ...oneColumnEach(report),
         x: {
           type: 'point',
           domain: labels.filter((label) => named.some(({ length }) => length === label)),
@@ -260,7 +259,7 @@ function byLength(report: Report): Chart {
         y: { label: '↑ WER, %', grid: true, zero: true },
       },
       [
-        Plot.line(named, { ...common, z: 'system' }),
+        Plot.line(named, { ...common, z: 'system', sort: 'group' }),
         Plot.dot(named, { ...common, fill: 'colour', title: 'title' }),
       ],
     ),
@@ -283,7 +282,7 @@ function bySpeaker(report: Report): Chart | undefined {
     svg: draw(
       {
         height: 60 + 18 * shown.length,
-        marginLeft: 90,
+        marginLeft: marginFor(shown),
         y: { domain: shown, label: null, grid: true },
         x: { label: 'WER, % →', grid: true, zero: true },
       },
@@ -327,20 +326,24 @@ function allScores(report: Report) {
   )
 }
 
-function namesLeft(report: Report): Plot.PlotOptions {
-  const longest = Math.max(...report.run.systems.map(({ name }) => name.length))
-  return {
-    marginLeft: Math.min(260, 30 + 7 * longest),
-    y: { domain: report.run.systems.map(({ name }) => name), label: null },
-  }
+function namesLeft({ run }: Report): Plot.PlotOptions {
+  const names = run.systems.map(({ name }) => name)
+  return { marginLeft: marginFor(names), y: { domain: names, label: null } }
 }
 
 function oneRowEach({ run }: Report): Plot.PlotOptions {
-  return {
-    height: 70 + run.datasets.length * (20 + 30 * run.systems.length),
-    fy: { label: null },
-    marginRight: 120,
-  }
+  const names = run.datasets.map(({ name }) => name)
+  const height = 70 + names.length * (20 + 30 * run.systems.length)
+  return { height, fy: { domain: names, label: null }, marginRight: marginFor(names) }
+}
+
+function oneColumnEach({ run }: Report): Plot.PlotOptions {
+  return { marginLeft: 50, fx: { domain: run.datasets.map(({ name }) => name), label: null } }
+}
+
+/** Room for labels, in pixels. */
+function marginFor(labels: readonly string[]): number {
+  return Math.min(260, 30 + 6.5 * Math.max(0, ...labels.map((label) => label.length)))
 }
 
 function draw(options: Plot.PlotOptions, marks: Plot.Markish[]): string {
