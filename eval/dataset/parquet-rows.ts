@@ -32,6 +32,9 @@ export interface SpeechRow {
   readonly audio: Uint8Array | undefined
 }
 
+/** Bytes at the end of a file that are read for its footer; a longer footer costs a second request. */
+const FOOTER_GUESS = 1 << 16
+
 const TEXT = ['text', 'sentence', 'transcription', 'transcript', 'normalized_text', 'raw_text']
 const ID = ['id', 'audio_id', 'utterance_id', 'segment_id', 'utt_id']
 const SPEAKER = ['speaker_id', 'speaker', 'client_id']
@@ -39,9 +42,10 @@ const SPEAKER = ['speaker_id', 'speaker', 'client_id']
 /** @throws SpeechError when the bytes are no parquet file */
 export async function openParquet(name: string, buffer: AsyncBuffer): Promise<ParquetFile> {
   try {
-    return { name, buffer, metadata: await parquetMetadataAsync(buffer) }
+    const metadata = await parquetMetadataAsync(buffer, { initialFetchSize: FOOTER_GUESS })
+    return { name, buffer, metadata }
   } catch (error) {
-    if (!/parquet/i.test((error as Error).message)) throw error
+    if (error instanceof SpeechError || !/parquet/i.test((error as Error).message)) throw error
     throw new SpeechError(`${name} is no parquet file: ${(error as Error).message}.`)
   }
 }

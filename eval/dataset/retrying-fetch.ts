@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SpeechError } from '../speech-error.ts'
 
 const ATTEMPTS = 6
 const FIRST_WAIT_MS = 500
@@ -14,8 +15,10 @@ export interface RetryOptions {
 }
 
 /** What went wrong on the way, and may go right another time. */
-export class TransientError extends Error {
-  override readonly name = 'TransientError'
+export class TransientError extends SpeechError {
+  constructor(message: string) {
+    super(message, 'Check the network, then run the same command again: what was fetched is kept.')
+  }
 }
 
 /**
