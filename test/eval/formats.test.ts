@@ -1,0 +1,115 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { decodeAudio } from '../../eval/audio/decode.ts'
+import { decodeFlac } from '../../eval/audio/flac.ts'
+import { resample } from '../../eval/audio/resample.ts'
+import { encodeWav } from '../../eval/audio/wav.ts'
+import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'
+
+const FLAC = join(BUNDLED_SPEECH, 'held-out-002.flac')
+
+/** The bundled clip as 16 kHz mono. */
+async function original(): Promise<Float32Array> {
+  return (await decodeFlac(await readFile(FLAC))).channels[0] ?? new Float32Array()
+}
+
+/** Decoded bytes as 16 kHz mono. */
+async function heard(bytes: Uint8Array): Promise<Float32Array> {
+  const { channels, sampleRate } = await decodeAudio(bytes)
+  return resample(channels[0] ?? new Float32Array(), sampleRate, 16000)
+}
+
+/**
+ * Signal to noise in dB, at the best shift within 0.15 s (codecs delay) and the best gain (mono made stereo is 3 dB
+ * lower). Another resampler's transition band near 8 kHz alone leaves about 30 dB.
+ */
+function likeness(wanted: Float32Array, found: Float32Array): number {
+  let best = 0
+  for (let shift = -2400; shift <= 2400; shift++) {
+    let [product, power, energy] = [0, 0, 0]
+    for (let i = 2400; i < wanted.length - 2400; i += 3) {
+      const [a, b] = [wanted[i] ?? 0, found[i + shift] ?? 0]
+      product += a * b
+      power += a ** 2
+      energy += b ** 2
+    }
+    best = Math.max(best, product ** 2 / (power * energy || 1))
+  }
+  return -10 * Math.log10(1 - best)
+}
+
+afterEach(() => {
+  delete process.env['FFMPEG_PATH']
+})
+
+describe('decodeAudio', () => {
+  it.each([
+    ['a.wav', ['-c:a', 'pcm_s24le'], 90],
+    ['a.wav', ['-c:a', 'pcm_f32le', '-ar', '48000'], 25],
+    ['a.flac', ['-ar', '44100', '-ac', '2'], 25],
+    ['a.mp3', ['-b:a', '96k'], 12],
+    ['a.mp3', ['-b:a', '128k', '-ar', '44100', '-ac', '2', '-id3v2_version', '0', '-write_xing', '0'], 12],
+    ['a.opus', ['-b:a', '64k'], 10],
+    ['a.ogg', ['-c:a', 'libvorbis', '-q:a', '6'], 12],
+  ])('reads %s made with %j', async (name, args, decibels) => {
+    const found = await heard(await convert(FLAC, name, args))
+    const wanted = await original()
+    expect(Math.abs(found.length - wanted.length)).toBeLessThan(1600)
+    expect(likeness(wanted, found)).toBeGreaterThan(decibels)
+  })
+
+  it.each([
+    ['a.m4a', ['-c:a', 'aac', '-b:a', '96k']],
+    ['a.aac', ['-c:a', 'aac', '-b:a', '96k', '-f', 'adts']],
+    ['a.aiff', []],
+  ])('reads %s with ffmpeg, and says that it needs it', async (name, args) => {
+    const bytes = await convert(FLAC, name, args)
+    process.env['FFMPEG_PATH'] = await ffmpegPath()
+    expect(likeness(await original(), await heard(bytes))).toBeGreaterThan(12)
+    process.env['FFMPEG_PATH'] = '/nowhere/ffmpeg'
+    await expect(decodeAudio(bytes)).rejects.toThrow('others need ffmpeg, which is not on PATH.')
+  })
+
+  it('refuses what no decoder reads, with what ffmpeg says', async () => {
+    process.env['FFMPEG_PATH'] = await ffmpegPath()
+    const bytes = Buffer.from('<html>nothing here, for long enough that it could be something</html>')
+    await expect(decodeAudio(bytes)).rejects.toThrow(
+      /begins with "<htm", and ffmpeg cannot read it: .*Invalid data/,
+    )
+  })
+
+  it.each([
+    ['a.mp3', ['-b:a', '96k']],
+    ['a.opus', []],
+    ['a.ogg', ['-c:a', 'libvorbis']],
+  ])('never hangs on and never invents a damaged %s', async (name, args) => {
+    const bytes = await convert(FLAC, name, args)
+    const wanted = (await original()).length / 16000
+    for (let i = 0; i < 12; i++) {
+      const damaged = Buffer.from(bytes)
+      damaged.fill(
+        0xa5 + i,
+        Math.floor((bytes.length * (i + 1)) / 16),
+        Math.floor((bytes.length * (i + 1)) / 16) + 40,
+      )
+      const found = await decodeAudio(damaged).catch((error: Error) => error)
+      if (found instanceof Error) expect(found.message).toContain('is damaged')
+      else expect((found.channels[0]?.length ?? 0) / found.sampleRate).toBeLessThan(wanted + 0.2)
+    }
+  })
+
+  it('knows a FLAC file whose samples do not have the MD5 that it announces', async () => {
+    const bytes = Buffer.from(await readFile(FLAC))
+    bytes[26 + 5] = (bytes[26 + 5] ?? 0) ^ 1 // STREAMINFO begins at byte 8, its MD5 18 bytes later
+    await expect(decodeFlac(bytes)).rejects.toThrow('truncated or damaged')
+  })
+
+  it('writes WAV that it reads again', async () => {
+    const samples = await original()
+    const { channels, sampleRate } = await decodeAudio(encodeWav(samples))
+    expect(sampleRate).toBe(16000)
+    expect(channels[0]).toEqual(samples) // the clip has 16 bits
+  })
+})
