@@ -1,12 +1,11 @@
 import { SAMPLE_RATE } from './audio/clip.ts'
 import { joinTranscripts, piecesOf, splitPoints } from './audio/pieces.ts'
+import { MAX_NEW_TOKENS } from './limits.ts'
 import { logMel } from './mel.ts'
 import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
 import { argmax, audioTokens, encode, prefill, type Recognizer, type Step, step } from './recognizer.ts'
 import { type Repetition, RepetitionGuard, withoutRepeats } from './repetition.ts'
 import { parseTranscript, type Transcript } from './transcript.ts'
-
-export const MAX_NEW_TOKENS = 512
 
 export interface RecognizeOptions extends PromptOptions {
   /** of each piece */

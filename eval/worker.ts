@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadClip, SAMPLE_RATE } from './audio/clip.ts'
 import type { Heard, WorkerJob, WorkerReply, WorkerSetup } from './pool.ts'
+import { buildPrompt } from './prompt.ts'
 import { recognize } from './recognize.ts'
 import { loadRecognizer } from './recognizer.ts'
 import { SpeechError } from './speech-error.ts'
@@ -16,6 +17,7 @@ const reply = (message: WorkerReply) => port.postMessage(message)
 try {
   const started = performance.now()
   const recognizer = await loadRecognizer(folder, { variant, threads })
+  buildPrompt(recognizer.tokenizer, 1, options) // options that do not fit the model fail before the first clip
   let isWarm = false
   const transcribe = async (path: string): Promise<Heard> => {
     const { samples, seconds } = await loadClip(path)

@@ -1,7 +1,6 @@
+import { MAX_PIECE_SECONDS } from '../limits.ts'
 import { SAMPLE_RATE } from './clip.ts'
 
-/** The longest piece that is transcribed at once unless told otherwise: the model card's examples are shorter. */
-export const MAX_PIECE_SECONDS = 60
 /** How far from even pieces a pause is looked for. */
 const SEARCH = 10 * SAMPLE_RATE
 /** A pause is judged over this long, as between two words. */

@@ -7,6 +7,7 @@ import { asyncBufferFromFile } from 'hyparquet/src/node.js'
 import { SpeechError } from '../speech-error.ts'
 import { folderDataset } from './folder.ts'
 import { findHubSplit, type HubOptions } from './hub-split.ts'
+import { DATASET_NAMES, type HubSpec, NAMED } from './named.ts'
 import { parquetDataset } from './parquet-dataset.ts'
 import { type ColumnOptions, openParquet } from './parquet-rows.ts'
 import { remoteFile } from './remote-file.ts'
@@ -17,22 +18,6 @@ export interface OpenOptions extends HubOptions, ColumnOptions {
   /** where fetched audio is kept, by repository and revision */
   readonly cache: string
 }
-
-interface HubSpec {
-  readonly repo: string
-  readonly config: string
-  readonly split: string
-  readonly revision?: string
-}
-
-/** Datasets by a short name, all of them English. */
-const NAMED: Readonly<Record<string, HubSpec>> = {
-  'librispeech-clean': { repo: 'openslr/librispeech_asr', config: 'all', split: 'test.clean' },
-  'librispeech-other': { repo: 'openslr/librispeech_asr', config: 'all', split: 'test.other' },
-  'ami-sdm': { repo: 'edinburghcstr/ami', config: 'sdm', split: 'test' },
-}
-
-export const DATASET_NAMES = Object.keys(NAMED)
 
 /**
  * Open a dataset: a short name, `hub:owner/name/config/split` with an optional `@revision`, a parquet file, or a folder.

@@ -2,11 +2,9 @@ import { join } from 'node:path'
 import { remarks, textTables } from '../../eval/report/tables.ts'
 import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
 import { tableLines } from '../reporter.ts'
-import { parseEvaluate } from './cli.ts'
-import { mergeParts } from './merge.ts'
-import { makeProgress } from './progress.ts'
-import { type Evaluated, runEvaluation } from './run.ts'
-import { REPORT_PAGE, reportJson } from './write-report.ts'
+import { type Command, parseEvaluate } from './cli.ts'
+import { makeProgress, type Progress } from './progress.ts'
+import type { Evaluated } from './run.ts'
 
 const CONTINUES = 'Run the same command again: what has been measured is kept.'
 
@@ -17,12 +15,9 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   try {
     const command = await parseEvaluate(args)
     if (!command) return EXIT.done
-    const evaluated =
-      command.command === 'merge'
-        ? await mergeParts(command.folders, command.output)
-        : await runEvaluation(command.options, progress, interruption())
+    const evaluated = await carryOut(command, progress)
     progress.close()
-    print(evaluated, command.command === 'merge' ? command.json : command.options.json)
+    await print(evaluated, command.command === 'merge' ? command.json : command.options.json)
     return EXIT.done
   } catch (error) {
     progress.close()
@@ -33,7 +28,18 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-function print({ report, output }: Evaluated, isJson: boolean): void {
+/** What does the work is loaded when there is work: the command line answers at once. */
+async function carryOut(command: Command, progress: Progress): Promise<Evaluated> {
+  if (command.command === 'merge') {
+    const { mergeParts } = await import('./merge.ts')
+    return mergeParts(command.folders, command.output)
+  }
+  const { runEvaluation } = await import('./run.ts')
+  return runEvaluation(command.options, progress, interruption())
+}
+
+async function print({ report, output }: Evaluated, isJson: boolean): Promise<void> {
+  const { REPORT_PAGE, reportJson } = await import('./write-report.ts')
   const page = join(output, REPORT_PAGE)
   const lines = isJson
     ? [JSON.stringify({ output, ...reportJson(report) })]

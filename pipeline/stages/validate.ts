@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadClip, SAMPLE_RATE } from '../../eval/audio/clip.ts'
 import { readSpeechFolder } from '../../eval/dataset/folder.ts'
+import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import {
   type Agreement,
@@ -12,7 +13,6 @@ import {
   measureAgreement,
   passes,
 } from '../../eval/parity.ts'
-import { MAX_NEW_TOKENS } from '../../eval/recognize.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
 import { EXIT, Failure } from '../failure.ts'

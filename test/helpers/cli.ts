@@ -8,9 +8,13 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Start the command line as `npm run pipeline --` does. */
-export function startCli(args: readonly string[], env: Record<string, string | undefined> = {}) {
-  const script = join(PROJECT, 'pipeline', 'main.ts')
+/** Start the command line as `npm run pipeline --` does, or another one of the project's. */
+export function startCli(
+  args: readonly string[],
+  env: Record<string, string | undefined> = {},
+  main = 'pipeline/main.ts',
+) {
+  const script = join(PROJECT, main)
   const tsx = import.meta.resolve('tsx')
   return execa(process.execPath, ['--import', tsx, script, ...args], {
     cwd: PROJECT,
@@ -29,6 +33,7 @@ export function fullDiskFor(text: string): Record<string, string> {
 export async function runCli(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
+  main?: string,
 ): Promise<Ended> {
-  return startCli(args, env)
+  return startCli(args, env, main)
 }
