@@ -30,8 +30,7 @@ export async function identify(path: string): Promise<string> {
 export async function identifySources(places: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
   for (const place of places) {
-    const isFile = /\.\w+$/.test(place)
-    const names = isFile ? [''] : (await readdir(join(PROJECT, place), { recursive: true })).sort()
+    const names = /\.\w+$/.test(place) ? [''] : (await readdir(join(PROJECT, place))).sort()
     for (const name of names) {
       if (name !== '' && !/\.(ts|py|txt|js|css)$/.test(name)) continue
       hash.update(place + name).update(await readFile(join(PROJECT, place, name)))

@@ -36,7 +36,9 @@ export const evaluateStage: Stage = {
   async inputs({ options, maxWer }) {
     const { speech, language, context, maxNewTokens, threads } = options
     return {
-      sources: await identifySources(['eval', 'pipeline/stages']),
+      sources: await identifySources([
+        ...['eval', 'eval/audio', 'eval/dataset', 'eval/normalize', 'eval/report', 'pipeline/stages'],
+      ]),
       tools: await identifyTools(),
       audio: await identifyFolder(speech),
       maxWer,

@@ -1,8 +1,7 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadClip, SAMPLE_RATE } from '../../eval/audio/clip.ts'
 import { readSpeechFolder } from '../../eval/dataset/folder.ts'
-import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import {
   type Agreement,
@@ -16,9 +15,9 @@ import {
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { freshFolder, writeJson } from '../files.ts'
+import { freshFolder } from '../files.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
-import { runPython } from '../python.ts'
+import { dumpReference } from '../reference.ts'
 import { sectionFile, writeSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identifyFolder, identifySources, identifyTools } from '../stamp.ts'
@@ -42,7 +41,9 @@ export const validateStage: Stage = {
   name: 'validate',
   async inputs() {
     return {
-      sources: await identifySources(['eval', 'pipeline/stages']),
+      sources: await identifySources([
+        ...['eval', 'eval/audio', 'pipeline/stages', 'pipeline/reference.ts', 'python/reference.py'],
+      ]),
       tools: await identifyTools(),
       speech: await identifyFolder(BUNDLED_SPEECH),
     }
@@ -52,7 +53,16 @@ export const validateStage: Stage = {
     const folder = join(run.layout.work, 'validate')
     await freshFolder(folder)
     const clips = await parityClips()
-    await dumpReference(run, clips, folder)
+    const steps = Math.floor(LOGIT_BYTES / (4 * run.checkpoint.text_config.vocab_size))
+    await dumpReference(
+      clips.map((clip) => ({ ...clip, steps })),
+      folder,
+      {
+        checkpointFile: checkpointFile(run.layout.work),
+        model: run.layout.model,
+        python: await pythonOptions(run, 'validate'),
+      },
+    )
     const index = await readReferenceIndex(folder)
     const compared = await withRecognizer(run, '', (recognizer) => compareAll(run, recognizer, clips, folder))
     const agreement = await withRecognizer(run, 'int4', (recognizer) =>
@@ -85,33 +95,6 @@ async function parityClips(): Promise<ParityClip[]> {
     return { id: `cut-${seconds.toFixed(2)}-s`, samples, compares: 'stages' }
   })
   return [...cuts, ...clips.filter(({ samples }) => samples.length < TOKENS_BELOW_SECONDS * SAMPLE_RATE)]
-}
-
-async function dumpReference(run: Run, clips: readonly ParityClip[], folder: string): Promise<void> {
-  const list = []
-  await mkdir(join(folder, 'samples'))
-  for (const { id, samples } of clips) {
-    const file = join(folder, 'samples', `${id}.f32`)
-    await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength))
-    list.push({ id, file, steps: Math.floor(LOGIT_BYTES / (4 * run.checkpoint.text_config.vocab_size)) })
-  }
-  await writeJson(join(folder, 'clips.json'), list)
-  await runPython(
-    'reference.py',
-    [
-      ...['--checkpoint', checkpointFile(run.layout.work), '--processor', run.layout.model],
-      ...[
-        '--config',
-        join(run.layout.model, 'config.json'),
-        '--clips',
-        join(folder, 'clips.json'),
-        '--out',
-        folder,
-      ],
-      ...['--max-new-tokens', String(MAX_NEW_TOKENS)],
-    ],
-    await pythonOptions(run, 'validate'),
-  )
 }
 
 async function withRecognizer<T>(

@@ -1,0 +1,205 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import yargs from 'yargs'
+import { loadClip } from '../../eval/audio/clip.ts'
+import {
+  comparePaths,
+  type PathComparison,
+  type PathResult,
+  referencePath,
+  runPath,
+} from '../../eval/compare.ts'
+import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
+import { readReference, readReferenceIndex } from '../../eval/reference.ts'
+import { graphFiles } from '../../graph-tools/folder.ts'
+import { readCheckpoint } from '../checkpoint.ts'
+import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
+import { exists, writeJson } from '../files.ts'
+import { PROJECT } from '../models.ts'
+import { dumpReference } from '../reference.ts'
+import { tableLines } from '../reporter.ts'
+import { checkpointFile } from '../stages/export.ts'
+import { findPython } from '../venv.ts'
+
+interface Options {
+  readonly audio: readonly string[]
+  readonly modelDir: string
+  readonly checkpoint: string | undefined
+  readonly python: string | undefined
+  readonly threads: number
+  readonly json: boolean
+}
+
+interface Clip {
+  readonly id: string
+  readonly file: string
+  readonly samples: Float32Array
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`)
+const note = (text: string) => process.stderr.write(`${text}\n`)
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<ExitCode> {
+  try {
+    const options = await parse(args)
+    if (options) await compare(options)
+    return EXIT.done
+  } catch (error) {
+    const { message, hint, exitCode } = describeError(error)
+    note(`error: ${message}${hint ? `\nhint: ${hint}` : ''}`)
+    if (args.includes('--debug') && error instanceof Error) note(error.stack ?? '')
+    return exitCode
+  }
+}
+
+async function parse(args: readonly string[]): Promise<Options | undefined> {
+  let options: Options | undefined
+  await yargs([...args])
+    .scriptName('npm run compare --')
+    .command(
+      '$0',
+      'the paths through a model side by side: PyTorch, FP32 graphs, every other variant',
+      (y) =>
+        y
+          .option('audio', { type: 'string', array: true, demandOption: true, describe: 'recordings' })
+          .option('model-dir', { type: 'string', demandOption: true, describe: 'release directory' })
+          .option('checkpoint', {
+            type: 'string',
+            describe: 'checkpoint directory for PyTorch; by default the one that the pipeline exported',
+          })
+          .option('python', { type: 'string', describe: 'interpreter to use instead of .venv' })
+          .option('threads', {
+            type: 'number',
+            default: availableParallelism(),
+            describe: 'onnxruntime threads',
+          })
+          .option('json', { type: 'boolean', default: false, describe: 'one JSON object a recording' })
+          .option('debug', { type: 'boolean', describe: 'print the stack of an error' }),
+      ({ audio, modelDir, checkpoint, python, threads, json }) => {
+        options = { audio, modelDir, checkpoint, python, threads, json }
+      },
+    )
+    .strict()
+    .wrap(110)
+    .fail((message, error) => {
+      throw error ?? new Failure(message, 'npm run compare -- --help lists the options.', EXIT.usage)
+    })
+    .parseAsync()
+  return options
+}
+
+async function compare(options: Options): Promise<void> {
+  const { audio, modelDir, threads } = options
+  const clips = await Promise.all(
+    audio.map(
+      async (file, i): Promise<Clip> => ({ id: `clip-${i}`, file, samples: (await loadClip(file)).samples }),
+    ),
+  )
+  const results = new Map<string, PathResult[]>(clips.map(({ id }) => [id, []]))
+  const variants = await variantsOf(modelDir)
+  let decode = (_: readonly number[]) => ''
+  for (const variant of variants) {
+    const recognizer = await loadRecognizer(modelDir, { variant, threads })
+    decode = recognizer.tokenizer.decode
+    if (variant === variants[0]) await addReference(options, clips, recognizer, results)
+    for (const { id, samples } of clips) {
+      const path = variant === '' ? 'ONNX FP32' : `ONNX ${variant}`
+      results.get(id)?.push(await runPath(path, recognizer, samples))
+    }
+    await releaseRecognizer(recognizer)
+  }
+  for (const { id, file, samples } of clips) {
+    const compared = comparePaths(results.get(id) ?? [], decode)
+    if (options.json)
+      say(JSON.stringify({ file, seconds: samples.length / 16000, paths: compared.map(withoutFeatures) }))
+    else say(textOf(file, samples.length / 16000, compared).join('\n'))
+  }
+}
+
+/** FP32 first, then every precision that a decoder graph has. */
+async function variantsOf(folder: string): Promise<string[]> {
+  const names = (await graphFiles(folder)).map((path) => basename(path))
+  const variants = names.flatMap(
+    (name) => /^decoder_(?:init|step)(?:\.([\w-]+))?\.onnx$/.exec(name)?.slice(1, 2) ?? [],
+  )
+  const found = [...new Set(variants.map((variant) => variant ?? ''))].sort()
+  if (found.length > 0) return found
+  throw new Failure(`${folder} holds no decoder graphs.`, 'Give a release directory; the pipeline makes one.')
+}
+
+async function addReference(
+  options: Options,
+  clips: readonly Clip[],
+  recognizer: Recognizer,
+  results: ReadonlyMap<string, PathResult[]>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-compare-'))
+  const signal = new AbortController().signal
+  try {
+    const description = await checkpointDescription(options, folder)
+    if (description === undefined) {
+      note('Without --checkpoint there is no PyTorch to compare with: the first variant stands in its place.')
+      return
+    }
+    const emit = (event: { readonly event: string; readonly text?: string }) => event.text && note(event.text)
+    const python = await findPython({ emit, signal, ...(options.python && { python: options.python }) })
+    note('Running PyTorch')
+    await dumpReference(
+      clips.map((clip) => ({ ...clip, steps: 0 })),
+      folder,
+      {
+        ...{ checkpointFile: description, model: resolve(options.modelDir) },
+        python: { python: python.path, log: join(folder, 'python.log'), signal, onProgress: () => {} },
+      },
+    )
+    const { versions, clips: entries } = await readReferenceIndex(folder)
+    for (const entry of entries) {
+      const reference = await readReference(folder, entry)
+      results.get(entry.id)?.push(referencePath(`PyTorch ${versions['torch']}`, reference, recognizer))
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The description of the checkpoint that python/checkpoint.py reads. */
+async function checkpointDescription(
+  { checkpoint, modelDir }: Options,
+  folder: string,
+): Promise<string | undefined> {
+  if (checkpoint !== undefined) {
+    const known = checkpoint === 'tiny' ? join(PROJECT, 'test/fixtures/qwen3-asr-tiny') : checkpoint
+    const path = join(folder, 'checkpoint.json')
+    await writeJson(path, await readCheckpoint(resolve(known)))
+    return path
+  }
+  const kept = checkpointFile(join(modelDir, '.work'))
+  return (await exists(kept)) ? kept : undefined
+}
+
+function withoutFeatures({ features: _, ...rest }: PathComparison) {
+  return rest
+}
+
+function textOf(file: string, seconds: number, paths: readonly PathComparison[]): string[] {
+  const rows = paths.map(({ path, same, of, divergence, worst, rms }, i) => [
+    path,
+    String(of === 0 ? 0 : (paths[i]?.tokens.length ?? 0)),
+    i === 0 ? '-' : `${same} of ${of}`,
+    divergence
+      ? `${divergence.at}: ${JSON.stringify(divergence.found)} for ${JSON.stringify(divergence.wanted)}`
+      : '-',
+    i === 0 || worst === undefined ? '-' : worst.toExponential(1),
+    i === 0 || rms === undefined ? '-' : rms.toExponential(1),
+  ])
+  const columns = ['path', 'tokens', 'same', 'first divergence', 'features: worst', 'rms']
+  return [
+    `${file} (${seconds.toFixed(1)} s)`,
+    ...tableLines(columns, rows),
+    ...paths.map(({ path, text }) => `  ${path}: ${text}`),
+    '',
+  ]
+}
