@@ -39,7 +39,7 @@ function convolve(samples: Float32Array, start: number, weights: Float64Array): 
   let sum = 0
   const first = Math.max(0, -start)
   const last = Math.min(weights.length, samples.length - start)
-  for (let i = first; i < last; i++) sum += (samples[start + i] ?? 0) * (weights[i] ?? 0)
+  for (let i = first; i < last; i++) sum += (samples[start + i] as number) * (weights[i] as number)
   return sum
 }
 

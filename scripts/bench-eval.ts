@@ -1,0 +1,164 @@
+import { readFile } from 'node:fs/promises'
+import type { InferenceSession } from 'onnxruntime-node'
+import yargs from 'yargs'
+import { SAMPLE_RATE } from '../eval/audio/clip.ts'
+import { decodeAudio } from '../eval/audio/decode.ts'
+import { resample } from '../eval/audio/resample.ts'
+import { encodeWav } from '../eval/audio/wav.ts'
+import { readSpeechFolder } from '../eval/dataset/folder.ts'
+import { describeMachine } from '../eval/machine.ts'
+import { logMel } from '../eval/mel.ts'
+import { recognize } from '../eval/recognize.ts'
+import { loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
+import { BUNDLED_SPEECH } from '../pipeline/models.ts'
+import { tableLines } from '../pipeline/reporter.ts'
+
+/*
+ * What evaluation costs around the model: audio decoding, resampling, mel, and everything of the decoding loop that is
+ * not onnxruntime:
+ *   npm run bench -- eval --model-dir output/qwen3-asr-0.6b
+ * Medians; decoding and mel use one core.
+ */
+
+const options = await yargs(process.argv.slice(3))
+  .usage('npm run bench -- eval [--model-dir DIR]')
+  .option('model-dir', {
+    type: 'string',
+    describe: 'release directory; without it only audio and mel are measured',
+  })
+  .option('variant', { type: 'string', default: 'int4', describe: 'int4, or "" for FP32' })
+  .option('seconds', { type: 'number', default: 11, describe: 'length of the clip' })
+  .option('new-tokens', {
+    type: 'number',
+    default: 30,
+    describe: 'tokens to generate, as a model with random weights does not stop',
+  })
+  .option('rounds', { type: 'number', default: 5 })
+  .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' })
+  .strict()
+  .parse()
+
+const flac = await Promise.all(
+  (await readSpeechFolder(BUNDLED_SPEECH)).slice(0, 20).map(({ path }) => readFile(path ?? '')),
+)
+const clips = await Promise.all(
+  flac.map(async (bytes) => (await decodeAudio(bytes)).channels[0] ?? new Float32Array()),
+)
+const speech = Float32Array.from(clips.flatMap((clip) => [...clip]))
+const seconds = speech.length / SAMPLE_RATE
+
+await printAudio()
+if (options.modelDir !== undefined) await printLoop(options.modelDir)
+
+async function printAudio(): Promise<void> {
+  const wav = encodeWav(speech)
+  const high = resample(speech, SAMPLE_RATE, 48000)
+  const jobs: [string, number, () => unknown][] = [
+    [
+      `FLAC, ${flac.length} files`,
+      0,
+      async () => {
+        for (const bytes of flac) await decodeAudio(bytes)
+      },
+    ],
+    ['WAV, 16 bit', 0, () => decodeAudio(wav)],
+    ['resampling from 48 kHz', 0, () => resample(high, 48000, SAMPLE_RATE)],
+    ['log mel', 200, () => logMel(speech)],
+  ]
+  const rows: string[][] = []
+  for (const [name, wanted, job] of jobs) {
+    const took = await medianOf(job)
+    const speed = seconds / took
+    rows.push([name, `${(1000 * took).toFixed(1)} ms`, `${speed.toFixed(0)} x`, wanted ? `${wanted} x` : '-'])
+  }
+  print(
+    `Audio: ${seconds.toFixed(1)} s of speech on one core`,
+    ['work', 'time', 'of real time', 'wanted'],
+    rows,
+  )
+}
+
+async function printLoop(folder: string): Promise<void> {
+  const { variant, threads, newTokens } = options
+  const recognizer = await loadRecognizer(folder, { variant, threads })
+  const inside = { seconds: 0 }
+  const timed = {
+    ...recognizer,
+    encoder: watch(recognizer.encoder, inside),
+    init: watch(recognizer.init, inside),
+    step: watch(recognizer.step, inside),
+  }
+  const count = Math.round(options.seconds * SAMPLE_RATE)
+  const clip = Float32Array.from({ length: count }, (_, i) => speech[i % speech.length] ?? 0)
+  const runs = []
+  for (let round = 0; round <= options.rounds; round++)
+    runs.push(await oneRun(timed, clip, inside, newTokens))
+  const warm = runs.slice(1).sort((a, b) => a.total - b.total)
+  const middle = warm[warm.length >> 1]
+  if (!middle) throw new Error('--rounds must be at least 1')
+  const { total, sessions, tokens } = middle
+  const around = total - sessions
+  print(
+    `The whole loop: ${options.seconds} s of audio, ${tokens} new tokens, variant ${variant || 'FP32'}, ${threads} threads`,
+    ['part', 'time', 'share', 'wanted'],
+    [
+      [
+        'three sessions',
+        `${(1000 * sessions).toFixed(0)} ms`,
+        `${((100 * sessions) / total).toFixed(2)} %`,
+        '-',
+      ],
+      [
+        'everything around them',
+        `${(1000 * around).toFixed(1)} ms`,
+        `${((100 * around) / total).toFixed(2)} %`,
+        'at most 5 %',
+      ],
+    ],
+  )
+}
+
+async function oneRun(
+  recognizer: Recognizer,
+  clip: Float32Array,
+  inside: { seconds: number },
+  maxNewTokens: number,
+) {
+  inside.seconds = 0
+  const started = performance.now()
+  const { pieces } = await recognize(recognizer, clip, {
+    maxNewTokens,
+    stopLoops: false,
+    maxPieceSeconds: Number.POSITIVE_INFINITY,
+  })
+  const total = (performance.now() - started) / 1000
+  return { total, sessions: inside.seconds, tokens: pieces.flatMap(({ tokens }) => tokens).length }
+}
+
+/** A session that adds up the time spent in `run`, the copy of its outputs included. */
+function watch(session: InferenceSession, inside: { seconds: number }): InferenceSession {
+  const run = async (feeds: InferenceSession.FeedsType) => {
+    const started = performance.now()
+    const results = await session.run(feeds)
+    inside.seconds += (performance.now() - started) / 1000
+    return results
+  }
+  return Object.assign(Object.create(session), { run })
+}
+
+async function medianOf(job: () => unknown): Promise<number> {
+  await job()
+  const times: number[] = []
+  for (let round = 0; round < options.rounds; round++) {
+    const started = performance.now()
+    await job()
+    times.push((performance.now() - started) / 1000)
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN
+}
+
+function print(title: string, columns: string[], rows: string[][]): void {
+  const { cpu, cores, node, onnxruntime } = describeMachine(options.threads)
+  const where = `${cpu}, ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}, medians of ${options.rounds}`
+  process.stdout.write(`\n${title}\n${tableLines(columns, rows).join('\n')}\n  ${where}\n`)
+}
