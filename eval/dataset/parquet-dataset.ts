@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chooseRows } from './choose.ts'
@@ -120,8 +121,7 @@ async function* readInTurn(
 async function readThroughCache(group: ChosenGroup, columns: Columns): Promise<readonly CachedRow[]> {
   const cached = await cachedRows(group)
   if (cached) return cached
-  const partial = `${group.folder}.${process.pid}.partial`
-  await rm(partial, { recursive: true, force: true })
+  const partial = `${group.folder}.${randomUUID()}.partial` // others may fetch the same, on other hosts too
   await mkdir(partial, { recursive: true })
   const seen = new Set<string>()
   const rows: CachedRow[] = []

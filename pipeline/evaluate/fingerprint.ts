@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { locationsOf } from '../../graph-tools/folder.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { Failure } from '../failure.ts'
-import { exists, writeJson } from '../files.ts'
+import { exists } from '../files.ts'
 import { DECODERS, EMBEDDINGS, JSON_FILES } from '../layout.ts'
 
 /** Hashes that are known, by path; a changed file has another size, time or inode. */
@@ -71,8 +71,16 @@ export async function fingerprintFiles(paths: readonly string[], cache: string):
     }
     all.update(`${basename(path)} ${known[path]?.hash}\n`)
   }
-  if (isNew) await writeJson(index, known)
+  if (isNew) await keep(index, known)
   return all.digest('hex').slice(0, 16)
+}
+
+/** Parts of an evaluation that run side by side share the cache: the last one to write wins, which costs time only. */
+async function keep(index: string, known: Known): Promise<void> {
+  const partial = `${index}.${randomUUID()}.partial`
+  await mkdir(dirname(index), { recursive: true })
+  await writeFile(partial, JSON.stringify(known))
+  await rename(partial, index)
 }
 
 /** BLAKE2: several times faster than SHA-256 on processors without SHA instructions. */
