@@ -1,7 +1,8 @@
 import { logMel } from './mel.ts'
 import { recognize } from './recognize.ts'
 import { encode, type Recognizer } from './recognizer.ts'
-import type { ReferenceArray } from './reference.ts'
+import type { Reference } from './reference.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** What one path through the model made of a clip. */
 export interface PathResult {
@@ -9,8 +10,10 @@ export interface PathResult {
   readonly text: string
   /** end tokens left out */
   readonly tokens: readonly number[]
-  /** audio features, [N, H] flat; undefined for what does not show them */
-  readonly features: Float32Array | undefined
+  /** log mel, [128, T] flat */
+  readonly mel: Float32Array
+  /** audio features, [N, H] flat */
+  readonly features: Float32Array
 }
 
 /** How a path differs from the first one. */
@@ -20,36 +23,50 @@ export interface PathComparison extends PathResult {
   readonly of: number
   /** where the tokens part, with what stands there; undefined when they do not */
   readonly divergence: { readonly at: number; readonly wanted: string; readonly found: string } | undefined
-  /** largest absolute difference of the audio features, and of their mean square the root */
-  readonly worst: number | undefined
-  readonly rms: number | undefined
+  /** largest absolute differences */
+  readonly worstMel: number
+  readonly worstFeature: number
+  /** root of the mean square of the features' differences */
+  readonly rmsFeature: number
 }
 
 /** Tokens that are shown at a divergence. */
 const SHOWN = 4
 
-/** Run one loaded variant on a clip, whole and without a loop guard, as model.generate does. */
+/**
+ * Run one loaded variant on a clip, whole and without a loop guard, as model.generate does.
+ * @param samples 16 kHz mono
+ * @throws SpeechError when the encoder's output is not float32
+ */
 export async function runPath(
   path: string,
   recognizer: Recognizer,
   samples: Float32Array,
+  maxNewTokens: number,
 ): Promise<PathResult> {
-  const features = (await encode(recognizer, logMel(samples))).data
-  const whole = { maxPieceSeconds: Number.POSITIVE_INFINITY, stopLoops: false }
+  const mel = logMel(samples)
+  const features = (await encode(recognizer, mel)).data
+  if (!(features instanceof Float32Array)) throw new SpeechError('The audio features are not float32.')
+  const whole = { maxNewTokens, maxPieceSeconds: Number.POSITIVE_INFINITY, stopLoops: false }
   const { text, pieces } = await recognize(recognizer, samples, whole)
-  const tokens = pieces.flatMap((piece) => piece.tokens)
-  return { path, text, tokens, features: features instanceof Float32Array ? features : undefined }
+  return { path, text, tokens: pieces.flatMap(({ tokens }) => tokens), mel: mel.data, features }
 }
 
 /** PyTorch's result in the same form. */
 export function referencePath(
   path: string,
-  { tokens, features }: { readonly tokens: readonly number[]; readonly features: ReferenceArray },
+  { tokens, mel, features }: Pick<Reference, 'tokens' | 'mel' | 'features'>,
   recognizer: Recognizer,
 ): PathResult {
   const kept = tokens.filter((token) => !recognizer.config.endIds.includes(token))
   const raw = recognizer.tokenizer.decode(kept)
-  return { path, text: raw.replace(/^.*?<asr_text>/s, '').trim(), tokens: kept, features: features.data }
+  return {
+    path,
+    text: raw.replace(/^.*?<asr_text>/s, '').trim(),
+    tokens: kept,
+    mel: mel.data,
+    features: features.data,
+  }
 }
 
 /** Put every path beside the first. */
@@ -63,17 +80,21 @@ export function comparePaths(
     const of = Math.max(found.tokens.length, wanted.tokens.length)
     const places = Array.from({ length: of }, (_, i) => found.tokens[i] === wanted.tokens[i])
     const at = places.indexOf(false)
+    const features = differences(found.features, wanted.features)
     const shown = (tokens: readonly number[]) => decode(tokens.slice(at, at + SHOWN))
     return {
       ...{ ...found, of, same: places.filter(Boolean).length },
       divergence: at < 0 ? undefined : { at, wanted: shown(wanted.tokens), found: shown(found.tokens) },
-      ...differences(found.features, wanted.features),
+      worstMel: differences(found.mel, wanted.mel).worst,
+      worstFeature: features.worst,
+      rmsFeature: features.rms,
     }
   })
 }
 
-function differences(found: Float32Array | undefined, wanted: Float32Array | undefined) {
-  if (!found || !wanted || found.length !== wanted.length) return { worst: undefined, rms: undefined }
+/** NaN when they have not the same length or hold one. */
+function differences(found: Float32Array, wanted: Float32Array): { worst: number; rms: number } {
+  if (found.length !== wanted.length) return { worst: Number.NaN, rms: Number.NaN }
   let [worst, squares] = [0, 0]
   for (let i = 0; i < found.length; i++) {
     const difference = Math.abs((found[i] as number) - (wanted[i] as number))

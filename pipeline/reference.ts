@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MAX_NEW_TOKENS } from '../eval/limits.ts'
 import { writeJson } from './files.ts'
 import { runPython } from './python.ts'
 
@@ -19,13 +18,14 @@ export interface ReferenceOptions {
   /** the release directory, for tokenizer.json and config.json */
   readonly model: string
   readonly python: Parameters<typeof runPython>[2]
+  readonly maxNewTokens: number
 }
 
 /** Let PyTorch transcribe clips and dump what it computes into `folder`; eval/reference.ts reads it. */
 export async function dumpReference(
   clips: readonly ReferenceClip[],
   folder: string,
-  { checkpointFile, model, python }: ReferenceOptions,
+  { checkpointFile, model, python, maxNewTokens }: ReferenceOptions,
 ): Promise<void> {
   const list = []
   await mkdir(join(folder, 'samples'), { recursive: true })
@@ -42,7 +42,7 @@ export async function dumpReference(
     '--config': join(model, 'config.json'),
     '--clips': clipFile,
     '--out': folder,
-    '--max-new-tokens': String(MAX_NEW_TOKENS),
+    '--max-new-tokens': String(maxNewTokens),
   }
   await runPython('reference.py', Object.entries(args).flat(), python)
 }

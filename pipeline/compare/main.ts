@@ -10,6 +10,7 @@ import {
   referencePath,
   runPath,
 } from '../../eval/compare.ts'
+import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { readReference, readReferenceIndex } from '../../eval/reference.ts'
 import { graphFiles } from '../../graph-tools/folder.ts'
@@ -28,6 +29,7 @@ interface Options {
   readonly checkpoint: string | undefined
   readonly python: string | undefined
   readonly threads: number
+  readonly maxNewTokens: number
   readonly json: boolean
 }
 
@@ -76,10 +78,11 @@ async function parse(args: readonly string[]): Promise<Options | undefined> {
             default: availableParallelism(),
             describe: 'onnxruntime threads',
           })
+          .option('max-new-tokens', { type: 'number', default: MAX_NEW_TOKENS })
           .option('json', { type: 'boolean', default: false, describe: 'one JSON object a recording' })
           .option('debug', { type: 'boolean', describe: 'print the stack of an error' }),
-      ({ audio, modelDir, checkpoint, python, threads, json }) => {
-        options = { audio, modelDir, checkpoint, python, threads, json }
+      ({ audio, modelDir, checkpoint, python, threads, maxNewTokens, json }) => {
+        options = { audio, modelDir, checkpoint, python, threads, maxNewTokens, json }
       },
     )
     .strict()
@@ -107,14 +110,14 @@ async function compare(options: Options): Promise<void> {
     if (variant === variants[0]) await addReference(options, clips, recognizer, results)
     for (const { id, samples } of clips) {
       const path = variant === '' ? 'ONNX FP32' : `ONNX ${variant}`
-      results.get(id)?.push(await runPath(path, recognizer, samples))
+      results.get(id)?.push(await runPath(path, recognizer, samples, options.maxNewTokens))
     }
     await releaseRecognizer(recognizer)
   }
   for (const { id, file, samples } of clips) {
     const compared = comparePaths(results.get(id) ?? [], decode)
     if (options.json)
-      say(JSON.stringify({ file, seconds: samples.length / 16000, paths: compared.map(withoutFeatures) }))
+      say(JSON.stringify({ file, seconds: samples.length / 16000, paths: compared.map(withoutArrays) }))
     else say(textOf(file, samples.length / 16000, compared).join('\n'))
   }
 }
@@ -152,6 +155,7 @@ async function addReference(
       folder,
       {
         ...{ checkpointFile: description, model: resolve(options.modelDir) },
+        maxNewTokens: options.maxNewTokens,
         python: { python: python.path, log: join(folder, 'python.log'), signal, onProgress: () => {} },
       },
     )
@@ -180,22 +184,23 @@ async function checkpointDescription(
   return (await exists(kept)) ? kept : undefined
 }
 
-function withoutFeatures({ features: _, ...rest }: PathComparison) {
+function withoutArrays({ features: _, mel: __, ...rest }: PathComparison) {
   return rest
 }
 
 function textOf(file: string, seconds: number, paths: readonly PathComparison[]): string[] {
-  const rows = paths.map(({ path, same, of, divergence, worst, rms }, i) => [
+  const rows = paths.map(({ path, tokens, same, of, divergence, ...compared }, i) => [
     path,
-    String(of === 0 ? 0 : (paths[i]?.tokens.length ?? 0)),
+    String(tokens.length),
     i === 0 ? '-' : `${same} of ${of}`,
     divergence
       ? `${divergence.at}: ${JSON.stringify(divergence.found)} for ${JSON.stringify(divergence.wanted)}`
       : '-',
-    i === 0 || worst === undefined ? '-' : worst.toExponential(1),
-    i === 0 || rms === undefined ? '-' : rms.toExponential(1),
+    ...[compared.worstMel, compared.worstFeature, compared.rmsFeature].map((value) =>
+      i === 0 ? '-' : value.toExponential(1),
+    ),
   ])
-  const columns = ['path', 'tokens', 'same', 'first divergence', 'features: worst', 'rms']
+  const columns = ['path', 'tokens', 'same', 'first divergence', 'mel: worst', 'features: worst', 'rms']
   return [
     `${file} (${seconds.toFixed(1)} s)`,
     ...tableLines(columns, rows),

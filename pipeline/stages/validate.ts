@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadClip, SAMPLE_RATE } from '../../eval/audio/clip.ts'
 import { readSpeechFolder } from '../../eval/dataset/folder.ts'
+import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import {
   type Agreement,
@@ -60,6 +61,7 @@ export const validateStage: Stage = {
       {
         checkpointFile: checkpointFile(run.layout.work),
         model: run.layout.model,
+        maxNewTokens: MAX_NEW_TOKENS,
         python: await pythonOptions(run, 'validate'),
       },
     )
