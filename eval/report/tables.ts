@@ -2,6 +2,9 @@ import { stringify } from 'csv-stringify/sync'
 import type { PairedRow, Percentiles, Row } from '../summary.ts'
 import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
 
+/** Clips that could not be read are named up to this many. */
+const PROBLEMS_SHOWN = 5
+
 /** results.csv: a line for each dataset, system and normalizer, every figure in base units. */
 export function resultsCsv(report: Report): string {
   return stringify(
@@ -118,6 +121,7 @@ export function remarks(report: Report): string[] {
   return [
     ...mainDifferences(report).map(differenceSentence),
     ...mainRows(report).flatMap(failureSentence),
+    ...problemSentences(report),
     ...(report.missing > 0 ? [`${report.missing} results are missing: run the same command again.`] : []),
     ...howMeasured(report),
   ]
@@ -152,6 +156,21 @@ function failureSentence({ dataset, system, failures }: Row): string[] {
     [limited, 'cut at the token limit'],
   ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
   return said.length === 0 ? [] : [`${dataset}, ${system}: ${said.join(', ')}`]
+}
+
+/** The first of the clips that could not be read, by name; results.jsonl has all. */
+function problemSentences({ scores }: Report): string[] {
+  const records = [...scores.values()].flatMap((systems) =>
+    [...systems.values()].flat().map(({ record }) => record),
+  )
+  const problems = records.filter(({ problem }) => problem !== undefined)
+  const distinct = new Map(
+    problems.map(({ dataset, id, problem }) => [`${dataset} ${id}`, `${dataset}, ${id}: ${problem}`]),
+  )
+  const more = distinct.size - PROBLEMS_SHOWN
+  return [...distinct.values()]
+    .slice(0, PROBLEMS_SHOWN)
+    .concat(more > 0 ? [`and ${more} more, in results.jsonl`] : [])
 }
 
 /** Everything that a figure of speed depends on. */

@@ -205,6 +205,7 @@ describe('npm run evaluate', () => {
     expect(ended.stdout).toContain(
       'odd, FP32: 1 could not be read or transcribed (all their words count as deleted)',
     )
+    expect(ended.stdout).toMatch(/odd, broken: The FLAC file/)
     const records = await lines('odd-out')
     const of = (system: string, id: string) =>
       records.find((record) => record.system === system && record.id === id)
@@ -265,6 +266,34 @@ describe('npm run evaluate', () => {
     } finally {
       await browser.close()
     }
+  })
+
+  it('compare puts PyTorch and every variant side by side, and finds FP32 the same', async () => {
+    const audio = (await bundledRows(2)).map(({ file }) => join(BUNDLED_SPEECH, file))
+    const args = ['--model-dir', model, '--threads', '1', '--audio', ...audio]
+    const ended = await runCli([...args, '--json'], {}, 'pipeline/compare/main.ts')
+    expect(ended.exitCode).toBe(0)
+    const found = ended.stdout.split('\n').map((line) => JSON.parse(line))
+    expect(found.map(({ file }) => file)).toEqual(audio)
+    for (const { paths } of found) {
+      const [pytorch, fp32, int4] = paths
+      expect([pytorch.path, fp32.path, int4.path]).toEqual([
+        expect.stringContaining('PyTorch 2.13.0'),
+        'ONNX FP32',
+        'ONNX int4',
+      ])
+      expect(pytorch.tokens.length).toBeGreaterThan(4)
+      expect(fp32).toMatchObject({ tokens: pytorch.tokens, same: fp32.of, text: pytorch.text })
+      expect(fp32.divergence).toBeUndefined()
+      expect(fp32.worstMel).toBeLessThan(1e-4)
+      expect(fp32.worstFeature).toBeLessThan(1e-4)
+      expect(fp32.worstFeature).toBeGreaterThan(0)
+    }
+    const table = await runCli(args, {}, 'pipeline/compare/main.ts')
+    expect(table.stdout).toMatch(/ONNX FP32 +\d+ +(\d+) of \1 +- +\d\.\de-\d/)
+    const wrong = await runCli(['--model-dir', root, '--audio', ...audio], {}, 'pipeline/compare/main.ts')
+    expect(wrong.stderr).toContain(`error: ${root} holds no decoder graphs.`)
+    expect(wrong.exitCode).toBe(1)
   })
 
   it('stops on Ctrl-C with what to do next', async () => {

@@ -50,9 +50,9 @@ describe('the pipeline on the tiny model', () => {
       /Parity of FP32 with PyTorch \(torch 2\.13\.0.*, transformers 5\.18\.0\): pass/,
     )
     expect(first.stdout).toMatch(/greedy tokens +\d+ +0 +identical +pass/)
-    expect(first.stdout).toMatch(/WER and RTF on the project's synthetic held-out speech/)
+    expect(first.stdout).toMatch(/WER on held-out \(all \d+ utterances, normalizer basic\)/)
     expect(first.stdout).toMatch(
-      /RTF = seconds of compute per second of audio.*threads.*onnxruntime 1\.30\.0 cpu, Node/,
+      /RTF = seconds of compute per second of audio[\s\S]*threads, onnxruntime 1\.30\.0 cpu, Node/,
     )
     expect(first.stdout).toMatch(/Dry run: 17 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
   })
@@ -86,14 +86,20 @@ describe('the pipeline on the tiny model', () => {
       expect(hits + substitutions + deletions).toBe(words)
       expect(summary.wer).toBe((substitutions + deletions + insertions) / words)
       expect(
-        summary.timing.mel * summary.timing.encoder * summary.timing.prefill * summary.timing.decode,
+        summary.speed.timing.mel *
+          summary.speed.timing.encoder *
+          summary.speed.timing.prefill *
+          summary.speed.timing.decode,
       ).toBeGreaterThan(0)
     }
     const [header = '', ...rows] = (await readFile(join(model(), 'results.csv'), 'utf8')).trim().split('\n')
     expect(header.split(',')).toEqual(
       expect.arrayContaining([
-        'variant',
+        'system',
+        'normalizer',
         'wer',
+        'wer_low',
+        'wer_high',
         'hits',
         'substitutions',
         'deletions',
@@ -108,7 +114,10 @@ describe('the pipeline on the tiny model', () => {
         'onnxruntime',
       ]),
     )
-    expect(rows.map((row) => row.split(',')[0])).toEqual(['FP32', 'int4'])
+    const normalizers = ['basic', 'whisper-basic', 'whisper-english']
+    expect(rows.map((row) => row.split(',').slice(1, 3).join(' '))).toEqual(
+      normalizers.flatMap((normalizer) => [`FP32 ${normalizer}`, `int4 ${normalizer}`]),
+    )
   })
 
   it('leaves the files of the contract and nothing half-made', async () => {
@@ -116,7 +125,7 @@ describe('the pipeline on the tiny model', () => {
     const found = (await filesBelow(model())).filter(
       (name) => !name.startsWith('.work') && !name.startsWith('release'),
     )
-    expect(new Set(found)).toEqual(new Set([...files, 'report.json', 'results.csv']))
+    expect(new Set(found)).toEqual(new Set([...files, 'report.json', 'results.csv', 'evaluation.html']))
     expect(new Set(await filesBelow(join(release(), NAME)))).toEqual(new Set([...files, 'README.md']))
     expect((await filesBelow(output())).filter((name) => name.includes('.partial'))).toEqual([])
   })
@@ -270,7 +279,7 @@ describe('a reader that knows only the contract', () => {
         variantFiles(variant as '' | 'int4').map((name) => `${archive.replace('.tar.gz', '')}/${name}`),
       ),
     )
-    const wanted = utterances.map(({ raw }: { raw: string }) => raw)
+    const wanted = utterances.map(({ pieces }: { pieces: { raw: string }[] }) => pieces[0]?.raw)
     // int4 rounds differently in the two builds of the runtime only where logits nearly tie.
     const same = texts.filter((text: string, i: number) => text === wanted[i]).length
     expect(same / texts.length).toBeGreaterThanOrEqual(variant === '' ? 1 : 0.97)
@@ -386,7 +395,7 @@ describe('gates', () => {
     expect(ended.exitCode).toBe(0)
     expect(ended.stdout).toContain('[validate] skipped')
     expect(ended.stdout).toContain(
-      'FP32: 0 empty, 0 without <asr_text>, 0 cut at the token limit, 1 unreadable',
+      'FP32: 1 could not be read or transcribed (all their words count as deleted)',
     )
     const { evaluation } = await report()
     expect(evaluation).toMatchObject({ language: 'en', context: 'kitchen, garden', verdict: 'pass' })
@@ -400,9 +409,7 @@ describe('gates', () => {
     const args = ['--model', 'tiny', '--output', output(), '--max-new-tokens', '3']
     const ended = await runCli(args)
     expect(ended.stdout).toContain('[validate] skipped')
-    expect(ended.stdout).toMatch(
-      /FP32: \d+ empty, \d+ without <asr_text>, 70 cut at the token limit, 0 unreadable/,
-    )
+    expect(ended.stdout).toMatch(/held-out, FP32: .*70 cut at the token limit/)
     expect(ended.stdout).toMatch(
       /error: The WER gate failed: WER of FP32 is \d+\.\d\d %, wanted at most 3\.00 %\./,
     )
