@@ -44,7 +44,9 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
 
 /** `fetch` that throws a {@link TransientError} for answers that are worth asking for again. */
 export async function fetchOnce(url: string | URL, init: RequestInit): Promise<Response> {
-  const response = await fetch(url, init)
+  const response = await fetch(url, init).catch((error) => {
+    throw isNetworkFault(error) ? unreachableError(url, error) : error
+  })
   if (!TRANSIENT.has(response.status)) return response
   await response.body?.cancel()
   throw new BusyError(
@@ -85,7 +87,16 @@ function askedWait({ headers }: Response): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : undefined
 }
 
-/** undici's network faults are `TypeError: fetch failed` with a system error as cause. */
 function isTransient(error: unknown): boolean {
-  return error instanceof TransientError || (error instanceof TypeError && error.cause !== undefined)
+  return error instanceof TransientError || isNetworkFault(error)
+}
+
+/** undici's network faults are `TypeError: fetch failed` (a body's: `terminated`) with a system error as cause. */
+function isNetworkFault(error: unknown): error is TypeError {
+  return error instanceof TypeError && error.cause !== undefined
+}
+
+function unreachableError(url: string | URL, { cause }: TypeError): TransientError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  return new TransientError(`${withoutQuery(url)} cannot be reached (${code ?? message})`)
 }

@@ -176,13 +176,16 @@ describe('openDataset of the hub', () => {
 describe('openDataset of files', () => {
   it('reads a parquet file; a row without audio is an utterance with a problem', async () => {
     const folder = await temporaryFolder()
-    const rows = await bundledRows(4)
+    const rows = (await bundledRows(4)).map((row, i) => (i === 2 ? { ...row, file: '' } : row))
     await writeFile(join(folder, 'clips.parquet'), await speechParquet(rows, 2))
     const hub = await libriSpeech()
     const dataset = await openDataset(join(folder, 'clips.parquet'), await options(hub))
     expect(dataset).toMatchObject({ name: 'clips', count: 4, isEnglish: false })
     expect((await collect(dataset)).map(({ id, problem }) => ({ id, problem }))).toEqual(
-      rows.map(({ id }) => ({ id, problem: undefined })),
+      rows.map(({ id }, i) => ({
+        id,
+        problem: i === 2 ? 'The dataset has no audio in this row.' : undefined,
+      })),
     )
     await writeFile(join(folder, 'clips.parquet'), 'PAR1 no')
     await expect(options(hub).then((o) => openDataset(join(folder, 'clips.parquet'), o))).rejects.toThrow(

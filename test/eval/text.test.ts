@@ -59,6 +59,22 @@ describe('buildPrompt', () => {
     expect(forced.at(-1)).toBe(151704)
   })
 
+  it("has the older exporters' ids when asked to, for a tokenizer in which they were wrong, and for no other", async () => {
+    const options = { prompt: 'legacy', context: 'ONNX' } as const
+    const published = await publishedTokenizer()
+    const right = buildPrompt(published, 2, { context: 'ONNX' })
+    const legacy = buildPrompt(published, 2, options)
+    expect(legacy.audioOffset).toBe(right.audioOffset)
+    expect(right.ids.flatMap((id, i) => (id === legacy.ids[i] ? [] : [[id, legacy.ids[i]]]))).toEqual([
+      [8948, 9125],
+      [872, 882],
+    ])
+    expect(published.decode([9125])).toBe(' Current')
+    expect(published.decode([882])).toBe(' time')
+    const other = await tinyTokenizer()
+    expect(() => buildPrompt(other, 2, options)).toThrow('where "system" is 8948; here it is')
+  })
+
   it('takes the ids of whatever tokenizer the model has', async () => {
     const tokenizer = await tinyTokenizer()
     const { ids, audioOffset } = buildPrompt(tokenizer, 2)
@@ -100,12 +116,16 @@ describe('parseTranscript', () => {
     [
       'language English<asr_text>Hello there. ',
       undefined,
-      { language: 'English', text: 'Hello there.', hasMarker: true },
+      { language: 'English', text: 'Hello there.', hasMarker: true, saysNone: false },
     ],
-    ['language None<asr_text>', undefined, { language: undefined, text: '', hasMarker: true }],
-    ['no marker', undefined, { language: undefined, text: 'no marker', hasMarker: false }],
-    ['Hallo.', 'German', { language: 'German', text: 'Hallo.', hasMarker: true }],
-    ['', undefined, { language: undefined, text: '', hasMarker: false }],
+    [
+      'language None<asr_text>',
+      undefined,
+      { language: undefined, text: '', hasMarker: true, saysNone: true },
+    ],
+    ['no marker', undefined, { language: undefined, text: 'no marker', hasMarker: false, saysNone: false }],
+    ['Hallo.', 'German', { language: 'German', text: 'Hallo.', hasMarker: true, saysNone: false }],
+    ['', undefined, { language: undefined, text: '', hasMarker: false, saysNone: false }],
   ])('splits %j', (raw, language, wanted) => {
     expect(parseTranscript(raw, language)).toEqual(wanted)
   })

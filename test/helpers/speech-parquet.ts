@@ -16,13 +16,13 @@ export async function bundledRows(count: number): Promise<BundledRow[]> {
   return lines.slice(0, count).map((line) => JSON.parse(line))
 }
 
-/** Bundled recordings as parquet in LibriSpeech's layout: file, audio {bytes, path}, text, speaker_id, chapter_id, id. */
+/** Bundled recordings ('' for a row without audio) as parquet in LibriSpeech's layout: file, audio {bytes, path}, text, speaker_id, chapter_id, id. */
 export async function speechParquet(rows: readonly BundledRow[], rowGroupSize: number): Promise<Uint8Array> {
   const audio = await Promise.all(
-    rows.map(async ({ file }) => ({
-      bytes: new Uint8Array(await readFile(join(BUNDLED_SPEECH, file))),
-      path: file,
-    })),
+    rows.map(async ({ file }) => {
+      const bytes = file === '' ? null : new Uint8Array(await readFile(join(BUNDLED_SPEECH, file)))
+      return { bytes, path: file }
+    }),
   )
   return new Uint8Array(
     parquetWriteBuffer({
