@@ -1,12 +1,14 @@
 import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
+import { syncFile } from './files.ts'
 
 /** What a file system answers that has no hard links, or none across this boundary. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'ENOSYS'])
+export const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'ENOSYS'])
 
 /**
  * Give `target` a second name: a hard link where the file system can, else a copy. An older file of that name is
  * replaced at once: a reader sees the old one or the new one.
  * @returns which of the two it became
+ * @throws the system's error when there is no target, or the name cannot be made
  */
 export async function alias(target: string, name: string): Promise<'link' | 'copy'> {
   // rename() between two names of one file does nothing and keeps both (POSIX).
@@ -23,7 +25,11 @@ async function isSameFile(target: string, name: string): Promise<boolean> {
   return one.ino === other?.ino && one.dev === other.dev
 }
 
-/** Which of the two it became. */
+/**
+ * Make `name` a hard link of `target`, or a synced copy where there can be none.
+ * @returns which of the two it became
+ * @throws the system's error
+ */
 export async function linkOrCopy(target: string, name: string): Promise<'link' | 'copy'> {
   try {
     await link(target, name)
@@ -31,6 +37,7 @@ export async function linkOrCopy(target: string, name: string): Promise<'link' |
   } catch (error) {
     if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) throw error
     await copyFile(target, name)
+    await syncFile(name)
     return 'copy'
   }
 }

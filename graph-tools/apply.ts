@@ -1,12 +1,13 @@
-import { lstat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { type CommitOptions, commit, type FileChange } from './commit.ts'
-import { graphFiles, locationsOf, otherReaders } from './folder.ts'
+import { EMBEDDINGS } from './contract.ts'
+import { findAliases, locationsOf, otherReaders } from './folder.ts'
 import { GraphError } from './graph-error.ts'
 import { changeOf } from './keep-length.ts'
 import type { Model } from './model.ts'
 import type { Edit } from './splice.ts'
 
+/** What shall become of some graphs and the files beside them. */
 export interface Rewrite {
   /** edits of each model, in order */
   readonly edits: readonly (readonly Edit[])[]
@@ -16,61 +17,42 @@ export interface Rewrite {
   readonly locations?: ReadonlySet<string>
 }
 
+/** Names of the files that a rewrite wrote and removed. */
+export interface Rewritten {
+  readonly written: readonly string[]
+  readonly removed: readonly string[]
+}
+
 /**
  * Carry out a rewrite of graphs in their own folder, graphs and data files together or not at all. Data files that
- * nothing reads any more go; a model without edits is not written.
- * @returns the names of the files written and removed
- * @throws GraphError when a graph that was not given reads a data file that changes
+ * nothing reads any more go; a model without edits is not written. A model that was written is stale: open it again.
+ * @throws GraphError when a graph that was not given reads a data file that changes, or a model is stale
+ * @throws whatever {@link commit} throws
  */
 export async function rewriteInPlace(
   models: readonly Model[],
   rewrite: Rewrite,
   options: CommitOptions = {},
-): Promise<{ written: string[]; removed: string[] }> {
+): Promise<Rewritten> {
   const { edits, data = [], locations } = rewrite
   const folder = folderOf(models)
-  const aliases = await findAliases(folder, models)
   const changed = new Set(data.map(({ path }) => relative(folder, path)))
-  const left = models.flatMap(locationsOf).filter((location) => locations && !locations.has(location))
-  const known = new Set([...models.map(({ path }) => path), ...aliases.keys()])
-  const readers = await otherReaders(folder, known, new Set([...changed, ...left]))
+  const left = new Set(
+    models.flatMap(locationsOf).filter((location) => locations && !locations.has(location)),
+  )
+  const readers = await otherReaders(folder, models, new Set([...changed, ...left]))
   for (const [location, path] of readers) {
     if (changed.has(location))
       throw new GraphError(`${path} reads ${location} too, and would be broken.`, 'Give it as well.')
   }
-  const graphs: FileChange[] = []
-  for (const [i, model] of models.entries()) {
-    const own = edits[i] ?? []
-    const target = model.path
-    if (own.length === 0 || target === undefined) continue
-    graphs.push(await changeOf({ ...model, path: target }, own))
-    // Other names of a file stay other names of it.
-    for (const [path, of] of aliases) if (of === target) graphs.push({ path, target })
-  }
-  const unused = [...new Set(left)].filter((location) => !readers.has(location) && !changed.has(location))
+  // The embedding table is read by programs too, not by graphs alone.
+  const unused = [...left].filter((name) => !readers.has(name) && !changed.has(name) && name !== EMBEDDINGS)
   const removes = unused.map((location): FileChange => ({ path: join(folder, location), remove: true }))
-  const changes = [...data, ...graphs, ...removes]
+  const changes = [...data, ...(await graphChanges(folder, models, edits)), ...removes]
   await commit(folder, changes, options)
   const names = (wanted: boolean) =>
     changes.filter((change) => 'remove' in change === wanted).map(({ path }) => basename(path))
   return { written: names(false), removed: names(true) }
-}
-
-/** Graph files of the folder that are other names (hard links) of given ones and were not given themselves. */
-async function findAliases(folder: string, models: readonly Model[]): Promise<Map<string, string>> {
-  const given = new Map<string, string>()
-  for (const { path } of models) if (path !== undefined) given.set(await inodeOf(path), path)
-  const aliases = new Map<string, string>()
-  for (const path of await graphFiles(folder)) {
-    const target = given.get(await inodeOf(path))
-    if (target !== undefined && !models.some((model) => model.path === path)) aliases.set(path, target)
-  }
-  return aliases
-}
-
-async function inodeOf(path: string): Promise<string> {
-  const { dev, ino } = await lstat(path, { bigint: true })
-  return `${dev} ${ino}`
 }
 
 /**
@@ -81,12 +63,28 @@ export function folderOf(models: readonly Model[]): string {
   const folders = [...new Set(models.map(({ folder }) => folder))]
   const [folder] = folders
   if (folder === undefined || folders.length > 1) {
-    throw new GraphError(`The graphs are in ${folders.length} folders (${folders.join(', ')}), wanted 1.`)
+    throw new GraphError(
+      `The graphs are in ${folders.length} folders (${folders.join(', ')}), wanted 1.`,
+      'Give graphs of one folder at a time.',
+    )
   }
   return folder
 }
 
-/** Whether any of the graphs reads this data file. */
-export function isRead(models: readonly Model[], location: string): boolean {
-  return models.some((model) => locationsOf(model).includes(location))
+/** Other names of a file stay other names of it. */
+async function graphChanges(
+  folder: string,
+  models: readonly Model[],
+  edits: Rewrite['edits'],
+): Promise<FileChange[]> {
+  const aliases = await findAliases(folder, models)
+  const changes: FileChange[] = []
+  for (const [i, model] of models.entries()) {
+    const { path: target } = model
+    const own = edits[i] ?? []
+    if (own.length === 0 || target === undefined) continue
+    changes.push(await changeOf({ ...model, path: target }, own))
+    for (const [path, of] of aliases) if (of === target) changes.push({ path, target })
+  }
+  return changes
 }

@@ -1,21 +1,30 @@
-import { closeSync, fstatSync, openSync, readSync, type Stats } from 'node:fs'
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { GraphError } from './graph-error.ts'
 
-/** A range of a file: bytes `start` (inclusive) to `end` (exclusive). Offsets are exact up to 2^53. */
-export interface FileRange {
+/** Bytes `start` (inclusive) to `end` (exclusive) of a file. Offsets are exact up to 2^53. */
+export interface Span {
   readonly path: string
   readonly start: number
   readonly end: number
 }
 
+/** A range of a file as it was when the range was made; reading it is refused once the file has changed. */
+export interface FileRange extends Span {
+  /** see {@link identityOf} */
+  readonly identity: string
+}
+
 /** Bytes that are computed while they are written. */
 export interface Produced {
   readonly length: number
-  produce(): AsyncGenerator<Uint8Array>
+  produce(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
 /** Bytes in memory, a range of a file that is copied when the result is written, or bytes computed then. */
 export type Content = Uint8Array | FileRange | Produced
+
+/** How files are opened to be read: a FIFO opens at once, and is refused for what it is. */
+export const READ_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
 
 /** Enough for the nodes around one place, little enough to read for each weight that is skipped. */
 const WINDOW = 1 << 16
@@ -45,19 +54,19 @@ export class Bytes {
     return new Bytes(memory, memory.length, undefined, '')
   }
 
-  /** @throws the system's error when the file cannot be opened */
+  /**
+   * @throws GraphError when it is no regular file
+   * @throws the system's error when it cannot be opened
+   */
   static open(path: string): Bytes {
-    const fd = openSync(path, 'r')
-    try {
-      const info = fstatSync(fd)
-      if (info.isDirectory()) throw new GraphError(`${path} is a folder, wanted an ONNX file.`)
-      return new Bytes(new Uint8Array(0), info.size, path, identityOf(info))
-    } finally {
-      closeSync(fd)
-    }
+    const { size, identity } = fileState(path)
+    return new Bytes(new Uint8Array(0), size, path, identity)
   }
 
-  /** The byte at `position`, which must be inside. */
+  /**
+   * The byte at `position`.
+   * @throws GraphError when it is not inside, or the file has changed
+   */
   at(position: number): number {
     let index = position - this.#base
     if (index < 0 || index >= this.#window.length) {
@@ -69,7 +78,7 @@ export class Bytes {
 
   /**
    * Bytes `start` to `end` in memory; valid for good.
-   * @throws GraphError when they are more than a small message can have
+   * @throws GraphError when they are more than a small message can have, or the file has changed
    */
   read(start: number, end: number): Uint8Array {
     if (this.path === undefined) return this.#window.subarray(start, end)
@@ -83,13 +92,19 @@ export class Bytes {
       return this.#window.slice(index, index + end - start)
     }
     const out = new Uint8Array(end - start)
-    this.#fill(out, start)
+    this.#fill(this.path, out, start)
     return out
   }
 
   /** The same bytes as something to write: a view of memory, or a range of the file. */
   slice(start: number, end: number): Uint8Array | FileRange {
-    return this.path === undefined ? this.#window.subarray(start, end) : { path: this.path, start, end }
+    if (this.path === undefined) return this.#window.subarray(start, end)
+    return { path: this.path, identity: this.#identity, start, end }
+  }
+
+  /** @throws GraphError when the file is no longer the one that was opened */
+  refuseChanged(): void {
+    if (this.path !== undefined) this.#fill(this.path, new Uint8Array(0), 0)
   }
 
   #load(position: number): void {
@@ -97,26 +112,53 @@ export class Bytes {
       throw new GraphError(`There is no byte ${position}: the model has ${this.length}.`)
     }
     const window = new Uint8Array(Math.min(WINDOW, this.length - position))
-    this.#fill(window, position)
+    this.#fill(this.path, window, position)
     this.#window = window
     this.#base = position
   }
 
-  #fill(out: Uint8Array, position: number): void {
-    const fd = openSync(this.path as string, 'r')
+  #fill(path: string, out: Uint8Array, position: number): void {
+    const fd = openSync(path, READ_FLAGS)
     try {
-      let filled = identityOf(fstatSync(fd)) === this.#identity ? 0 : -1
+      let filled = identityOf(fstatSync(fd, { bigint: true })) === this.#identity ? 0 : -1
       while (filled >= 0 && filled < out.length) {
         const read = readSync(fd, out, filled, out.length - filled, position + filled)
         filled = read === 0 ? -1 : filled + read
       }
-      if (filled < 0) throw new GraphError(`${this.path} was changed while it was being read.`, 'Run again.')
+      if (filled < 0) throw changedError(path)
     } finally {
       closeSync(fd)
     }
   }
 }
 
-function identityOf(info: Stats): string {
-  return `${info.dev} ${info.ino} ${info.size} ${info.mtimeMs}`
+/** What tells a file from another one in its place, and from itself after a change. */
+export function identityOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${size} ${mtimeNs}`
+}
+
+/**
+ * A file's size in bytes and its identity.
+ * @throws GraphError when it is no regular file: a folder, a FIFO, a device
+ * @throws the system's error when it cannot be opened
+ */
+export function fileState(path: string): { size: number; identity: string } {
+  const fd = openSync(path, READ_FLAGS)
+  try {
+    const info = fstatSync(fd, { bigint: true })
+    if (!info.isFile()) {
+      const found = info.isDirectory() ? 'a folder' : 'no regular file'
+      throw new GraphError(`${path} is ${found}, wanted a file.`)
+    }
+    return { size: Number(info.size), identity: identityOf(info) }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+export function changedError(path: string): GraphError {
+  return new GraphError(
+    `${path} has changed since it was opened.`,
+    'Run again; a library caller opens it again.',
+  )
 }

@@ -1,10 +1,18 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { chmod, chown, lstat, open, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { linkOrCopy } from './alias.ts'
 import type { Content } from './bytes.ts'
-import { resolveLocation } from './external-data.ts'
-import { writePieces } from './files.ts'
-import { GraphError } from './graph-error.ts'
+import { openPlain, writeAll, writePieces } from './files.ts'
+import {
+  JOURNAL,
+  type Journal,
+  nameIn,
+  PARTIAL,
+  PATCHING,
+  readJournal,
+  refuseTargets,
+  writeJournal,
+} from './journal.ts'
 import { contentLength } from './splice.ts'
 
 /**
@@ -17,23 +25,10 @@ export type FileChange =
   | { readonly path: string; readonly target: string }
   | { readonly path: string; readonly remove: true }
 
+/** Who is told how far a change has come; what `onProgress` throws stops it, as long as it is not decided. */
 export interface CommitOptions {
   /** bytes written of all that are to be written */
   readonly onProgress?: (done: number, total: number) => void
-}
-
-/** The journal of a change that has been decided and may be half carried out; see {@link recover}. */
-export const JOURNAL = '.graph-tools-journal.json'
-const PARTIAL = '.partial'
-/** Where a file is while it is being patched. */
-const PATCHING = '.patching.partial'
-
-interface Journal {
-  /** names relative to the folder: written as NAME.partial, to become NAME */
-  readonly names: readonly string[]
-  readonly removes: readonly string[]
-  /** name to the byte of that file where NAME.partial goes */
-  readonly patches: Readonly<Record<string, number>>
 }
 
 /**
@@ -42,7 +37,9 @@ interface Journal {
  * Every new file is written beside its place and synced. A journal then appears by one rename: before it nothing has
  * changed; from then on the change is decided, and {@link recover} finishes it after a kill or a power cut. Until it
  * is finished a graph whose data file changes is missing rather than wrong.
- * @throws whatever stopped the writing; the folder is then as it was
+ * @throws GraphError, before anything is written, when a path is outside the folder, is named twice, or is a folder, a
+ * link or no regular file
+ * @throws whatever stopped the writing; before the journal the folder is then as it was, after it {@link recover} is due
  */
 export async function commit(
   folder: string,
@@ -50,170 +47,133 @@ export async function commit(
   options: CommitOptions = {},
 ): Promise<void> {
   if (changes.length === 0) return
-  const journal = journalOf(folder, changes)
   await recover(folder) // an older journal must not meet new partial files
+  const journal = journalOf(folder, changes)
+  await refuseTargets(folder, journal)
   const [only] = journal.names
-  const isOne = only !== undefined && changes.length === 1 && !(only in journal.patches)
+  const isOne = only !== undefined && changes.length === 1 && !Object.hasOwn(journal.patches, only)
   try {
     await writePartials(changes, options)
-    if (!isOne) await writeSynced(join(folder, JOURNAL + PARTIAL), JSON.stringify(journal))
+    if (!isOne) await writeJournal(folder, journal)
   } catch (error) {
     for (const path of [...changes.map((change) => change.path), join(folder, JOURNAL)]) {
       await rm(path + PARTIAL, { force: true })
     }
     throw error
   }
-  if (isOne) {
-    await rename(join(folder, only + PARTIAL), join(folder, only)) // atomic as it is
-    await syncFolder(folder)
-    return
-  }
-  await rename(join(folder, JOURNAL + PARTIAL), join(folder, JOURNAL))
-  await syncFolder(folder)
-  await carryOut(folder, journal)
+  if (isOne) await rename(join(folder, only + PARTIAL), join(folder, only)) // atomic as it is
+  await syncFolders(folder, journal)
+  if (!isOne) await carryOut(folder, journal)
 }
 
 /**
- * Finish a change that was decided and then interrupted. To be called before a folder's models are opened.
+ * Finish a change that was decided and then interrupted. To be called before a folder's models are opened to be
+ * rewritten.
  * @returns whether there was one
- * @throws GraphError when the journal is not one of {@link commit}'s
+ * @throws GraphError when the journal is not one of {@link commit}'s, or names what is no file
  */
 export async function recover(folder: string): Promise<boolean> {
-  let text: string
-  try {
-    text = await readFile(join(folder, JOURNAL), 'utf8')
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
-    throw error
-  }
-  await carryOut(folder, parseJournal(text, folder))
-  return true
+  const journal = await readJournal(folder)
+  if (journal) await carryOut(folder, journal)
+  return journal !== undefined
 }
 
 function journalOf(folder: string, changes: readonly FileChange[]): Journal {
-  const nameOf = ({ path }: FileChange) => relative(folder, path)
-  const journal = {
+  const nameOf = ({ path }: FileChange) => nameIn(folder, resolve(path))
+  return {
     names: changes.filter((change) => !('remove' in change)).map(nameOf),
     removes: changes.filter((change) => 'remove' in change).map(nameOf),
     patches: Object.fromEntries(
       changes.flatMap((change) => ('patch' in change ? [[nameOf(change), change.at]] : [])),
     ),
   }
-  if (!isJournal(journal)) throw new GraphError(`A change of ${folder} reaches out of it.`)
-  return journal
 }
 
 async function writePartials(changes: readonly FileChange[], { onProgress }: CommitOptions): Promise<void> {
-  const total = changes.reduce(
-    (sum, change) => sum + ('content' in change ? contentLength(change.content) : 0),
-    0,
-  )
+  const lengths = changes.map((change) => ('content' in change ? contentLength(change.content) : 0))
+  const total = lengths.reduce((sum, length) => sum + length, 0)
   const written = new Set(changes.flatMap((change) => ('content' in change ? [change.path] : [])))
   let before = 0
-  for (const change of changes) {
+  for (const [i, change] of changes.entries()) {
     const partial = change.path + PARTIAL
     if ('content' in change) {
       await writePieces(partial, change.content, (done) => onProgress?.(before + done, total))
-      before += contentLength(change.content)
-    } else if ('patch' in change) await writePieces(partial, [change.patch])
-    else if ('target' in change) {
+      await keepOwner(change.path, changes)
+    } else if ('patch' in change) {
+      await writePieces(partial, [change.patch])
+      await keepOwner(change.path, changes)
+    } else if ('target' in change) {
       await rm(partial, { force: true })
       await linkOrCopy(written.has(change.target) ? change.target + PARTIAL : change.target, partial)
     }
+    before += lengths[i] ?? 0
+  }
+}
+
+/** Mode, and owner where permitted, of the file that is replaced; a new one gets those of the first it changes with. */
+async function keepOwner(path: string, changes: readonly FileChange[]): Promise<void> {
+  for (const like of [path, ...changes.map((change) => change.path)]) {
+    const info = await lstat(like).catch(() => undefined)
+    if (!info) continue
+    await chown(path + PARTIAL, info.uid, info.gid).catch(() => undefined)
+    await chmod(path + PARTIAL, info.mode & 0o777)
+    return
   }
 }
 
 /** Can be done again from any point: what has been renamed has no partial any more. */
-async function carryOut(folder: string, { names, removes, patches }: Journal): Promise<void> {
+async function carryOut(folder: string, journal: Journal): Promise<void> {
+  const { names, removes, patches } = journal
   const isGraph = (name: string) => name.endsWith('.onnx')
-  const [data, graphs] = [names.filter((name) => !isGraph(name)), names.filter(isGraph)]
+  const ordered = [...names.filter((name) => !isGraph(name)), ...names.filter(isGraph)]
   const pending = async (name: string) => exists(join(folder, name + PARTIAL))
   // An old graph must not be read with new data, nor one that is half patched.
-  for (const name of graphs) {
+  for (const name of names.filter(isGraph)) {
     if (!(await pending(name))) continue
-    if (!(name in patches)) await rm(join(folder, name), { force: true })
+    if (!Object.hasOwn(patches, name)) await rm(join(folder, name), { force: true })
     else if (await exists(join(folder, name))) await rename(join(folder, name), join(folder, name + PATCHING))
   }
-  for (const name of [...data, ...graphs]) {
+  for (const name of ordered) {
     if (!(await pending(name))) continue
-    const at = patches[name]
+    const at = Object.hasOwn(patches, name) ? patches[name] : undefined
     if (at === undefined) await rename(join(folder, name + PARTIAL), join(folder, name))
     else await patchFile(folder, name, at)
   }
   for (const name of removes) await rm(join(folder, name), { force: true })
-  await syncFolder(folder)
+  await syncFolders(folder, journal)
   await rm(join(folder, JOURNAL), { force: true })
 }
 
 async function patchFile(folder: string, name: string, at: number): Promise<void> {
-  const partial = join(folder, name + PARTIAL)
-  const bytes = await readFile(partial)
-  const file = await open(join(folder, name + PATCHING), 'r+')
+  const partial = await openPlain(join(folder, name + PARTIAL), 'read')
+  const bytes = await partial.readFile().finally(() => partial.close())
+  const file = await openPlain(join(folder, name + PATCHING), 'patch')
   try {
-    for (let done = 0; done < bytes.length; ) {
-      done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
-    }
+    await writeAll(file, bytes, at)
     await file.sync()
   } finally {
     await file.close()
   }
   await rename(join(folder, name + PATCHING), join(folder, name))
-  await rm(partial, { force: true })
-}
-
-function parseJournal(text: string, folder: string): Journal {
-  const path = join(folder, JOURNAL)
-  try {
-    const journal: unknown = JSON.parse(text)
-    if (isJournal(journal)) {
-      for (const name of [...journal.names, ...journal.removes]) resolveLocation(name, folder) // links followed
-      return journal
-    }
-  } catch {
-    // said below
-  }
-  throw new GraphError(
-    `${path} is no journal of an interrupted change.`,
-    'Delete it, and get the folder again.',
-  )
-}
-
-/** A journal comes with a folder, and folders come from anywhere: it may only name files inside. */
-function isJournal(value: unknown): value is Journal {
-  if (typeof value !== 'object' || value === null) return false
-  const { names, removes, patches } = value as Record<string, unknown>
-  const isInside = (name: unknown) =>
-    typeof name === 'string' &&
-    name !== '' &&
-    !/^\/|^[A-Za-z]:|\\|\0/.test(name) &&
-    !name.split('/').includes('..')
-  const isList = (list: unknown) => Array.isArray(list) && list.every(isInside)
-  const offsets = typeof patches === 'object' && patches !== null ? Object.values(patches) : [-1]
-  return isList(names) && isList(removes) && offsets.every((at) => Number.isSafeInteger(at) && at >= 0)
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  await rm(path, { force: true })
-  const file = await open(path, 'wx')
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+  await rm(join(folder, name + PARTIAL), { force: true })
 }
 
 /** Makes renames last through a power cut, where a folder can be opened. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, 'r')
-    await handle.sync().finally(() => handle.close())
-  } catch (error) {
-    if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      throw error
+async function syncFolders(folder: string, { names, removes }: Journal): Promise<void> {
+  for (const path of new Set([
+    folder,
+    ...[...names, ...removes].map((name) => dirname(join(folder, name))),
+  ])) {
+    try {
+      const handle = await open(path, 'r')
+      await handle.sync().finally(() => handle.close())
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException
+      if (!['EISDIR', 'EPERM', 'EACCES', 'EINVAL'].includes(code)) throw error
+    }
   }
 }
 
 async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined
+  return (await lstat(path).catch(() => undefined)) !== undefined
 }

@@ -1,7 +1,10 @@
 import type { Model, Value } from './model.ts'
 import { DATA_TYPE, dataTypeName } from './schema.ts'
 
-/** A graph's input or output in the release contract: a number is a fixed size, a letter one that must agree. */
+/**
+ * A graph's input or output in the release contract. In its shape a number is a fixed size, an upper-case letter a size of
+ * the model, the same wherever it stands, and a lower-case one a dynamic size.
+ */
 interface Port {
   readonly name: string
   readonly dataType: number
@@ -24,8 +27,14 @@ const i64 = (name: string, ...shape: (number | string)[]): Port => ({
   shape,
 })
 
-/** What every program that loads a release relies on. Letters in lower case are dynamic. */
-export const GRAPH_CONTRACTS: Readonly<Record<string, GraphContract>> = {
+/** The embedding table's file: graphs may read it, and programs do. */
+export const EMBEDDINGS = 'embed_tokens.bin'
+
+/** Sizes of one model by their letters, each with the graph that told it first. */
+export type Sizes = Map<string, { readonly size: number; readonly graph: string }>
+
+/** What every program that loads a release relies on. */
+const GRAPH_CONTRACTS: Readonly<Record<string, GraphContract>> = {
   encoder: { inputs: [f32('mel', 1, 128, 't')], outputs: [f32('audio_features', 1, 'n', 'H')] },
   decoder_init: {
     inputs: [
@@ -59,19 +68,20 @@ const OLDEST_OPSET = 18
 
 /**
  * What about a graph breaks the release contract.
- * @param name its name without precision: encoder, decoder_init, decoder_step; others are bound to nothing
+ * @param file its file's name: encoder, decoder_init, decoder_step, with a precision or without; others are bound to nothing
+ * @param sizes of the graphs of the same model that were looked at before; this one's are added
  */
-export function contractProblems(name: string, model: Model): string[] {
-  const contract = GRAPH_CONTRACTS[name]
+export function contractProblems(file: string, model: Model, sizes: Sizes = new Map()): string[] {
+  const contract = GRAPH_CONTRACTS[file.split('.')[0] ?? '']
   if (!contract) return []
-  const sizes = new Map<string, number>()
+  const { graph } = model
   const problems = [
-    ...contract.inputs.flatMap((port) => portProblems('input', port, model.graph.inputs, sizes)),
-    ...contract.outputs.flatMap((port) => portProblems('output', port, model.graph.outputs, sizes)),
+    ...contract.inputs.flatMap((port) => portProblems(file, 'input', port, graph.inputs, sizes)),
+    ...contract.outputs.flatMap((port) => portProblems(file, 'output', port, graph.outputs, sizes)),
   ]
   const wanted = new Set(contract.inputs.map((port) => port.name))
-  for (const input of model.graph.inputs) {
-    const hasDefault = model.graph.initializers.some((tensor) => tensor.name === input.name)
+  for (const input of graph.inputs) {
+    const hasDefault = graph.initializers.some((tensor) => tensor.name === input.name)
     if (!wanted.has(input.name) && !hasDefault)
       problems.push(`requires the input ${input.name}, which readers do not give`)
   }
@@ -80,34 +90,52 @@ export function contractProblems(name: string, model: Model): string[] {
   return problems
 }
 
+/**
+ * Graphs that a release lacks: one precision at least must have all, where NAME.onnx stands in for NAME.PRECISION.onnx.
+ * @param files names in a folder; nothing is missing where none is a graph of a release
+ */
+export function missingGraphs(files: readonly string[]): string[] {
+  const there = new Set(files)
+  const ofRelease = files.filter(
+    (file) => file.endsWith('.onnx') && (file.split('.')[0] ?? '') in GRAPH_CONTRACTS,
+  )
+  const endings = new Set(ofRelease.map((file) => file.slice(file.indexOf('.'))))
+  const lacks = [...endings].map((ending) =>
+    Object.keys(GRAPH_CONTRACTS)
+      .filter((name) => !there.has(`${name}.onnx`) && !there.has(name + ending))
+      .map((name) => name + ending),
+  )
+  return lacks.sort((a, b) => a.length - b.length)[0] ?? []
+}
+
 function portProblems(
+  file: string,
   kind: string,
   port: Port,
   found: readonly Value[],
-  sizes: Map<string, number>,
+  sizes: Sizes,
 ): string[] {
   const value = found.find(({ name }) => name === port.name)
   const type = `${dataTypeName(port.dataType)} [${port.shape.join(', ')}]`
   if (!value) return [`has no ${kind} ${port.name}, wanted ${type}`]
-  const shape = value.shape
+  const { shape } = value
   const says = `${dataTypeName(value.dataType)} [${shape?.join(', ') ?? 'no shape'}]`
-  const fits =
-    value.dataType === port.dataType &&
-    shape?.length === port.shape.length &&
-    port.shape.every((size, axis) => axisFits(size, shape[axis], sizes))
-  return fits ? [] : [`${kind} ${port.name} is ${says}, wanted ${type}`]
+  const isKind = value.dataType === port.dataType && shape?.length === port.shape.length
+  if (!isKind || !port.shape.every((size, axis) => axisFits(size, shape[axis])))
+    return [`${kind} ${port.name} is ${says}, wanted ${type}`]
+  return port.shape.flatMap((letter, axis) => {
+    const size = shape[axis]
+    if (typeof letter === 'number' || typeof size !== 'number') return []
+    const known = sizes.get(letter) ?? { size, graph: file }
+    sizes.set(letter, known)
+    if (known.size === size) return []
+    return [
+      `${kind} ${port.name} is ${says}, wanted ${type} with ${letter} = ${known.size} as in ${known.graph}`,
+    ]
+  })
 }
 
-/** Upper-case letters are sizes of the model, the same wherever they stand; lower-case ones must not be fixed. */
-function axisFits(
-  wanted: number | string,
-  found: number | string | undefined,
-  sizes: Map<string, number>,
-): boolean {
+function axisFits(wanted: number | string, found: number | string | undefined): boolean {
   if (typeof wanted === 'number') return found === wanted
-  if (wanted === wanted.toLowerCase()) return typeof found === 'string'
-  if (typeof found !== 'number') return false
-  const known = sizes.get(wanted) ?? found
-  sizes.set(wanted, known)
-  return known === found
+  return typeof found === (wanted === wanted.toLowerCase() ? 'string' : 'number')
 }

@@ -1,7 +1,10 @@
-import type { Attribute, Model, Node, Tensor, Value } from './model.ts'
+import { createHash } from 'node:crypto'
+import { differingFields } from './diff-fields.ts'
+import type { Attribute, Graph, Model, Node, Tensor, Value } from './model.ts'
 import { sameBytes } from './same-bytes.ts'
-import { dataTypeName } from './schema.ts'
+import { dataTypeName, FIELD } from './schema.ts'
 import { contentOf } from './tensor-data.ts'
+import { fields } from './wire.ts'
 
 /** What two models have in common and what not. Lists are empty when they agree. */
 export interface Difference {
@@ -10,7 +13,7 @@ export interface Difference {
   readonly values: readonly string[]
   readonly nodes: readonly string[]
   readonly weights: readonly string[]
-  /** metadata_props entries by key that only one has, or another number of */
+  /** metadata_props entries by key that only one has, another number of, or with other values */
   readonly metadata: readonly string[]
   readonly sameNodes: number
   readonly sameWeights: number
@@ -18,30 +21,18 @@ export interface Difference {
 
 /**
  * Compare two models by structure and by the content of their weights; where the weights are stored does not matter.
+ * Whatever else is in them, known or not, is compared as bytes.
  * @throws GraphError when a weight's bytes cannot be had
+ * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 export async function diffModels(a: Model, b: Model): Promise<Difference> {
-  const header = [
-    ...differing('IR version', a.irVersion, b.irVersion),
-    ...differing('producer', a.producer, b.producer),
-    ...[...new Set([...a.opsets.keys(), ...b.opsets.keys()])].flatMap((domain) =>
-      differing(
-        `opset ${domain || 'ai.onnx'}`,
-        a.opsets.get(domain) ?? 'none',
-        b.opsets.get(domain) ?? 'none',
-      ),
-    ),
-  ]
-  const values = [
-    ...diffValues('input', a.graph.inputs, b.graph.inputs),
-    ...diffValues('output', a.graph.outputs, b.graph.outputs),
-  ]
+  const bodies = pairsOf(a.bodies, b.bodies)
+  const header = await diffHeader(a, b)
+  const values: string[] = []
+  for (const [one, other] of bodies) values.push(...(await diffBody(a, one, b, other)))
   const nodes = await diffNodes(a, b)
   const weights = await diffWeights(a, b)
-  const metadata = diffCounts(
-    a.metadata.map(({ key }) => key),
-    b.metadata.map(({ key }) => key),
-  )
+  const metadata = diffMetadata(a, b)
   const all = [header, values, nodes.lines, weights.lines, metadata]
   return {
     isSame: all.every((lines) => lines.length === 0),
@@ -55,23 +46,112 @@ export async function diffModels(a: Model, b: Model): Promise<Difference> {
   }
 }
 
+async function diffHeader(a: Model, b: Model): Promise<string[]> {
+  const domains = [...new Set([...a.opsets.keys(), ...b.opsets.keys()])]
+  const opset = ({ opsets }: Model, domain: string) => opsets.get(domain) ?? 'none'
+  const [left, right] = [
+    { model: a, region: a.root },
+    { model: b, region: b.root },
+  ]
+  // Functions and the graph are compared as bodies.
+  const covered = [
+    'irVersion',
+    'producerName',
+    'producerVersion',
+    'opsetImport',
+    'graph',
+    'functions',
+    'metadata',
+  ]
+  const others = await differingFields(left, right, FIELD.model, covered)
+  return [
+    ...differing('IR version', a.irVersion, b.irVersion),
+    ...differing('producer', a.producer, b.producer),
+    ...domains.flatMap((domain) =>
+      differing(`opset ${domain || 'ai.onnx'}`, opset(a, domain), opset(b, domain)),
+    ),
+    ...differing('graphs and functions', a.bodies.length, b.bodies.length),
+    ...others.map((name) => `another ${name}`),
+  ]
+}
+
+/** Bodies are told apart by their order. */
+function pairsOf(a: readonly Graph[], b: readonly Graph[]): (readonly [Graph, Graph])[] {
+  return a.flatMap((one, i) => (b[i] ? [[one, b[i]] as const] : []))
+}
+
+/** What a graph, subgraph or function has besides nodes and weights. */
+async function diffBody(a: Model, left: Graph, b: Model, right: Graph): Promise<string[]> {
+  const prefix = left.kind === 'graph' ? '' : `${left.kind} ${left.name}: `
+  const schema = left.kind === 'function' ? FIELD.function : FIELD.graph
+  const [one, other] = [
+    { model: a, region: left.region },
+    { model: b, region: right.region },
+  ]
+  const named = left.kind === 'function' ? [] : ['initializer', 'input', 'output', 'valueInfo']
+  const others = await differingFields(one, other, schema, ['node', 'metadata', ...named])
+  return [
+    ...differing('kind', left.kind, right.kind),
+    ...(await diffValues('input', a, left.inputs, b, right.inputs)),
+    ...(await diffValues('output', a, left.outputs, b, right.outputs)),
+    ...(await diffValues('type of', a, left.valueInfo, b, right.valueInfo)),
+    ...others.map((name) => `another ${name}`),
+  ].map((line) => prefix + line)
+}
+
 function differing(what: string, a: unknown, b: unknown): string[] {
   return a === b ? [] : [`${what}: ${a} -> ${b}`]
 }
 
-function diffValues(kind: string, a: readonly Value[], b: readonly Value[]): string[] {
-  const text = ({ dataType, shape }: Value) => `${dataTypeName(dataType)} [${shape?.join(', ') ?? ''}]`
-  const others = new Map(b.map((value) => [value.name, value]))
-  const names = new Set(a.map(({ name }) => name))
-  return [
-    ...a.flatMap((value) => {
-      const other = others.get(value.name)
-      return other
-        ? differing(`${kind} ${value.name}`, text(value), text(other))
-        : [`- ${kind} ${value.name}`]
-    }),
-    ...b.filter(({ name }) => !names.has(name)).map((value) => `+ ${kind} ${value.name} ${text(value)}`),
-  ]
+type Named = Pick<Value, 'name' | 'field'> & Partial<Value>
+
+async function diffValues(
+  kind: string,
+  a: Model,
+  left: readonly Named[],
+  b: Model,
+  right: readonly Named[],
+): Promise<string[]> {
+  const others = new Map(right.map((value) => [value.name, value]))
+  const names = new Set(left.map(({ name }) => name))
+  const lines: string[] = []
+  for (const value of left) {
+    const other = others.get(value.name)
+    const title = `${kind} ${value.name}`
+    if (!other) lines.push(`- ${title}`)
+    else if (typeOf(value) !== typeOf(other)) lines.push(`${title}: ${typeOf(value)} -> ${typeOf(other)}`)
+    else {
+      const [one, two] = [
+        { model: a, region: value.field },
+        { model: b, region: other.field },
+      ]
+      const found = await differingFields(one, two, FIELD.value, ['metadata'])
+      lines.push(...found.map((name) => `${title}: another ${name}`))
+    }
+  }
+  lines.push(
+    ...right
+      .filter(({ name }) => !names.has(name))
+      .map((value) => `+ ${kind} ${value.name} ${typeOf(value)}`),
+  )
+  return [...lines, ...orderLine(`order of ${kind}s`, left, right, lines)]
+}
+
+function typeOf({ dataType, shape }: Named): string {
+  if (dataType === undefined) return ''
+  return `${dataTypeName(dataType)} ${shape ? `[${shape.join(', ')}]` : 'of any shape'}`
+}
+
+/** The same names in another order. */
+function orderLine(
+  what: string,
+  left: readonly { readonly name: string }[],
+  right: readonly { readonly name: string }[],
+  lines: readonly string[],
+): string[] {
+  if (lines.length > 0) return []
+  const at = left.findIndex(({ name }, i) => name !== right[i]?.name)
+  return at < 0 ? [] : [`${what}: ${left[at]?.name} -> ${right[at]?.name} at place ${at + 1}`]
 }
 
 /** Nodes are told apart by what they compute: their first output's name is unique within a graph. */
@@ -86,6 +166,10 @@ async function diffNodes(a: Model, b: Model): Promise<{ lines: string[]; same: n
     else lines.push(`${other ? '~' : '-'} ${title(node)}: ${changes.join('; ')}`)
   }
   for (const [key, node] of right) if (!left.has(key)) lines.push(`+ ${title(node)}: only in the second`)
+  const [keys, others] = [[...left.keys()], [...right.keys()].filter((key) => left.has(key))]
+  const moved = keys.filter((key) => right.has(key)).find((key, i) => key !== others[i])
+  const node = moved === undefined ? undefined : left.get(moved)
+  if (node) lines.push(`~ ${title(node)}: at another place in the order`)
   return { lines, same }
 }
 
@@ -116,16 +200,37 @@ async function diffNode(a: Model, left: Node, b: Model, right: Node): Promise<st
     if (!other) out.push(`without ${attribute.name}`)
     else if (!(await sameAttribute(a, attribute, b, other))) out.push(`another ${attribute.name}`)
   }
-  return [...out, ...[...others.keys()].map((name) => `with ${name}`)]
+  const [one, two] = [
+    { model: a, region: left.region },
+    { model: b, region: right.region },
+  ]
+  const covered = ['input', 'output', 'opType', 'domain', 'attribute', 'metadata']
+  const rest = await differingFields(one, two, FIELD.node, covered)
+  return [
+    ...out,
+    ...[...others.keys()].map((name) => `with ${name}`),
+    ...rest.map((name) => `another ${name}`),
+  ]
 }
 
+/** Tensors are compared by content, subgraphs as bodies: here only how many there are. */
 async function sameAttribute(a: Model, left: Attribute, b: Model, right: Attribute): Promise<boolean> {
-  if (left.tensor && right.tensor) return sameTensor(a, left.tensor, b, right.tensor)
-  if (left.isGraph && right.isGraph) return true // their nodes are compared on their own
-  const [one, other] = [left, right].map(({ field }, i) =>
-    (i === 0 ? a : b).bytes.slice(field.start, field.end),
-  )
-  return one !== undefined && other !== undefined && sameBytes(one, other)
+  if (left.tensor && right.tensor && !(await sameTensor(a, left.tensor, b, right.tensor))) return false
+  if (graphsIn(a, left) !== graphsIn(b, right)) return false
+  const [one, other] = [
+    { model: a, region: left.region },
+    { model: b, region: right.region },
+  ]
+  const covered = ['g', 'graphs', ...(left.tensor && right.tensor ? ['t'] : [])]
+  return (await differingFields(one, other, FIELD.attribute, covered)).length === 0
+}
+
+function graphsIn({ bytes }: Model, { region, isGraph }: Attribute): number {
+  if (!isGraph) return 0
+  const { g, graphs } = FIELD.attribute
+  return [...fields(bytes, region.start, region.end)].filter(
+    ({ number }) => number === g || number === graphs,
+  ).length
 }
 
 async function diffWeights(a: Model, b: Model): Promise<{ lines: string[]; same: number }> {
@@ -137,19 +242,45 @@ async function diffWeights(a: Model, b: Model): Promise<{ lines: string[]; same:
     if (!other) lines.push(`- ${tensor.name}: only in the first`)
     else if (typeText(tensor) !== typeText(other)) {
       lines.push(`~ ${tensor.name}: ${typeText(tensor)} -> ${typeText(other)}`)
-    } else if (await sameTensor(a, tensor, b, other)) same++
-    else lines.push(`~ ${tensor.name}: other values`)
+    } else if (await sameTensor(a, tensor, b, other)) {
+      const rest = await differingFields(messageOf(a, tensor), messageOf(b, other), FIELD.tensor, STORAGE)
+      if (rest.length === 0) same++
+      else lines.push(`~ ${tensor.name}: another ${rest.join(', ')}`)
+    } else lines.push(`~ ${tensor.name}: other values`)
   }
   for (const [key, { name }] of right) if (!left.has(key)) lines.push(`+ ${name}: only in the second`)
   return { lines, same }
 }
 
-function initializersOf({ bodies }: Model): Map<string, Tensor> {
-  return new Map(
-    bodies.flatMap(({ initializers }, body) =>
+/** Initializers by body and name; sparse tensors and those of lists in attributes, where they are outside, by their order. */
+function initializersOf({ bodies, tensors }: Model): Map<string, Tensor> {
+  const others = tensors.filter(({ kind, location }) => kind !== 'initializer' && location !== undefined)
+  return new Map([
+    ...bodies.flatMap(({ initializers }, body) =>
       initializers.map((tensor) => [`${body} ${tensor.name}`, tensor] as const),
     ),
-  )
+    ...others.map((tensor, i) => [`${tensor.kind} ${i} ${tensor.name}`, tensor] as const),
+  ])
+}
+
+/** Fields of a tensor that say what it holds and where. */
+const STORAGE = [
+  ...[
+    'dims',
+    'dataType',
+    'floatData',
+    'int32Data',
+    'stringData',
+    'int64Data',
+    'rawData',
+    'doubleData',
+    'uint64Data',
+  ],
+  ...['externalData', 'dataLocation', 'metadata'],
+]
+
+function messageOf(model: Model, { region }: Tensor) {
+  return { model, region }
 }
 
 function typeText({ dataType, dims }: Tensor): string {
@@ -160,19 +291,28 @@ async function sameTensor(a: Model, left: Tensor, b: Model, right: Tensor): Prom
   if (typeText(left) !== typeText(right)) return false
   const [one, other] = [contentOf(a, left), contentOf(b, right)]
   if (one && other) return sameBytes(one, other)
+  if (one || other) return false
   // Strings have no raw form: their fields must be the same as they are.
-  const whole = (model: Model, { region }: Tensor) => model.bytes.slice(region.start, region.end)
-  return one === other && (left.typedData.length === 0 || sameBytes(whole(a, left), whole(b, right)))
+  const strings = await differingFields(messageOf(a, left), messageOf(b, right), FIELD.tensor, [])
+  return !strings.includes('string_data')
 }
 
-function diffCounts(a: readonly string[], b: readonly string[]): string[] {
-  const counts = new Map<string, [number, number]>()
-  for (const [side, keys] of [a, b].entries()) {
-    for (const key of keys) {
-      const pair = counts.get(key) ?? [0, 0]
-      pair[side as 0 | 1]++
-      counts.set(key, pair)
-    }
+/** By key: how many entries there are, and what they say, in their order. */
+function diffMetadata(a: Model, b: Model): string[] {
+  const [left, right] = [metadataByKey(a), metadataByKey(b)]
+  return [...new Set([...left.keys(), ...right.keys()])].flatMap((key) => {
+    const [one, other] = [left.get(key), right.get(key)]
+    const lines = differing(`${key} entries`, one?.count ?? 0, other?.count ?? 0)
+    return lines.length > 0 || one?.digest === other?.digest ? lines : [`${key}: other values`]
+  })
+}
+
+function metadataByKey({ bytes, metadata }: Model): Map<string, { count: number; digest: string }> {
+  const byKey = new Map<string, { count: number; digest: string }>()
+  for (const { key, field } of metadata) {
+    const { count, digest } = byKey.get(key) ?? { count: 0, digest: '' }
+    const hash = createHash('sha256').update(digest).update(bytes.read(field.start, field.end))
+    byKey.set(key, { count: count + 1, digest: hash.digest('hex') })
   }
-  return [...counts].flatMap(([key, [one, other]]) => differing(`${key} entries`, one, other))
+  return byKey
 }

@@ -1,165 +1,235 @@
-import type { Content, Produced } from './bytes.ts'
+import { basename, join } from 'node:path'
+import { type FileRange, fileState } from './bytes.ts'
+import type { FileChange } from './commit.ts'
+import {
+  type EmbeddingTable,
+  embeddingFp16,
+  findEmbedding,
+  isFloat32,
+  tableContent,
+} from './embedding-table.ts'
 import { externalFields, moveOut } from './external-data.ts'
-import { pieceChunks } from './files.ts'
-import { makeNarrower } from './float16-simd.ts'
+import { isRead } from './folder.ts'
 import { GraphError } from './graph-error.ts'
-import type { Graph, Model, Node, Tensor } from './model.ts'
-import { ATTRIBUTE_TYPE, DATA_TYPE, dataTypeName, FIELD } from './schema.ts'
+import type { Model, Tensor } from './model.ts'
+import { type Place, type Placement, type PlaceOptions, placeWeights } from './place.ts'
+import { sameBytes } from './same-bytes.ts'
+import { ATTRIBUTE_TYPE, DATA_TYPE, FIELD } from './schema.ts'
 import type { Edit } from './splice.ts'
-import { contentOf } from './tensor-data.ts'
 import { encodeField, encodeVarintField, type Field } from './wire.ts'
 
 const SUFFIX = '_float16'
 
-export interface EmbeddingTable {
-  readonly tensor: Tensor
-  readonly gather: Node
+export interface EmbeddingOptions {
+  /** folder that the table will be in, and the graphs */
+  readonly folder: string
+  /** the table's file, relative to it */
+  readonly location: string
+}
+
+export interface EmbeddingPlan {
+  /** the FP32 tables that become FP16: the same one in each of some graphs; none when that is done already */
+  readonly tables: readonly EmbeddingTable[]
   /** [vocab, hidden] */
   readonly shape: readonly [number, number]
-  /** nodes that read the table, in subgraphs too */
-  readonly readers: number
+  /** edits of each model, in order */
+  readonly edits: readonly (readonly Edit[])[]
+  /** FP32 tables that nothing reads any more */
+  readonly gone: ReadonlySet<Tensor>
+  /** the FP16 table; nothing when its file is right already */
+  readonly data: readonly FileChange[]
 }
 
 /**
- * The table that the token ids look up: the FP32 [vocab, hidden] initializer of the Gather that reads `input_ids`.
- * @returns undefined when no Gather of an initializer reads `input_ids`, or the table is FP16 already
- * @throws GraphError when there is more than one, or it is of another type
+ * Plan to read the embedding table, of all graphs that have one, from `location` as FP16, with a Cast after the Gather.
+ * @throws GraphError when no graph has a table, the tables differ, or the file holds anything else
+ * @see https://onnx.ai/onnx/operators/onnx__Cast.html
  */
-export function findEmbedding(model: Model): EmbeddingTable | undefined {
-  const { graph } = model
-  const initializers = new Map(graph.initializers.map((tensor) => [tensor.name, tensor]))
-  const found = graph.nodes.flatMap((gather) => {
-    const [data = '', indices] = gather.inputs
-    if (gather.opType !== 'Gather' || gather.domain !== '' || indices !== 'input_ids') return []
-    const tensor = initializers.get(data)
-    const [vocab, hidden, more] = tensor?.dims ?? []
-    return tensor && vocab !== undefined && hidden !== undefined && more === undefined
-      ? [{ tensor, gather, shape: [vocab, hidden] as const, readers: countReaders(model, data) }]
-      : []
-  })
-  const [table] = found
-  if (found.length > 1) {
-    throw new GraphError(`Found ${found.length} embedding tables that input_ids looks up, wanted 1.`)
+export async function planEmbedding(
+  models: readonly Model[],
+  options: EmbeddingOptions,
+): Promise<EmbeddingPlan> {
+  const found = models.flatMap((model) => findEmbedding(model) ?? [])
+  const [any] = found
+  if (!any) {
+    throw new GraphError(
+      'None of the graphs has an embedding table that input_ids looks up.',
+      'Give the graphs that take input_ids (decoder_init.onnx), and those that share their data files.',
+    )
   }
-  if (table === undefined || table.tensor.dataType === DATA_TYPE.float16) return undefined
-  if (table.tensor.dataType !== DATA_TYPE.float) {
-    throw new GraphError(`${table.tensor.name} is ${dataTypeName(table.tensor.dataType)}, wanted float32.`)
-  }
-  return table
-}
-
-function countReaders({ bodies }: Model, name: string): number {
-  return bodies.flatMap(({ nodes }) => nodes).filter(({ inputs }) => inputs.includes(name)).length
+  const tables = found.filter(isFloat32)
+  await refuseOthers(tables)
+  const gone = new Set(tables.flatMap(({ tensor, readers }) => (readers === 1 ? tensor : [])))
+  const edits = models.map((model) =>
+    tables.filter((table) => table.model === model).flatMap((table) => readFp16(table, options.location)),
+  )
+  return { tables, shape: any.shape, edits, gone, data: await tableFile(models, tables, gone, options) }
 }
 
 /**
- * The table as little-endian row-major FP16, rounded to nearest even, converted while it is written.
- * @throws GraphError, while being written, naming the row of a value that FP16 cannot hold
+ * {@link planEmbedding} for graphs in their own folder: data files that the FP32 table leaves are packed anew.
+ * @throws GraphError as {@link planEmbedding} and {@link placeWeights}
  */
-export function embeddingFp16(model: Model, { tensor, shape }: EmbeddingTable): Produced {
-  const content = contentOf(model, tensor)
-  if (content === undefined) throw new GraphError(`${tensor.name} has no bytes.`)
-  return { length: shape[0] * shape[1] * 2, produce: () => halves(content, tensor, shape[1]) }
+export async function embedFp16(
+  models: readonly Model[],
+  options: EmbeddingOptions & PlaceOptions,
+): Promise<EmbeddingPlan & Placement> {
+  const plan = await planEmbedding(models, options)
+  const left = new Set([...plan.gone].flatMap(({ location }) => location ?? []))
+  left.delete(options.location)
+  const choose = (tensor: Tensor): Place => {
+    if (plan.gone.has(tensor)) return 'gone'
+    return tensor.location !== undefined && left.has(tensor.location) ? { location: tensor.location } : 'stay'
+  }
+  const placement = await placeWeights(models, choose, options)
+  return {
+    ...plan,
+    ...placement,
+    edits: plan.edits.map((own, i) => [...own, ...(placement.edits[i] ?? [])]),
+    data: [...plan.data, ...placement.data],
+    locations: new Set([...placement.locations, options.location]),
+  }
 }
 
-async function* halves(content: Content, tensor: Tensor, width: number): AsyncGenerator<Uint8Array> {
-  const narrow = makeNarrower()
-  let values = 0
-  for await (const chunk of pieceChunks(content)) {
-    const bits = wordsOf(chunk)
-    const half = new Uint16Array(bits.length)
-    const bad = narrow(bits, half)
-    if (bad >= 0) {
-      const value = new Float32Array(bits.buffer, bits.byteOffset, bits.length)[bad]
-      throw new GraphError(
-        `${tensor.name} row ${Math.floor((values + bad) / width)} holds ${value}, which FP16 cannot (largest: 65504).`,
-        'Keep the table in FP32: leave embed-fp16 out.',
-      )
-    }
-    values += bits.length
-    yield new Uint8Array(half.buffer)
+async function refuseOthers([first, ...others]: readonly EmbeddingTable[]): Promise<void> {
+  for (const other of others) {
+    if (first && (await sameBytes(tableContent(first), tableContent(other)))) continue
+    throw new GraphError(
+      `${nameOf(other)} has another embedding table than ${first && nameOf(first)}.`,
+      'Give graphs of one model.',
+    )
+  }
+}
+
+function nameOf({ model, tensor }: EmbeddingTable): string {
+  return `${basename(model.path ?? 'a graph')} (${tensor.name})`
+}
+
+/** The file may be right already, hold the FP32 table alone, or not be there. */
+async function tableFile(
+  models: readonly Model[],
+  [table]: readonly EmbeddingTable[],
+  gone: ReadonlySet<Tensor>,
+  { folder, location }: EmbeddingOptions,
+): Promise<FileChange[]> {
+  if (!table) return []
+  const path = join(folder, location)
+  const halves = embeddingFp16(table)
+  const change = { path, content: [halves] }
+  const there = await rangeOf(path)
+  if (!there) return [change]
+  const stays = models
+    .filter((model) => model.folder === folder)
+    .flatMap(({ tensors }) => tensors.filter((tensor) => tensor.location === location && !gone.has(tensor)))
+  const [other] = stays
+  if (await sameBytes(there, halves)) return []
+  if (other) {
+    throw new GraphError(
+      `${path} holds ${other.name}, which is not the table ${table.tensor.name} as FP16.`,
+      'Give it another name with rename-data first.',
+    )
+  }
+  const isOld = isRead(models, folder, location) || (await sameBytes(there, tableContent(table)))
+  if (isOld) return [change]
+  throw new GraphError(
+    `${path} is there already, and is not the table ${table.tensor.name}, neither as FP32 nor as FP16.`,
+    'Is it of another model? Move it away.',
+  )
+}
+
+async function rangeOf(path: string): Promise<FileRange | undefined> {
+  try {
+    const { size, identity } = fileState(path)
+    return { path, identity, start: 0, end: size }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 
 /**
- * Edits that make the graph read the table from `location` as FP16 and cast the looked-up rows back to FP32. The Cast
- * follows the Gather, so the node order stays topological. Where other nodes read the FP32 table too, it stays for them.
- * @returns the edits, and whether the FP32 table is gone
+ * The Cast follows the Gather, so the node order stays topological. Where other nodes read the FP32 table too, it stays
+ * for them.
  */
-export function readEmbeddingFp16(
-  graph: Graph,
-  table: EmbeddingTable,
-  location: string,
-): { edits: readonly Edit[]; isGone: boolean } {
-  const { tensor, gather, shape } = table
+function readFp16(table: EmbeddingTable, location: string): Edit[] {
+  const { model, tensor, gather, readers } = table
   const [input] = gather.inputFields
   const [output] = gather.outputFields
   const [name] = gather.outputs
   if (!input || !output || name === undefined || !tensor.dataTypeField) {
-    throw new GraphError('The embedding Gather has no input or output.')
+    throw new GraphError('The embedding Gather has no input or output.', 'The file is damaged.')
   }
-  const isGone = table.readers === 1
-  const replace = (field: Field, content: Uint8Array): Edit => ({
-    region: gather.region,
-    start: field.tagStart,
-    end: field.end,
-    content: [content],
-  })
-  const after = (field: Field, content: Uint8Array): Edit => ({
-    region: graph.region,
-    start: field.end,
-    end: field.end,
-    content: [content],
-  })
-  const { dataTypeField } = tensor
-  const moved = isGone
-    ? [
-        {
-          region: tensor.region,
-          start: dataTypeField.tagStart,
-          end: dataTypeField.end,
-          content: [encodeVarintField(FIELD.tensor.dataType, DATA_TYPE.float16)],
-        },
-        ...moveOut(tensor, location, 0, shape[0] * shape[1] * 2),
-        // What is said of the table's type elsewhere no longer holds.
-        ...graph.valueInfo
-          .filter((value) => value.name === tensor.name)
-          .map(({ field }) => ({ region: graph.region, start: field.tagStart, end: field.end, content: [] })),
-      ]
-    : [
-        replace(input, encodeField(FIELD.node.input, tensor.name + SUFFIX)),
-        {
-          region: graph.region,
-          start: graph.region.end,
-          end: graph.region.end,
-          content: [newTable(table, location)],
-        },
-      ]
-  return {
-    isGone,
-    edits: [
-      ...moved,
-      replace(output, encodeField(FIELD.node.output, name + SUFFIX)),
-      after(gather.field, castNode(name)),
-    ],
-  }
+  const free = freeNames(model)
+  const { region } = model.graph
+  const looked = free(name + SUFFIX)
+  const cast = { region, start: gather.field.end, end: gather.field.end }
+  return [
+    ...(readers === 1
+      ? narrowed(table, location)
+      : secondTable(table, input, free(tensor.name + SUFFIX), location)),
+    { region: gather.region, ...over(output), content: [encodeField(FIELD.node.output, looked)] },
+    { ...cast, content: [castNode(looked, name, free(`${name}_cast`))] },
+  ]
 }
 
-function newTable({ tensor, shape }: EmbeddingTable, location: string): Uint8Array {
-  const [vocab, hidden] = shape
-  return encodeField(
+function over({ tagStart, end }: Field): { start: number; end: number } {
+  return { start: tagStart, end }
+}
+
+/** The table itself becomes FP16; what is said of its type elsewhere no longer holds. */
+function narrowed({ model: { graph }, tensor, shape }: EmbeddingTable, location: string): Edit[] {
+  const type = encodeVarintField(FIELD.tensor.dataType, DATA_TYPE.float16)
+  return [
+    ...(tensor.dataTypeField
+      ? [{ region: tensor.region, ...over(tensor.dataTypeField), content: [type] }]
+      : []),
+    ...moveOut(tensor, location, 0, shape[0] * shape[1] * 2),
+    ...graph.valueInfo
+      .filter((value) => value.name === tensor.name)
+      .map(({ field }) => ({ region: graph.region, ...over(field), content: [] })),
+  ]
+}
+
+/** The Gather reads an FP16 table beside the FP32 one. */
+function secondTable(
+  { model: { graph }, gather, shape: [vocab, hidden] }: EmbeddingTable,
+  input: Field,
+  name: string,
+  location: string,
+): Edit[] {
+  const table = encodeField(
     FIELD.graph.initializer,
     Buffer.concat([
       encodeVarintField(FIELD.tensor.dims, vocab),
       encodeVarintField(FIELD.tensor.dims, hidden),
       encodeVarintField(FIELD.tensor.dataType, DATA_TYPE.float16),
-      encodeField(FIELD.tensor.name, tensor.name + SUFFIX),
+      encodeField(FIELD.tensor.name, name),
       externalFields(location, 0, vocab * hidden * 2),
     ]),
   )
+  const { region } = graph
+  return [
+    { region: gather.region, ...over(input), content: [encodeField(FIELD.node.input, name)] },
+    { region, start: region.end, end: region.end, content: [table] },
+  ]
 }
 
-function castNode(output: string): Uint8Array {
+/** Names are single assignment, in subgraphs too (onnx/docs/IR.md, "Names Within a Graph"). */
+function freeNames({ bodies, tensors }: Model): (wanted: string) => string {
+  const taken = new Set(tensors.map(({ name }) => name))
+  for (const { nodes, inputs, outputs, valueInfo } of bodies) {
+    for (const { name } of [...nodes, ...inputs, ...outputs, ...valueInfo]) taken.add(name)
+    for (const node of nodes) for (const name of [...node.inputs, ...node.outputs]) taken.add(name)
+  }
+  return (wanted) => {
+    let name = wanted
+    for (let count = 2; taken.has(name); count++) name = `${wanted}_${count}`
+    taken.add(name)
+    return name
+  }
+}
+
+function castNode(input: string, output: string, name: string): Uint8Array {
   const to = Buffer.concat([
     encodeField(FIELD.attribute.name, 'to'),
     encodeVarintField(FIELD.attribute.i, DATA_TYPE.float),
@@ -168,17 +238,11 @@ function castNode(output: string): Uint8Array {
   return encodeField(
     FIELD.graph.node,
     Buffer.concat([
-      encodeField(FIELD.node.input, output + SUFFIX),
+      encodeField(FIELD.node.input, input),
       encodeField(FIELD.node.output, output),
-      encodeField(FIELD.node.name, `${output}_cast`),
+      encodeField(FIELD.node.name, name),
       encodeField(FIELD.node.opType, 'Cast'),
       encodeField(FIELD.node.attribute, to),
     ]),
   )
-}
-
-/** Little-endian 32-bit words; copied when they do not start on a word. */
-function wordsOf(chunk: Uint8Array): Uint32Array {
-  const whole = chunk.byteOffset % 4 === 0 ? chunk : Uint8Array.from(chunk)
-  return new Uint32Array(whole.buffer, whole.byteOffset, whole.byteLength / 4)
 }

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs'
-import { isAbsolute, join, normalize, relative, sep } from 'node:path'
-import type { Content, FileRange } from './bytes.ts'
+import { isAbsolute, join, normalize, posix, relative, sep } from 'node:path'
+import { type Content, type FileRange, fileState, type Span } from './bytes.ts'
+import { missingError, shortError } from './files.ts'
 import { GraphError } from './graph-error.ts'
 import type { Tensor } from './model.ts'
 import { FIELD } from './schema.ts'
@@ -12,14 +13,14 @@ export const ALIGNMENT = 4096
 const EXTERNAL = 1
 
 /**
- * The file range of a tensor with external data, in bytes.
+ * Where a tensor with external data says that its bytes are; whether the file has them is not looked at.
  * @param folder the model's folder, against which `location` is resolved
  * @param length what the tensor's type and shape take; undefined when that is not known
  * @throws GraphError when the location leaves the folder, also through a symbolic link, or a number is malformed
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
-export function externalRange(tensor: Tensor, folder: string, length: number | undefined): FileRange {
-  const path = resolveLocation(locationOf(tensor), folder)
+export function externalRange(tensor: Tensor, folder: string, length: number | undefined): Span {
+  const path = resolveLocation(tensor.location ?? '', folder)
   const start = byteCount(tensor, 'offset') ?? 0
   const found = byteCount(tensor, 'length') ?? length
   if (found === undefined) throw new GraphError(`Tensor ${tensor.name}: its external data has no length.`)
@@ -34,14 +35,34 @@ export function externalRange(tensor: Tensor, folder: string, length: number | u
   return { path, start, end: start + found }
 }
 
-/** The `location` of external data: a path relative to the model's folder. */
-export function locationOf(tensor: Tensor): string {
-  return tensor.external.get('location') ?? ''
+/**
+ * The bytes of a tensor with external data, of the file as it is now.
+ * @throws GraphError as {@link externalRange}, and when the file is missing, no regular one, or ends before the range
+ */
+export function storedRange(tensor: Tensor, folder: string, length: number | undefined): FileRange {
+  const span = externalRange(tensor, folder, length)
+  const { size, identity } = stateOf(span.path)
+  if (span.end > size) throw shortError(span.path, size, span.end)
+  return { ...span, identity }
+}
+
+function stateOf(path: string): { size: number; identity: string } {
+  try {
+    return fileState(path)
+  } catch (error) {
+    throw missingError(path, error)
+  }
+}
+
+/** A location as it is compared: `./w.data` and `w.data` are one file. */
+export function normalLocation(location: string): string {
+  return location === '' ? '' : posix.normalize(location.replaceAll('\\', '/'))
 }
 
 /**
  * The file that a location names.
  * @throws GraphError unless it is inside the folder, links followed
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export function resolveLocation(location: string, folder: string): string {
   const path = normalize(location.replaceAll('\\', '/'))
@@ -72,13 +93,17 @@ function realPath(path: string): string {
   }
 }
 
-/** Edits that make a tensor external: `location`, `offset` and `length` replace whatever held its bytes. */
+/**
+ * Edits that make a tensor external: `location`, `offset` and `length` (bytes) replace whatever held its bytes.
+ * @throws GraphError when its own offset or length is malformed
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
+ */
 export function moveOut(tensor: Tensor, location: string, offset: number, length: number): Edit[] {
   if (isAt(tensor, location, offset, length)) return []
   return replaceData(tensor, [externalFields(location, offset, length)])
 }
 
-/** The fields of a TensorProto whose bytes are in a data file. */
+/** The fields of a TensorProto whose bytes are in a data file (onnx.proto, TensorProto.external_data). */
 export function externalFields(location: string, offset: number, length: number): Uint8Array {
   const entry = (key: string, value: string) =>
     encodeField(
@@ -95,11 +120,11 @@ export function externalFields(location: string, offset: number, length: number)
 
 /** Whether the tensor says so already, whatever else it says (such as a checksum of the same bytes). */
 function isAt(tensor: Tensor, location: string, offset: number, length: number): boolean {
-  if (tensor.external.size === 0 || locationOf(tensor) !== location) return false
+  if (tensor.location !== location) return false
   return (byteCount(tensor, 'offset') ?? 0) === offset && (byteCount(tensor, 'length') ?? length) === length
 }
 
-/** Edits that put bytes into the tensor as raw_data. */
+/** Edits that put `length` bytes into the tensor as raw_data (onnx.proto, TensorProto.raw_data). */
 export function moveIn(tensor: Tensor, content: Content, length: number): Edit[] {
   return replaceData(tensor, [encodeFieldHeader(FIELD.tensor.rawData, length), content])
 }

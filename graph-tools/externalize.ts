@@ -10,21 +10,24 @@ export interface ExternalizeOptions extends PlaceOptions {
 }
 
 /**
- * Move the weights that are inside one proto, in raw_data or typed fields, to a data file. What is outside stays.
+ * Move the weights that are inside protos, in raw_data or typed fields, to a data file. What is outside stays.
+ * @throws GraphError when a tensor's bytes cannot be had, or {@link dataName} refuses the location
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
-export function externalize(model: Model, options: ExternalizeOptions): Promise<Placement> {
+export function externalize(models: readonly Model[], options: ExternalizeOptions): Promise<Placement> {
   const { location, threshold } = options
   return placeWeights(
-    [model],
-    (tensor) => (tensor.external.size > 0 || (byteLength(tensor) ?? 0) < threshold ? 'stay' : { location }),
+    models,
+    (tensor) =>
+      tensor.location !== undefined || (byteLength(tensor) ?? 0) < threshold ? 'stay' : { location },
     options,
   )
 }
 
 /**
  * Move every external tensor into the proto as raw_data.
- * @throws GraphError when the result would pass the 2 GiB limit of protobuf
+ * @throws GraphError when the result would pass the 2 GiB limit of protobuf, or a tensor's bytes cannot be had
+ * @see https://protobuf.dev/programming-guides/proto-limits/
  */
 export function inlineWeights(model: Model, folder = model.folder): Promise<Placement> {
   return placeWeights([model], () => 'inside', { folder })

@@ -1,11 +1,18 @@
-import { readdir } from 'node:fs/promises'
+import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { locationOf } from './external-data.ts'
+import { GraphError } from './graph-error.ts'
 import { type Model, openModel } from './model.ts'
 
-/** The ONNX files directly in a folder, in the order of their names. */
+/**
+ * The ONNX files directly in a folder, in the order of their names.
+ * @throws GraphError when there is no such folder
+ */
 export async function graphFiles(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true })
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new GraphError(`There is no folder ${folder}.`)
+    if (error.code === 'ENOTDIR') throw new GraphError(`${folder} is a file, wanted a folder.`)
+    throw error
+  })
   const names = entries
     .filter((entry) => !entry.isDirectory() && entry.name.endsWith('.onnx'))
     .map(({ name }) => name)
@@ -14,25 +21,69 @@ export async function graphFiles(folder: string): Promise<string[]> {
 
 /** The data files that a model reads, relative to its folder, each once. */
 export function locationsOf(model: Model): string[] {
-  return [...new Set(model.tensors.filter(({ external }) => external.size > 0).map(locationOf))].sort()
+  return [...new Set(model.tensors.flatMap(({ location }) => location ?? []))].sort()
+}
+
+/** Whether any of the graphs reads this data file of a folder. */
+export function isRead(models: readonly Model[], folder: string, location: string): boolean {
+  return models.some((model) => model.folder === folder && locationsOf(model).includes(location))
 }
 
 /**
- * Which graphs of a folder, other than some, read one of `locations`.
+ * Graph files of a folder that are other names (hard links) of given ones and were not given themselves.
+ * @returns path to the path of the given graph
+ */
+export async function findAliases(folder: string, models: readonly Model[]): Promise<Map<string, string>> {
+  const given = new Map<string, string>()
+  for (const { path } of models) if (path !== undefined) given.set(await inodeOf(path, 'itself'), path)
+  const aliases = new Map<string, string>()
+  for (const path of await graphFiles(folder)) {
+    const target = given.get(await inodeOf(path, 'itself'))
+    if (target !== undefined && !models.some((model) => model.path === path)) aliases.set(path, target)
+  }
+  return aliases
+}
+
+/**
+ * Which graphs of a folder read one of `locations`, other than given ones under whatever name.
  * @returns location to the path of the first such graph
+ * @throws GraphError naming a graph that cannot be read
  */
 export async function otherReaders(
   folder: string,
-  known: ReadonlySet<string | undefined>,
+  models: readonly Model[],
   locations: ReadonlySet<string>,
 ): Promise<Map<string, string>> {
   const readers = new Map<string, string>()
   if (locations.size === 0) return readers
+  const given = new Set<string>()
+  for (const { path } of models) if (path !== undefined) given.add(await inodeOf(path, 'itself'))
   for (const path of await graphFiles(folder)) {
-    if (known.has(path)) continue
-    for (const location of locationsOf(openModel(path))) {
+    // A link that leads to a given graph shows what that becomes.
+    if (given.has(await inodeOf(path, 'itself')) || given.has(await inodeOf(path, 'followed'))) continue
+    for (const location of locationsOf(openReader(path, locations))) {
       if (locations.has(location) && !readers.has(location)) readers.set(location, path)
     }
   }
   return readers
+}
+
+function openReader(path: string, locations: ReadonlySet<string>): Model {
+  try {
+    return openModel(path)
+  } catch (error) {
+    if (!(error instanceof GraphError)) throw error
+    throw new GraphError(
+      `${error.message} It was opened to see whether it reads ${[...locations].join(' or ')}.`,
+      'Mend it, or move it out of the folder.',
+    )
+  }
+}
+
+/** What two names of one file have in common; a link that leads nowhere is itself. */
+export async function inodeOf(path: string, links: 'itself' | 'followed'): Promise<string> {
+  const followed =
+    links === 'followed' ? await stat(path, { bigint: true }).catch(() => undefined) : undefined
+  const { dev, ino } = followed ?? (await lstat(path, { bigint: true }))
+  return `${dev} ${ino}`
 }

@@ -1,4 +1,4 @@
-import { locationOf } from './external-data.ts'
+import { basename, join } from 'node:path'
 import type { Model, Tensor, Value } from './model.ts'
 import { dataTypeName } from './schema.ts'
 import { byteLength } from './tensor-data.ts'
@@ -45,13 +45,26 @@ interface ExternalSummary {
 }
 
 interface ExternalTensor {
-  readonly offset: number
-  readonly length: number
+  /** as the file has it where it is no byte count */
+  readonly offset: number | string
+  readonly length: number | string
   /** tensors that have these bytes */
   readonly names: readonly string[]
 }
 
-/** Describe a model's structure without reading its weights. */
+/** Ranges of one data file that several graphs read. */
+export interface SharedData {
+  readonly location: string
+  readonly graphs: readonly string[]
+  readonly ranges: number
+  readonly bytes: number
+}
+
+/**
+ * Describe a model's structure without reading its weights.
+ * @throws GraphError when a tensor's shape is beyond 2^53 bits
+ * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+ */
 export function inspectModel(model: Model): Inspection {
   const { bytes, irVersion, producer, opsets, graph, bodies, tensors, metadata } = model
   const weights = tensors.filter(({ kind }) => kind !== 'attribute')
@@ -67,7 +80,7 @@ export function inspectModel(model: Model): Inspection {
     subgraphs: bodies.filter(({ kind }) => kind === 'subgraph').length,
     functions: bodies.filter(({ kind }) => kind === 'function').map(({ name }) => name),
     weights: weightsByType(weights),
-    external: externalByLocation(tensors.filter(({ external }) => external.size > 0)),
+    external: externalByLocation(tensors),
     metadata: {
       entries: metadata.length,
       bytes: metadata.reduce((sum, { field }) => sum + field.end - field.tagStart, 0),
@@ -97,7 +110,7 @@ function weightsByType(tensors: readonly Tensor[]): WeightSummary[] {
     const bytes = byteLength(tensor) ?? 0
     sum.tensors++
     sum.bytes += bytes
-    if (tensor.external.size > 0) sum.outside += bytes
+    if (tensor.location !== undefined) sum.outside += bytes
     else sum.inside += bytes
     byType.set(type, sum)
   }
@@ -105,23 +118,67 @@ function weightsByType(tensors: readonly Tensor[]): WeightSummary[] {
 }
 
 function externalByLocation(tensors: readonly Tensor[]): ExternalSummary[] {
-  const byLocation = new Map<string, Map<string, { offset: number; length: number; names: string[] }>>()
+  const byLocation = new Map<string, Map<string, { names: string[] } & ExternalTensor>>()
   for (const tensor of tensors) {
-    const offset = Number(tensor.external.get('offset') ?? 0)
-    const length = Number(tensor.external.get('length') ?? byteLength(tensor) ?? 0)
-    const ranges = byLocation.get(locationOf(tensor)) ?? new Map()
+    const { location } = tensor
+    if (location === undefined) continue
+    const ranges = byLocation.get(location) ?? new Map()
+    const [offset, length] = rangeOf(tensor)
     const range = ranges.get(`${offset} ${length}`) ?? { offset, length, names: [] }
     range.names.push(tensor.name)
-    byLocation.set(locationOf(tensor), ranges.set(`${offset} ${length}`, range))
+    byLocation.set(location, ranges.set(`${offset} ${length}`, range))
   }
   return [...byLocation].sort().map(([location, found]) => {
-    const ranges = [...found.values()].sort((a, b) => a.offset - b.offset || a.length - b.length)
+    const ranges = [...found.values()].sort(
+      (a, b) => size(a.offset) - size(b.offset) || size(a.length) - size(b.length),
+    )
     return {
       location,
       tensors: ranges.reduce((sum, { names }) => sum + names.length, 0),
-      bytes: ranges.reduce((sum, { names, length }) => sum + names.length * length, 0),
-      stored: ranges.reduce((sum, { length }) => sum + length, 0),
+      bytes: ranges.reduce((sum, { names, length }) => sum + names.length * size(length), 0),
+      stored: ranges.reduce((sum, { length }) => sum + size(length), 0),
       ranges,
     }
+  })
+}
+
+/** Offset and length in bytes, or what stands there instead. */
+function rangeOf(tensor: Tensor): [offset: number | string, length: number | string] {
+  const read = (key: string, without: number) => {
+    const text = tensor.external.get(key)
+    if (text === undefined) return without
+    return /^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text
+  }
+  return [read('offset', 0), read('length', byteLength(tensor) ?? 0)]
+}
+
+function size(bytes: number | string): number {
+  return typeof bytes === 'number' ? bytes : 0
+}
+
+/** Data files of which several of these graphs read the same ranges. */
+export function sharedData(models: readonly Model[]): SharedData[] {
+  const byFile = new Map<
+    string,
+    { location: string; graphs: Set<string>; readers: Map<string, Set<Model>> }
+  >()
+  for (const model of models) {
+    for (const tensor of model.tensors) {
+      const { location } = tensor
+      if (location === undefined) continue
+      const path = join(model.folder, location)
+      const file = byFile.get(path) ?? { location, graphs: new Set(), readers: new Map() }
+      const range = rangeOf(tensor).join(' ')
+      file.readers.set(range, (file.readers.get(range) ?? new Set()).add(model))
+      file.graphs.add(basename(model.path ?? ''))
+      byFile.set(path, file)
+    }
+  }
+  return [...byFile.values()].flatMap(({ location, graphs, readers }) => {
+    const shared = [...readers]
+      .filter(([, own]) => own.size > 1)
+      .map(([range]) => Number(range.split(' ')[1]) || 0)
+    const bytes = shared.reduce((sum, length) => sum + length, 0)
+    return shared.length === 0 ? [] : [{ location, graphs: [...graphs], ranges: shared.length, bytes }]
   })
 }

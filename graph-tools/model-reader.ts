@@ -1,4 +1,5 @@
 import type { Bytes } from './bytes.ts'
+import { normalLocation } from './external-data.ts'
 import { GraphError } from './graph-error.ts'
 import type { Attribute, Graph, MetadataEntry, Model, Node, Tensor, Value } from './model.ts'
 import { decodeSmall, FIELD, onnx } from './schema.ts'
@@ -13,7 +14,11 @@ const MAX_RANK = 64
 const SHORT_LIST = 64
 const VALUE_LIMIT = 1 << 20
 
-/** Walk a serialized ModelProto once; see {@link Model}. */
+/**
+ * Walk a serialized ModelProto once; see {@link Model}.
+ * @throws GraphError for anything that is not a well-formed model with one graph
+ * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+ */
 export function readModel(bytes: Bytes, path: string | undefined, folder: string): Model {
   const reader = new Reader(bytes)
   const root: Region = { lengthStart: 0, start: 0, end: bytes.length, parent: undefined }
@@ -192,6 +197,7 @@ class Reader {
     }
     return {
       name,
+      region,
       field: at,
       i,
       isGraph,
@@ -216,7 +222,7 @@ class Reader {
     const external = new Map<string, string>()
     const placement: Field[] = []
     const typedData: Field[] = []
-    let [name, dataType] = ['', 0]
+    let [name, dataType, isExternal] = ['', 0, false]
     let dataTypeField: Field | undefined
     let rawData: Field | undefined
     for (const field of this.#fieldsOf(region)) {
@@ -225,8 +231,10 @@ class Reader {
       else if (number === FIELD.tensor.dataType && field.wireType === VARINT) {
         dataType = Number(signedValue(this.#bytes, field))
         dataTypeField = field
-      } else if (number === FIELD.tensor.dataLocation) placement.push(field)
-      else if (TYPED_DATA.has(number)) typedData.push(field)
+      } else if (number === FIELD.tensor.dataLocation) {
+        placement.push(field)
+        isExternal = field.wireType === VARINT && signedValue(this.#bytes, field) === EXTERNAL
+      } else if (TYPED_DATA.has(number)) typedData.push(field)
       if (field.wireType !== LENGTH) continue
       if (number === FIELD.tensor.name) name = text(this.#bytes, field)
       else if (number === FIELD.tensor.rawData) rawData = field
@@ -246,6 +254,7 @@ class Reader {
       dataTypeField,
       rawData,
       typedData,
+      location: isExternal ? normalLocation(external.get('location') ?? '') : undefined,
       external,
       placement,
     }
@@ -264,7 +273,7 @@ class Reader {
     const shape = type?.tensorType?.shape?.dim?.map(({ dimParam, dimValue }) =>
       dimParam ? dimParam : dimValue === null || dimValue === undefined ? '?' : Number(dimValue),
     )
-    return { name: name ?? '', dataType: type?.tensorType?.elemType ?? 0, shape }
+    return { name: name ?? '', dataType: type?.tensorType?.elemType ?? 0, shape, field: at }
   }
 
   /** @returns the value's name */
@@ -324,6 +333,9 @@ class Reader {
 
 const { floatData, int32Data, stringData, int64Data, doubleData, uint64Data } = FIELD.tensor
 const TYPED_DATA = new Set<number>([floatData, int32Data, stringData, int64Data, doubleData, uint64Data])
+
+/** TensorProto.DataLocation */
+const EXTERNAL = 1n
 
 /** Names are single assignment within a graph (onnx/docs/IR.md, "Names Within a Graph"). */
 function refuseDuplicates(initializers: readonly Tensor[]): void {

@@ -27,6 +27,7 @@ export interface Model {
   readonly metadata: readonly MetadataEntry[]
 }
 
+/** A GraphProto or FunctionProto (onnx.proto). */
 export interface Graph {
   readonly kind: 'graph' | 'subgraph' | 'function' | 'training'
   /** of a function with its domain */
@@ -47,8 +48,10 @@ export interface Value {
   readonly dataType: number
   /** a number or a symbol for each axis, '?' for an unknown one; undefined without a shape */
   readonly shape: readonly (number | string)[] | undefined
+  readonly field: Field
 }
 
+/** A NodeProto: an operator with its inputs and outputs by name (onnx.proto). */
 export interface Node {
   readonly region: Region
   readonly field: Field
@@ -62,8 +65,10 @@ export interface Node {
   readonly attributes: readonly Attribute[]
 }
 
+/** An AttributeProto, as far as it is looked at (onnx.proto). */
 export interface Attribute {
   readonly name: string
+  readonly region: Region
   readonly field: Field
   readonly i: bigint
   /** holds subgraphs, which are among the model's bodies */
@@ -75,6 +80,7 @@ export interface Attribute {
   readonly tensor: Tensor | undefined
 }
 
+/** A TensorProto: its type, its shape, and where its bytes are (onnx.proto). */
 export interface Tensor {
   /** initializers are a graph's weights; attribute tensors belong to nodes such as Constant */
   readonly kind: 'initializer' | 'sparse' | 'attribute'
@@ -87,12 +93,18 @@ export interface Tensor {
   readonly rawData: Field | undefined
   /** float_data, int32_data and their like */
   readonly typedData: readonly Field[]
-  /** key to value of external_data, empty for a tensor whose bytes are in the file */
+  /**
+   * The data file that holds the bytes, relative to the model's folder and normalized; undefined for a tensor whose bytes
+   * are in the model: `data_location` alone decides (onnx.proto, TensorProto.data_location).
+   */
+  readonly location: string | undefined
+  /** key to value of external_data as it stands there */
   readonly external: ReadonlyMap<string, string>
   /** the external_data and data_location fields */
   readonly placement: readonly Field[]
 }
 
+/** One metadata_props entry: a StringStringEntryProto within `region` (onnx.proto). */
 export interface MetadataEntry {
   readonly region: Region
   readonly field: Field
@@ -100,7 +112,9 @@ export interface MetadataEntry {
 }
 
 /**
- * Read the structure of an ONNX file of any size, up to 2^53 bytes, through a window of 64 KiB.
+ * Read the structure of an ONNX file of any size, up to 2^53 bytes, through a window of 64 KiB. Once the file is
+ * rewritten the model is stale, and what still reads it is refused: open it again. A change of the folder that was
+ * interrupted is to be finished first, with `recover` (commit.ts).
  * @throws GraphError for anything that is not a well-formed model with one graph
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
@@ -111,7 +125,7 @@ export function openModel(path: string): Model {
     return readModel(bytes, absolute, dirname(absolute))
   } catch (error) {
     if (!(error instanceof GraphError)) throw error
-    throw new GraphError(`${absolute}: ${error.message}`, error.hint)
+    throw new GraphError(`${absolute} is no ONNX model, or a damaged one: ${error.message}`, error.hint)
   }
 }
 

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
 import type { Content } from './bytes.ts'
 import type { FileChange } from './commit.ts'
-import { ALIGNMENT, locationOf, moveIn, moveOut, resolveLocation } from './external-data.ts'
+import { dataName } from './data-name.ts'
+import { ALIGNMENT, moveIn, moveOut, resolveLocation } from './external-data.ts'
 import { GraphError } from './graph-error.ts'
 import type { Model, Tensor } from './model.ts'
 import { firstEqual } from './same-bytes.ts'
@@ -14,6 +15,7 @@ const PROTO_LIMIT = 2 ** 31 - 1
 /** Where a tensor's bytes shall be: in a data file beside the model, inside the proto, where they are, or nowhere. */
 export type Place = { readonly location: string } | 'inside' | 'stay' | 'gone'
 
+/** Where a placement happens, and who is told how far it has come. */
 export interface PlaceOptions {
   /** folder that the data files are in, and the graphs will be */
   readonly folder: string
@@ -21,6 +23,7 @@ export interface PlaceOptions {
   readonly onCompared?: (done: number, total: number) => void
 }
 
+/** A plan for the bytes of some graphs' weights; nothing is written yet. */
 export interface Placement {
   /** edits of each model, in order */
   readonly edits: readonly (readonly Edit[])[]
@@ -47,15 +50,18 @@ interface Entry {
  * shapes their tensors have; every tensor starts on a page; the order is that of the graphs and of their initializers.
  * A tensor that stays in a data file which is written anew moves within it.
  * @param choose where a tensor of so many bytes shall be
- * @throws GraphError when a graph would pass protobuf's 2 GiB limit, or a tensor's bytes cannot be had
+ * @throws GraphError when a graph would pass protobuf's 2 GiB limit, a tensor's bytes cannot be had, or
+ * {@link dataName} refuses a data file's name
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export async function placeWeights(
   models: readonly Model[],
   choose: (tensor: Tensor, model: Model) => Place,
   options: PlaceOptions,
 ): Promise<Placement> {
+  const named = namer(models, options.folder)
   const places = models.map(
-    (model) => new Map(movable(model).map((tensor) => [tensor, choose(tensor, model)])),
+    (model) => new Map(movable(model).map((tensor) => [tensor, named(choose(tensor, model))])),
   )
   const targets = new Set(
     places.flatMap((map) => [...map.values()]).flatMap((place) => locationIn(place) ?? []),
@@ -66,8 +72,9 @@ export async function placeWeights(
   for (const [graph, model] of models.entries()) {
     for (const [tensor, chosen] of places[graph] ?? []) {
       const place = chosen === 'stay' ? stayIn(tensor, model, targets, options.folder) : chosen
-      if (place === 'stay' && tensor.external.size > 0) locations.add(locationOf(tensor))
-      if (place === 'stay' || place === 'gone' || (place === 'inside' && tensor.external.size === 0)) continue
+      if (place === 'stay' && tensor.location !== undefined) locations.add(tensor.location)
+      if (place === 'stay' || place === 'gone' || (place === 'inside' && tensor.location === undefined))
+        continue
       const content = contentOf(model, tensor)
       if (content === undefined) continue
       const length = contentLength([content])
@@ -93,9 +100,20 @@ export async function placeWeights(
   return { edits, data, locations, tensors: entries.length, stored, bytes }
 }
 
+/** Places with the names of their data files checked and normalized, each name once. */
+function namer(models: readonly Model[], folder: string): (place: Place) => Place {
+  const names = new Map<string, Place>()
+  return (place) => {
+    if (typeof place === 'string') return place
+    const known = names.get(place.location) ?? { location: dataName(place.location, models, folder) }
+    names.set(place.location, known)
+    return known
+  }
+}
+
 /** Weights proper: tensors inside nodes stay there, unless their bytes are outside already. */
 export function movable(model: Model): Tensor[] {
-  return model.tensors.filter(({ kind, external }) => kind === 'initializer' || external.size > 0)
+  return model.tensors.filter(({ kind, location }) => kind === 'initializer' || location !== undefined)
 }
 
 function locationIn(place: Place): string | undefined {
@@ -103,8 +121,9 @@ function locationIn(place: Place): string | undefined {
 }
 
 function stayIn(tensor: Tensor, model: Model, targets: ReadonlySet<string>, folder: string): Place {
-  const location = locationOf(tensor)
-  return model.folder === folder && targets.has(location) ? { location } : 'stay'
+  const { location } = tensor
+  const moves = location !== undefined && model.folder === folder && targets.has(location)
+  return moves ? { location } : 'stay'
 }
 
 async function layOut(entries: readonly Entry[], path: string, { onCompared }: PlaceOptions) {

@@ -1,15 +1,16 @@
 import { join } from 'node:path'
 import type { FileChange } from './commit.ts'
-import { externalRange, locationOf, moveOut, resolveLocation } from './external-data.ts'
+import { dataName } from './data-name.ts'
+import { moveOut, normalLocation, storedRange } from './external-data.ts'
+import { isRead } from './folder.ts'
 import { GraphError } from './graph-error.ts'
 import type { Model } from './model.ts'
 import type { Edit } from './splice.ts'
 import { byteLength } from './tensor-data.ts'
 
+/** The edits of each model, in order, and the data file under its new name, the old one gone. */
 export interface Renaming {
-  /** edits of each model, in order */
   readonly edits: readonly (readonly Edit[])[]
-  /** the data file under its new name, and the old name gone */
   readonly data: readonly FileChange[]
 }
 
@@ -17,26 +18,31 @@ export interface Renaming {
  * Give a data file another name, in the folder and in the graphs that read it. No weight is copied where the file
  * system has hard links.
  * @param from location that the graphs have now
- * @throws GraphError when no graph reads `from`, or `to` is outside the folder
+ * @throws GraphError when no graph reads `from`, its file is missing or too short, or `to` is a name that
+ * {@link dataName} refuses or that the graphs read already
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export function renameData(models: readonly Model[], folder: string, from: string, to: string): Renaming {
-  const path = resolveLocation(to, folder)
-  const edits = models.map((model) =>
-    model.tensors
-      .filter((tensor) => tensor.external.size > 0 && locationOf(tensor) === from)
-      .flatMap((tensor): Edit[] => {
-        const { start, end } = externalRange(tensor, folder, byteLength(tensor))
-        return moveOut(tensor, to, start, end - start)
-      }),
-  )
-  if (edits.every((list) => list.length === 0)) {
+  const [old, wanted] = [normalLocation(from), dataName(to, models, folder)]
+  if (!isRead(models, folder, old)) {
     throw new GraphError(`None of the graphs reads ${from}.`, 'See where their weights are with inspect.')
   }
-  const target = join(folder, from)
+  if (isRead(models, folder, wanted)) {
+    throw new GraphError(`The graphs read a file ${wanted} already.`, 'Choose another name.')
+  }
+  const edits = models.map((model) =>
+    model.tensors
+      .filter(({ location }) => location === old)
+      .flatMap((tensor): Edit[] => {
+        const { start, end } = storedRange(tensor, folder, byteLength(tensor))
+        return moveOut(tensor, wanted, start, end - start)
+      }),
+  )
+  const target = join(folder, old)
   return {
     edits,
     data: [
-      { path, target },
+      { path: join(folder, wanted), target },
       { path: target, remove: true },
     ],
   }

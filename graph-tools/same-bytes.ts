@@ -9,7 +9,9 @@ const CONCURRENCY = 4
 
 /**
  * Group pieces that hold the same bytes, by comparing them; samples only sort out which pairs are worth it.
+ * @param onBytes told the bytes compared so far; what it throws ends the comparison
  * @returns for each piece the index of the first one with the same bytes, its own when there is none before it
+ * @throws GraphError when a piece cannot be read, or its file has changed
  */
 export async function firstEqual(
   pieces: readonly Content[],
@@ -38,7 +40,10 @@ export async function firstEqual(
   return first
 }
 
-/** Whether two pieces hold the same bytes, compared byte by byte. */
+/**
+ * Whether two pieces hold the same bytes, compared byte by byte.
+ * @throws GraphError when one cannot be read, or its file has changed
+ */
 export async function sameBytes(a: Content, b: Content): Promise<boolean> {
   if (contentLength([a]) !== contentLength([b])) return false
   if (isSameRange(a, b)) return true
@@ -79,15 +84,25 @@ async function find<T>(items: readonly T[], test: (item: T) => Promise<boolean>)
 /** Length and a few bytes from the middle. */
 async function sample(piece: Content): Promise<string> {
   const length = contentLength([piece])
-  const at = Math.max(0, Math.floor(length / 2) - SAMPLE)
-  if ('produce' in piece) return `${length}`
-  const bytes = 'path' in piece ? await readSample(piece, at) : piece.subarray(at, at + SAMPLE)
+  const start = Math.max(0, Math.floor(length / 2) - SAMPLE)
+  const bytes = await part(piece, start, Math.min(length, start + SAMPLE))
   return `${length}:${Buffer.from(bytes).toString('hex')}`
 }
 
-async function readSample(piece: FileRange, at: number): Promise<Uint8Array> {
-  const start = piece.start + at
-  for await (const chunk of readRange({ ...piece, start, end: Math.min(piece.end, start + SAMPLE) }))
-    return chunk
-  return new Uint8Array(0)
+/** Some bytes of a piece; what is computed is computed up to there. */
+async function part(piece: Content, start: number, end: number): Promise<Uint8Array> {
+  if (piece instanceof Uint8Array) return piece.subarray(start, end)
+  if ('path' in piece) {
+    const range: FileRange = { ...piece, start: piece.start + start, end: piece.start + end }
+    for await (const chunk of readRange(range)) return chunk
+    return new Uint8Array(0)
+  }
+  const found: Uint8Array[] = []
+  let at = 0
+  for await (const chunk of pieceChunks(piece)) {
+    found.push(Uint8Array.from(chunk.subarray(Math.max(0, start - at), Math.max(0, end - at))))
+    at += chunk.length
+    if (at >= end) break
+  }
+  return Buffer.concat(found)
 }

@@ -8,27 +8,28 @@ export const { onnx } = createRequire(import.meta.url)('onnx-proto') as { onnx: 
 /** Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */
 export const FIELD = {
   model: {
-    irVersion: 1, producerName: 2, producerVersion: 3, graph: 7, opsetImport: 8, metadata: 14, trainingInfo: 20,
+    irVersion: 1, producerName: 2, producerVersion: 3, domain: 4, modelVersion: 5, docString: 6, graph: 7, opsetImport: 8, metadata: 14, trainingInfo: 20,
     functions: 25,
   },
   trainingInfo: { initialization: 1, algorithm: 2 },
   graph: {
-    node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13, sparseInitializer: 15, metadata: 16,
+    node: 1, name: 2, initializer: 5, docString: 10, input: 11, output: 12, valueInfo: 13, quantizationAnnotation: 14,
+    sparseInitializer: 15, metadata: 16,
   },
   function: {
-    name: 1, input: 4, output: 5, node: 7, domain: 10, attributeProto: 11, valueInfo: 12, overload: 13, metadata: 14,
+    name: 1, input: 4, output: 5, attribute: 6, node: 7, docString: 8, opsetImport: 9, domain: 10, attributeProto: 11, valueInfo: 12, overload: 13, metadata: 14,
   },
-  node: { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7, overload: 8, metadata: 9 },
+  node: { input: 1, output: 2, name: 3, opType: 4, attribute: 5, docString: 6, domain: 7, overload: 8, metadata: 9 },
   attribute: {
-    name: 1, i: 3, s: 4, t: 5, g: 6, ints: 8, tensors: 10, graphs: 11, type: 20, refAttrName: 21, sparseTensor: 22,
+    name: 1, i: 3, s: 4, t: 5, g: 6, ints: 8, tensors: 10, graphs: 11, docString: 13, type: 20, refAttrName: 21, sparseTensor: 22,
     sparseTensors: 23,
   },
   sparseTensor: { values: 1, indices: 2 },
   tensor: {
     dims: 1, dataType: 2, segment: 3, floatData: 4, int32Data: 5, stringData: 6, int64Data: 7, name: 8, rawData: 9,
-    doubleData: 10, uint64Data: 11, externalData: 13, dataLocation: 14, metadata: 16,
+    doubleData: 10, uint64Data: 11, docString: 12, externalData: 13, dataLocation: 14, metadata: 16,
   },
-  value: { name: 1, metadata: 4 },
+  value: { name: 1, type: 2, docString: 3, metadata: 4 },
   entry: { key: 1, value: 2 },
 } as const // biome-ignore format: a table
 
@@ -38,7 +39,7 @@ export const ATTRIBUTE_TYPE = { int: 2 } as const
 /** TensorProto.DataType numbers that are told apart in code; {@link DATA_TYPES} has them all. */
 export const DATA_TYPE = { float: 1, int64: 7, string: 8, float16: 10 } as const
 
-interface DataType {
+export interface DataType {
   readonly name: string
   /** bits of one element in raw_data; 0 for strings, which are never raw */
   readonly bits: number
@@ -78,6 +79,7 @@ export const DATA_TYPES: Readonly<Record<number, DataType>> = {
   26: { name: 'int2', bits: 2, field: int32Data },
 }
 
+/** A TensorProto.DataType as people know it: float32, int4; `type 99` for one that is not known. */
 export function dataTypeName(dataType: number): string {
   return DATA_TYPES[dataType]?.name ?? `type ${dataType}`
 }

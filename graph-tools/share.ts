@@ -1,6 +1,5 @@
-import { locationOf } from './external-data.ts'
 import type { Model, Tensor } from './model.ts'
-import { type Placement, type PlaceOptions, placeWeights } from './place.ts'
+import { type Place, type Placement, type PlaceOptions, placeWeights } from './place.ts'
 import { byteLength } from './tensor-data.ts'
 
 /** Tensors of fewer bytes stay inside the graphs unless asked otherwise. */
@@ -9,7 +8,7 @@ export const SHARE_MINIMUM = 256
 export interface ShareOptions extends PlaceOptions {
   /** the data file, relative to the folder */
   readonly location: string
-  /** tensors below this many bytes stay where they are */
+  /** tensors below this many bytes are inside the graphs afterwards */
   readonly minimum: number
   /** tensors whose bytes are in these data files stay there */
   readonly keep?: readonly string[]
@@ -19,18 +18,17 @@ export interface ShareOptions extends PlaceOptions {
 
 /**
  * Put the weights of any number of graphs into one data file, each different content once; what only one graph has goes
- * there too. Equal is decided by comparing bytes, and the layout follows the order of `models`.
- * @throws GraphError when a tensor's bytes cannot be had
+ * there too. Equal is decided by comparing bytes, and the layout follows the order of `models`. Small tensors that are
+ * outside come in, so that no data file stays for them alone.
+ * @throws GraphError when a tensor's bytes cannot be had, or {@link dataName} refuses the location
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export function shareWeights(models: readonly Model[], options: ShareOptions): Promise<Placement> {
   const { location, minimum, keep = [], except } = options
-  return placeWeights(
-    models,
-    (tensor) => {
-      if (except?.has(tensor)) return 'gone'
-      if (tensor.external.size > 0 && keep.includes(locationOf(tensor))) return 'stay'
-      return (byteLength(tensor) ?? 0) < minimum ? 'stay' : { location }
-    },
-    options,
-  )
+  const choose = (tensor: Tensor): Place => {
+    if (except?.has(tensor)) return 'gone'
+    if (tensor.location !== undefined && keep.includes(tensor.location)) return 'stay'
+    return (byteLength(tensor) ?? 0) < minimum ? 'inside' : { location }
+  }
+  return placeWeights(models, choose, options)
 }

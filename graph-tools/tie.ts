@@ -1,4 +1,4 @@
-import { locationOf } from './external-data.ts'
+import { basename } from 'node:path'
 import { GraphError } from './graph-error.ts'
 import type { Model, Node, Tensor } from './model.ts'
 import { movable, type Placement, type PlaceOptions, placeWeights } from './place.ts'
@@ -14,11 +14,13 @@ export interface Head {
   readonly tensors: readonly Tensor[]
 }
 
+/** Where the head goes. */
 export interface TieOptions extends PlaceOptions {
   /** the data file for heads that are in none yet */
   readonly location?: string
 }
 
+/** A placement, and what it ties. */
 export interface Tie extends Placement {
   /** graphs by the head they now have in common: one group for each precision */
   readonly groups: readonly (readonly Head[])[]
@@ -27,36 +29,35 @@ export interface Tie extends Placement {
 /**
  * Make the decoder graphs of each precision read one lm_head: it is stored once, in the data file of the first graph
  * that has it in one, and the data files it leaves are packed anew.
- * @throws GraphError when a graph has no lm_head, or two of one precision have different ones
+ * @throws GraphError when a graph has no lm_head, two of one precision have different ones, or one has none like its own
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export async function tieHeads(models: readonly Model[], options: TieOptions): Promise<Tie> {
   const heads = models.map(findHead)
   const groups = groupBySignature(heads)
+  refuseUnlike(groups)
   const homes = new Map<Tensor, string>()
   for (const group of groups) {
     await refuseDifferent(group)
     const home = homeOf(group, options)
     for (const { tensors } of group) for (const tensor of tensors) homes.set(tensor, home)
   }
-  const left = new Set([...homes.keys()].filter(({ external }) => external.size > 0).map(locationOf))
+  const left = new Set([...homes.keys()].flatMap(({ location }) => location ?? []))
   const placement = await placeWeights(
     models,
     (tensor) => {
       const home = homes.get(tensor)
       if (home !== undefined) return { location: home }
-      const location = tensor.external.size > 0 ? locationOf(tensor) : ''
-      return left.has(location) ? { location } : 'stay'
+      const { location } = tensor
+      return location !== undefined && left.has(location) ? { location } : 'stay'
     },
     options,
   )
   return { ...placement, groups }
 }
 
-/**
- * The matrix product that makes `logits`, through whatever only rearranges or converts.
- * @throws GraphError when there is none with a stored matrix
- */
-export function findHead(model: Model): Head {
+/** The matrix product that makes `logits`, through whatever only rearranges or converts. */
+function findHead(model: Model): Head {
   const producers = new Map(
     model.graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)),
   )
@@ -119,6 +120,20 @@ function signature({ node, tensors }: Head): string {
   return `${node.opType} ${shapes.join(', ')}`
 }
 
+/** A head that no other graph has is not tied to anything, though that was asked for. */
+function refuseUnlike(groups: readonly (readonly Head[])[]): void {
+  if (groups.every(({ length }) => length > 1)) return
+  const kinds = groups.map((group) => `${group.map(pathOf).join(', ')} (${signature(group[0] as Head)})`)
+  throw new GraphError(
+    `The graphs have lm_heads of unlike kinds: ${kinds.join('; ')}. Wanted two or more graphs of each kind.`,
+    'Give graphs of one export, or leave out the one that has nothing to share.',
+  )
+}
+
+function pathOf({ model }: Head): string {
+  return basename(model.path ?? 'a graph')
+}
+
 async function refuseDifferent(group: readonly Head[]): Promise<void> {
   const [first, ...others] = group
   for (const other of others) {
@@ -136,8 +151,7 @@ async function refuseDifferent(group: readonly Head[]): Promise<void> {
 
 function homeOf(group: readonly Head[], { folder, location }: TieOptions): string {
   const outside = group.flatMap(({ model, tensors }) => (model.folder === folder ? tensors : []))
-  const home = outside.find(({ external }) => external.size > 0)
-  const found = home ? locationOf(home) : location
+  const found = outside.find((tensor) => tensor.location !== undefined)?.location ?? location
   if (found !== undefined) return found
   throw new GraphError(
     `The lm_head of ${group[0]?.model.path} is inside the graph.`,

@@ -1,15 +1,16 @@
-import { access, readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import type { FileRange } from './bytes.ts'
-import { JOURNAL } from './commit.ts'
-import { contractProblems } from './contract.ts'
+import { identityOf, READ_FLAGS, type Span } from './bytes.ts'
+import { contractProblems, EMBEDDINGS, missingGraphs, type Sizes } from './contract.ts'
 import { ALIGNMENT, externalRange } from './external-data.ts'
 import { readRange } from './files.ts'
 import { graphFiles } from './folder.ts'
 import { GraphError } from './graph-error.ts'
+import { isPending, PARTIAL } from './journal.ts'
 import { type Model, openModel, type Tensor } from './model.ts'
 import { byteLength, contentOf } from './tensor-data.ts'
 
+/** What was checked, and what is wrong. */
 export interface VerifyReport {
   readonly graphs: number
   readonly dataFiles: number
@@ -23,36 +24,30 @@ export interface VerifyReport {
 interface Claim {
   readonly graph: string
   readonly tensor: Tensor
-  readonly range: FileRange
+  readonly range: Span
 }
 
-/** Data files of the contract that no graph needs to read. */
-const STANDING_ALONE = new Set(['embed_tokens.bin'])
+/** Names that exporters give to data files: w.data, model.onnx_data, model.onnx_data_1, w.weights, w.bin. */
+const DATA_FILE = /(\.(data|bin|weights)|[._]data(_\d+)?)$/i
 
 /**
- * Check a folder of ONNX graphs without running them: every tensor's bytes exist and fit its type and shape, ranges of
- * different tensors do not overlap by accident, no byte of a data file is unused, nothing half-written lies about, and
- * graphs that the release contract knows have its inputs and outputs.
+ * Check a folder of ONNX graphs without running or changing them: every tensor's bytes exist and fit its type and shape,
+ * ranges of different tensors do not overlap by accident, no byte of a data file is unused, nothing half-written lies
+ * about, and graphs that the release contract knows have its inputs and outputs, are complete, and of one size.
+ * @throws GraphError when there is no such folder
+ * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export async function verifyFolder(path: string): Promise<VerifyReport> {
   const folder = resolve(path)
-  const problems: string[] = await strayFiles(folder)
-  const claims: Claim[] = []
   const paths = await graphFiles(folder)
+  const problems: string[] = await strayFiles(folder)
   if (paths.length === 0) problems.push(`${folder} holds no ONNX file.`)
-  let tensors = 0
-  for (const path of paths) {
-    const graph = basename(path)
-    const model = attempt(() => openModel(path), problems)
-    if (!model) continue
+  const { claims, tensors } = checkGraphs(paths, problems)
+  const missing = missingGraphs(paths.map((graph) => basename(graph)))
+  if (missing.length > 0) {
     problems.push(
-      ...contractProblems(graph.split('.')[0] ?? '', model).map((problem) => `${graph} ${problem}.`),
+      `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing: a release has all graphs.`,
     )
-    for (const tensor of model.tensors) {
-      tensors++
-      const claim = attempt(() => claimOf(graph, model, tensor), problems, `${graph}: `)
-      if (claim) claims.push(claim)
-    }
   }
   const byPath = new Map<string, Claim[]>()
   for (const claim of claims) {
@@ -65,9 +60,28 @@ export async function verifyFolder(path: string): Promise<VerifyReport> {
   return { graphs: paths.length, dataFiles: byPath.size, tensors, problems }
 }
 
+/** Each graph on its own; sizes must agree between them. */
+function checkGraphs(paths: readonly string[], problems: string[]): { claims: Claim[]; tensors: number } {
+  const claims: Claim[] = []
+  const sizes: Sizes = new Map()
+  let tensors = 0
+  for (const path of paths) {
+    const graph = basename(path)
+    const model = attempt(() => openModel(path), problems)
+    if (!model) continue
+    problems.push(...contractProblems(graph, model, sizes).map((problem) => `${graph} ${problem}.`))
+    for (const tensor of model.tensors) {
+      tensors++
+      const claim = attempt(() => claimOf(graph, model, tensor), problems, `${graph}: `)
+      if (claim) claims.push(claim)
+    }
+  }
+  return { claims, tensors }
+}
+
 /** Inside a proto the length is checked at once; outside, the range is a claim on a data file. */
 function claimOf(graph: string, model: Model, tensor: Tensor): Claim | undefined {
-  if (tensor.external.size === 0) {
+  if (tensor.location === undefined) {
     if ((byteLength(tensor) ?? 0) > 0 && contentOf(model, tensor) === undefined) {
       throw new GraphError(`Tensor ${tensor.name} has no bytes.`)
     }
@@ -107,7 +121,8 @@ async function gapProblem(path: string, start: number, end: number): Promise<str
   const gap = end - start
   const place = `${basename(path)}: ${gap} bytes from byte ${start}`
   if (gap >= ALIGNMENT) return [`${place} are read by nothing.`]
-  for await (const chunk of readRange({ path, start, end })) {
+  const info = await stat(path, { bigint: true })
+  for await (const chunk of readRange({ path, identity: identityOf(info), start, end })) {
     if (chunk.some((byte) => byte !== 0)) return [`${place} are read by nothing and are not padding.`]
   }
   return []
@@ -115,20 +130,22 @@ async function gapProblem(path: string, start: number, end: number): Promise<str
 
 async function unreadData(folder: string, read: ReadonlyMap<string, unknown>): Promise<string[]> {
   const names = (await readdir(folder)).filter(
-    (name) => /\.(data|bin)$/.test(name) && !read.has(join(folder, name)),
+    (name) => DATA_FILE.test(name) && !read.has(join(folder, name)),
   )
   return names
-    .filter((name) => !STANDING_ALONE.has(name))
+    .filter((name) => name !== EMBEDDINGS)
     .map((name) => `${name} is read by no graph.`)
     .concat(await wrongEmbeddings(folder))
 }
 
 /** embed_tokens.bin is a headerless table whose type and shape config.json tells. */
 async function wrongEmbeddings(folder: string): Promise<string[]> {
-  const path = join(folder, 'embed_tokens.bin')
+  const path = join(folder, EMBEDDINGS)
   const info = await stat(path).catch(() => undefined)
   if (!info) return []
-  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => undefined)
+  const text = await readFile(join(folder, 'config.json'), { encoding: 'utf8', flag: READ_FLAGS }).catch(
+    () => undefined,
+  )
   if (text === undefined)
     return ['embed_tokens.bin has no config.json beside it that tells its type and shape.']
   try {
@@ -144,16 +161,12 @@ async function wrongEmbeddings(folder: string): Promise<string[]> {
   }
 }
 
+/** What a pending change has written is needed to finish it; anything else that is half written may go. */
 async function strayFiles(folder: string): Promise<string[]> {
-  const stray = (await readdir(folder)).filter((name) => name.endsWith('.partial'))
-  const problems = stray.map((name) => `${name} is left over from a run that was stopped.`)
-  const hasJournal = await access(join(folder, JOURNAL)).then(
-    () => true,
-    () => false,
-  )
-  return hasJournal
-    ? [...problems, 'A change of this folder was interrupted and has not been finished.']
-    : problems
+  if (await isPending(folder))
+    return ['A change of this folder was interrupted; the next command that rewrites here finishes it.']
+  const stray = (await readdir(folder)).filter((name) => name.endsWith(PARTIAL))
+  return stray.map((name) => `${name} is left over from a run that was stopped. Delete it.`)
 }
 
 function attempt<T>(make: () => T, problems: string[], prefix = ''): T | undefined {

@@ -3,10 +3,10 @@ import { runEmbedFp16, runShare, runStripAllowzero } from '../pipeline/graph/com
 /* One job of `npm run bench -- graph` in a process of its own: prints the seconds it took, imports not counted. */
 
 const [job, ...files] = process.argv.slice(2)
-const quiet = () => {}
+const quiet = { report: () => {}, onBytes: () => {} }
 const started = performance.now()
-if (job === 'share') await runShare(files, { data: 'shared.data', minimum: 256 }, quiet, quiet)
+if (job === 'share') await runShare(files, { data: 'shared.data', minimum: 256 }, quiet)
 else if (job === 'strip-allowzero') await runStripAllowzero(files, false, quiet)
-else if (job === 'embed-fp16') await runEmbedFp16(files, quiet, quiet)
+else if (job === 'embed-fp16') await runEmbedFp16(files, quiet)
 else throw new Error(`unknown job ${job}`)
 process.stdout.write(`${JSON.stringify((performance.now() - started) / 1000)}\n`)

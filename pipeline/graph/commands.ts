@@ -1,203 +1,206 @@
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { alias } from '../../graph-tools/alias.ts'
-import { folderOf, isRead, rewriteInPlace } from '../../graph-tools/apply.ts'
+import { folderOf } from '../../graph-tools/apply.ts'
 import { recover } from '../../graph-tools/commit.ts'
-import { embeddingFp16, findEmbedding, readEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
-import { locationOf } from '../../graph-tools/external-data.ts'
+import { EMBEDDINGS } from '../../graph-tools/contract.ts'
+import { embedFp16 } from '../../graph-tools/embed-fp16.ts'
 import { externalize, inlineWeights } from '../../graph-tools/externalize.ts'
 import { locationsOf } from '../../graph-tools/folder.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
-import { type Placement, placeWeights } from '../../graph-tools/place.ts'
+import type { Placement } from '../../graph-tools/place.ts'
 import { renameData } from '../../graph-tools/rename-data.ts'
 import { shareWeights } from '../../graph-tools/share.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
-import { tieHeads } from '../../graph-tools/tie.ts'
+import { type Head, tieHeads } from '../../graph-tools/tie.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { formatBytes } from '../files.ts'
-import { EMBEDDINGS } from '../layout.ts'
-import { embeddingConfig } from './embedding-config.ts'
+import { refuseAlias } from './alias-check.ts'
+import { configChange, type EmbeddingConfig } from './embedding-config.ts'
+import { changesOf, eachAlone, nameOf, type Planned, together, type Ui } from './rewriting.ts'
 
-export type Say = (line: string) => void
-export type OnBytes = (what: string, done: number, total: number) => void
-
-/** Open graphs; a change of their folder that was interrupted is finished first. */
-export async function openGraphs(files: readonly string[]): Promise<Model[]> {
-  for (const folder of new Set(files.map((file) => dirname(resolve(file))))) await recover(folder)
-  return files.map(openModel)
-}
-
-/** @returns names of the Reshape nodes that keep the attribute */
+/**
+ * Remove allowzero from every Reshape whose shape provably holds no 0.
+ * @returns names of the Reshape nodes that keep the attribute
+ */
 export async function runStripAllowzero(
   files: readonly string[],
   assumeNonzero: boolean,
-  say: Say,
+  ui: Ui,
 ): Promise<string[]> {
   const left: string[] = []
-  for (const model of await openGraphs(files)) {
+  await eachAlone(files, ui, async (model) => {
     const { edits, stripped, unproved } = stripAllowzero(model, assumeNonzero)
-    await rewriteInPlace([model], { edits: [edits] })
-    say(`${nameOf(model)}: allowzero removed from ${stripped} Reshape nodes`)
-    if (unproved.length > 0)
-      say(`  left at ${unproved.length} whose shape may hold a 0: ${unproved.join(', ')}`)
     left.push(...unproved)
-  }
+    const rest = `  left at ${unproved.length} whose shape may hold a 0: ${unproved.join(', ')}`
+    return {
+      rewrite: { edits: [edits] },
+      facts: { stripped, unproved },
+      text: () => [
+        `${nameOf(model)}: allowzero removed from ${stripped} Reshape nodes`,
+        ...(unproved.length > 0 ? [rest] : []),
+      ],
+    }
+  })
   return left
 }
 
-export async function runStripTraces(files: readonly string[], say: Say): Promise<void> {
-  for (const model of await openGraphs(files)) {
+/** Remove the exporter's metadata. */
+export async function runStripTraces(files: readonly string[], ui: Ui): Promise<void> {
+  await eachAlone(files, ui, async (model) => {
     const edits = stripTraces(model)
-    await rewriteInPlace([model], { edits: [edits] })
-    const [after] = await openGraphs([model.path ?? ''])
-    const sizes = `${formatBytes(model.bytes.length)} -> ${formatBytes(after?.bytes.length ?? 0)}`
-    say(`${nameOf(model)}: ${edits.length} traces removed, ${sizes}`)
-  }
+    const before = model.bytes.length
+    return {
+      rewrite: { edits: [edits] },
+      facts: { stripped: edits.length, before },
+      text: () => {
+        const after = openModel(model.path ?? '').bytes.length
+        return [
+          `${nameOf(model)}: ${edits.length} traces removed, ${formatBytes(before)} -> ${formatBytes(after)}`,
+        ]
+      },
+    }
+  })
 }
 
+/** Move weights to one data file of all graphs, or to one of each. */
 export async function runExternalize(
   files: readonly string[],
   { data, threshold }: { data: string | undefined; threshold: number },
-  say: Say,
-  onBytes: OnBytes,
+  ui: Ui,
 ): Promise<void> {
-  for (const model of await openGraphs(files)) {
-    const location = data ?? `${nameOf(model)}.data`
-    const placement = await externalize(model, { folder: model.folder, location, threshold })
-    await apply([model], placement, say, onBytes)
-  }
+  const plan = async (models: readonly Model[], location: string) =>
+    placed(await externalize(models, { folder: folderOf(models), location, threshold, ...compared(ui) }))
+  if (data !== undefined) await together(files, ui, (models) => plan(models, data))
+  else await eachAlone(files, ui, (model) => plan([model], `${nameOf(model)}.data`))
 }
 
-export async function runInline(files: readonly string[], say: Say, onBytes: OnBytes): Promise<void> {
-  for (const model of await openGraphs(files)) await apply([model], await inlineWeights(model), say, onBytes)
+/** Move weights from data files into their graphs. */
+export async function runInline(files: readonly string[], ui: Ui): Promise<void> {
+  await eachAlone(files, ui, async (model) => placed(await inlineWeights(model)))
 }
 
+/** Put the weights of several graphs into one data file. */
 export async function runShare(
   files: readonly string[],
   { data, minimum }: { data: string; minimum: number },
-  say: Say,
-  onBytes: OnBytes,
+  ui: Ui,
 ): Promise<void> {
-  // The order of the arguments, which may be a shell's, decides nothing.
-  const models = await openGraphs([...files].sort())
-  const folder = folderOf(models)
-  const placement = await shareWeights(models, {
-    folder,
-    location: data,
-    minimum,
-    keep: [EMBEDDINGS],
-    onCompared: (done, total) => onBytes('comparing', done, total),
+  await together(files, ui, async (models) => {
+    const options = { location: data, minimum, keep: [EMBEDDINGS], ...compared(ui) }
+    return placed(await shareWeights(models, { folder: folderOf(models), ...options }))
   })
-  await apply(models, placement, say, onBytes)
 }
 
+/** Store one lm_head for the graphs of each precision. */
 export async function runTie(
   files: readonly string[],
   { data }: { data: string | undefined },
-  say: Say,
-  onBytes: OnBytes,
+  ui: Ui,
 ): Promise<void> {
-  const models = await openGraphs([...files].sort())
-  const tie = await tieHeads(models, {
-    folder: folderOf(models),
-    ...(data !== undefined && { location: data }),
-  })
-  for (const group of tie.groups) {
-    const [first] = group
-    const bytes = first?.tensors.map(({ name }) => name).join(', ')
-    say(
-      `one ${first?.node.opType} lm_head (${bytes}) for ${group.map(({ model }) => nameOf(model)).join(', ')}`,
+  await together(files, ui, async (models) => {
+    const location = data === undefined ? {} : { location: data }
+    const tie = await tieHeads(models, { folder: folderOf(models), ...location, ...compared(ui) })
+    const heads = tie.groups.map(headOf)
+    const text = heads.map(
+      ({ operator, tensors, graphs }) =>
+        `one ${operator} lm_head (${tensors.join(', ')}) for ${graphs.join(', ')}`,
     )
-  }
-  await apply(models, tie, say, onBytes)
+    return placed(tie, { heads }, text)
+  })
 }
 
-/** The Gather of the graph that has one; data files that the FP32 table leaves are packed anew. */
-export async function runEmbedFp16(files: readonly string[], say: Say, onBytes: OnBytes): Promise<void> {
-  const models = await openGraphs(files)
-  const folder = folderOf(models)
-  const found = models.flatMap((model) => {
-    const table = findEmbedding(model)
-    return table ? [{ model, table }] : []
+/** Move the embedding table to embed_tokens.bin as FP16, for all graphs that have it. */
+export async function runEmbedFp16(files: readonly string[], ui: Ui): Promise<void> {
+  await together(files, ui, async (models) => {
+    const folder = folderOf(models)
+    const plan = await embedFp16(models, { folder, location: EMBEDDINGS, ...compared(ui) })
+    const config = await configChange(folder, plan.shape)
+    const readers = plan.tables.map(({ model }) => nameOf(model))
+    const names = [...new Set(plan.tables.map(({ tensor }) => tensor.name))].join(', ')
+    const text = [
+      ...(readers.length > 0
+        ? [`${names} [${plan.shape.join(', ')}]: FP16 in ${EMBEDDINGS}, read by ${readers.join(', ')}`]
+        : []),
+      ...configText(config),
+    ]
+    const rewrite = { ...plan, data: [...plan.data, ...config.changes] }
+    return placed(rewrite, { shape: plan.shape, readers, config: config.state }, text)
   })
-  const [one] = found
-  if (!one || found.length > 1) {
-    throw new Failure(
-      `Found ${found.length} graphs with an FP32 embedding table that input_ids looks up, wanted 1.`,
-      'Give the graph that takes input_ids (decoder_init.onnx), and those that share its data file.',
-    )
-  }
-  const { model, table } = one
-  const { edits, isGone } = readEmbeddingFp16(model.graph, table, EMBEDDINGS)
-  const old = isGone && table.tensor.external.size > 0 ? locationOf(table.tensor) : undefined
-  const placement = await placeWeights(
-    models,
-    (tensor) => {
-      if (tensor === table.tensor) return isGone ? 'gone' : 'stay'
-      return old !== undefined && locationOf(tensor) === old ? { location: old } : 'stay'
-    },
-    { folder },
-  )
-  const config = await embeddingConfig(folder, table.shape)
-  const halves = { path: join(folder, EMBEDDINGS), content: [embeddingFp16(model, table)] }
-  const withTable: Placement = {
-    ...placement,
-    edits: placement.edits.map((list, i) => (models[i] === model ? [...edits, ...list] : list)),
-    data: [halves, ...placement.data, ...config],
-    locations: new Set([...placement.locations, EMBEDDINGS]),
-  }
-  say(`${table.tensor.name} [${table.shape.join(', ')}]: FP16 in ${EMBEDDINGS}, read by ${nameOf(model)}`)
-  await apply(models, withTable, say, onBytes)
 }
 
+/** Rename a data file, in the folder and in its graphs. */
 export async function runRenameData(
   files: readonly string[],
   { from, to }: { from: string | undefined; to: string },
-  say: Say,
+  ui: Ui,
 ): Promise<void> {
-  const models = await openGraphs(files)
+  await together(files, ui, async (models) => {
+    const old = from ?? onlyLocation(models)
+    const graphs = models.map(nameOf).join(', ')
+    return {
+      rewrite: renameData(models, folderOf(models), old, to),
+      facts: { from: old, to },
+      text: () => [`${old} is now ${to}, for ${graphs}`],
+    }
+  })
+}
+
+/** Give a graph a second name. */
+export async function runAlias(target: string, name: string, ui: Ui): Promise<void> {
+  await recover(dirname(resolve(target)))
+  await refuseAlias(openModel(target), resolve(name))
+  const kind = await alias(target, name)
+  const graphs = [basename(target)]
+  const text = [`${name} is a ${kind} of ${target}`]
+  ui.report({
+    graphs,
+    written: [basename(name)],
+    removed: [],
+    facts: { kind, folder: dirname(resolve(name)) },
+    text,
+  })
+}
+
+function placed(
+  placement: Placement,
+  facts: Readonly<Record<string, unknown>> = {},
+  text: readonly string[] = [],
+): Planned {
+  const { tensors, stored, bytes } = placement
+  const sum = `${tensors} tensors, ${stored} different ones stored, ${formatBytes(bytes)}`
+  return {
+    rewrite: placement,
+    facts: { tensors, stored, bytes, ...facts },
+    text: (done) => [...text, ...(stored > 0 ? [sum] : []), ...changesOf(done)],
+  }
+}
+
+function compared(ui: Ui) {
+  return { onCompared: (done: number, total: number) => ui.onBytes('comparing', done, total) }
+}
+
+function headOf(group: readonly Head[]) {
+  const [first] = group
+  return {
+    operator: first?.node.opType ?? '',
+    tensors: first?.tensors.map(({ name }) => name) ?? [],
+    graphs: group.map(({ model }) => nameOf(model)),
+  }
+}
+
+function configText({ state }: EmbeddingConfig): string[] {
+  if (state !== 'missing') return []
+  return ['There is no config.json: without its embed_tokens_dtype readers take the table for float32.']
+}
+
+function onlyLocation(models: readonly Model[]): string {
   const all = [...new Set(models.flatMap(locationsOf))]
   const [only, another] = all
-  if (from === undefined && (only === undefined || another !== undefined)) {
-    throw new Failure(
-      `The graphs read ${all.length} data files${all.length > 0 ? ` (${all.join(', ')})` : ''}, wanted 1.`,
-      'Say which with --from.',
-      EXIT.usage,
-    )
-  }
-  const folder = folderOf(models)
-  const old = from ?? only ?? ''
-  if (isRead(models, to)) throw new Failure(`The graphs read a file ${to} already.`, 'Choose another name.')
-  const { edits, data } = renameData(models, folder, old, to)
-  await rewriteInPlace(models, { edits, data })
-  say(`${old} is now ${to}, for ${models.map(nameOf).join(', ')}`)
-}
-
-export async function runAlias(target: string, name: string, say: Say): Promise<void> {
-  await recover(dirname(resolve(target)))
-  openModel(target)
-  say(`${name} is a ${await alias(target, name)} of ${target}`)
-}
-
-async function apply(
-  models: readonly Model[],
-  placement: Placement,
-  say: Say,
-  onBytes: OnBytes,
-): Promise<void> {
-  const { written, removed } = await rewriteInPlace(models, placement, {
-    onProgress: (done, total) => onBytes('writing', done, total),
-  })
-  if (placement.stored > 0) {
-    say(
-      `${placement.tensors} tensors, ${placement.stored} different ones stored, ${formatBytes(placement.bytes)}`,
-    )
-  }
-  if (written.length === 0) say('nothing to change')
-  else say(`written: ${written.join(', ')}`)
-  if (removed.length > 0) say(`removed: ${removed.join(', ')}`)
-}
-
-function nameOf(model: Model): string {
-  return basename(model.path ?? 'model')
+  if (only !== undefined && another === undefined) return only
+  throw new Failure(
+    `The graphs read ${all.length} data files${all.length > 0 ? ` (${all.join(', ')})` : ''}, wanted 1.`,
+    'Say which with --from.',
+    EXIT.usage,
+  )
 }

@@ -1,28 +1,48 @@
+import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FileChange } from '../../graph-tools/commit.ts'
 import { Failure } from '../failure.ts'
+import { setMember } from './json-text.ts'
+
+/** What becomes of config.json. */
+export interface EmbeddingConfig {
+  readonly state: 'written' | 'right' | 'missing'
+  readonly changes: readonly FileChange[]
+}
 
 /**
- * The folder's config.json with the embedding table's new type, all other keys as they were.
- * @returns nothing to change when there is no config.json
+ * The folder's config.json with the embedding table's type and shape, every other byte as it was.
+ * @throws Failure when it holds no JSON object
  */
-export async function embeddingConfig(folder: string, shape: readonly number[]): Promise<FileChange[]> {
+export async function configChange(folder: string, shape: readonly number[]): Promise<EmbeddingConfig> {
   const path = join(folder, 'config.json')
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  if (text === undefined) return []
+  if (bytes === undefined) return { state: 'missing', changes: [] }
+  if (!isUtf8(bytes)) throw new Failure(`${path} is no UTF-8 text.`, 'Mend or delete it.')
+  const text = bytes.toString('utf8')
   const config = parse(text, path)
-  const changed = { ...config, embed_tokens_dtype: 'float16', embed_tokens_shape: shape }
-  return [{ path, content: [Buffer.from(`${JSON.stringify(changed, undefined, 2)}\n`)] }]
+  const wanted = { embed_tokens_dtype: 'float16', embed_tokens_shape: shape }
+  const wrong = Object.entries(wanted).filter(
+    ([key, value]) => JSON.stringify(config[key]) !== JSON.stringify(value),
+  )
+  if (wrong.length === 0) return { state: 'right', changes: [] }
+  const changed = wrong.reduce((before, [key, value]) => setMember(before, key, value), text)
+  return { state: 'written', changes: [{ path, content: [Buffer.from(changed)] }] }
 }
 
-function parse(text: string, path: string): object {
+function parse(text: string, path: string): Record<string, unknown> {
+  let config: unknown
   try {
-    return JSON.parse(text)
+    config = JSON.parse(text)
   } catch (error) {
     throw new Failure(`${path} is no JSON: ${(error as Error).message}.`, 'Mend or delete it.')
   }
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) {
+    return config as Record<string, unknown>
+  }
+  throw new Failure(`${path} is no JSON object.`, 'Mend or delete it.')
 }

@@ -1,6 +1,5 @@
-import { basename } from 'node:path'
 import type { Difference } from '../../graph-tools/diff.ts'
-import type { Inspection } from '../../graph-tools/inspect.ts'
+import type { Inspection, SharedData } from '../../graph-tools/inspect.ts'
 import type { VerifyReport } from '../../graph-tools/verify.ts'
 import { formatBytes } from '../files.ts'
 import { tableLines } from '../reporter.ts'
@@ -9,14 +8,14 @@ import { tableLines } from '../reporter.ts'
 const SHOWN_RANGES = 10
 
 /** An inspection as a person reads it. */
-export function inspectionLines(path: string, found: Inspection, all: boolean): string[] {
+export function inspectionLines(name: string, found: Inspection, all: boolean): string[] {
   const opsets = Object.entries(found.opsets).map((pair) => pair.join(' '))
   const values = [
     ...found.inputs.map((value) => ['in', value] as const),
     ...found.outputs.map((v) => ['out', v] as const),
   ]
   return [
-    `${basename(path)}: ${formatBytes(found.bytes)}, IR ${found.irVersion}, ${opsets.join(', ')}, by ${found.producer || 'unknown'}`,
+    `${name}: ${formatBytes(found.bytes)}, IR ${found.irVersion}, ${opsets.join(', ')}, by ${found.producer || 'unknown'}`,
     `  ${found.nodes} nodes, ${found.subgraphs} subgraphs, ${found.functions.length} functions, ${found.metadata.entries} metadata entries (${formatBytes(found.metadata.bytes)})`,
     '',
     ...tableLines(
@@ -56,6 +55,16 @@ function externalLines(file: Inspection['external'][number], all: boolean): stri
   ]
 }
 
+/** What graphs share, file by file. */
+export function sharedLines(shared: readonly SharedData[]): string[] {
+  if (shared.length === 0) return ['The graphs share no bytes.']
+  return shared.map(
+    ({ location, graphs, ranges, bytes }) =>
+      `shared in ${location}: ${ranges} ranges, ${formatBytes(bytes)}, by ${graphs.join(', ')}`,
+  )
+}
+
+/** A comparison as a person reads it. */
 export function differenceLines(found: Difference): string[] {
   const part = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)]
@@ -71,6 +80,7 @@ export function differenceLines(found: Difference): string[] {
   ]
 }
 
+/** A verdict as a person reads it. */
 export function verifyLines(folder: string, report: VerifyReport, loaded: number): string[] {
   const checked = `${report.graphs} graphs, ${report.dataFiles} data files, ${report.tensors} tensors, ${loaded} loaded by onnxruntime-node`
   if (report.problems.length === 0) return [`${folder}: all well (${checked})`]

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type CommitOptions, commit, type FileChange } from '../../graph-tools/commit.ts'
-import { embeddingFp16, findEmbedding, readEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
+import { planEmbedding } from '../../graph-tools/embed-fp16.ts'
 import { inlineWeights } from '../../graph-tools/externalize.ts'
 import { type Model, openModel, type Tensor } from '../../graph-tools/model.ts'
 import { SHARE_MINIMUM, shareWeights } from '../../graph-tools/share.ts'
@@ -85,17 +85,13 @@ async function rewriteEncoder(run: Run, from: string): Promise<void> {
 }
 
 async function rewriteDecoders(run: Run, from: string): Promise<void> {
-  const graphs = DECODERS.map((name): Prepared => {
-    const model = openModel(join(from, `${name}.onnx`))
-    return { model, edits: clean(run, model, name) }
+  const models = DECODERS.map((name) => openModel(join(from, `${name}.onnx`)))
+  const plan = await planEmbedding(models, { folder: run.layout.model, location: EMBEDDINGS })
+  const graphs = models.map((model, i): Prepared => {
+    const cleaned = clean(run, model, DECODERS[i] ?? '')
+    return { model, edits: [...cleaned, ...(plan.edits[i] ?? [])], except: plan.gone }
   })
-  const [init, ...others] = graphs
-  const table = init && findEmbedding(init.model)
-  if (!init || !table) throw new Failure('decoder_init.onnx has no FP32 embedding table.', 'Export it again.')
-  const { edits, isGone } = readEmbeddingFp16(init.model.graph, table, EMBEDDINGS)
-  const halved = { ...init, edits: [...init.edits, ...edits], except: new Set(isGone ? [table.tensor] : []) }
-  const halves = { path: join(run.layout.model, EMBEDDINGS), content: [embeddingFp16(init.model, table)] }
-  await shareDecoders(run, [halved, ...others], '', [halves])
+  await shareDecoders(run, graphs, '', plan.data)
 }
 
 /** Edits that remove the exporter's traces and allowzero, which must be provable in our own graphs. */

@@ -1,199 +1,23 @@
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { cp, link, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { rewriteInPlace } from '../../graph-tools/apply.ts'
-import { commit, JOURNAL, recover } from '../../graph-tools/commit.ts'
-import { externalize } from '../../graph-tools/externalize.ts'
+import { commit, recover } from '../../graph-tools/commit.ts'
+import { JOURNAL } from '../../graph-tools/journal.ts'
 import { PADDING_KEY, PATCH_MINIMUM, padding } from '../../graph-tools/keep-length.ts'
-import { type Model, openModel } from '../../graph-tools/model.ts'
+import { openModel } from '../../graph-tools/model.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
-import { PROJECT } from '../../pipeline/models.ts'
-import { injectFault } from '../helpers/faults.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { graphCommand } from '../helpers/graph-command.ts'
-import { bytesOf, writeModel } from '../helpers/graph-files.ts'
-import { floatTensor, int64Tensor, reshape } from '../helpers/onnx.ts'
-
-const numbers = (count: number, scale = 1) => Array.from({ length: count }, (_, i) => scale * i)
-
-/** Two graphs with equal and different weights, each with a data file. */
-async function makeFolder(folder: string): Promise<void> {
-  const common = floatTensor('common', numbers(600))
-  for (const [name, scale, location] of [
-    ['a', 2, 'w.data'],
-    ['b', 3, 'b.data'],
-  ] as const) {
-    const initializer = [floatTensor('own', numbers(500, scale)), common]
-    const model = await writeModel(folder, `${name}.onnx`, { name: 'g', initializer })
-    await rewriteInPlace([model], await externalize(model, { folder, location, threshold: 1 }))
-  }
-}
-
-/** A graph above the size from which files are patched where they are. */
-async function makeLarge(folder: string): Promise<void> {
-  await writeModel(folder, 'large.onnx', {
-    name: 'g',
-    node: [reshape('r', 'shape', 1), reshape('s', 'shape', 1)],
-    initializer: [
-      int64Tensor('shape', [1, -1]),
-      { name: 'weight', dims: [PATCH_MINIMUM], dataType: 2, rawData: Buffer.alloc(PATCH_MINIMUM, 'weights') },
-    ],
-  })
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha1').update(bytes).digest('hex')
-}
-
-/** Every tensor of every graph there is, by content. */
-async function contentOfFolder(folder: string): Promise<Map<string, string>> {
-  const contents = new Map<string, string>()
-  for (const name of ['a.onnx', 'b.onnx', 'large.onnx']) {
-    if (!existsSync(join(folder, name))) continue
-    const model: Model = openModel(join(folder, name))
-    for (const tensor of model.tensors) {
-      const bytes = await bytesOf(model, tensor.name)
-      contents.set(`${name} ${tensor.name}`, hashOf(bytes))
-    }
-  }
-  return contents
-}
-
-async function filesOf(folder: string): Promise<Map<string, string>> {
-  const names = (await readdir(folder)).filter((name) => !name.endsWith('.partial')).sort()
-  return new Map(
-    await Promise.all(names.map(async (name) => [name, hashOf(await readFile(join(folder, name)))] as const)),
-  )
-}
-
-const COMMANDS = [['share'], ['share elsewhere'], ['rename-data'], ['inline'], ['strip-allowzero']]
-
-describe('graphs and data files change together', () => {
-  let made: string
-
-  beforeAll(async () => {
-    made = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-commit-'))
-    await makeFolder(made)
-    return () => rm(made, { recursive: true })
-  })
-
-  async function copyOfMade(command: string): Promise<string> {
-    const folder = await temporaryFolder()
-    if (command === 'strip-allowzero') await makeLarge(folder)
-    else await cp(made, folder, { recursive: true })
-    return folder
-  }
-
-  const filesIn = (folder: string, command: string) => {
-    // Only one of the graphs reads the file that is renamed; the large one is patched where it is.
-    const files: Record<string, string[]> = { 'rename-data': ['a.onnx'], 'strip-allowzero': ['large.onnx'] }
-    return (files[command] ?? ['a.onnx', 'b.onnx']).map((name) => join(folder, name))
-  }
-
-  /** What a stopped command has left is right, and running it again ends as if it had not been stopped. */
-  async function checkStopped(folder: string, command: string, wanted: Awaited<ReturnType<typeof endsOf>>) {
-    // Whoever opens the folder now reads right weights, or finds a graph missing.
-    for (const [name, content] of await contentOfFolder(folder))
-      expect(content).toBe(wanted.contents.get(name))
-    // Reopened by the tools it is as before or as after, never between; inline takes one graph after the other.
-    await recover(folder)
-    const found = await filesOf(folder)
-    expect(await contentOfFolder(folder)).toEqual(wanted.contents)
-    if (command !== 'inline') expect([wanted.before, wanted.after]).toContainEqual(found)
-    const isRenamed = command === 'rename-data' && found.has('renamed.data')
-    if (!isRenamed) await graphCommand([command, ...filesIn(folder, command)])
-    expect(await filesOf(folder)).toEqual(wanted.after)
-  }
-
-  async function endsOf(command: string) {
-    const folder = await copyOfMade(command)
-    const before = await filesOf(folder)
-    await graphCommand([command, ...filesIn(folder, command)])
-    const after = await filesOf(folder)
-    expect(after).not.toEqual(before)
-    expect((await verifyFolder(folder)).problems).toEqual([])
-    return { before, after, contents: await contentOfFolder(folder) }
-  }
-
-  it.each(COMMANDS)('%s: stopped before any one of its steps', async (command) => {
-    const wanted = await endsOf(command)
-    let step = 0
-    for (let isOver = false; !isOver; ) {
-      step++
-      const folder = await copyOfMade(command)
-      let end = async () => {}
-      const stopped = new Promise<boolean>((resolve) => {
-        end = injectFault({ kind: 'freeze', at: step, onFault: () => resolve(false) })
-        graphCommand([command, ...filesIn(folder, command)]).then(() => resolve(true), resolve)
-      })
-      isOver = (await stopped) === true
-      await end()
-      await checkStopped(folder, command, wanted)
-    }
-    expect(step).toBeGreaterThan(10)
-  })
-
-  it('share: the process killed before any one of its steps', async () => {
-    const wanted = await endsOf('share')
-    const helpers = join(PROJECT, 'test', 'helpers')
-    const preload = ['--import', import.meta.resolve('tsx'), '--import', join(helpers, 'faults.ts')]
-    let kills = 0
-    for (let step = 1, isOver = false; !isOver; step += 3) {
-      // Three steps at a time, to use both cores.
-      const ends = await Promise.all(
-        [step, step + 1, step + 2].map(async (at) => {
-          const folder = await copyOfMade('share')
-          const args = ['graph-command', 'share', ...filesIn(folder, 'share')]
-          const script = join(helpers, 'graph-command.ts')
-          const env = { KILL_AT: String(at) }
-          const ended = await execa(process.execPath, [...preload, script, ...args], { env, reject: false })
-          return { folder, ended }
-        }),
-      )
-      for (const { folder, ended } of ends) {
-        await checkStopped(folder, 'share', wanted)
-        if (ended.signal === 'SIGKILL') kills++
-        else expect(ended.exitCode, ended.stderr).toBe(0)
-        isOver ||= ended.exitCode === 0
-      }
-    }
-    expect(kills).toBeGreaterThan(10)
-  })
-
-  it.each(COMMANDS)('%s: a full disk at any step leaves everything as it was', async (command) => {
-    const { before, after } = await endsOf(command)
-    for (let step = 1; ; step++) {
-      const folder = await copyOfMade(command)
-      const end = injectFault({ kind: 'full', at: step })
-      const error = await graphCommand([command, ...filesIn(folder, command)]).then(
-        () => undefined,
-        (reason) => reason,
-      )
-      await end()
-      if (error === undefined) {
-        expect(await filesOf(folder)).toEqual(after)
-        expect(step).toBeGreaterThan(3)
-        break
-      }
-      expect(error).toMatchObject({ code: 'ENOSPC' })
-      const names = await readdir(folder)
-      // Decided already: what is left is needed to finish.
-      if (!names.includes(JOURNAL)) expect(names.filter((name) => name.endsWith('.partial'))).toEqual([])
-      if (command === 'inline') continue // takes one graph after the other: the first may be done
-      await recover(folder)
-      expect([before, after]).toContainEqual(await filesOf(folder))
-    }
-  })
-})
+import { rewritten, writeModel } from '../helpers/graph-files.ts'
+import { writeLarge } from '../helpers/graph-folders.ts'
+import { unknownField } from '../helpers/onnx.ts'
 
 describe('a large file', () => {
   it('keeps its length and its weights where they are', async () => {
     const folder = await temporaryFolder()
-    await makeLarge(folder)
+    await writeLarge(folder)
     const path = join(folder, 'large.onnx')
     const before = { ...(await stat(path)), model: openModel(path) }
     await graphCommand(['strip-allowzero', path])
@@ -203,62 +27,214 @@ describe('a large file', () => {
     expect(after.model.graph.nodes.flatMap(({ attributes }) => attributes)).toEqual([])
     expect(after.model.metadata.map(({ key }) => key)).toEqual([PADDING_KEY])
 
-    // With another hard link it is written beside its place, with the same bytes, and the other link stays as it was.
+    // With another hard link it is written beside its place, without padding, and the other link stays as it was.
     const other = await temporaryFolder()
-    await makeLarge(other)
+    await writeLarge(other)
     await link(join(other, 'large.onnx'), join(other, 'elsewhere'))
     await graphCommand(['strip-allowzero', join(other, 'large.onnx')])
-    expect((await readFile(join(other, 'large.onnx'))).equals(await readFile(path))).toBe(true)
+    const whole = openModel(join(other, 'large.onnx'))
+    expect(whole.bytes.length).toBe(before.size - 36)
+    expect([whole.metadata, whole.graph.nodes.flatMap(({ attributes }) => attributes)]).toEqual([[], []])
     expect(openModel(join(other, 'elsewhere')).graph.nodes[0]?.attributes.length).toBe(1)
   })
 
-  it('gets padding of any length that fits', () => {
+  it('gets padding of any length that fits, under the one key', () => {
     for (let length = 0; length < 40_000; length += length < 20_000 ? 1 : 97) {
       const bytes = padding(length)
-      if (length < 14) expect(bytes).toBeUndefined()
+      if (length < 29) expect(bytes).toBeUndefined()
       else expect(bytes?.length, `${length}`).toBe(length)
     }
+  })
+
+  it('takes up its own padding in the next change, and leaves metadata of others alone', async () => {
+    const folder = await temporaryFolder()
+    await writeLarge(folder)
+    const path = join(folder, 'large.onnx')
+    const original = await readFile(path)
+    const model = openModel(path)
+    const others = ['padding', 'padding_side', 'padding2'].map((key) => metadata(key, 'left'))
+    const { region } = model.graph
+    await rewritten(model, [{ region, start: region.end, end: region.end, content: others }])
+    await graphCommand(['strip-allowzero', path])
+    const keys = openModel(path).metadata.map(({ key }) => key)
+    expect(keys.sort()).toEqual(['padding', 'padding2', 'padding_side', PADDING_KEY])
+    expect(openModel(path).bytes.length).toBe(original.length + Buffer.concat(others).length)
+    const again = openModel(path)
+    const [node] = again.graph.nodes
+    if (!node) throw new Error('no node')
+    const gone = { region: again.graph.region, start: node.field.tagStart, end: node.field.end, content: [] }
+    await rewriteInPlace([again], { edits: [[gone]] })
+    const last = openModel(path)
+    expect(last.metadata.filter(({ key }) => key === PADDING_KEY).length).toBe(1)
+    expect(last.bytes.length).toBe(again.bytes.length)
+    const { tensors, graph } = last
+    expect([graph.nodes.length, tensors.map(({ name }) => name)]).toEqual([1, ['shape', 'weight']])
+  })
+
+  it('becomes small when its weights leave it: padding is for changes that keep the length', async () => {
+    const folder = await temporaryFolder()
+    await writeLarge(folder)
+    const path = join(folder, 'large.onnx')
+    const original = await readFile(path)
+    await graphCommand(['strip-allowzero', path])
+    await graphCommand(['externalize', path, '--data', 'w.data'])
+    expect((await stat(path)).size).toBeLessThan(300)
+    expect((await stat(join(folder, 'w.data'))).size).toBe(PATCH_MINIMUM)
+    expect(openModel(path).metadata).toEqual([])
+    await graphCommand(['inline', path])
+    expect((await stat(path)).size).toBe(original.length - 36)
+  })
+
+  it('is not patched through a link', async () => {
+    const [folder, blobs] = [await temporaryFolder(), await temporaryFolder()]
+    await writeLarge(blobs)
+    const before = await readFile(join(blobs, 'large.onnx'))
+    await symlink(join(blobs, 'large.onnx'), join(folder, 'large.onnx'))
+    await expect(graphCommand(['strip-allowzero', join(folder, 'large.onnx')])).rejects.toThrow(
+      `${join(folder, 'large.onnx')} is a link, wanted a file.`,
+    )
+    expect((await readFile(join(blobs, 'large.onnx'))).equals(before)).toBe(true)
+    expect(await readdir(folder)).toEqual(['large.onnx'])
   })
 })
 
 describe('commit', () => {
-  it('does not write through a link that was planted where a partial file goes', async () => {
-    const folder = await temporaryFolder()
-    const outside = join(await temporaryFolder(), 'precious')
-    await writeFile(outside, 'precious')
-    await symlink(outside, join(folder, 'm.onnx.partial'))
-    await commit(folder, [{ path: join(folder, 'm.onnx'), content: [Buffer.from('new')] }])
-    expect(await readFile(outside, 'utf8')).toBe('precious')
-    expect(await readFile(join(folder, 'm.onnx'), 'utf8')).toBe('new')
-  })
+  const content = [Buffer.from('new')]
+
+  it.each(['m.onnx', 'm.onnx.partial', 'm.onnx.patching.partial'])(
+    'writes nothing where a link was planted at %s',
+    async (name) => {
+      const folder = await temporaryFolder()
+      const outside = join(await temporaryFolder(), 'precious')
+      await writeFile(outside, 'precious')
+      await symlink(outside, join(folder, name))
+      const change = { path: join(folder, 'm.onnx'), content }
+      const message = `${join(folder, name)} is a link, wanted a file.`
+      await expect(commit(folder, [change])).rejects.toThrow(message)
+      expect(await readFile(outside, 'utf8')).toBe('precious')
+      expect(await readdir(folder)).toEqual([name])
+    },
+  )
 
   it.each([
-    ['../x', 'removes'],
-    ['/etc/passwd', 'removes'],
-    ['a/../../x', 'names'],
-    ['..\\x', 'removes'],
-    ['', 'names'],
-  ])('refuses a journal that names %j', async (name, list) => {
+    ['a folder', (path: string) => mkdir(path), 'is a folder, wanted a file.'],
+    ['a FIFO', (path: string) => execa('mkfifo', [path]), 'is no regular file, wanted a file.'],
+  ])('refuses %s as a target before anything changes', async (_what, make, message) => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'a.onnx'), 'old')
+    await make(join(folder, 'w.data'))
+    const changes = ['a.onnx', 'w.data'].map((name) => ({ path: join(folder, name), content }))
+    await expect(commit(folder, changes)).rejects.toThrow(`${join(folder, 'w.data')} ${message}`)
+    expect((await readdir(folder)).sort()).toEqual(['a.onnx', 'w.data'])
+    expect(await readFile(join(folder, 'a.onnx'), 'utf8')).toBe('old')
+  })
+
+  it('refuses one path twice, also spelled otherwise, or both written and removed', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'w.data'), 'old')
+    const path = join(folder, 'w.data')
+    const written = { path, content }
+    for (const other of [
+      written,
+      { ...written, path: `${folder}/./w.data` },
+      { path, remove: true } as const,
+    ]) {
+      await expect(commit(folder, [written, other])).rejects.toThrow('it names w.data twice')
+    }
+    expect(await readdir(folder)).toEqual(['w.data'])
+    expect(await readFile(path, 'utf8')).toBe('old')
+  })
+
+  it('refuses to reach out of the folder, also through a linked folder', async () => {
+    const folder = await temporaryFolder()
+    await symlink(await temporaryFolder(), join(folder, 'linked'))
+    for (const path of [join(folder, '..', 'x'), join(folder, 'linked', 'x'), folder]) {
+      await expect(commit(folder, [{ path, content }])).rejects.toThrow('is outside the folder')
+    }
+  })
+
+  it('keeps the mode of what it replaces; a new file gets that of what it changes with', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'm.onnx'), 'old')
+    await chmod(join(folder, 'm.onnx'), 0o600)
+    const changes = ['w.data', 'm.onnx'].map((name) => ({ path: join(folder, name), content }))
+    await commit(folder, changes)
+    for (const name of ['w.data', 'm.onnx']) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600)
+  })
+})
+
+describe('a journal that came with a folder', () => {
+  const plant = async (journal: object) => {
     const folder = await temporaryFolder()
     await writeFile(
       join(folder, JOURNAL),
-      JSON.stringify({ names: [], removes: [], patches: {}, [list]: [name] }),
+      JSON.stringify({ names: [], removes: [], patches: {}, ...journal }),
     )
-    await expect(recover(folder)).rejects.toThrow('is no journal of an interrupted change')
+    return folder
+  }
+
+  it.each([
+    ['../x', 'removes', ''],
+    ['/etc/passwd', 'removes', ''],
+    ['a/../../x', 'names', ''],
+    ['..\\x', 'removes', ''],
+    ['', 'names', ''],
+    ['.', 'names', ''],
+    [7, 'names', 'it has no lists of names'],
+  ])('is refused when it names %j', async (name, list, reason) => {
+    const folder = await plant({ [list]: [name] })
+    const shown = reason || `${JSON.stringify(name)} is outside the folder`
+    await expect(recover(folder)).rejects.toThrow(`is no journal of an interrupted change: ${shown}.`)
+    expect(await readdir(folder)).toEqual([JOURNAL])
   })
 
-  it('refuses to reach out of the folder', async () => {
+  it.each(['x.onnx', 'x.onnx.partial', 'x.onnx.patching.partial'])(
+    'writes through no link at %s',
+    async (planted) => {
+      const folder = await plant({ names: ['x.onnx'], patches: { 'x.onnx': 0 } })
+      const victim = join(await temporaryFolder(), 'victim')
+      await writeFile(victim, 'precious')
+      for (const name of ['x.onnx.partial', 'x.onnx.patching.partial']) {
+        if (name !== planted) await writeFile(join(folder, name), 'evil')
+      }
+      await symlink(victim, join(folder, planted))
+      const message = `${join(folder, planted)} is a link, wanted a file.`
+      await expect(recover(folder)).rejects.toThrow(message)
+      expect(await readFile(victim, 'utf8')).toBe('precious')
+    },
+  )
+
+  it('patches no file that has another name elsewhere', async () => {
+    const folder = await plant({ names: ['x.onnx'], patches: { 'x.onnx': 0 } })
+    const victim = join(await temporaryFolder(), 'victim')
+    await writeFile(victim, 'precious')
+    await writeFile(join(folder, 'x.onnx.partial'), 'evil')
+    await link(victim, join(folder, 'x.onnx.patching.partial'))
+    await expect(recover(folder)).rejects.toThrow('is another name of some file, wanted a file of its own')
+    expect(await readFile(victim, 'utf8')).toBe('precious')
+  })
+
+  it('is a FIFO, and does not hang', async () => {
     const folder = await temporaryFolder()
-    const change = { path: join(folder, '..', 'x'), content: [Buffer.from('x')] }
-    await expect(commit(folder, [change])).rejects.toThrow('reaches out of it')
+    await execa('mkfifo', [join(folder, JOURNAL)])
+    await expect(recover(folder)).rejects.toThrow(`${JOURNAL} is no regular file`)
   })
 
-  it('a leftover is reported by verify', async () => {
+  it('a leftover is reported by verify, which leaves it', async () => {
     const folder = await temporaryFolder()
     await writeModel(folder, 'm.onnx', { name: 'g' })
     await writeFile(join(folder, 'm.onnx.partial'), 'half')
     expect((await verifyFolder(folder)).problems).toEqual([
-      'm.onnx.partial is left over from a run that was stopped.',
+      'm.onnx.partial is left over from a run that was stopped. Delete it.',
     ])
+    await writeFile(join(folder, JOURNAL), JSON.stringify({ names: ['m.onnx'], removes: [], patches: {} }))
+    expect((await verifyFolder(folder)).problems).toEqual([
+      'A change of this folder was interrupted; the next command that rewrites here finishes it.',
+    ])
+    expect((await readdir(folder)).sort()).toEqual([JOURNAL, 'm.onnx', 'm.onnx.partial'])
   })
 })
+
+function metadata(key: string, value: string): Uint8Array {
+  return unknownField(16, Buffer.concat([unknownField(1, key), unknownField(2, value)]))
+}

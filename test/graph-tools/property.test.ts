@@ -77,13 +77,13 @@ describe('random models', () => {
       // Read through the window as in memory; no edits, no change.
       expect(inspectModel(model)).toEqual(inspectModel(parseModel(bytes)))
       expect(joined(applyEdits(parseModel(bytes).bytes, []))).toEqual(bytes)
-      await rewritten(model)
+      const inPlace = await rewritten(model)
       expect(await readFile(path)).toEqual(bytes)
 
       // Weights out, shared, in again: the same model. In again once more: not a byte different.
       await rewriteInPlace(
-        [model],
-        await externalize(model, { folder, location: 'w.data', threshold: 1 + random(300) }),
+        [inPlace],
+        await externalize([inPlace], { folder, location: 'w.data', threshold: 1 + random(300) }),
       )
       expect((await verifyFolder(folder)).problems).toEqual([])
       const outside = openModel(path)
@@ -98,7 +98,10 @@ describe('random models', () => {
       const difference = await diffModels(parseModel(bytes), inside)
       expect(difference).toMatchObject({ isSame: true, nodes: [], weights: [] })
       const first = await readFile(path)
-      await rewriteInPlace([inside], await externalize(inside, { folder, location: 'w.data', threshold: 1 }))
+      await rewriteInPlace(
+        [inside],
+        await externalize([inside], { folder, location: 'w.data', threshold: 1 }),
+      )
       const again = openModel(path)
       await rewriteInPlace([again], await inlineWeights(again))
       expect(await readFile(path)).toEqual(first)

@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { alias } from '../../graph-tools/alias.ts'
 import { rewriteInPlace } from '../../graph-tools/apply.ts'
-import { commit } from '../../graph-tools/commit.ts'
-import { embeddingFp16, findEmbedding, readEmbeddingFp16 } from '../../graph-tools/embed-fp16.ts'
 import { ALIGNMENT } from '../../graph-tools/external-data.ts'
 import { externalize, inlineWeights } from '../../graph-tools/externalize.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
@@ -113,7 +111,7 @@ describe('externalize and inline', () => {
     const initializer = [floatTensor('a', numbers(512)), floatTensor('b', numbers(300))]
     const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer })
     const before = onnx.ModelProto.decode(await readFile(join(folder, 'm.onnx')))
-    await rewriteInPlace([model], await externalize(model, { folder, location: 'w.data', threshold: 1 }))
+    await rewriteInPlace([model], await externalize([model], { folder, location: 'w.data', threshold: 1 }))
     const outside = openModel(join(folder, 'm.onnx'))
     expect(outside.bytes.length).toBeLessThan(400)
     const done = await rewriteInPlace([outside], await inlineWeights(outside))
@@ -137,7 +135,7 @@ describe('externalize and inline', () => {
         { name: 'words', dims: [1], dataType: 8, stringData: [Buffer.from('x'.repeat(99))] },
       ],
     })
-    await rewriteInPlace([model], await externalize(model, { folder, location: 'w.data', threshold: 3 }))
+    await rewriteInPlace([model], await externalize([model], { folder, location: 'w.data', threshold: 3 }))
     const outside = openModel(join(folder, 'm.onnx'))
     const raw = async (name: string) => [...(await bytesOf(outside, name))]
     expect(new Float32Array(Uint8Array.from(await raw('floats')).buffer)).toEqual(Float32Array.of(1, 2, 3))
@@ -146,7 +144,7 @@ describe('externalize and inline', () => {
     expect(await raw('longs')).toEqual([...new Uint8Array(BigInt64Array.of(-5n, 6n).buffer)])
     expect(await raw('doubles')).toEqual([...new Uint8Array(Float64Array.of(0.5).buffer)])
     expect(await raw('counts')).toEqual([...new Uint8Array(BigUint64Array.of(7n, 8n).buffer)])
-    expect(outside.tensors.filter(({ external }) => external.size === 0).map(({ name }) => name)).toEqual([
+    expect(outside.tensors.filter(({ location }) => location === undefined).map(({ name }) => name)).toEqual([
       'nibbles', // two bytes: below the threshold
       'words',
     ])
@@ -176,7 +174,7 @@ describe('externalize and inline', () => {
   it('say where a data file is too short or missing, and leave all as it was', async () => {
     const folder = await temporaryFolder()
     const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer: [floatTensor('a', equal)] })
-    await rewriteInPlace([model], await externalize(model, { folder, location: 'w', threshold: 1 }))
+    await rewriteInPlace([model], await externalize([model], { folder, location: 'w', threshold: 1 }))
     const outside = openModel(join(folder, 'm.onnx'))
     const before = await readFile(join(folder, 'm.onnx'))
     await writeFile(join(folder, 'w'), new Uint8Array(2000))
@@ -186,73 +184,6 @@ describe('externalize and inline', () => {
     await expect(inline()).rejects.toThrow(`The data file ${join(folder, 'w')} is missing.`)
     expect(await readFile(join(folder, 'm.onnx'))).toEqual(before)
     expect(await readdir(folder)).toEqual(['m.onnx'])
-  })
-})
-
-describe('embed-fp16', () => {
-  const table = (folder: string, values: readonly number[], more: object[] = []) =>
-    writeModel(folder, 'init.onnx', {
-      name: 'g',
-      initializer: [floatTensor('table', values, [values.length / 2, 2])],
-      node: [
-        { opType: 'Gather', name: 'look', input: ['table', 'input_ids'], output: ['embeds'] },
-        { opType: 'Relu', input: ['embeds'], output: ['y'] },
-        ...more,
-      ],
-    })
-
-  it('writes the halves and puts a Cast between Gather and reader', async () => {
-    const folder = await temporaryFolder()
-    const model = await table(folder, [0, 1, -2, 0.1])
-    const found = findEmbedding(model)
-    if (!found) throw new Error('no table')
-    const { edits, isGone } = readEmbeddingFp16(model.graph, found, 'embed_tokens.bin')
-    expect(isGone).toBe(true)
-    await commit(folder, [{ path: join(folder, 'embed_tokens.bin'), content: [embeddingFp16(model, found)] }])
-    const halves = new Uint16Array(new Uint8Array(await readFile(join(folder, 'embed_tokens.bin'))).buffer)
-    expect([...halves]).toEqual([0, 0x3c00, 0xc000, 0x2e66])
-    const edited = await rewritten(model, edits)
-    expect(edited.graph.nodes.map(({ opType, inputs, outputs }) => [opType, inputs, outputs])).toEqual([
-      ['Gather', ['table', 'input_ids'], ['embeds_float16']],
-      ['Cast', ['embeds_float16'], ['embeds']],
-      ['Relu', ['embeds'], ['y']],
-    ])
-    const [tensor] = edited.graph.initializers
-    expect(tensor?.dataType).toBe(10)
-    expect(Object.fromEntries(tensor?.external ?? [])).toEqual({
-      location: 'embed_tokens.bin',
-      offset: '0',
-      length: '8',
-    })
-    expect(findEmbedding(edited)).toBeUndefined() // done already
-  })
-
-  it('leaves the FP32 table to another node that reads it', async () => {
-    const folder = await temporaryFolder()
-    const head = { opType: 'Gemm', input: ['y', 'table'], output: ['logits'] }
-    const model = await table(folder, [0, 1, -2, 0.1], [head])
-    const found = findEmbedding(model)
-    if (!found) throw new Error('no table')
-    const { edits, isGone } = readEmbeddingFp16(model.graph, found, 'embed_tokens.bin')
-    expect(isGone).toBe(false)
-    const edited = await rewritten(model, edits)
-    expect(edited.graph.nodes[0]?.inputs).toEqual(['table_float16', 'input_ids'])
-    expect(edited.graph.initializers.map(({ name, dataType, dims }) => [name, dataType, dims])).toEqual([
-      ['table', 1, [2, 2]],
-      ['table_float16', 10, [2, 2]],
-    ])
-  })
-
-  it('names the row of a value that FP16 cannot hold, and writes nothing', async () => {
-    const folder = await temporaryFolder()
-    for (const value of [70000, Number.NaN, Number.NEGATIVE_INFINITY]) {
-      const model = await table(folder, [0, 1, value, 0])
-      const found = findEmbedding(model)
-      if (!found) throw new Error('no table')
-      const writing = commit(folder, [{ path: join(folder, 'e'), content: [embeddingFp16(model, found)] }])
-      await expect(writing).rejects.toThrow(`table row 1 holds ${value}, which FP16 cannot`)
-      expect(await readdir(folder)).toEqual(['init.onnx'])
-    }
   })
 })
 
@@ -270,7 +201,7 @@ describe('tie', () => {
     const model = await writeModel(folder, `${name}.onnx`, graph)
     await rewriteInPlace(
       [model],
-      await externalize(model, { folder, location: `${name}.data`, threshold: 1 }),
+      await externalize([model], { folder, location: `${name}.data`, threshold: 1 }),
     )
     return openModel(join(folder, `${name}.onnx`))
   }

@@ -60,19 +60,25 @@ function wrap(
   }
 }
 
+/** Flags as a word or as the system's bits. */
+function isWriting(flags: unknown): boolean {
+  const { O_WRONLY, O_RDWR } = fs.constants
+  return typeof flags === 'number' ? (flags & (O_WRONLY | O_RDWR)) !== 0 : flags !== 'r'
+}
+
 const promises = fs.promises as unknown as Functions
 const probe = await fs.promises.open(import.meta.filename, 'r')
 const handle = Object.getPrototypeOf(probe) as Functions
 await probe.close()
-for (const name of ['rename', 'rm', 'unlink']) wrap(promises, name, false)
+for (const name of ['rename', 'rm', 'unlink', 'chmod', 'chown']) wrap(promises, name, false)
 for (const name of ['link', 'copyFile', 'writeFile', 'mkdir']) wrap(promises, name, true)
 const fullFor = process.env['FULL_FOR']
 const { open } = promises
 if (fullFor && open) {
   promises['open'] = async (path, flags = 'r', ...mode) =>
-    String(path).includes(fullFor) && flags !== 'r' ? open('/dev/full', 'w') : open(path, flags, ...mode)
+    String(path).includes(fullFor) && isWriting(flags) ? open('/dev/full', 'w') : open(path, flags, ...mode)
 }
-wrap(promises, 'open', true, (_path, flags = 'r') => flags !== 'r')
+wrap(promises, 'open', true, (_path, flags = 'r') => isWriting(flags))
 for (const name of ['write', 'writeFile']) wrap(handle, name, true)
 wrap(handle, 'sync', false)
 syncBuiltinESMExports()
