@@ -1,3 +1,4 @@
+import { dataName } from './data-name.ts'
 import type { Model } from './model.ts'
 import { type Placement, type PlaceOptions, placeWeights } from './place.ts'
 import { byteLength } from './tensor-data.ts'
@@ -14,8 +15,9 @@ export interface ExternalizeOptions extends PlaceOptions {
  * @throws GraphError when a tensor's bytes cannot be had, or {@link dataName} refuses the location
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
-export function externalize(models: readonly Model[], options: ExternalizeOptions): Promise<Placement> {
-  const { location, threshold } = options
+export async function externalize(models: readonly Model[], options: ExternalizeOptions): Promise<Placement> {
+  const { threshold, folder } = options
+  const location = dataName(options.location, models, folder)
   return placeWeights(
     models,
     (tensor) =>

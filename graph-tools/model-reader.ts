@@ -8,7 +8,7 @@ import { type Field, fields, LENGTH, packedVarints, signedValue, text, VARINT } 
 
 const MAX_DEPTH = 64
 /** A file is refused that claims more structure than memory should hold; large exports have some 100,000 fields. */
-const MAX_FIELDS = 20_000_000
+export const MAX_FIELDS = 1 << 20
 const MAX_RANK = 64
 /** Lists up to here are read: axes and shapes, not tables. */
 const SHORT_LIST = 64

@@ -1,3 +1,4 @@
+import { dataName } from './data-name.ts'
 import type { Model, Tensor } from './model.ts'
 import { type Place, type Placement, type PlaceOptions, placeWeights } from './place.ts'
 import { byteLength } from './tensor-data.ts'
@@ -23,8 +24,9 @@ export interface ShareOptions extends PlaceOptions {
  * @throws GraphError when a tensor's bytes cannot be had, or {@link dataName} refuses the location
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
-export function shareWeights(models: readonly Model[], options: ShareOptions): Promise<Placement> {
-  const { location, minimum, keep = [], except } = options
+export async function shareWeights(models: readonly Model[], options: ShareOptions): Promise<Placement> {
+  const { minimum, keep = [], except } = options
+  const location = dataName(options.location, models, options.folder)
   const choose = (tensor: Tensor): Place => {
     if (except?.has(tensor)) return 'gone'
     if (tensor.location !== undefined && keep.includes(tensor.location)) return 'stay'

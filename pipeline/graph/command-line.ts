@@ -14,7 +14,7 @@ import {
 } from './commands.ts'
 import { withFolders } from './folder-lock.ts'
 import { runDiff, runInspect, runVerify } from './looking.ts'
-import { bytes, nearest, text } from './options.ts'
+import { byteCount, bytes, nearest, once, optional, text } from './options.ts'
 import { graphFoldersOf, type Outcome, type Ui } from './rewriting.ts'
 import { progressLine, say, sayJson } from './terminal.ts'
 
@@ -167,10 +167,16 @@ function rewritingCommands(parser: Parser, interrupted: AbortSignal, ends: (code
       (y) =>
         y
           .positional('files', files)
-          .option('data', text('data', 'the data file of all graphs (default: FILE.data of each)'))
-          .option('threshold', bytes('threshold', 'bytes from which a tensor moves', 1024)),
+          .option('data', text('the data file of all graphs (default: FILE.data of each)'))
+          .option('threshold', bytes('bytes from which a tensor moves', 1024)),
       async ({ files: paths, data, threshold, json }) =>
-        rewriting('externalize', paths, json, (ui) => runExternalize(paths, { data, threshold }, ui)),
+        rewriting('externalize', paths, json, (ui) =>
+          runExternalize(
+            paths,
+            { data: optional('data', data), threshold: byteCount('threshold', threshold) },
+            ui,
+          ),
+        ),
     )
     .command(
       'inline <files..>',
@@ -184,18 +190,19 @@ function rewritingCommands(parser: Parser, interrupted: AbortSignal, ends: (code
       (y) =>
         y
           .positional('files', files)
-          .option('data', { ...text('data', 'the data file'), demandOption: true })
-          .option('minimum', bytes('minimum', 'bytes from which a tensor is moved', SHARE_MINIMUM)),
-      async ({ files: paths, data = '', minimum, json }) =>
-        rewriting('share', paths, json, (ui) => runShare(paths, { data, minimum }, ui)),
+          .option('data', { ...text('the data file'), demandOption: true })
+          .option('minimum', bytes('bytes from which a tensor is moved', SHARE_MINIMUM)),
+      async ({ files: paths, data, minimum, json }) =>
+        rewriting('share', paths, json, (ui) =>
+          runShare(paths, { data: once('data', data), minimum: byteCount('minimum', minimum) }, ui),
+        ),
     )
     .command(
       'tie <files..>',
       'store one lm_head for the decoder graphs of each precision',
-      (y) =>
-        y.positional('files', files).option('data', text('data', 'data file for heads that are in none')),
+      (y) => y.positional('files', files).option('data', text('data file for heads that are in none')),
       async ({ files: paths, data, json }) =>
-        rewriting('tie', paths, json, (ui) => runTie(paths, { data }, ui)),
+        rewriting('tie', paths, json, (ui) => runTie(paths, { data: optional('data', data) }, ui)),
     )
     .command(
       'embed-fp16 <files..>',
@@ -216,10 +223,12 @@ function rewritingCommands(parser: Parser, interrupted: AbortSignal, ends: (code
       (y) =>
         y
           .positional('files', files)
-          .option('from', text('from', 'the data file (default: the only one)'))
-          .option('to', { ...text('to', 'its new name'), demandOption: true }),
-      async ({ files: paths, from, to = '', json }) =>
-        rewriting('rename-data', paths, json, (ui) => runRenameData(paths, { from, to }, ui)),
+          .option('from', text('the data file (default: the only one)'))
+          .option('to', { ...text('its new name'), demandOption: true }),
+      async ({ files: paths, from, to, json }) =>
+        rewriting('rename-data', paths, json, (ui) =>
+          runRenameData(paths, { from: optional('from', from), to: once('to', to) }, ui),
+        ),
     )
 }
 

@@ -30,7 +30,7 @@ export async function runInspect(
 
 /** @returns whether two graphs are the same */
 export async function runDiff(a: string, b: string, json: boolean): Promise<boolean> {
-  const [left, right] = [(await openToLook([a]))[0], (await openToLook([b]))[0]]
+  const [left, right] = await openToLook([a, b])
   if (!left || !right) return false
   const found = await diffModels(left, right)
   if (json) sayJson(found)

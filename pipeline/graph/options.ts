@@ -1,23 +1,42 @@
 import { EXIT, Failure } from '../failure.ts'
 
-/** An option that takes a text, once. */
-export function text(name: string, describe: string) {
-  const coerce = (given: unknown): string | undefined => (given === undefined ? undefined : once(name, given))
-  return { type: 'string', requiresArg: true, describe, coerce } as const
+/** An option that takes a text; see {@link once}. */
+export function text(describe: string) {
+  return { type: 'string', requiresArg: true, describe } as const
 }
 
-/** An option that takes a number of bytes, once. */
-export function bytes(name: string, describe: string, value: number) {
-  const coerce = (given: unknown): number => {
-    const found = once(name, given)
-    if (/^\d+$/.test(found) && Number.isSafeInteger(Number(found))) return Number(found)
-    throw new Failure(
-      `--${name} is ${JSON.stringify(found)}, wanted a number of bytes.`,
-      `For example --${name} ${value}.`,
-      EXIT.usage,
-    )
-  }
-  return { type: 'string', requiresArg: true, default: String(value), describe, coerce } as const
+/** An option that takes a number of bytes; see {@link byteCount}. */
+export function bytes(describe: string, value: number) {
+  return { ...text(describe), default: String(value) } as const
+}
+
+/**
+ * The value of an option.
+ * @throws Failure when it was given twice, which yargs makes a list of, or is empty
+ */
+export function once(name: string, given: unknown): string {
+  if (typeof given === 'string' && given !== '') return given
+  const found = Array.isArray(given) ? `given ${given.length} times, wanted once` : 'empty'
+  throw new Failure(`--${name} is ${found}.`, 'Run npm run graph -- --help for all options.', EXIT.usage)
+}
+
+/**
+ * The value of an option that is a number of bytes.
+ * @throws Failure when it is none
+ */
+export function byteCount(name: string, given: unknown): number {
+  const found = once(name, given)
+  if (/^\d+$/.test(found) && Number.isSafeInteger(Number(found))) return Number(found)
+  throw new Failure(
+    `--${name} is ${JSON.stringify(found)}, wanted a number of bytes.`,
+    `For example --${name} 1024.`,
+    EXIT.usage,
+  )
+}
+
+/** The value of an option that need not be given. */
+export function optional(name: string, given: unknown): string | undefined {
+  return given === undefined ? undefined : once(name, given)
 }
 
 /** The name that a misspelt one is nearest to, if it is near to any. */
@@ -25,12 +44,6 @@ export function nearest(word: string, names: readonly string[]): string | undefi
   const close = names.map((name) => ({ name, steps: distance(word, name) })).sort((a, b) => a.steps - b.steps)
   const [best] = close
   return best && best.steps <= Math.max(2, word.length / 3) ? best.name : undefined
-}
-
-function once(name: string, given: unknown): string {
-  if (typeof given === 'string' && given !== '') return given
-  const found = Array.isArray(given) ? `given ${given.length} times, wanted once` : 'empty'
-  throw new Failure(`--${name} is ${found}.`, 'Run npm run graph -- --help for all options.', EXIT.usage)
 }
 
 /** Letters to put in, take out or change (Levenshtein). */
