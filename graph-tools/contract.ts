@@ -100,12 +100,13 @@ export function missingGraphs(files: readonly string[]): string[] {
     (file) => file.endsWith('.onnx') && (file.split('.')[0] ?? '') in GRAPH_CONTRACTS,
   )
   const endings = new Set(ofRelease.map((file) => file.slice(file.indexOf('.'))))
-  const lacks = [...endings].map((ending) =>
+  const byLength = (a: { length: number }, b: { length: number }) => a.length - b.length
+  const lacks = [...endings].sort(byLength).map((ending) =>
     Object.keys(GRAPH_CONTRACTS)
       .filter((name) => !there.has(`${name}.onnx`) && !there.has(name + ending))
       .map((name) => name + ending),
   )
-  return lacks.sort((a, b) => a.length - b.length)[0] ?? []
+  return lacks.sort(byLength)[0] ?? []
 }
 
 function portProblems(

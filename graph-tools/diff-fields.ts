@@ -36,6 +36,11 @@ export async function differingFields(
   return found
 }
 
+/** One line when two values are not the same. */
+export function differing(what: string, a: unknown, b: unknown): string[] {
+  return a === b ? [] : [`${what}: ${a} -> ${b}`]
+}
+
 /** A payload, with its wire type: the same bytes are something else as another type. */
 type FieldSpan = readonly [start: number, end: number, wireType: number]
 

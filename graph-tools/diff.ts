@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
-import { differingFields } from './diff-fields.ts'
-import type { Attribute, Graph, Model, Node, Tensor, Value } from './model.ts'
-import { sameBytes } from './same-bytes.ts'
+import { differing, differingFields } from './diff-fields.ts'
+import { diffNodes } from './diff-nodes.ts'
+import { diffWeights } from './diff-weights.ts'
+import type { Graph, Model, Value } from './model.ts'
 import { dataTypeName, FIELD } from './schema.ts'
-import { contentOf } from './tensor-data.ts'
-import { fields } from './wire.ts'
 
 /** What two models have in common and what not. Lists are empty when they agree. */
 export interface Difference {
@@ -99,10 +98,6 @@ async function diffBody(a: Model, left: Graph, b: Model, right: Graph): Promise<
   ].map((line) => prefix + line)
 }
 
-function differing(what: string, a: unknown, b: unknown): string[] {
-  return a === b ? [] : [`${what}: ${a} -> ${b}`]
-}
-
 type Named = Pick<Value, 'name' | 'field'> & Partial<Value>
 
 async function diffValues(
@@ -152,149 +147,6 @@ function orderLine(
   if (lines.length > 0) return []
   const at = left.findIndex(({ name }, i) => name !== right[i]?.name)
   return at < 0 ? [] : [`${what}: ${left[at]?.name} -> ${right[at]?.name} at place ${at + 1}`]
-}
-
-/** Nodes are told apart by what they compute: their first output's name is unique within a graph. */
-async function diffNodes(a: Model, b: Model): Promise<{ lines: string[]; same: number }> {
-  const [left, right] = [nodesByOutput(a), nodesByOutput(b)]
-  const lines: string[] = []
-  let same = 0
-  for (const [key, node] of left) {
-    const other = right.get(key)
-    const changes = other ? await diffNode(a, node, b, other) : ['only in the first']
-    if (changes.length === 0) same++
-    else lines.push(`${other ? '~' : '-'} ${title(node)}: ${changes.join('; ')}`)
-  }
-  for (const [key, node] of right) if (!left.has(key)) lines.push(`+ ${title(node)}: only in the second`)
-  const [keys, others] = [[...left.keys()], [...right.keys()].filter((key) => left.has(key))]
-  const moved = keys.filter((key) => right.has(key)).find((key, i) => key !== others[i])
-  const node = moved === undefined ? undefined : left.get(moved)
-  if (node) lines.push(`~ ${title(node)}: at another place in the order`)
-  return { lines, same }
-}
-
-function nodesByOutput({ bodies }: Model): Map<string, Node> {
-  return new Map(
-    bodies.flatMap(({ nodes }, body) =>
-      nodes.map(
-        (node, i) => [`${body} ${node.outputs.find((name) => name !== '') ?? `node ${i}`}`, node] as const,
-      ),
-    ),
-  )
-}
-
-function title({ opType, name, outputs }: Node): string {
-  return `${opType} ${name || outputs[0] || ''}`.trim()
-}
-
-async function diffNode(a: Model, left: Node, b: Model, right: Node): Promise<string[]> {
-  const out = [
-    ...differing('operator', `${left.domain}.${left.opType}`, `${right.domain}.${right.opType}`),
-    ...differing('inputs', left.inputs.join(', '), right.inputs.join(', ')),
-    ...differing('outputs', left.outputs.join(', '), right.outputs.join(', ')),
-  ]
-  const others = new Map(right.attributes.map((attribute) => [attribute.name, attribute]))
-  for (const attribute of left.attributes) {
-    const other = others.get(attribute.name)
-    others.delete(attribute.name)
-    if (!other) out.push(`without ${attribute.name}`)
-    else if (!(await sameAttribute(a, attribute, b, other))) out.push(`another ${attribute.name}`)
-  }
-  const [one, two] = [
-    { model: a, region: left.region },
-    { model: b, region: right.region },
-  ]
-  const covered = ['input', 'output', 'opType', 'domain', 'attribute', 'metadata']
-  const rest = await differingFields(one, two, FIELD.node, covered)
-  return [
-    ...out,
-    ...[...others.keys()].map((name) => `with ${name}`),
-    ...rest.map((name) => `another ${name}`),
-  ]
-}
-
-/** Tensors are compared by content, subgraphs as bodies: here only how many there are. */
-async function sameAttribute(a: Model, left: Attribute, b: Model, right: Attribute): Promise<boolean> {
-  if (left.tensor && right.tensor && !(await sameTensor(a, left.tensor, b, right.tensor))) return false
-  if (graphsIn(a, left) !== graphsIn(b, right)) return false
-  const [one, other] = [
-    { model: a, region: left.region },
-    { model: b, region: right.region },
-  ]
-  const covered = ['g', 'graphs', ...(left.tensor && right.tensor ? ['t'] : [])]
-  return (await differingFields(one, other, FIELD.attribute, covered)).length === 0
-}
-
-function graphsIn({ bytes }: Model, { region, isGraph }: Attribute): number {
-  if (!isGraph) return 0
-  const { g, graphs } = FIELD.attribute
-  return [...fields(bytes, region.start, region.end)].filter(
-    ({ number }) => number === g || number === graphs,
-  ).length
-}
-
-async function diffWeights(a: Model, b: Model): Promise<{ lines: string[]; same: number }> {
-  const [left, right] = [initializersOf(a), initializersOf(b)]
-  const lines: string[] = []
-  let same = 0
-  for (const [key, tensor] of left) {
-    const other = right.get(key)
-    if (!other) lines.push(`- ${tensor.name}: only in the first`)
-    else if (typeText(tensor) !== typeText(other)) {
-      lines.push(`~ ${tensor.name}: ${typeText(tensor)} -> ${typeText(other)}`)
-    } else if (await sameTensor(a, tensor, b, other)) {
-      const rest = await differingFields(messageOf(a, tensor), messageOf(b, other), FIELD.tensor, STORAGE)
-      if (rest.length === 0) same++
-      else lines.push(`~ ${tensor.name}: another ${rest.join(', ')}`)
-    } else lines.push(`~ ${tensor.name}: other values`)
-  }
-  for (const [key, { name }] of right) if (!left.has(key)) lines.push(`+ ${name}: only in the second`)
-  return { lines, same }
-}
-
-/** Initializers by body and name; sparse tensors and those of lists in attributes, where they are outside, by their order. */
-function initializersOf({ bodies, tensors }: Model): Map<string, Tensor> {
-  const others = tensors.filter(({ kind, location }) => kind !== 'initializer' && location !== undefined)
-  return new Map([
-    ...bodies.flatMap(({ initializers }, body) =>
-      initializers.map((tensor) => [`${body} ${tensor.name}`, tensor] as const),
-    ),
-    ...others.map((tensor, i) => [`${tensor.kind} ${i} ${tensor.name}`, tensor] as const),
-  ])
-}
-
-/** Fields of a tensor that say what it holds and where. */
-const STORAGE = [
-  ...[
-    'dims',
-    'dataType',
-    'floatData',
-    'int32Data',
-    'stringData',
-    'int64Data',
-    'rawData',
-    'doubleData',
-    'uint64Data',
-  ],
-  ...['externalData', 'dataLocation', 'metadata'],
-]
-
-function messageOf(model: Model, { region }: Tensor) {
-  return { model, region }
-}
-
-function typeText({ dataType, dims }: Tensor): string {
-  return `${dataTypeName(dataType)} [${dims.join(', ')}]`
-}
-
-async function sameTensor(a: Model, left: Tensor, b: Model, right: Tensor): Promise<boolean> {
-  if (typeText(left) !== typeText(right)) return false
-  const [one, other] = [contentOf(a, left), contentOf(b, right)]
-  if (one && other) return sameBytes(one, other)
-  if (one || other) return false
-  // Strings have no raw form: their fields must be the same as they are.
-  const strings = await differingFields(messageOf(a, left), messageOf(b, right), FIELD.tensor, [])
-  return !strings.includes('string_data')
 }
 
 /** By key: how many entries there are, and what they say, in their order. */

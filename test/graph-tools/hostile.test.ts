@@ -1,21 +1,29 @@
-import { mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { onnx as Onnx } from 'onnx-proto'
 import { describe, expect, it } from 'vitest'
+import { Bytes } from '../../graph-tools/bytes.ts'
+import { recover } from '../../graph-tools/commit.ts'
 import { contractProblems } from '../../graph-tools/contract.ts'
+import { diffModels } from '../../graph-tools/diff.ts'
+import { embedFp16 } from '../../graph-tools/embed-fp16.ts'
 import { externalize, inlineWeights } from '../../graph-tools/externalize.ts'
 import { GraphError } from '../../graph-tools/graph-error.ts'
 import { inspectModel } from '../../graph-tools/inspect.ts'
+import { JOURNAL } from '../../graph-tools/journal.ts'
 import { type Model, openModel, parseModel } from '../../graph-tools/model.ts'
+import { MAX_FIELDS } from '../../graph-tools/model-reader.ts'
+import { renameData } from '../../graph-tools/rename-data.ts'
 import { shareWeights } from '../../graph-tools/share.ts'
 import { applyEdits, contentLength } from '../../graph-tools/splice.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { contentOf } from '../../graph-tools/tensor-data.ts'
+import { tieHeads } from '../../graph-tools/tie.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { tensorNamed, writeModel } from '../helpers/graph-files.ts'
-import { encodeModel, floatTensor, joined, sampleModel, unknownField, varint } from '../helpers/onnx.ts'
+import { encodeModel, floatTensor, joined, onnx, sampleModel, unknownField, varint } from '../helpers/onnx.ts'
 import { seededRandom } from '../helpers/random.ts'
 
 const MUTATIONS = 20_000
@@ -76,18 +84,63 @@ describe('damaged bytes are a GraphError, never another error, a hang or a wild 
     const folder = await temporaryFolder()
     const random = seededRandom(7)
     const path = join(folder, 'm.onnx')
-    for (let i = 0; i < 300; i++) {
-      await writeFile(path, mutate(sampleModel(), random))
-      try {
-        const model = openModel(path)
-        await externalize([model], { folder, location: 'w.data', threshold: 1 })
-        await shareWeights([model, model], { folder, location: 'w.data', minimum: 1 })
-        await inlineWeights(model)
-      } catch (error) {
-        expect(error).toBeInstanceOf(GraphError)
+    const original = join(await temporaryFolder(), 'whole.onnx')
+    await writeFile(join(folder, 'weights.data'), new Uint8Array(8192))
+    await writeFile(join(dirname(original), 'weights.data'), new Uint8Array(8192))
+    const sample = withHead(sampleModel())
+    await writeFile(original, sample)
+    const whole = openModel(original)
+    const options = { folder, location: 'w.data', threshold: 1, minimum: 1 }
+    const steps: ((model: Model) => unknown)[] = [
+      (model) => diffModels(model, whole),
+      (model) => renameData([model], folder, 'weights.data', 'renamed.data'),
+      (model) => externalize([model], options),
+      (model) => shareWeights([model, model], options),
+      (model) => inlineWeights(model),
+      (model) => embedFp16([model], { folder, location: 'embed_tokens.bin' }),
+      (model) => tieHeads([model, whole], options),
+    ]
+    const done = steps.map(() => 0)
+    for (let i = 0; i < 600; i++) {
+      await writeFile(path, mutate(sample, random))
+      const model = tryGraph(() => openModel(path))
+      for (const [at, step] of steps.entries()) {
+        try {
+          if (model) await step(model)
+          if (model) done[at] = (done[at] ?? 0) + 1
+        } catch (error) {
+          expect(error).toBeInstanceOf(GraphError)
+        }
       }
-      expect(await readdir(folder)).toEqual(['m.onnx'])
+      expect(await readdir(folder)).toEqual(['m.onnx', 'weights.data'])
     }
+    for (const count of done) expect(count).toBeGreaterThan(50)
+  })
+
+  it('mutated journals change nothing outside of their folder', async () => {
+    const outer = await temporaryFolder()
+    await writeFile(join(outer, 'precious'), 'precious')
+    const random = seededRandom(11)
+    const journal = { names: ['a.onnx', 'w.data'], removes: ['old.data'], patches: { 'a.onnx': 3 } }
+    let carriedOut = 0
+    for (let i = 0; i < 300; i++) {
+      const folder = join(outer, `f${i}`)
+      await mkdir(folder)
+      for (const name of ['a.onnx', 'a.onnx.partial', 'w.data.partial', 'old.data'])
+        await writeFile(join(folder, name), 'some bytes')
+      await writeFile(
+        join(folder, JOURNAL),
+        i === 0 ? JSON.stringify(journal) : mutate(Buffer.from(JSON.stringify(journal)), random),
+      )
+      await recover(folder).then(
+        () => carriedOut++,
+        (error) => expect(error).toBeInstanceOf(GraphError),
+      )
+      await rm(folder, { recursive: true })
+      expect(await readdir(outer)).toEqual(['precious'])
+    }
+    expect(carriedOut).toBeGreaterThan(10)
+    expect(await readFile(join(outer, 'precious'), 'utf8')).toBe('precious')
   })
 
   it.each([
@@ -124,6 +177,12 @@ describe('damaged bytes are a GraphError, never another error, a hang or a wild 
       'larger than 2^53 bits',
     )
     expect(() => read(claim([2 ** 40], { floatData: [1] }))).toThrow('has 4 bytes, wanted 4398046511104')
+  })
+
+  it('millions of nodes in a small file are refused before they take gigabytes', async () => {
+    const path = join(await temporaryFolder(), 'many.onnx')
+    await writeFile(path, unknownField(7, Buffer.from('0a00'.repeat(MAX_FIELDS + 1), 'hex')))
+    expect(() => openModel(path)).toThrow(`The model has more than ${MAX_FIELDS} fields.`)
   })
 
   it('duplicate names', () => {
@@ -275,6 +334,38 @@ describe('verify names what is wrong', () => {
     ])
   })
 
+  it('graphs of other sizes than the rest of the release, releases without all graphs, data files by any name', async () => {
+    const folder = await temporaryFolder()
+    const port = (name: string, dims: (number | string)[]) => ({
+      name,
+      type: {
+        tensorType: {
+          elemType: 1,
+          shape: {
+            dim: dims.map((dim) => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim })),
+          },
+        },
+      },
+    })
+    const encoder = (name: string, size: number) =>
+      writeModel(folder, name, {
+        name: 'g',
+        input: [port('mel', [1, 128, 'T'])],
+        output: [port('audio_features', [1, 'N', size])],
+      })
+    await encoder('encoder.onnx', 64)
+    await encoder('encoder.int4.onnx', 32)
+    for (const name of ['model.onnx_data', 'model.onnx_data_1', 'w.weights', 'notes.txt'])
+      await writeFile(join(folder, name), 'x')
+    expect((await verifyFolder(folder)).problems).toEqual([
+      'encoder.onnx output audio_features is float32 [1, N, 64], wanted float32 [1, n, H] with H = 32 as in encoder.int4.onnx.',
+      'decoder_init.onnx and decoder_step.onnx are missing: a release has all graphs.',
+      'model.onnx_data is read by no graph.',
+      'model.onnx_data_1 is read by no graph.',
+      'w.weights is read by no graph.',
+    ])
+  })
+
   it('an embedding table that its config does not describe', async () => {
     const folder = await temporaryFolder()
     await writeModel(folder, 'm.onnx', { name: 'g' })
@@ -298,6 +389,22 @@ describe('verify names what is wrong', () => {
     ])
   })
 })
+
+/** The sample with an embedding table and an lm_head, on which every rewrite has something to do. */
+function withHead(bytes: Uint8Array): Uint8Array {
+  const more = onnx.GraphProto.encode({
+    initializer: [floatTensor('table', [1, 2], [1, 2]), floatTensor('head', [3, 4], [2, 1])],
+    node: [
+      { opType: 'Gather', input: ['table', 'input_ids'], output: ['embeds'] },
+      { opType: 'MatMul', input: ['embeds', 'head'], output: ['logits'] },
+    ],
+  }).finish()
+  const { graph } = parseModel(bytes)
+  const { region } = graph
+  return joined(
+    applyEdits(Bytes.of(bytes), [{ region, start: region.end, end: region.end, content: [more] }]),
+  )
+}
 
 /** One to three changes: a flipped bit, another byte, a byte gone, a few in, a stretch repeated, a varint made long. */
 function mutate(whole: Uint8Array, random: (below: number) => number): Uint8Array {

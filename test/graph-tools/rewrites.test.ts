@@ -55,6 +55,14 @@ describe('stripAllowzero', () => {
     expect(withAttribute).toEqual(['literal_zero', 'computed'])
   })
 
+  it('takes a shape without bytes for unknown, and one without elements for none that holds a 0', () => {
+    const shape = (name: string, dims: number[]) => ({ name, dims, dataType: 7 })
+    const initializer = [shape('lost', [3]), shape('empty', [0])]
+    const node = [reshape('of_lost', 'lost', 1), reshape('of_empty', 'empty', 1)]
+    const report = stripAllowzero(parseModel(encodeModel({ name: 'g', initializer, node })))
+    expect(report).toMatchObject({ stripped: 1, unproved: ['of_lost'] })
+  })
+
   it('removes it everywhere when told to assume so', () => {
     const model = parseModel(encodeModel(graph))
     const { edits, unproved } = stripAllowzero(model, true)

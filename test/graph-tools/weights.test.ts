@@ -71,6 +71,35 @@ describe('share', () => {
     expect(await bytesOf(moved.models[1] as Model, 'only_here')).toEqual(wanted.get('only_here'))
   })
 
+  it('takes small tensors of older data files in, so that these files go', async () => {
+    const folder = await temporaryFolder()
+    const initializer = [floatTensor('large', equal), floatTensor('small', [7])]
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer })
+    await rewriteInPlace([model], await externalize([model], { folder, location: 'old.data', threshold: 0 }))
+    const { done, models } = await shareInPlace([openModel(join(folder, 'm.onnx'))], 'new.data')
+    expect(done).toEqual({ written: ['new.data', 'm.onnx'], removed: ['old.data'] })
+    const [after] = models as [Model]
+    expect(tensorNamed(after, 'small').location).toBeUndefined()
+    expect((await bytesOf(after, 'small')).readFloatLE()).toBe(7)
+    expect((await verifyFolder(folder)).problems).toEqual([])
+  })
+
+  it('finds equal bytes whether they are raw, in typed fields or outside', async () => {
+    const folder = await temporaryFolder()
+    const typed = { name: 'typed', dims: [512], dataType: 1, floatData: [...equal] }
+    const longs = numbers(300, 5)
+    const int64 = { name: 'int64', dims: [300], dataType: 7, int64Data: longs }
+    const raw = new Uint8Array(BigInt64Array.from(longs, BigInt).buffer)
+    const initializer = [
+      ...[typed, floatTensor('raw', equal), int64],
+      { name: 'longs', dims: [300], dataType: 7, rawData: raw },
+    ]
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer })
+    const { placement, models } = await shareInPlace([model], 'w.data')
+    expect(placement).toMatchObject({ tensors: 4, stored: 2 })
+    expect(await bytesOf(models[0] as Model, 'int64')).toEqual(Buffer.from(raw))
+  })
+
   it('tells apart tensors that differ in one bit', async () => {
     const folder = await temporaryFolder()
     const other = [...equal]
@@ -184,6 +213,36 @@ describe('externalize and inline', () => {
     await expect(inline()).rejects.toThrow(`The data file ${join(folder, 'w')} is missing.`)
     expect(await readFile(join(folder, 'm.onnx'))).toEqual(before)
     expect(await readdir(folder)).toEqual(['m.onnx'])
+  })
+})
+
+describe('a model', () => {
+  it('is refused once its file, or a data file that it has looked at, is another one', async () => {
+    const folder = await temporaryFolder()
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer: [floatTensor('a', equal)] })
+    await rewriteInPlace([model], await externalize([model], { folder, location: 'w.data', threshold: 1 }))
+    const stale = { edits: [[{ region: model.root, start: 0, end: 1, content: [] }]] }
+    const message = `${join(folder, 'm.onnx')} has changed since it was opened.`
+    await expect(rewriteInPlace([model], stale)).rejects.toThrow(message)
+    const outside = openModel(join(folder, 'm.onnx'))
+    const plan = await inlineWeights(outside)
+    const data = await readFile(join(folder, 'w.data'))
+    await writeFile(join(folder, 'w.data'), data.reverse())
+    await expect(rewriteInPlace([outside], plan)).rejects.toThrow(
+      `${join(folder, 'w.data')} has changed since it was opened.`,
+    )
+    expect((await readdir(folder)).sort()).toEqual(['m.onnx', 'w.data'])
+    expect((await readFile(join(folder, 'm.onnx'))).length).toBe(outside.bytes.length)
+  })
+
+  it('has its weights where data_location says, whatever external_data says besides', async () => {
+    const folder = await temporaryFolder()
+    const externalData = [{ key: 'location', value: 'gone.data' }]
+    const stale = { ...floatTensor('a', [1, 2]), externalData, dataLocation: 0 }
+    const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer: [stale] })
+    expect((await verifyFolder(folder)).problems).toEqual([])
+    expect((await bytesOf(model, 'a')).readFloatLE(4)).toBe(2)
+    expect((await rewriteInPlace([model], await inlineWeights(model))).written).toEqual([])
   })
 })
 

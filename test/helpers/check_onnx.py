@@ -40,9 +40,13 @@ def check(path: str) -> None:
     named = Path(path).with_suffix(".checked.onnx")
     onnx.save(model, named)
     onnx.checker.check_model(str(named))
-    inferred = onnx.shape_inference.infer_shapes(onnx.load(named), check_type=True, data_prop=True)
+    inferred = onnx.shape_inference.infer_shapes(onnx.load(named), check_type=True, strict_mode=True, data_prop=True)
     named.unlink()
-    assert len(inferred.graph.output) > 0, path
+    declared = {value.name: value.type for value in model.graph.output}
+    for value in inferred.graph.output:
+        assert value.type == declared[value.name], f"{path}: {value.name} is inferred as {value.type}"
+    known = {value.name for value in inferred.graph.value_info}
+    assert len(known) > len(model.graph.node) // 2, f"{path}: types of {len(known)} values are inferred only"
 
 
 def run(path: str) -> dict[str, np.ndarray]:
