@@ -156,6 +156,7 @@ export function fileState(path: string): { size: number; identity: string } {
   }
 }
 
+/** For whoever reads a file that is no longer the one that was opened. */
 export function changedError(path: string): GraphError {
   return new GraphError(
     `${path} has changed since it was opened.`,

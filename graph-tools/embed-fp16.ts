@@ -20,6 +20,7 @@ import { encodeField, encodeVarintField, type Field } from './wire.ts'
 
 const SUFFIX = '_float16'
 
+/** Where the FP16 table goes. */
 export interface EmbeddingOptions {
   /** folder that the table will be in, and the graphs */
   readonly folder: string
@@ -27,6 +28,7 @@ export interface EmbeddingOptions {
   readonly location: string
 }
 
+/** What turns an FP32 table into an FP16 one; nothing is written yet. */
 export interface EmbeddingPlan {
   /** the FP32 tables that become FP16: the same one in each of some graphs; none when that is done already */
   readonly tables: readonly EmbeddingTable[]

@@ -3,6 +3,7 @@ import type { Model } from './model.ts'
 import { type Placement, type PlaceOptions, placeWeights } from './place.ts'
 import { byteLength } from './tensor-data.ts'
 
+/** What moves, and where it goes. */
 export interface ExternalizeOptions extends PlaceOptions {
   /** the data file, relative to the folder */
   readonly location: string

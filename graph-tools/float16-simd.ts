@@ -58,22 +58,23 @@ const SECTION = { type: 1, function: 3, memory: 5, export: 7, code: 10 } as cons
 const LOOP = [0x03, 0x40]
 const END = 0x0b
 const BR_IF = 0x0d
-const ADD = 0x6a
-const LESS = 0x49
+const I32_ADD = 0x6a
+const I32_LT_U = 0x49
+// Named as in the specification: i32x4.ge_s is I32X4_GE_S.
 const simd = (opcode: number) => [0xfd, ...leb(opcode)]
-const LOAD = simd(0x00)
-const STORE = simd(0x0b)
-const CONST = simd(0x0c)
-const AND = simd(0x4e)
-const OR = simd(0x50)
-const SELECT = simd(0x52)
-const ANY_TRUE = simd(0x53)
-const NOT_LESS = simd(0x3f)
-const NARROW = simd(0x86)
-const SHIFT_RIGHT = simd(0xad)
-const VECTOR_ADD = simd(0xae)
-const VECTOR_SUB = simd(0xb1)
-const FLOAT_ADD = simd(0xe4)
+const V128_LOAD = simd(0x00)
+const V128_STORE = simd(0x0b)
+const V128_CONST = simd(0x0c)
+const V128_AND = simd(0x4e)
+const V128_OR = simd(0x50)
+const V128_BITSELECT = simd(0x52)
+const V128_ANY_TRUE = simd(0x53)
+const I32X4_GE_S = simd(0x3f)
+const I16X8_NARROW_I32X4_U = simd(0x86)
+const I32X4_SHR_U = simd(0xad)
+const I32X4_ADD = simd(0xae)
+const I32X4_SUB = simd(0xb1)
+const F32X4_ADD = simd(0xe4)
 
 /** Parameter and locals of the function. */
 const LOCAL = { count: 0, at: 1, value: 2, magnitude: 3, low: 4, high: 5, bad: 6 } as const
@@ -83,30 +84,45 @@ const integer = (value: number) => [0x41, ...signedLeb(value)]
 /** The same 32 bits in all four lanes. */
 const vector = (value: number) => {
   const bytes = [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)
-  return [...CONST, ...bytes, ...bytes, ...bytes, ...bytes]
+  return [...V128_CONST, ...bytes, ...bytes, ...bytes, ...bytes]
 }
 const memoryAt = (offset: number) => [2, ...leb(offset)] // aligned to 4 bytes
 
 /** Four values from `offset` on, as float16 bit patterns in 32-bit lanes, into a local. */
 function fourValues(offset: number, into: number): number[] {
   return [
-    ...[...get(LOCAL.at), ...integer(4), 0x6c, ...LOAD, ...memoryAt(INPUT + offset), ...set(LOCAL.value)],
-    ...[...get(LOCAL.value), ...vector(0x7fffffff), ...AND, ...set(LOCAL.magnitude)],
+    ...[
+      ...get(LOCAL.at),
+      ...integer(4),
+      0x6c,
+      ...V128_LOAD,
+      ...memoryAt(INPUT + offset),
+      ...set(LOCAL.value),
+    ],
+    ...[...get(LOCAL.value), ...vector(0x7fffffff), ...V128_AND, ...set(LOCAL.magnitude)],
     // From 2^-14 up: rebias the exponent by 112, drop 13 mantissa bits, to nearest even.
-    ...[...get(LOCAL.magnitude), ...integer(13), ...SHIFT_RIGHT, ...vector(1), ...AND],
-    ...[...get(LOCAL.magnitude), ...VECTOR_ADD, ...vector(0xfff - 0x38000000), ...VECTOR_ADD],
-    ...[...integer(13), ...SHIFT_RIGHT],
+    ...[...get(LOCAL.magnitude), ...integer(13), ...I32X4_SHR_U, ...vector(1), ...V128_AND],
+    ...[...get(LOCAL.magnitude), ...I32X4_ADD, ...vector(0xfff - 0x38000000), ...I32X4_ADD],
+    ...[...integer(13), ...I32X4_SHR_U],
     // Below: adding 0.5 leaves units of 2^-24 in the mantissa, rounded by the processor.
-    ...[...get(LOCAL.magnitude), ...vector(0x3f000000), ...FLOAT_ADD, ...vector(0x3f000000), ...VECTOR_SUB],
-    ...[...get(LOCAL.magnitude), ...vector(0x38800000), ...NOT_LESS, ...SELECT],
-    ...[...get(LOCAL.value), ...integer(16), ...SHIFT_RIGHT, ...vector(0x8000), ...AND, ...OR, ...set(into)],
+    ...[...get(LOCAL.magnitude), ...vector(0x3f000000), ...F32X4_ADD, ...vector(0x3f000000), ...I32X4_SUB],
+    ...[...get(LOCAL.magnitude), ...vector(0x38800000), ...I32X4_GE_S, ...V128_BITSELECT],
+    ...[
+      ...get(LOCAL.value),
+      ...integer(16),
+      ...I32X4_SHR_U,
+      ...vector(0x8000),
+      ...V128_AND,
+      ...V128_OR,
+      ...set(into),
+    ],
     // 65520 and up rounds to infinity.
     ...[
       ...get(LOCAL.magnitude),
       ...vector(0x477ff000),
-      ...NOT_LESS,
+      ...I32X4_GE_S,
       ...get(LOCAL.bad),
-      ...OR,
+      ...V128_OR,
       ...set(LOCAL.bad),
     ],
   ]
@@ -117,11 +133,18 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
     ...[2, 1, I32, 5, V128], // locals beside the parameter
     ...LOOP,
     ...[...fourValues(0, LOCAL.low), ...fourValues(16, LOCAL.high)],
-    ...[...get(LOCAL.at), ...integer(2), 0x6c, ...get(LOCAL.low), ...get(LOCAL.high), ...NARROW],
-    ...[...STORE, ...memoryAt(OUTPUT)],
-    ...[...get(LOCAL.at), ...integer(LANES), ADD, ...set(LOCAL.at)],
-    ...[...get(LOCAL.at), ...get(LOCAL.count), LESS, BR_IF, 0, END],
-    ...[...get(LOCAL.bad), ...ANY_TRUE, END],
+    ...[
+      ...get(LOCAL.at),
+      ...integer(2),
+      0x6c,
+      ...get(LOCAL.low),
+      ...get(LOCAL.high),
+      ...I16X8_NARROW_I32X4_U,
+    ],
+    ...[...V128_STORE, ...memoryAt(OUTPUT)],
+    ...[...get(LOCAL.at), ...integer(LANES), I32_ADD, ...set(LOCAL.at)],
+    ...[...get(LOCAL.at), ...get(LOCAL.count), I32_LT_U, BR_IF, 0, END],
+    ...[...get(LOCAL.bad), ...V128_ANY_TRUE, END],
   ]
   const name = (text: string) => [text.length, ...Buffer.from(text)]
   const pages = Math.ceil((OUTPUT + 2 * BLOCK) / PAGE)

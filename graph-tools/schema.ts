@@ -84,7 +84,10 @@ export function dataTypeName(dataType: number): string {
   return DATA_TYPES[dataType]?.name ?? `type ${dataType}`
 }
 
-/** Run an onnx-proto decoder on a small message; whatever it throws becomes a GraphError. */
+/**
+ * Run an onnx-proto decoder on a small message.
+ * @throws GraphError for whatever it throws
+ */
 export function decodeSmall<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array, what: string): T {
   try {
     return decode(bytes)

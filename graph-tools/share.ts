@@ -6,6 +6,7 @@ import { byteLength } from './tensor-data.ts'
 /** Tensors of fewer bytes stay inside the graphs unless asked otherwise. */
 export const SHARE_MINIMUM = 256
 
+/** What is shared, and where it goes. */
 export interface ShareOptions extends PlaceOptions {
   /** the data file, relative to the folder */
   readonly location: string

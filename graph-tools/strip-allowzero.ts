@@ -4,6 +4,7 @@ import { shapeValues } from './tensor-data.ts'
 
 const MAX_STEPS = 32
 
+/** What can be stripped, and what not. */
 export interface AllowzeroReport {
   readonly edits: readonly Edit[]
   /** Reshape nodes whose attribute is removed */
@@ -18,6 +19,7 @@ export interface AllowzeroReport {
  * With allowzero=1 a 0 in the shape input means "zero", without it "copy the input's dimension", so the attribute may
  * only go when no shape can hold a 0: constants and initializers are read, and followed through what only rearranges them.
  * @param assumeNonzero strip also where the proof fails
+ * @throws GraphError when the bytes of a shape cannot be had
  * @see https://onnx.ai/onnx/operators/onnx__Reshape.html
  */
 export function stripAllowzero(model: Model, assumeNonzero = false): AllowzeroReport {

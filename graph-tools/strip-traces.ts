@@ -7,7 +7,10 @@ import type { Edit } from './splice.ts'
  */
 const TRACE = /^(pkg\.torch\.(onnx|export)\..*|namespace|pkg\.onnxscript\..*)$/
 
-/** Remove the exporter's metadata_props, wherever they hang; other metadata stays. */
+/**
+ * Edits that remove the exporter's metadata_props, wherever they hang; other metadata stays.
+ * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto metadata_props of ModelProto, GraphProto, NodeProto ...
+ */
 export function stripTraces(model: Model): Edit[] {
   return model.metadata
     .filter(({ key }) => TRACE.test(key))

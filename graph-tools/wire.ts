@@ -41,6 +41,7 @@ export function* fields(bytes: Bytes, start: number, end: number): Generator<Fie
 /**
  * An unsigned varint that must be a length or offset: at most 2^53 - 1.
  * @returns [value, offset of the byte after it]
+ * @throws GraphError as {@link readVarint}, and when it is more
  */
 export function readLength(bytes: Bytes, start: number, end: number): [number, number] {
   const [value, next] = readVarint(bytes, start, end)
@@ -76,7 +77,10 @@ export function readVarint(bytes: Bytes, start: number, end: number): [bigint, n
   )
 }
 
-/** The varint value of a field, as a signed 64-bit number. */
+/**
+ * The varint value of a field, as a signed 64-bit number.
+ * @throws GraphError as {@link readVarint}
+ */
 export function signedValue(bytes: Bytes, field: Field): bigint {
   return BigInt.asIntN(64, readVarint(bytes, field.start, field.end)[0])
 }
@@ -97,6 +101,8 @@ export function text(bytes: Bytes, field: Field): string {
 /**
  * The signed integers of a repeated field, packed or not: both spellings are legal.
  * @returns at most `limit + 1` of them, so that a caller can tell a list that is too long
+ * @throws GraphError as {@link readVarint}
+ * @see https://protobuf.dev/programming-guides/encoding/#packed
  */
 export function packedVarints(bytes: Bytes, field: Field, limit: number): bigint[] {
   if (field.wireType !== LENGTH) return [signedValue(bytes, field)]
