@@ -13,6 +13,7 @@ import {
   runTie,
 } from './commands.ts'
 import { withFolders } from './folder-lock.ts'
+import { interruption } from './interruption.ts'
 import { runDiff, runInspect, runVerify } from './looking.ts'
 import { byteCount, bytes, nearest, once, optional, text } from './options.ts'
 import { graphFoldersOf, type Outcome, type Ui } from './rewriting.ts'
@@ -38,13 +39,13 @@ const COMMANDS = [
  * Parse and run one command.
  * @returns the exit code; failures are thrown
  */
-export async function runCommandLine(args: readonly string[], interrupted: AbortSignal): Promise<ExitCode> {
+export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done
   const ends = (code: ExitCode) => {
     exitCode = code
   }
   refuseUnknown(args)
-  const parser = rewritingCommands(lookingCommands(base(args), ends), interrupted, ends)
+  const parser = rewritingCommands(lookingCommands(base(args), ends), ends)
   await parser.parseAsync()
   return exitCode
 }
@@ -126,14 +127,14 @@ function lookingCommands(parser: Parser, ends: (code: ExitCode) => void): Parser
     )
 }
 
-function rewritingCommands(parser: Parser, interrupted: AbortSignal, ends: (code: ExitCode) => void): Parser {
+function rewritingCommands(parser: Parser, ends: (code: ExitCode) => void): Parser {
   /** Nobody else rewrites the folders meanwhile. */
   const rewriting = async (
     command: string,
     paths: readonly string[],
     json: boolean,
     run: (ui: Ui) => Promise<void>,
-  ) => withFolders(await graphFoldersOf(paths), () => run(uiOf(command, json, interrupted)))
+  ) => withFolders(await graphFoldersOf(paths), () => run(uiOf(command, json, interruption())))
   return parser
     .command(
       'strip-allowzero <files..>',

@@ -148,7 +148,7 @@ export async function runRenameData(
 
 /** Give a graph a second name. */
 export async function runAlias(target: string, name: string, ui: Ui): Promise<void> {
-  await recover(dirname(resolve(target)))
+  for (const path of [target, name]) await recover(dirname(resolve(path)))
   await refuseAlias(openModel(target), resolve(name))
   const kind = await alias(target, name)
   const graphs = [basename(target)]

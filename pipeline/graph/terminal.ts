@@ -21,6 +21,11 @@ export function allowClosedPipes(): void {
   }
 }
 
+/** Before anything else is said on stderr. */
+export function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
+}
+
 /** On a terminal, one line that is written over; nothing in a log. */
 export function progressLine(): (what: string, done: number, total: number) => void {
   let last = 0
