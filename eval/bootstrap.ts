@@ -46,7 +46,7 @@ export function pairedDifference(first: readonly Sample[], second: readonly Samp
     )
   }
   const [a = new Float64Array(0), b = new Float64Array(0)] = resampledRates([first, second])
-  const differences = b.map((rate, i) => rate - (a[i] as number))
+  const differences = b.map((rate, i) => rate - (a[i] as number)).filter(Number.isFinite)
   const { low, high } = interval(differences)
   const above = differences.reduce((sum, value) => sum + (value > 0 ? 1 : value === 0 ? 0.5 : 0), 0)
   return {
@@ -88,7 +88,7 @@ function resampledRates(systems: readonly (readonly Sample[])[]): Float64Array[]
 }
 
 function interval(values: Float64Array): Interval {
-  const sorted = Float64Array.from(values.filter((value) => !Number.isNaN(value))).sort()
+  const sorted = Float64Array.from(values.filter(Number.isFinite)).sort() // a resample may have no words
   return { low: quantile(sorted, TAIL), high: quantile(sorted, 1 - TAIL) }
 }
 

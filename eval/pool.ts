@@ -48,8 +48,19 @@ export interface Pool {
   close(): Promise<void>
 }
 
+/** A worker thread is gone: no clip's fault, and the end of the evaluation. */
+class WorkerEnded extends Error {
+  readonly hint =
+    'Memory may be short: try fewer --workers. Run the same command again: what has been measured is kept.'
+
+  constructor(code: number) {
+    super(`A worker thread ended (code ${code}).`)
+  }
+}
+
 interface Seat {
   readonly worker: Worker
+  ended?: WorkerEnded
   current: { readonly resolve: (heard: Heard) => void; readonly reject: (error: unknown) => void } | undefined
 }
 
@@ -85,15 +96,10 @@ function startSeat(workerData: WorkerSetup): Promise<Seat> {
       else if (message.type === 'heard') seat.current?.resolve(message.heard)
       else seat.current?.reject(problemOf(message))
     })
-    worker.on('error', (error) => {
-      reject(error)
-      seat.current?.reject(error)
-    })
+    worker.on('error', reject) // its exit follows
     worker.on('exit', (code) => {
-      const error = new SpeechError(
-        `A worker thread ended (code ${code}).`,
-        'Memory may be short: try fewer --workers.',
-      )
+      const error = new WorkerEnded(code)
+      seat.ended = error
       reject(error)
       seat.current?.reject(error)
     })
@@ -108,6 +114,7 @@ function queueFor(seats: readonly Seat[]): Pool['transcribe'] {
   return async (path) => {
     const seat = free.pop() ?? (await new Promise<Seat>((resolve) => waiting.push(resolve)))
     try {
+      if (seat.ended) throw seat.ended
       return await new Promise<Heard>((resolve, reject) => {
         seat.current = { resolve, reject }
         seat.worker.postMessage({ id: jobs++, path } satisfies WorkerJob)

@@ -32,6 +32,8 @@ export interface Piece extends Transcript {
   readonly start: number
   readonly raw: string
   readonly tokens: readonly number[]
+  /** how many were computed: more than there are when a loop was cut out */
+  readonly generated: number
   /** why decoding stopped: an end token, the token limit, or a loop */
   readonly ending: 'end' | 'limit' | 'loop'
   /** the loop that was stopped; its repeats are not in the text */
@@ -98,19 +100,23 @@ async function decode(
   prompt: Prompt,
   first: Step,
   { maxNewTokens = MAX_NEW_TOKENS, stopLoops = true, signal }: RecognizeOptions,
-): Promise<Pick<Piece, 'tokens' | 'ending' | 'loop'>> {
+): Promise<Pick<Piece, 'tokens' | 'generated' | 'ending' | 'loop'>> {
   const tokens: number[] = []
   const guard = new RepetitionGuard()
   let { logits, cache } = first
   for (;;) {
     const token = argmax(logits)
-    if (recognizer.config.endIds.includes(token)) return { tokens, ending: 'end' }
+    if (recognizer.config.endIds.includes(token)) return { tokens, generated: tokens.length, ending: 'end' }
     tokens.push(token)
     const loop = stopLoops ? guard.add(token) : undefined
-    if (loop) return { tokens: withoutRepeats(tokens, loop), ending: 'loop', loop }
-    if (tokens.length >= maxNewTokens) return { tokens, ending: 'limit' }
+    if (loop) return { ...cut(tokens, loop), ending: 'loop', loop }
+    if (tokens.length >= maxNewTokens) return { tokens, generated: tokens.length, ending: 'limit' }
     signal?.throwIfAborted()
     const position = prompt.ids.length + tokens.length - 1
     ;({ logits, cache } = await step(recognizer, token, position, cache))
   }
+}
+
+function cut(tokens: readonly number[], loop: Repetition): Pick<Piece, 'tokens' | 'generated'> {
+  return { tokens: withoutRepeats(tokens, loop), generated: tokens.length }
 }

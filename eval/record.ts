@@ -2,7 +2,7 @@ import type { Machine } from './machine.ts'
 import type { Piece } from './recognize.ts'
 
 /** What is kept of a piece: its tokens counted, its text in the record's. */
-export type PieceRecord = Omit<Piece, 'tokens' | 'text'> & { readonly tokens: number }
+export type PieceRecord = Omit<Piece, 'tokens' | 'text'>
 
 /** One utterance transcribed by one system: a line of results.jsonl. */
 export interface UtteranceRecord {

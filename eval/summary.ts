@@ -52,6 +52,7 @@ export interface Speed {
   readonly rtfx: number
   /** undefined for engines */
   readonly timing?: Timing
+  /** computed, those of loops that were cut out too */
   readonly tokens: number
   /** of decoding after the prefill */
   readonly tokensPerSecond: number
@@ -138,7 +139,7 @@ function measureSpeed(records: readonly UtteranceRecord[]): Speed {
   const sum = (of: (record: UtteranceRecord) => number) =>
     records.reduce((total, record) => total + of(record), 0)
   const [audioSeconds, compute] = [sum(({ seconds }) => seconds), sum((record) => record.compute)]
-  const tokens = sum(({ pieces }) => pieces.reduce((total, piece) => total + piece.tokens, 0))
+  const tokens = sum(({ pieces }) => pieces.reduce((total, piece) => total + piece.generated, 0))
   const part = (name: keyof Timing) =>
     sum(({ pieces }) => pieces.reduce((total, { timing }) => total + timing[name], 0))
   const timing = {

@@ -110,7 +110,7 @@ function flatten({ text, language, pieces }: Recognition): Omit<Transcription, '
     (sum, { timing }) => sum + timing.mel + timing.encoder + timing.prefill + timing.decode,
     0,
   )
-  const records = pieces.map(({ tokens, text: _, ...rest }) => ({ ...rest, tokens: tokens.length }))
+  const records = pieces.map(({ tokens: _, text: __, ...rest }) => rest)
   return { text, compute, pieces: records, ...(language !== undefined && { language }) }
 }
 

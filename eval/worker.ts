@@ -29,7 +29,7 @@ try {
     try {
       reply({ type: 'heard', id, heard: await transcribe(path) })
     } catch (error) {
-      reply({ type: 'failed', id, ...describe(error) })
+      reply({ type: 'failed', id, ...describe(error), isSpeech: true }) // the clip's own problem, whatever it is
     }
   })
   reply({ type: 'loaded', seconds: (performance.now() - started) / 1000 })

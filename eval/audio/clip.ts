@@ -6,6 +6,8 @@ import type { DecodedAudio } from './wav.ts'
 
 /** What the model hears: 16 kHz mono. */
 export const SAMPLE_RATE = 16000
+/** Outside of these a header is damaged, and would make gigabytes of a few bytes. */
+const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
 /** One mel frame's hop; anything shorter is no recording. */
 const SHORTEST = 160
 
@@ -33,6 +35,11 @@ export async function loadClip(path: string): Promise<Clip> {
 }
 
 function toClip(audio: DecodedAudio): Clip {
+  if (!(audio.sampleRate >= LOWEST_RATE && audio.sampleRate <= HIGHEST_RATE)) {
+    throw new SpeechError(
+      `The file has ${audio.sampleRate} samples a second, wanted ${LOWEST_RATE} to ${HIGHEST_RATE}.`,
+    )
+  }
   const samples = resample(mixDown(audio.channels), audio.sampleRate, SAMPLE_RATE)
   if (samples.length < SHORTEST) {
     throw new SpeechError(

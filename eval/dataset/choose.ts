@@ -20,9 +20,18 @@ export function chooseRows(groups: readonly number[], selection: Selection): num
   return rows.slice(Math.floor(((index - 1) * rows.length) / of), Math.floor((index * rows.length) / of))
 }
 
+/** The number of each group's first row. */
+export function startsOf(groups: readonly number[]): number[] {
+  let start = 0
+  return groups.map((rows) => {
+    start += rows
+    return start - rows
+  })
+}
+
 function seededRows(groups: readonly number[], count: number, seed: number): number[] {
   const random = seededRandom(seed)
-  const firstRows = groups.map((_, i) => groups.slice(0, i).reduce((sum, rows) => sum + rows, 0))
+  const firstRows = startsOf(groups)
   const order = shuffled([...groups.keys()], random)
   const taken: number[][] = []
   for (let room = 0; room < count || taken.length < Math.ceil(count / ROWS_OF_GROUP); ) {

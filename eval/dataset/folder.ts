@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { basename, extname, join } from 'node:path'
+import { basename, extname, join, resolve } from 'node:path'
 import { parse } from 'csv-parse/sync'
+import { mapFiles } from '../concurrency.ts'
 import { SpeechError } from '../speech-error.ts'
 import { chooseRows } from './choose.ts'
 import type { Dataset, Selection, Utterance } from './utterance.ts'
@@ -28,18 +29,19 @@ const AUDIO = new Set(['.flac', '.wav', '.mp3', '.ogg', '.opus', '.m4a', '.aac',
 export async function folderDataset(folder: string, selection: Selection): Promise<Dataset> {
   const entries = await readEntries(folder)
   const rows = chooseRows(new Array<number>(entries.length).fill(1), selection)
-  const chosen = await Promise.all(
-    rows.flatMap((row) => entries.slice(row, row + 1).map((entry) => identified(entry, row))),
-  )
+  const picked = rows.flatMap((row) => entries.slice(row, row + 1).map((entry) => ({ entry, row })))
+  const chosen = await mapFiles(picked, ({ entry, row }) => identified(entry, row))
+  refuseAllMissing(folder, chosen)
+  const paths = new Map(chosen.map(({ key, path }) => [key, path]))
   return {
-    name: basename(folder) || folder,
+    name: basename(resolve(folder)) || folder,
     source: { kind: 'folder' },
     isEnglish: false,
     count: chosen.length,
     of: entries.length,
     download: 0,
     keys: chosen.map(({ key }) => key),
-    audioPath: (wanted) => chosen.find(({ key }) => key === wanted)?.path,
+    audioPath: (key) => paths.get(key),
     async *utterances(isWanted, signal) {
       for (const utterance of chosen) {
         signal.throwIfAborted()
@@ -51,7 +53,8 @@ export async function folderDataset(folder: string, selection: Selection): Promi
 
 /** All recordings of a folder with their references. */
 export async function readSpeechFolder(folder: string): Promise<Utterance[]> {
-  return Promise.all((await readEntries(folder)).map(identified))
+  const entries = await readEntries(folder)
+  return mapFiles([...entries.entries()], ([row, entry]) => identified(entry, row))
 }
 
 async function readEntries(folder: string): Promise<Entry[]> {
@@ -79,7 +82,7 @@ async function readEntries(folder: string): Promise<Entry[]> {
 
 async function readJsonLines(folder: string): Promise<Entry[]> {
   const path = join(folder, 'manifest.jsonl')
-  const lines = (await readFile(path, 'utf8')).split('\n')
+  const lines = (await readFile(path, 'utf8')).replace(/^\ufeff/, '').split('\n')
   return lines.flatMap((line, index) => {
     if (line.trim() === '') return []
     const where = `${path}, line ${index + 1}`
@@ -122,7 +125,7 @@ function readEntry(entry: unknown, where: string, folder: string): Entry[] {
   return [
     {
       id,
-      path: join(folder, file),
+      path: resolve(folder, file),
       text,
       ...(speaker !== undefined && speaker !== null && { speaker: String(speaker) }),
     },
@@ -131,18 +134,37 @@ function readEntry(entry: unknown, where: string, folder: string): Entry[] {
 
 async function readTextFiles(folder: string, names: readonly string[]): Promise<Entry[]> {
   const audio = names.filter((name) => AUDIO.has(extname(name).toLowerCase())).sort()
-  const entries = audio.map(async (name): Promise<Entry[]> => {
-    const path = join(folder, `${name.slice(0, -extname(name).length)}.txt`)
-    const text = (await readFile(path, 'utf8').catch(() => '')).trim()
+  const entries = await mapFiles(audio, async (name): Promise<Entry[]> => {
+    const bytes = await readIfThere(join(folder, `${name.slice(0, -extname(name).length)}.txt`))
+    const text = bytes?.toString('utf8').trim() ?? ''
     return text === '' ? [] : [{ id: name, path: join(folder, name), text }]
   })
-  return (await Promise.all(entries)).flat()
+  return entries.flat()
 }
 
+/** The key holds audio and reference: with either changed it is another utterance. */
 async function identified(entry: Entry, row: number): Promise<Utterance> {
-  const bytes = await readFile(entry.path).catch(() => undefined)
-  const { id } = entry
-  if (!bytes)
-    return { ...entry, row, key: `${id} missing`, path: undefined, problem: `${entry.path} does not exist.` }
-  return { ...entry, row, key: `${id} ${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}` }
+  const bytes = await readIfThere(entry.path)
+  const hash = (content: Uint8Array | string) =>
+    createHash('sha256').update(content).digest('hex').slice(0, 24)
+  const key = `${entry.id} ${bytes ? hash(bytes) : 'missing'} ${hash(entry.text)}`
+  return bytes
+    ? { ...entry, row, key }
+    : { ...entry, row, key, path: undefined, problem: `${entry.path} does not exist.` }
+}
+
+function refuseAllMissing(folder: string, utterances: readonly Utterance[]): void {
+  const [first] = utterances
+  if (!first || utterances.some(({ path }) => path !== undefined)) return
+  throw new SpeechError(
+    `None of the ${utterances.length} recordings that ${folder} lists is there: ${first.problem}`,
+    'Paths in a manifest are relative to its folder, or absolute.',
+  )
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
 }

@@ -35,7 +35,7 @@ export async function findHubSplit(
   options: HubOptions,
 ): Promise<HubSplit> {
   const places = [
-    { revision: revision ?? 'main', folders: [`${config}/${split}`, config, 'data'], isPartial: false },
+    { revision: revision ?? 'main', folders: ownFolders(config, split), isPartial: false },
     { revision: CONVERTED, folders: [`${config}/${split}`], isPartial: false },
     { revision: CONVERTED, folders: [`${config}/partial-${split}`], isPartial: true },
   ].filter((place) => revision === undefined || place.revision === revision)
@@ -51,6 +51,11 @@ export async function findHubSplit(
     `${repo} has no parquet files of config ${config}, split ${split}${revision ? ` at ${revision}` : ''}.`,
     `Look at ${hubOf(options)}/datasets/${repo}/tree/main for its configs and splits.`,
   )
+}
+
+/** Datasets without configs, for which people say `default`, keep their files in `data`. */
+function ownFolders(config: string, split: string): string[] {
+  return [`${config}/${split}`, config, ...(config === 'default' ? ['data'] : [])]
 }
 
 /** @returns undefined when there is no such revision */
@@ -104,7 +109,7 @@ async function parquetFiles(
 function common(options: HubOptions) {
   return {
     hubUrl: hubOf(options),
-    fetch: retryingFetch(options),
+    fetch: retryingFetch({ ...options, origin: new URL(hubOf(options)).origin }),
     ...(options.token && { accessToken: options.token }),
   }
 }

@@ -83,6 +83,7 @@ async function openLocalParquet(path: string, options: OpenOptions): Promise<Dat
     ...options,
     name: basename(path, '.parquet'),
     isEnglish: false,
+    isLocal: true,
     source,
     cache,
   })

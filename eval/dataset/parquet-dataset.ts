@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { chooseRows } from './choose.ts'
+import { basename, dirname, join } from 'node:path'
+import { chooseRows, startsOf } from './choose.ts'
 import {
   bytesOfGroup,
   type ColumnOptions,
@@ -19,6 +19,8 @@ export interface ParquetDatasetOptions extends ColumnOptions {
   readonly source: Dataset['source']
   /** a folder for the audio of exactly these files at this revision */
   readonly cache: string
+  /** the files are here: reading them is no download */
+  readonly isLocal?: boolean
   readonly selection: Selection
 }
 
@@ -57,10 +59,12 @@ export async function parquetDataset(
   )
   const sizes = groups.map(({ size }) => size)
   const rows = chooseRows(sizes, options.selection)
+  const firstRows = startsOf(sizes)
   const chosen = groups.flatMap(({ file, group, size }, i): ChosenGroup[] => {
-    const firstRow = sizes.slice(0, i).reduce((sum, before) => sum + before, 0)
+    const firstRow = firstRows[i] ?? 0
     const inside = rows.filter((row) => row >= firstRow && row < firstRow + size).map((row) => row - firstRow)
-    const folder = join(options.cache, `${file.name.replaceAll('/', '--')}.${group}`)
+    const { audio, text } = columns[files.indexOf(file)] as Columns
+    const folder = join(options.cache, `${audio}+${text}`, `${file.name.replaceAll('/', '--')}.${group}`)
     return inside.length === 0 ? [] : [{ file, group, rows: inside, firstRow, folder }]
   })
   const columnsOf = ({ file }: ChosenGroup) => columns[files.indexOf(file)] as Columns
@@ -71,10 +75,15 @@ export async function parquetDataset(
   )
   let download = 0
   for (const group of chosen) {
-    if (!(await cachedRows(group))) download += bytesOfGroup(group.file, group.group, columnsOf(group))
+    if (!options.isLocal && !(await cachedRows(group)))
+      download += bytesOfGroup(group.file, group.group, columnsOf(group))
   }
   return {
-    ...{ name: options.name, isEnglish: options.isEnglish, source: options.source },
+    ...{
+      name: options.name,
+      isEnglish: options.isEnglish,
+      source: { ...options.source, ...columnsSaid(columns) },
+    },
     keys: [...paths.keys()],
     audioPath: (key) => paths.get(key),
     ...{ count: rows.length, of: sizes.reduce((sum, size) => sum + size, 0), download },
@@ -94,8 +103,13 @@ export async function parquetDataset(
   }
 }
 
-function keyOf({ file, group }: ChosenGroup, row: number, { source }: ParquetDatasetOptions): string {
-  return `${source['revision']} ${file.name} ${group} ${row}`
+/** The folder's name has the columns: other columns make other utterances. */
+function keyOf({ folder, file, group }: ChosenGroup, row: number, { source }: ParquetDatasetOptions): string {
+  return `${source['revision']} ${basename(dirname(folder))} ${file.name} ${group} ${row}`
+}
+
+function columnsSaid([first]: readonly Columns[]): Record<string, string> {
+  return first ? { audio_column: first.audio, text_column: first.text } : {}
 }
 
 async function* readInTurn(
@@ -132,8 +146,9 @@ async function readThroughCache(group: ChosenGroup, columns: Columns): Promise<r
     const unique = id === undefined || seen.has(id) ? (id === undefined ? number : `${id} ${number}`) : id
     seen.add(unique)
     if (audio) await writeFile(audioPath(partial, i), audio)
-    const problem = audio ? {} : { problem: 'The dataset has no audio in this row.' }
-    rows.push({ id: unique, text, ...(speaker !== undefined && { speaker }), ...problem })
+    const lacks = [...(audio ? [] : ['audio']), ...(text === undefined ? ['reference'] : [])].join(' and no ')
+    const problem = lacks ? { problem: `The dataset has no ${lacks} in this row.` } : {}
+    rows.push({ id: unique, text: text ?? '', ...(speaker !== undefined && { speaker }), ...problem })
   }
   await writeFile(join(partial, INDEX), JSON.stringify(rows))
   await rm(group.folder, { recursive: true, force: true })

@@ -26,7 +26,7 @@ export interface Columns {
 /** One row. */
 export interface SpeechRow {
   readonly id: string | undefined
-  readonly text: string
+  readonly text: string | undefined
   readonly speaker: string | undefined
   /** the audio file's bytes, whatever its format; undefined when the row has none */
   readonly audio: Uint8Array | undefined
@@ -107,7 +107,7 @@ export async function readGroup(
   })
   return rows.map((row) => ({
     id: columns.id === undefined ? undefined : textOf(row[columns.id]),
-    text: textOf(row[columns.text]) ?? '',
+    text: textOf(row[columns.text]),
     speaker: columns.speaker === undefined ? undefined : textOf(row[columns.speaker]),
     audio: audioOf(row[columns.audio]),
   }))

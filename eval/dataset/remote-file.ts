@@ -47,15 +47,15 @@ async function follow(
   let at = from
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const isHome = new URL(at).origin === new URL(home).origin
-    const timeout = AbortSignal.timeout(stallMs)
-    const response = await fetchOnce(at, {
+    const giveUp = new AbortController()
+    const answering = fetchOnce(at, {
       redirect: 'manual',
       headers: { range, ...(isHome && token && { authorization: `Bearer ${token}` }) },
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    }).catch((error) => {
-      throw timeout.aborted
-        ? new TransientError(`${withoutQuery(at)} is silent for ${stallMs / 1000} s`)
-        : error
+      signal: signal ? AbortSignal.any([signal, giveUp.signal]) : giveUp.signal,
+    })
+    const response = await beforeStall(answering, stallMs, at).catch((error) => {
+      giveUp.abort()
+      throw error
     })
     const location = response.headers.get('location')
     if (response.status < 300 || response.status >= 400 || location === null) return { response, at }

@@ -10,6 +10,8 @@ export interface RetryOptions {
   readonly signal?: AbortSignal
   /** for tests: how long the first wait is */
   readonly firstWaitMs?: number
+  /** the only origin that may see an Authorization header: a library follows links wherever they lead */
+  readonly origin?: string
   /** told before each wait */
   readonly onRetry?: (reason: string) => void
 }
@@ -59,10 +61,11 @@ export async function fetchOnce(url: string | URL, init: RequestInit): Promise<R
 export function retryingFetch(options: RetryOptions = {}): typeof fetch {
   return (input, init) => {
     const url = input instanceof Request ? input.url : input
-    return retrying(
-      () => fetchOnce(url, { ...init, ...(options.signal && { signal: options.signal }) }),
-      options,
-    )
+    const headers = new Headers(init?.headers)
+    if (options.origin !== undefined && new URL(url).origin !== options.origin)
+      headers.delete('authorization')
+    const signal = options.signal && { signal: options.signal }
+    return retrying(() => fetchOnce(url, { ...init, headers, ...signal }), options)
   }
 }
 

@@ -1,0 +1,16 @@
+/** Files that are read at a time: far below the limit of open files. */
+const FILES = 16
+
+/** What `work` makes of every item, in their order, a few at a time. */
+export async function mapFiles<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results = new Array<R>(items.length)
+  let next = 0
+  const lane = async () => {
+    while (next < items.length) {
+      const i = next++
+      results[i] = await work(items[i] as T)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(FILES, items.length) }, lane))
+  return results
+}
