@@ -117,7 +117,7 @@ describe('graphs and data files change together', () => {
 
   // To the files a frozen command is a killed one; the others are killed here and there, to see that it is so.
   it.each(CASES)('$name: the process killed before its steps', async (the) => {
-    const stride = the.name === 'share' ? 1 : 5
+    const stride = the.name === 'share' ? 2 : 8
     const ends = await endsOf(the)
     const tsx = import.meta.resolve('tsx')
     const faults = join(PROJECT, 'test', 'helpers', 'faults.ts')
@@ -137,7 +137,7 @@ describe('graphs and data files change together', () => {
         isOver ||= ended.exitCode === 0
       }
     }
-    expect(kills).toBeGreaterThan(10 / stride)
+    expect(kills).toBeGreaterThan(16 / stride)
   })
 
   it.each(CASES)('$name: a full disk at any step leaves everything as it was', async (the) => {

@@ -13,9 +13,12 @@ type Fault = { readonly kind: 'kill' | 'freeze' | 'full'; readonly at: number; r
 
 let changes = 0
 let fault: Fault | undefined
+/** What was stopped goes on reading for a while, so files that are opened later are closed at the next end. */
+let wasInjected = false
 
 /** @returns a function that ends the injection, and closes what stood still with open files */
 export function injectFault(wanted: Fault): () => Promise<void> {
+  wasInjected = true
   changes = 0
   fault = wanted
   return async () => {
@@ -55,7 +58,7 @@ function wrap(
   object[name] = async function (this: unknown, ...args: unknown[]) {
     if (counts(...args)) await onChange(isWrite)
     const result = await original.apply(this, args)
-    if (fault && name === 'open') opened.add(result as FileHandle)
+    if (wasInjected && name === 'open') opened.add(result as FileHandle)
     return result
   }
 }
