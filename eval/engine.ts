@@ -1,6 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { execa, parseCommandString } from 'execa'
 import { loadClip } from './audio/clip.ts'
 import { encodeWav } from './audio/wav.ts'
@@ -33,9 +36,15 @@ export function parseEngine(text: string): Engine {
 
 /**
  * Transcribe a clip by running the command.
+ * @param timeout seconds
  * @throws SpeechError when the clip cannot be read or the command fails; the clip then counts as not transcribed
  */
-export async function runEngine(engine: Engine, path: string, signal: AbortSignal): Promise<EngineHeard> {
+export async function runEngine(
+  engine: Engine,
+  path: string,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<EngineHeard> {
   const { samples, seconds } = await loadClip(path)
   const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-engine-'))
   try {
@@ -45,13 +54,44 @@ export async function runEngine(engine: Engine, path: string, signal: AbortSigna
       part.replaceAll('{wav}', wav),
     )
     const started = performance.now()
-    const run = await execa(file, args, { reject: false, stdin: 'ignore', cancelSignal: signal })
+    const run = await execa(file, args, {
+      reject: false,
+      stdin: 'ignore',
+      cancelSignal: signal,
+      timeout: 1000 * timeout,
+    })
     const compute = (performance.now() - started) / 1000
     signal.throwIfAborted()
     if (run.exitCode === 0) return { seconds, compute, text: run.stdout.replace(/\s+/g, ' ').trim() }
+    if (run.timedOut) throw new SpeechError(`${engine.name} took longer than ${timeout} s.`)
     const said = run.stderr?.trim().split('\n').at(-1) || run.shortMessage
     throw new SpeechError(`${engine.name} failed (exit code ${run.exitCode ?? 'none'}): ${said}`)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/**
+ * What identifies an engine's program: a hash of the file, wherever it is.
+ * @throws SpeechError when there is no such program
+ */
+export async function identifyEngine({ name, command }: Engine): Promise<string> {
+  const [program = ''] = parseCommandString(command)
+  const folders = /[\\/]/.test(program) ? [''] : (process.env['PATH'] ?? '').split(delimiter)
+  for (const folder of folders) {
+    for (const suffix of ['', '.exe', '.cmd']) {
+      const path = folder === '' ? program + suffix : join(folder, program + suffix)
+      const info = await stat(path).catch(() => undefined)
+      if (info?.isFile()) return hashOf(path)
+    }
+  }
+  throw new SpeechError(
+    `--engine ${name}: there is no program ${program}${folders.length > 1 ? ' on PATH' : ''}.`,
+  )
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('blake2b512')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex').slice(0, 16)
 }

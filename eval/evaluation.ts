@@ -10,33 +10,36 @@ export type EvaluationEvent =
   | {
       readonly event: 'loaded'
       readonly system: System
-      /** utterances to do, and done before */
+      /** utterances to do */
       readonly missing: number
     }
   | { readonly event: 'utterance'; readonly system: System; readonly record: UtteranceRecord }
+  | { readonly event: 'finished'; readonly system: System }
 
 export interface EvaluationOptions {
   readonly machine: Machine
   readonly signal: AbortSignal
+  /** do again what could not be read or transcribed */
+  readonly retry?: boolean
 }
 
 /**
  * Let every system transcribe every dataset, one system in memory at a time. Each result is in the file before it is
  * yielded; what the file holds already is not done again.
- * @throws SpeechError for what is wrong with a system or dataset; clips that cannot be read become records
+ * @throws SpeechError for what is wrong with a system or dataset; clips that cannot be read or transcribed become records
  */
 export async function* evaluate(
   systems: readonly System[],
   datasets: readonly Dataset[],
   results: ResultFile,
-  { machine, signal }: EvaluationOptions,
+  { machine, signal, retry = false }: EvaluationOptions,
 ): AsyncGenerator<EvaluationEvent> {
   const id = settingOf(machine)
   if (!results.records.some((record) => record.kind === 'machine' && record.id === id)) {
     await results.add({ kind: 'machine', id, machine })
   }
   for (const system of systems) {
-    const done = doneKeys(system, results)
+    const done = doneKeys(system, results, retry)
     const missing = datasets.filter((dataset) => countDone(dataset, done) < dataset.count)
     if (missing.length === 0) continue
     yield { event: 'loading', system }
@@ -58,6 +61,7 @@ export async function* evaluate(
         }
       }
       await results.add(systemRecord(system, transcriber, id))
+      yield { event: 'finished', system }
     } finally {
       await transcriber.close()
     }
@@ -65,12 +69,14 @@ export async function* evaluate(
 }
 
 /** Dataset and key of what needs not be done; commands that failed are tried again. */
-function doneKeys(system: System, { records }: ResultFile): Set<string> {
+function doneKeys(system: System, { records }: ResultFile, retry: boolean): Set<string> {
   const done = new Set<string>()
   for (const record of records) {
     if (record.kind !== 'utterance' || record.setting !== system.setting) continue
-    if (system.kind === 'engine' && record.problem !== undefined) continue
-    done.add(`${record.dataset} ${record.key}`)
+    const key = `${record.dataset} ${record.key}`
+    const failed = record.problem !== undefined
+    if (failed && (retry || system.kind === 'engine')) done.delete(key)
+    else done.add(key)
   }
   return done
 }

@@ -11,10 +11,7 @@ export interface WorkerSetup {
   readonly options: Omit<RecognizeOptions, 'signal'>
 }
 
-export interface WorkerJob {
-  readonly id: number
-  readonly path: string
-}
+export type WorkerJob = { readonly type: 'transcribe'; readonly path: string } | { readonly type: 'stop' }
 
 interface WorkerProblem {
   readonly message: string
@@ -27,8 +24,8 @@ interface WorkerProblem {
 export type WorkerReply =
   | { readonly type: 'loaded'; readonly seconds: number }
   | ({ readonly type: 'unusable' } & WorkerProblem)
-  | { readonly type: 'heard'; readonly id: number; readonly heard: Heard }
-  | ({ readonly type: 'failed'; readonly id: number } & WorkerProblem)
+  | { readonly type: 'heard'; readonly heard: Heard }
+  | ({ readonly type: 'failed' } & WorkerProblem)
 
 export interface Heard {
   /** of audio */
@@ -75,7 +72,7 @@ export async function startPool(setup: WorkerSetup, size: number): Promise<Pool>
   const settled = await Promise.allSettled(starting)
   const seats = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const close = async () => {
-    await Promise.all(seats.map(({ worker }) => worker.terminate()))
+    await Promise.all(seats.map(stopSeat))
   }
   const failed = settled.find((result) => result.status === 'rejected')
   if (failed) {
@@ -106,18 +103,27 @@ function startSeat(workerData: WorkerSetup): Promise<Seat> {
   })
 }
 
+/**
+ * A worker ends itself between two runs of onnxruntime: one that is terminated inside of a run takes the process along.
+ */
+async function stopSeat({ worker, ended }: Seat): Promise<void> {
+  if (ended) return
+  const exit = new Promise((resolve) => worker.once('exit', resolve))
+  worker.postMessage({ type: 'stop' } satisfies WorkerJob)
+  await exit
+}
+
 /** Jobs wait for a free worker. */
 function queueFor(seats: readonly Seat[]): Pool['transcribe'] {
   const free = [...seats]
   const waiting: ((seat: Seat) => void)[] = []
-  let jobs = 0
   return async (path) => {
     const seat = free.pop() ?? (await new Promise<Seat>((resolve) => waiting.push(resolve)))
     try {
       if (seat.ended) throw seat.ended
       return await new Promise<Heard>((resolve, reject) => {
         seat.current = { resolve, reject }
-        seat.worker.postMessage({ id: jobs++, path } satisfies WorkerJob)
+        seat.worker.postMessage({ type: 'transcribe', path } satisfies WorkerJob)
       })
     } finally {
       seat.current = undefined

@@ -47,5 +47,8 @@ function parseRecord(line: string, where: string): ResultRecord {
   } catch {
     // said below
   }
-  throw new SpeechError(`${where} is no result.`, 'Delete the folder, or name another with --output.')
+  throw new SpeechError(
+    `${where} is no result.`,
+    'Remove that line: what it was is measured again. Or name another folder with --output.',
+  )
 }

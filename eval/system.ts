@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { type Engine, runEngine } from './engine.ts'
+import { type Engine, identifyEngine, runEngine } from './engine.ts'
 import { startPool } from './pool.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { PieceRecord } from './record.ts'
@@ -94,12 +94,16 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
 }
 
-/** A command line; `workers` of them at once. */
-export function engineSystem(engine: Engine, workers: number): System {
-  const settings = { command: engine.command, workers }
+/**
+ * A command line; `workers` of them at once.
+ * @param timeout seconds for one clip
+ * @throws SpeechError when there is no such program
+ */
+export async function engineSystem(engine: Engine, workers: number, timeout: number): Promise<System> {
+  const settings = { command: engine.command, program: await identifyEngine(engine), workers }
   const start = async (): Promise<Transcriber> => ({
     size: workers,
-    transcribe: async (path, signal) => ({ ...(await runEngine(engine, path, signal)), pieces: [] }),
+    transcribe: async (path, signal) => ({ ...(await runEngine(engine, path, timeout, signal)), pieces: [] }),
     close: async () => {},
   })
   return { name: engine.name, kind: 'engine', settings, setting: settingOf(settings), start }

@@ -13,23 +13,34 @@ const port = parentPort
 if (port === null) throw new Error('worker.ts is started by pool.ts')
 const { folder, variant, threads, options } = workerData as WorkerSetup
 const reply = (message: WorkerReply) => port.postMessage(message)
+const stop = new AbortController()
 
 try {
   const started = performance.now()
   const recognizer = await loadRecognizer(folder, { variant, threads })
   buildPrompt(recognizer.tokenizer, 1, options) // options that do not fit the model fail before the first clip
   let isWarm = false
+  const recognizeWarm = async (samples: Float32Array) => {
+    const cancellable = { ...options, signal: stop.signal }
+    if (!isWarm) await recognize(recognizer, samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE), cancellable)
+    isWarm = true
+    return recognize(recognizer, samples, cancellable)
+  }
   const transcribe = async (path: string): Promise<Heard> => {
     const { samples, seconds } = await loadClip(path)
-    if (!isWarm) await recognize(recognizer, samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE), options)
-    isWarm = true
-    return { seconds, recognition: await recognize(recognizer, samples, options) }
+    return { seconds, recognition: await recognizeWarm(samples) }
   }
-  port.on('message', async ({ id, path }: WorkerJob) => {
-    try {
-      reply({ type: 'heard', id, heard: await transcribe(path) })
-    } catch (error) {
-      reply({ type: 'failed', id, ...describe(error), isSpeech: true }) // the clip's own problem, whatever it is
+  let current = Promise.resolve()
+  port.on('message', (job: WorkerJob) => {
+    if (job.type === 'stop') {
+      stop.abort()
+      void current.then(() => process.exit())
+    } else {
+      current = transcribe(job.path).then(
+        (heard) => reply({ type: 'heard', heard }),
+        // the clip's own problem, whatever it is
+        (error) => stop.signal.aborted || reply({ type: 'failed', ...describe(error), isSpeech: true }),
+      ) as Promise<void>
     }
   })
   reply({ type: 'loaded', seconds: (performance.now() - started) / 1000 })

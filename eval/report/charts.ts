@@ -52,7 +52,7 @@ export function colourOf(report: Report, system: string): string {
 }
 
 function errorRates(report: Report): Chart {
-  const rows = mainRows(report).map((row) => ({
+  const rows = knownRows(report).map((row) => ({
     ...{ system: row.system, dataset: row.dataset, wer: 100 * row.wer, colour: colourOf(report, row.system) },
     ...{ low: 100 * row.werInterval.low, high: 100 * row.werInterval.high },
     title: `${row.system} on ${row.dataset}: ${percent(row.wer)} (${percent(row.werInterval.low)} to ${percent(row.werInterval.high)})`,
@@ -79,7 +79,7 @@ function errorRates(report: Report): Chart {
       {
         ...namesLeft(report),
         ...oneRowEach(report),
-        x: { label: 'WER, % →', grid: true, zero: true, insetRight: 50 },
+        x: { label: 'WER, % →', grid: true, zero: true, insetRight: 90 },
       },
       marks,
     ),
@@ -87,7 +87,7 @@ function errorRates(report: Report): Chart {
 }
 
 function realTimeFactors(report: Report): Chart {
-  const rows = mainRows(report).flatMap(({ system, dataset, speed }) => {
+  const rows = timedRows(report).flatMap(({ system, dataset, speed }) => {
     const { timing, audioSeconds, rtf } = speed
     const bars = timing
       ? PARTS.map((part) => ({ part: part as string, rtf: timing[part] / audioSeconds }))
@@ -124,7 +124,7 @@ function realTimeFactors(report: Report): Chart {
 }
 
 function againstSpeed(report: Report): Chart {
-  const rows = mainRows(report).map((row) => ({ ...pointOf(report, row), x: row.speed.rtf }))
+  const rows = timedRows(report).map((row) => ({ ...pointOf(report, row), x: row.speed.rtf }))
   return {
     id: 'wer-rtf',
     title: 'Accuracy against speed',
@@ -137,7 +137,7 @@ function againstSize(report: Report): Chart | undefined {
   const sizes = new Map(
     report.systems.flatMap(({ name, bytes }) => (bytes === undefined ? [] : [[name, bytes] as const])),
   )
-  const rows = mainRows(report).flatMap((row) => {
+  const rows = knownRows(report).flatMap((row) => {
     const bytes = sizes.get(row.system)
     return bytes === undefined
       ? []
@@ -158,6 +158,15 @@ function againstSize(report: Report): Chart | undefined {
   }
 }
 
+/** Rows that have an error rate, and of these those that have times: nothing may have been transcribed. */
+function knownRows(report: Report) {
+  return mainRows(report).filter(({ wer }) => Number.isFinite(wer))
+}
+
+function timedRows(report: Report) {
+  return knownRows(report).filter(({ speed }) => Number.isFinite(speed.rtf))
+}
+
 function pointOf(report: Report, { system, dataset, wer, werInterval, speed }: Report['rows'][number]) {
   return {
     ...{ system, dataset, wer: 100 * wer, low: 100 * werInterval.low, high: 100 * werInterval.high },
@@ -176,7 +185,7 @@ function scatter(
     {
       height: 280,
       ...oneColumnEach(report),
-      x: { ...x, insetRight: 60 },
+      x: { ...x, insetRight: 80 },
       y: { label: '↑ WER, %', grid: true, zero: true },
     },
     [

@@ -27,7 +27,8 @@ export interface RunDescription {
 export interface MachineUse {
   readonly id: string
   readonly machine: Machine
-  readonly utterances: number
+  /** utterances times systems */
+  readonly results: number
 }
 
 export interface SystemFigures extends SystemDescription {
@@ -58,10 +59,14 @@ export function makeReport(
   const rows: Row[] = []
   const differences: PairedRow[] = []
   const scores = new Map<string, ReadonlyMap<string, readonly Score[]>>()
+  const shown: UtteranceRecord[] = []
   let missing = 0
   for (const dataset of run.datasets) {
     const bySystem = new Map(run.systems.map((system) => [system, latest(records, dataset, system)]))
-    for (const found of bySystem.values()) missing += dataset.keys.length - found.length
+    for (const found of bySystem.values()) {
+      shown.push(...found)
+      missing += dataset.keys.length - found.length
+    }
     for (const normalizer of normalizers) {
       const scored = new Map([...bySystem].map(([{ name }, found]) => [name, scoreAll(found, normalizer)]))
       const names = { dataset: dataset.name, normalizer }
@@ -78,7 +83,7 @@ export function makeReport(
   return {
     ...{ run, rows, differences, scores, missing },
     systems: run.systems.map((system) => ({ ...system, ...figuresOf(system, records) })),
-    machines: machinesOf(run, records),
+    machines: machinesOf(shown, records),
   }
 }
 
@@ -120,17 +125,16 @@ function figuresOf({ setting }: SystemDescription, records: readonly ResultRecor
   return { ...highest('loadSeconds'), ...highest('peakMemory') }
 }
 
-function machinesOf({ systems }: RunDescription, records: readonly ResultRecord[]): MachineUse[] {
-  const settings = new Set(systems.map(({ setting }) => setting))
+/** The machines of the results that are shown. */
+function machinesOf(shown: readonly UtteranceRecord[], records: readonly ResultRecord[]): MachineUse[] {
   const uses = new Map<string, number>()
-  for (const record of records) {
-    if (record.kind !== 'utterance' || !settings.has(record.setting)) continue
-    uses.set(record.machine, (uses.get(record.machine) ?? 0) + 1)
-  }
-  const machines = new Map(records.flatMap((r) => (r.kind === 'machine' ? [[r.id, r.machine] as const] : [])))
+  for (const { machine } of shown) uses.set(machine, (uses.get(machine) ?? 0) + 1)
+  const machines = new Map(
+    records.flatMap((record) => (record.kind === 'machine' ? [[record.id, record.machine] as const] : [])),
+  )
   return [...machines]
-    .map(([id, machine]) => ({ id, machine, utterances: uses.get(id) ?? 0 }))
-    .filter(({ utterances }) => utterances > 0)
+    .map(([id, machine]) => ({ id, machine, results: uses.get(id) ?? 0 }))
+    .filter(({ results }) => results > 0)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 

@@ -55,7 +55,7 @@ function percentileColumns(name: string, values: Percentiles | undefined) {
 
 /** Six significant digits; empty for what is not known. */
 function number(value: number | undefined): string {
-  return value === undefined || Number.isNaN(value) ? '' : String(Number(value.toPrecision(6)))
+  return value === undefined || !Number.isFinite(value) ? '' : String(Number(value.toPrecision(6)))
 }
 
 /** A table for people. */
@@ -99,12 +99,12 @@ function accuracyCells({ system, wer, werInterval, errors, cer }: Row): string[]
 function speedCells({ system, speed }: Row, figures: SystemFigures | undefined): string[] {
   const { timing, audioSeconds } = speed
   const share = (seconds: number | undefined) =>
-    seconds === undefined ? '-' : (seconds / audioSeconds).toFixed(4)
-  const time = (seconds: number | undefined) => (seconds === undefined ? '-' : `${seconds.toFixed(2)} s`)
+    shown(seconds && seconds / audioSeconds, (value) => value.toFixed(4))
+  const time = (seconds: number | undefined) => shown(seconds, (value) => `${value.toFixed(2)} s`)
   return [
-    ...[system, speed.rtf.toFixed(4), speed.rtfx.toPrecision(3)],
+    ...[system, shown(speed.rtf, (rtf) => rtf.toFixed(4)), shown(speed.rtfx, (rtfx) => rtfx.toPrecision(3))],
     ...[timing?.mel, timing?.encoder, timing?.prefill, timing?.decode].map(share),
-    timing ? speed.tokensPerSecond.toFixed(0) : '-',
+    shown(timing && speed.tokensPerSecond, (rate) => rate.toFixed(0)),
     ...[
       speed.firstToken?.p50,
       speed.latency.p50,
@@ -179,7 +179,7 @@ export function howMeasured({ machines }: Report): string[] {
     'RTF = seconds of compute per second of audio, after a warm-up, without reading and decoding the file; commands of other engines with their start'
   return [
     sentence,
-    ...machines.map(({ machine, utterances }) => {
+    ...machines.map(({ machine, results }) => {
       const {
         cpu,
         cores,
@@ -194,8 +194,10 @@ export function howMeasured({ machines }: Report): string[] {
       } = machine
       const flags = features.length > 0 ? ` (${features.join(', ')})` : ''
       const side =
-        workers > 1 ? `${workers} workers side by side with ${threads} threads each` : `${threads} threads`
-      return `${utterances} utterances on ${cpu}${flags}, ${cores} cores, ${memoryGiB} GiB, ${platform}: ${side}, onnxruntime ${onnxruntime} ${executionProvider}, Node ${node}`
+        workers > 1
+          ? `${workers} workers side by side with ${plural(threads, 'thread')} each`
+          : plural(threads, 'thread')
+      return `${results} results on ${cpu}${flags}, ${cores} cores, ${memoryGiB} GiB, ${platform}: ${side}, onnxruntime ${onnxruntime} ${executionProvider}, Node ${node}`
     }),
   ]
 }
@@ -204,9 +206,17 @@ function systemOf({ systems }: Report, { system }: Row): SystemFigures | undefin
   return systems.find(({ name }) => name === system)
 }
 
+function shown(value: number | undefined, write: (value: number) => string): string {
+  return value === undefined || !Number.isFinite(value) ? '-' : write(value)
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** 4.55 % */
 export function percent(rate: number): string {
-  return Number.isNaN(rate) ? '-' : `${(100 * rate).toFixed(2)} %`
+  return !Number.isFinite(rate) ? '-' : `${(100 * rate).toFixed(2)} %`
 }
 
 /** Decimal: 1.40 GB, 850 MB */

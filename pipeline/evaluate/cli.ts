@@ -117,6 +117,8 @@ const EVALUATE = {
     describe: 'seconds; longer recordings are split at pauses',
   },
   'loop-guard': { type: 'boolean', default: true, describe: 'stop output that repeats itself' },
+  retry: { type: 'boolean', default: false, describe: 'do again what could not be read or transcribed' },
+  'engine-timeout': { type: 'number', default: 600, describe: 'seconds for one clip' },
   threads: {
     type: 'number',
     describe: 'onnxruntime threads of each worker; all cores, divided by the workers',
@@ -125,6 +127,9 @@ const EVALUATE = {
   output: { type: 'string', describe: 'folder of the results; under output/evaluation by default' },
   cache: { type: 'string', default: join(PROJECT, 'output', '.cache'), describe: 'folder of fetched audio' },
 } as const
+
+/** Options that may be given more than once. */
+const LISTS = ['_', 'models', 'engine', 'datasets']
 
 interface Parsed {
   readonly models: readonly string[]
@@ -144,6 +149,8 @@ interface Parsed {
   readonly maxNewTokens: number
   readonly maxPiece: number
   readonly loopGuard: boolean
+  readonly retry: boolean
+  readonly engineTimeout: number
   readonly threads?: number | undefined
   readonly workers: number
   readonly output?: string | undefined
@@ -173,7 +180,12 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
       )
     }
   }
+  if (!Number.isInteger(parsed.seed)) throw usage(`--seed is ${parsed.seed}, wanted a whole number.`)
   if (!(parsed.maxPiece >= 1)) throw usage(`--max-piece is ${parsed.maxPiece}, wanted at least 1 second.`)
+  for (const [name, value] of Object.entries(parsed)) {
+    if (Array.isArray(value) && !LISTS.includes(name))
+      throw usage(`--${name} is given ${value.length} times, wanted once.`)
+  }
   const specs = models.map(parseModel)
   const names = [...specs.map(({ name }) => name), ...engines.map((text) => text.split(':')[0])]
   const twice = names.find((name, i) => names.indexOf(name) !== i)
@@ -191,7 +203,13 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
       prompt: parsed.prompt,
       maxNewTokens: parsed.maxNewTokens,
     },
-    ...{ maxPieceSeconds: parsed.maxPiece, stopLoops: parsed.loopGuard, json: parsed.json === true },
+    ...{
+      maxPieceSeconds: parsed.maxPiece,
+      stopLoops: parsed.loopGuard,
+      retry: parsed.retry,
+      engineTimeout: parsed.engineTimeout,
+      json: parsed.json === true,
+    },
     threads: parsed.threads ?? Math.max(1, Math.floor(availableParallelism() / workers)),
   }
 }

@@ -18,6 +18,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     const evaluated = await carryOut(command, progress)
     progress.close()
     await print(evaluated, command.command === 'merge' ? command.json : command.options.json)
+    refuseNothing(evaluated)
     return EXIT.done
   } catch (error) {
     progress.close()
@@ -55,6 +56,14 @@ async function print({ report, output }: Evaluated, isJson: boolean): Promise<vo
         `Report: ${page}`,
       ]
   process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+/** A table in which a system transcribed nothing is no measurement. */
+function refuseNothing({ report }: Evaluated): void {
+  const { dataset, system } =
+    report.rows.find(({ failures, utterances }) => utterances > 0 && failures.problems === utterances) ?? {}
+  if (system === undefined) return
+  throw new Failure(`${system} transcribed nothing of ${dataset}.`, 'See above why; --retry tries again.')
 }
 
 /** Ctrl-C stops between two tokens; what was measured is in the file. A second one ends at once. */

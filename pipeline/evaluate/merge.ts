@@ -1,5 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { ResultRecord } from '../../eval/record.ts'
 import { makeReport, type RunDescription } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
@@ -19,6 +19,13 @@ interface Part {
  * @throws Failure when a part is missing, incomplete, there twice, or of another evaluation
  */
 export async function mergeParts(folders: readonly string[], output: string): Promise<Evaluated> {
+  const clash = folders.find((folder) => resolve(folder) === resolve(output))
+  if (clash !== undefined) {
+    throw new Failure(
+      `--output ${output} is one of the parts.`,
+      'Name another folder: parts stay as they are.',
+    )
+  }
   const parts = await Promise.all(folders.map(readPart))
   const sorted = parts.sort((a, b) => (a.run.shard?.index ?? 1) - (b.run.shard?.index ?? 1))
   const [first, ...others] = sorted
@@ -40,7 +47,7 @@ async function readPart(folder: string): Promise<Part> {
   if (text === undefined) {
     throw new Failure(`${folder} holds no ${RUN}.`, 'Give the --output folders of runs that have ended.')
   }
-  const run = JSON.parse(text) as RunDescription
+  const run = parseRun(text, folder)
   const records = await readResults(join(folder, RESULTS))
   const { missing } = makeReport(run, records, [])
   if (missing > 0) {
@@ -49,10 +56,21 @@ async function readPart(folder: string): Promise<Part> {
   return { folder, run, records }
 }
 
+function parseRun(text: string, folder: string): RunDescription {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Failure(
+      `${join(folder, RUN)} is damaged.`,
+      'Run that part again: what it has measured is kept.',
+    )
+  }
+}
+
 /** The same systems with the same settings, on the same choice of the same data. */
 function requireSame(first: Part, other: Part): void {
   const aspects = {
-    systems: ({ systems }: RunDescription) => systems.map(({ name, setting }) => ({ name, setting })),
+    systems: ({ systems }: RunDescription) => systems.map(({ name, settings }) => ({ name, ...settings })),
     datasets: ({ datasets }: RunDescription) =>
       datasets.map(({ name, source, of }) => ({ name, source, of })),
     selection: ({ selection }: RunDescription) => selection,
@@ -62,7 +80,7 @@ function requireSame(first: Part, other: Part): void {
     const [a, b] = [first.run, other.run].map((run) => JSON.stringify(aspect(run)))
     if (a !== b) {
       throw new Failure(
-        `${other.folder} is part of another evaluation than ${first.folder}: its ${what} differ (${b}, wanted ${a}).`,
+        `${other.folder} is part of another evaluation than ${first.folder}: its ${what} differ:\n${b}\nwanted:\n${a}`,
         'Run all parts with the same command but for --shard.',
       )
     }

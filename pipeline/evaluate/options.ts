@@ -29,6 +29,9 @@ export interface EvaluateOptions {
   readonly maxNewTokens: number
   readonly maxPieceSeconds: number
   readonly stopLoops: boolean
+  readonly retry: boolean
+  /** seconds that an engine's command may take for one clip */
+  readonly engineTimeout: number
   readonly threads: number
   readonly workers: number
   /** undefined: under output/evaluation, by dataset */

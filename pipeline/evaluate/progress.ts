@@ -14,6 +14,7 @@ const FRAME_MS = 250
 export interface Progress {
   begin(system: string, missing: number): void
   add(record: UtteranceRecord, normalizer: NormalizerName): void
+  finish(): void
   note(text: string): void
   close(): void
 }
@@ -66,6 +67,7 @@ export function makeProgress(isLive: boolean): Progress {
       lastLine = performance.now()
       write(textOf(state))
     },
+    finish,
     note(text) {
       if (isLive) logUpdate.clear()
       write(text)

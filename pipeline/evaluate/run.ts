@@ -41,9 +41,14 @@ export async function runEvaluation(
     const results = await openResults(join(output, RESULTS))
     const normalizers = new Map(run.datasets.map(({ name, normalizer }) => [name, normalizer]))
     const machine = describeMachine(options.threads, options.workers)
-    for await (const event of evaluate(systems, datasets, results, { machine, signal })) {
+    for await (const event of evaluate(systems, datasets, results, {
+      machine,
+      signal,
+      retry: options.retry,
+    })) {
       if (event.event === 'loading') progress.note(`Loading ${event.system.name}`)
       else if (event.event === 'loaded') progress.begin(event.system.name, event.missing)
+      else if (event.event === 'finished') progress.finish()
       else progress.add(event.record, normalizers.get(event.record.dataset) ?? 'basic')
     }
     progress.close()
@@ -68,7 +73,10 @@ async function openSystems(options: EvaluateOptions): Promise<System[]> {
       await modelSystem({ name, folder, variant, bytes, fingerprint, threads, workers, options: recognize }),
     )
   }
-  return [...systems, ...options.engines.map((text) => engineSystem(parseEngine(text), workers))]
+  for (const text of options.engines) {
+    systems.push(await engineSystem(parseEngine(text), workers, options.engineTimeout))
+  }
+  return systems
 }
 
 async function openDatasets(
@@ -89,6 +97,12 @@ async function openDatasets(
       onRetry: (reason) => progress.note(`${reason}; asking again`),
     })
     const { name, count, of, download, source } = dataset
+    if (datasets.some((other) => other.name === name)) {
+      throw new Failure(
+        `Two datasets are named ${name}.`,
+        'Measure them one after the other, or rename a folder.',
+      )
+    }
     const partial = source['partial'] ? ', of a split that the hub converted only in part' : ''
     const cost = download > 0 ? `, ${megabytes(download)} to fetch` : ''
     progress.note(`${name}: ${count} of ${of} utterances${partial}${cost}`)
@@ -101,8 +115,13 @@ async function openDatasets(
       'Allow more, or take fewer utterances with --n-samples.',
     )
   }
-  const empty = datasets.find(({ count }) => count === 0)
-  if (empty) throw new Failure(`${empty.name} has no utterances in this selection.`, 'Use fewer shards.')
+  if (datasets.every(({ count }) => count === 0)) {
+    const { shard } = selection
+    throw new Failure(
+      `There are no utterances in this selection${shard ? ` (part ${shard.index} of ${shard.of})` : ''}.`,
+      shard ? 'Use fewer parts than there are utterances.' : 'Look at what the dataset holds.',
+    )
+  }
   return datasets
 }
 

@@ -49,6 +49,7 @@ describe('openDataset of the hub', () => {
       config: 'all',
       split: 'test.other',
       revision: COMMIT,
+      ...{ audio_column: 'audio', text_column: 'text' },
     })
     const footers = hub.bytesSent()
     expect(dataset.download).toBeGreaterThan(4 * footers)
@@ -111,6 +112,38 @@ describe('openDataset of the hub', () => {
     const originals = createHash('sha256')
     for (const { file } of await bundledRows(30)) originals.update(await readFile(join(BUNDLED_SPEECH, file)))
     expect(hash.digest('hex')).toBe(originals.digest('hex'))
+  })
+
+  it('waits for a slow storage as long as something comes', async () => {
+    const hub = await libriSpeech()
+    const dataset = await openDataset('librispeech-other', await options(hub))
+    hub.faults.push({ kind: 'slow' })
+    const sent = hub.bytesSent()
+    expect((await collect(dataset)).length).toBe(30)
+    expect((hub.bytesSent() - sent) / dataset.download).toBeCloseTo(1, 2) // nothing was asked for twice
+  })
+
+  it('does not take the token where a link of the hub leads', async () => {
+    const rows = await bundledRows(6)
+    const files = new Map<string, Uint8Array>()
+    for (let i = 0; i < 3; i++)
+      files.set(`all/test.other/000${i}.parquet`, await speechParquet(rows.slice(2 * i, 2 * i + 2), 5))
+    const hub = await startDatasetHub({ repo: REPO, files, token: 'hf_secret', strayPages: true })
+    const opening = options(hub, { token: 'hf_secret' }).then((o) => openDataset('librispeech-other', o))
+    await expect(opening).rejects.toThrow()
+    expect(hub.stored.length).toBeGreaterThan(0)
+    expect(hub.authorizations.storage).toEqual(new Set(['']))
+  })
+
+  it('takes other columns for other utterances, though the cache is warm', async () => {
+    const hub = await libriSpeech()
+    const base = await options(hub)
+    const texts = await collect(await openDataset('librispeech-other', base))
+    const files = await openDataset('librispeech-other', { ...base, textColumn: 'file' })
+    const names = await collect(files)
+    expect(names.map(({ text }) => text)).toEqual((await bundledRows(30)).map(({ file }) => file))
+    expect(names.map(({ key }) => key)).not.toEqual(texts.map(({ key }) => key))
+    expect(files.source).toMatchObject({ text_column: 'file' })
   })
 
   it('asks the hub for a new address when the old one expires', async () => {
@@ -230,6 +263,13 @@ describe('openDataset of files', () => {
         problem: expect.stringContaining('gone.wav does not exist'),
       },
     ])
+    const here = join(root, 'csv', a ?? '')
+    expect(
+      await open('absolute', { 'manifest.jsonl': `\ufeff{"audio_filepath":"${here}","text":"one"}` }),
+    ).toEqual([{ id: here, text: 'one', ...plain }])
+    await expect(open('gone', { 'manifest.jsonl': '{"file":"x.wav","text":"one"}' })).rejects.toThrow(
+      /None of the 1 recordings that .* lists is there/,
+    )
     const beside = {
       [`${b?.replace('.flac', '')}.txt`]: ' two \n',
       [`${a?.replace('.flac', '')}.txt`]: 'one',
@@ -245,7 +285,7 @@ describe('openDataset of files', () => {
       'manifest.jsonl, line 1 has no "file" and "text".',
     )
     await expect(open('none', {})).rejects.toThrow('lists no recording with a transcript')
-    expect((await readdir(root)).length).toBe(6)
+    expect((await readdir(root)).length).toBe(8)
   })
 })
 

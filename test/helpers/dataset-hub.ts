@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 
 export const COMMIT = 'feedface00112233445566778899aabbccddeeff'
@@ -9,7 +10,7 @@ const CONVERTED = 'c0ffee0011223344556677889900aabbccddeeff'
 /** What goes wrong with one request for bytes. */
 export type Fault =
   | { readonly kind: 'status'; readonly status: number; readonly headers?: Record<string, string> }
-  | { readonly kind: 'reset' | 'truncate' | 'stall' | 'whole-file' | 'wrong-range' }
+  | { readonly kind: 'reset' | 'truncate' | 'stall' | 'slow' | 'whole-file' | 'wrong-range' }
 
 export interface DatasetHub {
   /** HF_ENDPOINT */
@@ -32,13 +33,20 @@ export interface DatasetHubOptions {
   readonly files: ReadonlyMap<string, Uint8Array>
   /** wanted for everything */
   readonly token?: string
+  /** the second page of a tree is on the storage's host, as a hostile mirror would have it */
+  readonly strayPages?: boolean
 }
 
 /**
  * A loopback stand-in of the hub for datasets: revisions, trees in pages of two, and files that redirect to a storage
  * on another host name with addresses that expire. Ranges are taken strictly.
  */
-export async function startDatasetHub({ repo, files, token }: DatasetHubOptions): Promise<DatasetHub> {
+export async function startDatasetHub({
+  repo,
+  files,
+  token,
+  strayPages,
+}: DatasetHubOptions): Promise<DatasetHub> {
   const state = { generation: 0, sent: 0 }
   const log = { requests: [] as string[], stored: [] as string[], faults: [] as Fault[] }
   const authorizations = { hub: new Set<string>(), storage: new Set<string>() }
@@ -75,8 +83,10 @@ export async function startDatasetHub({ repo, files, token }: DatasetHubOptions)
     const file = new RegExp(`^/datasets/${repo}/resolve/([^/]+)/(.+)$`).exec(path)
     const name = file && (file[1] === CONVERTED ? `converted/${file[2]}` : file[2])
     if (revision !== undefined) sendInfo(response, repo, revision, of)
-    else if (tree) sendTree(response, url, of(tree[1] ?? ''), tree[2] ?? '')
-    else if (name && files.has(name)) response.writeHead(302, { location: placeOf(name) }).end()
+    else if (tree) {
+      const pages = strayPages ? `http://localhost:${storage.port}` : url.origin
+      sendTree(response, url, of(tree[1] ?? ''), tree[2] ?? '', pages)
+    } else if (name && files.has(name)) response.writeHead(302, { location: placeOf(name) }).end()
     else fail(response, 404)
   })
   return {
@@ -123,6 +133,7 @@ function sendTree(
   url: URL,
   files: ReadonlyMap<string, Uint8Array>,
   folder: string,
+  pages: string,
 ): void {
   const inside = [...files].filter(([path]) => path.slice(0, Math.max(0, path.lastIndexOf('/'))) === folder)
   if (inside.length === 0) {
@@ -134,7 +145,7 @@ function sendTree(
     ...{ type: 'file', path, size: bytes.length },
     oid: createHash('sha1').update(bytes).digest('hex'),
   }))
-  const next = new URL(url)
+  const next = new URL(url.pathname + url.search, pages)
   next.searchParams.set('cursor', String(from + 2))
   if (from + 2 < inside.length) response.setHeader('link', `<${next.href}>; rel="next"`)
   json(response, page)
@@ -168,6 +179,10 @@ function sendRange(
     'content-length': body.length,
     'content-range': `bytes ${start + shift}-${end - 1 + shift}/${bytes.length}`,
   })
+  if (fault?.kind === 'slow') {
+    void drip(response, body)
+    return body.length
+  }
   if (fault?.kind === 'reset' || fault?.kind === 'truncate') {
     const half = body.subarray(0, body.length >> 1)
     response.write(half, () =>
@@ -177,6 +192,16 @@ function sendRange(
   }
   response.end(body)
   return body.length
+}
+
+/** The body in eight parts over a second: slow, never silent for long. */
+async function drip(response: ServerResponse, body: Uint8Array): Promise<void> {
+  const size = Math.ceil(body.length / 8)
+  for (let at = 0; at < body.length; at += size) {
+    response.write(body.subarray(at, at + size))
+    await sleep(125)
+  }
+  response.end()
 }
 
 function json(response: ServerResponse, value: unknown): void {
