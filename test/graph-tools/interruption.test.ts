@@ -115,9 +115,9 @@ describe('graphs and data files change together', () => {
     expect(step).toBeGreaterThan(8)
   })
 
-  // To the files a frozen command is a killed one; the others are killed here and there, to see that it is so.
+  // To the files a frozen command is a killed one: share is killed at every step, the others here and there, to see it.
   it.each(CASES)('$name: the process killed before its steps', async (the) => {
-    const stride = the.name === 'share' ? 2 : 8
+    const stride = the.name === 'share' ? 1 : 8
     const ends = await endsOf(the)
     const tsx = import.meta.resolve('tsx')
     const faults = join(PROJECT, 'test', 'helpers', 'faults.ts')
