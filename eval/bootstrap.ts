@@ -28,9 +28,14 @@ const TAIL = 0.025
 /**
  * Percentile bootstrap interval of a corpus error rate: utterances are drawn with replacement, errors and words summed.
  * Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP 2004.
+ * Without any error every resample has none; the upper end is then 3 / words, by the rule of three (Hanley and
+ * Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983).
  * @returns NaN for both ends when there are no utterances or no words
  */
 export function bootstrapInterval(samples: readonly Sample[]): Interval {
+  const length = samples.reduce((sum, sample) => sum + sample.length, 0)
+  if (length > 0 && samples.every(({ errors }) => errors === 0))
+    return { low: 0, high: Math.min(1, 3 / length) }
   const [rates] = resampledRates([samples])
   return interval(rates ?? new Float64Array(0))
 }

@@ -94,6 +94,12 @@ describe('bootstrap', () => {
     expect(pairedDifference(first, first)).toMatchObject({ low: 0, high: 0, higher: 0.5, distinct: false })
   })
 
+  it('does not take no error for certainty', () => {
+    const clean = Array.from({ length: 30 }, () => ({ errors: 0, length: 10 }))
+    expect(bootstrapInterval(clean)).toEqual({ low: 0, high: 0.01 })
+    expect(bootstrapInterval([{ errors: 0, length: 1 }])).toEqual({ low: 0, high: 1 })
+  })
+
   it('is the same every time, and says nothing about nothing', () => {
     const samples = corpus(0.2, 30)
     expect(bootstrapInterval(samples)).toEqual(bootstrapInterval(samples))
