@@ -21,7 +21,7 @@ export interface Difference extends Interval {
   readonly distinct: boolean
 }
 
-export const RESAMPLES = 10_000
+const RESAMPLES = 10_000
 const SEED = 20_260
 const TAIL = 0.025
 

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { execa, parseCommandString } from 'execa'
 import { loadClip } from './audio/clip.ts'
 import { encodeWav } from './audio/wav.ts'
+import { hashFile } from './hash-file.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** Any recognizer with a command line; `{wav}` stands for a 16 kHz mono WAV file, stdout is the transcript. */
@@ -82,16 +80,10 @@ export async function identifyEngine({ name, command }: Engine): Promise<string>
     for (const suffix of ['', '.exe', '.cmd']) {
       const path = folder === '' ? program + suffix : join(folder, program + suffix)
       const info = await stat(path).catch(() => undefined)
-      if (info?.isFile()) return hashOf(path)
+      if (info?.isFile()) return (await hashFile(path, 'blake2b512')).slice(0, 16)
     }
   }
   throw new SpeechError(
     `--engine ${name}: there is no program ${program}${folders.length > 1 ? ' on PATH' : ''}.`,
   )
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('blake2b512')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  return hash.digest('hex').slice(0, 16)
 }

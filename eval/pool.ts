@@ -22,7 +22,7 @@ interface WorkerProblem {
 }
 
 export type WorkerReply =
-  | { readonly type: 'loaded'; readonly seconds: number }
+  | { readonly type: 'loaded' }
   | ({ readonly type: 'unusable' } & WorkerProblem)
   | { readonly type: 'heard'; readonly heard: Heard }
   | ({ readonly type: 'failed' } & WorkerProblem)

@@ -16,7 +16,6 @@ const reply = (message: WorkerReply) => port.postMessage(message)
 const stop = new AbortController()
 
 try {
-  const started = performance.now()
   const recognizer = await loadRecognizer(folder, { variant, threads })
   buildPrompt(recognizer.tokenizer, 1, options) // options that do not fit the model fail before the first clip
   let isWarm = false
@@ -43,7 +42,7 @@ try {
       ) as Promise<void>
     }
   })
-  reply({ type: 'loaded', seconds: (performance.now() - started) / 1000 })
+  reply({ type: 'loaded' })
 } catch (error) {
   reply({ type: 'unusable', ...describe(error) })
 }

@@ -3,7 +3,7 @@ import { SpeechError } from '../speech-error.ts'
 import type { RemoteOptions } from './remote-file.ts'
 import { retryingFetch } from './retrying-fetch.ts'
 
-export const DEFAULT_HUB = 'https://huggingface.co'
+const DEFAULT_HUB = 'https://huggingface.co'
 /** Where the hub keeps its own conversions of datasets that are stored otherwise. */
 const CONVERTED = 'refs/convert/parquet'
 

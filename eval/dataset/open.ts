@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { asyncBufferFromFile } from 'hyparquet/src/node.js'
+import { hashFile } from '../hash-file.ts'
 import { SpeechError } from '../speech-error.ts'
 import { folderDataset } from './folder.ts'
 import { findHubSplit, type HubOptions } from './hub-split.ts'
@@ -76,7 +74,7 @@ async function openLocalParquet(path: string, options: OpenOptions): Promise<Dat
     throw error.code === 'ENOENT' ? new SpeechError(`${path} does not exist.`) : error
   })
   const file = await openParquet(basename(path), buffer)
-  const revision = await sha256(path)
+  const revision = await hashFile(path, 'sha256')
   const source = { kind: 'parquet', file: basename(path), revision }
   const cache = join(options.cache, 'local', revision)
   return parquetDataset([file], {
@@ -87,12 +85,6 @@ async function openLocalParquet(path: string, options: OpenOptions): Promise<Dat
     source,
     cache,
   })
-}
-
-async function sha256(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  return hash.digest('hex')
 }
 
 async function isFolder(text: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import type { Report } from './report.ts'
 import { remarks, type TextTable, textTables } from './tables.ts'
 
 /** Audio that a page carries at most, in bytes; what has the most errors comes first. */
-export const AUDIO_BUDGET = 48_000_000
+const AUDIO_BUDGET = 48_000_000
 
 export interface PageOptions {
   /** where the audio of an utterance is, if it is here */

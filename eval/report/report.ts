@@ -88,14 +88,17 @@ export function makeReport(
 }
 
 /** The rows that tables show: each dataset with its own normalizer. */
-export function mainRows(report: Report): readonly Row[] {
-  const wanted = new Map(report.run.datasets.map(({ name, normalizer }) => [name, normalizer]))
-  return report.rows.filter(({ dataset, normalizer }) => wanted.get(dataset) === normalizer)
+export function mainRows({ run, rows }: Report): readonly Row[] {
+  return rows.filter(hasOwnNormalizer(run))
 }
 
-export function mainDifferences(report: Report): readonly PairedRow[] {
-  const wanted = new Map(report.run.datasets.map(({ name, normalizer }) => [name, normalizer]))
-  return report.differences.filter(({ dataset, normalizer }) => wanted.get(dataset) === normalizer)
+export function mainDifferences({ run, differences }: Report): readonly PairedRow[] {
+  return differences.filter(hasOwnNormalizer(run))
+}
+
+function hasOwnNormalizer({ datasets }: RunDescription) {
+  const own = new Map(datasets.map(({ name, normalizer }) => [name, normalizer]))
+  return ({ dataset, normalizer }: Pick<Row, 'dataset' | 'normalizer'>) => own.get(dataset) === normalizer
 }
 
 /** One record for each utterance: the last, when it was done again. */

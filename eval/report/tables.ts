@@ -128,7 +128,7 @@ export function remarks(report: Report): string[] {
 }
 
 /** Whether two systems can be told apart. */
-export function differenceSentence({
+function differenceSentence({
   first,
   second,
   difference,
@@ -174,7 +174,7 @@ function problemSentences({ scores }: Report): string[] {
 }
 
 /** Everything that a figure of speed depends on. */
-export function howMeasured({ machines }: Report): string[] {
+function howMeasured({ machines }: Report): string[] {
   const sentence =
     'RTF = seconds of compute per second of audio, after a warm-up, without reading and decoding the file; commands of other engines with their start'
   return [
