@@ -33,7 +33,7 @@ export const EMBEDDINGS = 'embed_tokens.bin'
 /** Sizes of one model by their letters, each with the graph that told it first. */
 export type Sizes = Map<string, { readonly size: number; readonly graph: string }>
 
-/** What every program that loads a release relies on. */
+/** What every program that loads a release relies on: the split layout. */
 const GRAPH_CONTRACTS: Readonly<Record<string, GraphContract>> = {
   encoder: { inputs: [f32('mel', 1, 128, 't')], outputs: [f32('audio_features', 1, 'n', 'H')] },
   decoder_init: {
@@ -64,18 +64,41 @@ const GRAPH_CONTRACTS: Readonly<Record<string, GraphContract>> = {
   },
 }
 
+/** The fused layout's graph, with past and new keys and values of each layer by themselves. Older releases lack it. */
+const FUSED = 'decoder'
+
+function fusedContract(layers: number): GraphContract {
+  const perLayer = (prefix: string, positions: string) =>
+    Array.from({ length: layers }, (_, i) =>
+      ['key', 'value'].map((kind) => f32(`${prefix}.${i}.${kind}`, 'b', 'K', positions, 'D')),
+    ).flat()
+  return {
+    inputs: [
+      f32('input_embeds', 'b', 's', 'H'),
+      i64('input_lengths', 'b'),
+      i64('past_lengths', 'b'),
+      ...perLayer('past_key_values', 'c'),
+    ],
+    outputs: [f32('logits', 'b', 1, 'V'), ...perLayer('new', 's')],
+  }
+}
+
 const OLDEST_OPSET = 18
 
 /**
  * What about a graph breaks the release contract.
- * @param file its file's name: encoder, decoder_init, decoder_step, with a precision or without; others are bound to nothing
+ * @param file its file's name: encoder, decoder_init, decoder_step, decoder, with a precision or without; others are
+ *   bound to nothing
  * @param sizes of the graphs of the same model that were looked at before; this one's are added
  */
 export function contractProblems(file: string, model: Model, sizes: Sizes = new Map()): string[] {
-  const contract = GRAPH_CONTRACTS[file.split('.')[0] ?? '']
-  if (!contract) return []
   const { graph } = model
+  const name = file.split('.')[0] ?? ''
+  const layers = graph.inputs.filter(({ name }) => /^past_key_values\.\d+\.key$/.test(name)).length
+  const contract = name === FUSED ? fusedContract(layers) : GRAPH_CONTRACTS[name]
+  if (!contract) return []
   const problems = [
+    ...(name === FUSED ? layerProblems(file, layers, sizes) : []),
     ...contract.inputs.flatMap((port) => portProblems(file, 'input', port, graph.inputs, sizes)),
     ...contract.outputs.flatMap((port) => portProblems(file, 'output', port, graph.outputs, sizes)),
   ]
@@ -107,6 +130,15 @@ export function missingGraphs(files: readonly string[]): string[] {
       .map((name) => name + ending),
   )
   return lacks.sort(byLength)[0] ?? []
+}
+
+function layerProblems(file: string, layers: number, sizes: Sizes): string[] {
+  if (layers === 0) return ['has no input past_key_values.0.key, wanted float32 [b, K, c, D]']
+  const known = sizes.get('L') ?? { size: layers, graph: file }
+  sizes.set('L', known)
+  return known.size === layers
+    ? []
+    : [`has past keys of ${layers} layers, wanted L = ${known.size} as in ${known.graph}`]
 }
 
 function portProblems(

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 export const VARIANTS = ['', 'int4'] as const
 export type Variant = (typeof VARIANTS)[number]
 
-export const DECODERS = ['decoder_init', 'decoder_step'] as const
+/** The split layout's two graphs, and the fused one. */
+export const DECODERS = ['decoder_init', 'decoder_step', 'decoder'] as const
 export const EMBEDDINGS = 'embed_tokens.bin'
 export const JSON_FILES = [
   'config.json',

@@ -1,5 +1,6 @@
 import { SPECIAL_TOKENS, type Tokenizer } from '../eval/tokenizer.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { EMBEDDINGS, graphFile, VARIANTS } from './layout.ts'
 
 /**
  * config.json of a release, with every key that readers require (release contract, section 5).
@@ -36,6 +37,7 @@ export function releaseConfig(
       rms_norm_eps: text.rms_norm_eps,
       tie_word_embeddings: text.tie_word_embeddings,
       rope_scaling: checkpoint.rope_scaling,
+      fused: fusedSection(checkpoint),
     },
     mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: audio.num_mel_bins, fmin: 0, fmax: 8000 },
     special_tokens: {
@@ -51,5 +53,47 @@ export function releaseConfig(
     embed_tokens_dtype: 'float16',
     embed_tokens_shape: [text.vocab_size, text.hidden_size],
     quantization,
+  }
+}
+
+/** How to run the fused decoder, for a reader who has nothing but this file and the graphs. */
+function fusedSection({ text_config: text }: Checkpoint): object {
+  const [layers, kv, size] = [text.num_hidden_layers, text.num_key_value_heads, text.head_dim]
+  const port = (type: string, shape: readonly (string | number)[], about: string) => ({ type, shape, about })
+  const cache = (positions: string, about: string) => port('float32', ['B', kv, positions, size], about)
+  return {
+    graphs: VARIANTS.map((variant) => graphFile('decoder', variant)),
+    about:
+      'One graph for prompts and steps, for B sequences at once. Feed B rows of S embeddings and a buffer of C >= 0 past ' +
+      'positions; get the logits of the last position of each row, and the keys and values of the S new positions alone. ' +
+      `{i} counts the layers, 0 to ${layers - 1}. Rows may have unequal lengths: what is valid stands in front, and what ` +
+      'stands behind is not looked at, but must be finite (zeros will do).',
+    inputs: {
+      input_embeds: port(
+        'float32',
+        ['B', 'S', text.hidden_size],
+        `rows of ${EMBEDDINGS} for the tokens, widened to float32, with the audio features in place of the audio pads`,
+      ),
+      input_lengths: port('int64', ['B'], 'valid positions of each row of input_embeds, 1 to S'),
+      past_lengths: port('int64', ['B'], 'valid positions of each row of the past, 0 to C'),
+      'past_key_values.{i}.key': cache('C', 'keys of the past, as new.{i}.key gave them'),
+      'past_key_values.{i}.value': cache('C', 'values of the past'),
+    },
+    outputs: {
+      logits: port('float32', ['B', 1, text.vocab_size], 'of each row at its position input_lengths - 1'),
+      'new.{i}.key': cache('S', 'keys of the new positions'),
+      'new.{i}.value': cache('S', 'values of the new positions'),
+    },
+    prompt: [
+      'input_embeds: the prompt, S the longest of the rows; input_lengths: their lengths; past_lengths: zeros; C = 0.',
+      'Copy the first input_lengths[b] positions of new.{i}.key and new.{i}.value to the front of row b of the past.',
+      'Set past_lengths[b] to input_lengths[b].',
+    ],
+    step: [
+      'Stop a row whose largest logit is one of special_tokens.eos_token_ids.',
+      'input_embeds: the row of the token with the largest logit, S = 1; input_lengths: ones; past_lengths as they are.',
+      'Copy new.{i}.key and new.{i}.value to position past_lengths[b] of row b of the past; add 1 to past_lengths[b].',
+      'When C is used up, copy the past to a larger buffer.',
+    ],
   }
 }

@@ -1,23 +1,26 @@
-"""The Qwen3 decoder as two export graphs over the same weights: prefill and one step.
+"""The Qwen3 decoder as three export graphs over the same weights: the split layout's two, and the fused one.
 
 decoder_init: prompt and audio features -> logits of the last position, keys and values of all positions.
 decoder_step: one embedding and the past -> logits, keys and values with one position more.
+decoder: embeddings of any length and a buffer of past keys and values -> logits of each row's last position, and
+the keys and values of the new positions alone.
 Reference: transformers `Qwen3Model` inside `Qwen3ASRForConditionalGeneration`.
-L layers, KV key/value heads, G query heads for each, D head size, S prompt, P past, N audio tokens.
+L layers, KV key/value heads, G query heads for each, D head size, B rows, S prompt, P past, C capacity of the past's
+buffer, N audio tokens.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, silu
 
-from fused_ops import rms_norm, rotate, skip_rms_norm
+from fused_ops import matmul_transposed, reshape, rms_norm, rotate, rotate_heads, skip_rms_norm
 from weights import Weights
 
 EMBEDDING = "model.language_model.embed_tokens.weight"
 
 
 class Decoder(nn.Module):
-    """What both graphs share: layers, final norm, lm_head."""
+    """What the graphs share: layers, final norm, lm_head."""
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
@@ -34,33 +37,28 @@ class Decoder(nn.Module):
         self.register_buffer("inverse_frequencies", 1.0 / (config["rope_theta"] ** exponents))
 
     def angles(self, position_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """i64 [1, S] -> cos, sin [S, D/2] and the rows of them that S tokens use, i64 [1, S]"""
-        angle = position_ids[0, :, None].float() * self.inverse_frequencies[None, :]
-        return angle.cos(), angle.sin(), torch.arange(position_ids.shape[1])[None, :]
+        """i64 [B, S] -> cos, sin [B * S, D/2] and the rows of them that each position uses, i64 [B, S]"""
+        angle = position_ids.reshape(-1, 1).float() * self.inverse_frequencies[None, :]
+        rows, length = position_ids.shape
+        return angle.cos(), angle.sin(), torch.arange(rows)[:, None] * length + torch.arange(length)[None, :]
 
     def split(self, layer: "DecoderLayer", normed: Tensor, angles) -> tuple[Tensor, Tensor]:
-        """normed [1, S, H] -> keys, values [1, KV, S, D]"""
-        length = normed.shape[1]
-        keys = (normed @ layer.k).reshape(1, length, self.kv_heads, self.size)
-        keys = rms_norm(keys, layer.k_norm, self.epsilon).reshape(1, length, self.kv_heads * self.size)
-        keys = rotate(keys, angles[2], angles[0], angles[1], self.kv_heads)
-        values = normed @ layer.v
-        shape = (1, length, self.kv_heads, self.size)
-        return keys.reshape(shape).transpose(1, 2), values.reshape(shape).transpose(1, 2)
+        """normed [B, S, H] -> keys, values [B, KV, S, D]"""
+        heads = (0, 0, self.kv_heads, self.size)
+        keys = rms_norm(reshape(normed @ layer.k, heads), layer.k_norm, self.epsilon)
+        keys = rotate(reshape(keys, (0, 0, -1)), angles[2], angles[0], angles[1], self.kv_heads)
+        return reshape(keys, heads).transpose(1, 2), reshape(normed @ layer.v, heads).transpose(1, 2)
 
     def queries(self, layer: "DecoderLayer", normed: Tensor, angles) -> Tensor:
-        """normed [1, S, H] -> [KV, G, S, D], scaled; heads of one group stand together, so keys are not repeated"""
-        length = normed.shape[1]
-        q = (normed @ layer.q).reshape(1, length, self.heads, self.size)
-        q = rms_norm(q, layer.q_norm, self.epsilon).reshape(1, length, self.heads * self.size)
-        q = rotate(q, angles[2], angles[0], angles[1], self.heads) * self.size**-0.5
+        """normed [B, S, H] -> [B, KV, G, S, D]; heads of one group stand together, so keys are not repeated"""
+        q = rms_norm(reshape(normed @ layer.q, (0, 0, self.heads, self.size)), layer.q_norm, self.epsilon)
+        q = rotate(reshape(q, (0, 0, -1)), angles[2], angles[0], angles[1], self.heads)
         groups = self.heads // self.kv_heads
-        return q.reshape(length, self.kv_heads, groups, self.size).permute(1, 2, 0, 3)
+        return reshape(q, (0, 0, self.kv_heads, groups, self.size)).permute(0, 2, 3, 1, 4)
 
     def merge(self, attended: Tensor) -> Tensor:
-        """[KV, G, S, D] -> [1, S, heads * D]"""
-        length = attended.shape[2]
-        return attended.permute(2, 0, 1, 3).reshape(1, length, self.heads * self.size)
+        """[B, KV, G, S, D] -> [B, S, heads * D]"""
+        return reshape(attended.permute(0, 3, 1, 2, 4), (0, 0, -1))
 
 
 class DecoderLayer(nn.Module):
@@ -102,7 +100,8 @@ class DecoderInit(Decoder):
             all_values.append(values)
             if following is None:  # only the last position reaches the logits
                 normed, x, angles, mask = normed[:, -1:], x[:, -1:], self.last(angles), None
-            attended = self.attend(self.queries(layer, normed, angles), keys[0], values[0], mask)
+            q = self.queries(layer, normed, angles)[0] * self.size**-0.5
+            attended = self.attend(q, keys[0], values[0], mask)[None]
             normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)
             after = following.input_norm if following is not None else self.norm
             normed, x = skip_rms_norm(layer.feed_forward(normed), x, after, self.epsilon)
@@ -135,8 +134,8 @@ class DecoderStep(Decoder):
             keys, values = self.split(layer, normed, angles)
             new_keys.append(keys)
             new_values.append(values)
-            q = self.queries(layer, normed, angles)[:, :, 0]
-            attended = self.attend(q, past[0][0], past[1][0], keys[0], values[0])[:, :, None]
+            q = self.queries(layer, normed, angles)[0, :, :, 0] * self.size**-0.5
+            attended = self.attend(q, past[0][0], past[1][0], keys[0], values[0])[None, :, :, None]
             normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)
             after = following.input_norm if following is not None else self.norm
             normed, x = skip_rms_norm(layer.feed_forward(normed), x, after, self.epsilon)
@@ -150,3 +149,60 @@ class DecoderStep(Decoder):
         scores = torch.cat([q @ past_k.transpose(1, 2), q @ k.transpose(1, 2)], dim=2)
         weights = torch.softmax(scores, dim=-1)
         return weights[:, :, :past_length] @ past_v + weights[:, :, past_length:] @ v
+
+
+class FusedDecoder(Decoder):
+    """Prefill and step in one graph, for rows of unequal length. Row b has `input_lengths[b]` new positions, of S,
+    after `past_lengths[b]` past ones, of C; both stand at the front. What stands behind must be finite, and is not
+    looked at."""
+
+    def forward(self, input_embeds: Tensor, input_lengths: Tensor, past_lengths: Tensor, *past: Tensor):
+        x = input_embeds
+        rows, length, hidden = x.shape
+        positions = torch.arange(length)
+        cos, sin, places = self.angles(past_lengths[:, None] + positions[None, :])
+        scaled = (cos * self.size**-0.5, sin * self.size**-0.5)  # of queries, so that scores need no scaling
+        in_past = (torch.arange(past[0].shape[2])[None, :] < past_lengths[:, None])[:, None]  # [B, 1, C]
+        is_before = (positions[None, :] <= positions[:, None])[None]  # [1, S, S]
+        mask = additive(in_past, is_before)
+        normed = rms_norm(x, self.layers[0].input_norm, self.epsilon)
+        new = []
+        for i, (layer, following) in enumerate(zip(self.layers, [*self.layers[1:], None])):
+            keys = rotate_heads(self.heads_of(normed @ layer.k, layer.k_norm), places, cos, sin)
+            values = self.heads_of(normed @ layer.v)
+            new += [keys, values]
+            if following is None:  # only each row's last position reaches the logits
+                places = (torch.arange(rows) * length + input_lengths - 1)[:, None]
+                normed, x = (embedding(places, reshape(t, (-1, hidden))) for t in (normed, x))
+                mask = additive(in_past, (positions[None, :] < input_lengths[:, None])[:, None])
+            q = rotate_heads(self.heads_of(normed @ layer.q, layer.q_norm), places, *scaled)
+            attended = self.attend(q, past[2 * i], past[2 * i + 1], keys, values, mask)
+            normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)
+            after = following.input_norm if following is not None else self.norm
+            normed, x = skip_rms_norm(layer.feed_forward(normed), x, after, self.epsilon)
+        return normed @ self.lm_head, *new
+
+    def heads_of(self, projected: Tensor, norm: Tensor | None = None) -> Tensor:
+        """[B, S, heads * D] -> [B, heads, S, D], normalized where there is a norm"""
+        split = reshape(projected, (0, 0, -1, self.size))
+        return (split if norm is None else rms_norm(split, norm, self.epsilon)).transpose(1, 2)
+
+    def attend(self, q: Tensor, past_k: Tensor, past_v: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        """q [B, KV * G, S, D], scaled; past [B, KV, C, D], new [B, KV, T, D], mask [B, 1, 1, S, C + T] -> [B, KV, G, S, D]
+
+        Past and new meet as scores, never as keys: a joined cache would be a copy of the past in every layer. Heads of
+        one group meet their keys by broadcasting, which copies none, and makes each product of a step one of a vector and
+        a matrix, for which the runtime has kernels that read the cache as it is.
+        """
+        grouped = reshape(q, (0, self.kv_heads, self.heads // self.kv_heads, -1, self.size))
+        scores = [matmul_transposed(grouped, keys.unsqueeze(2)) for keys in (past_k, k)]
+        weights = torch.softmax(torch.cat(scores, dim=4) + mask, dim=-1)
+        capacity = past_k.shape[2]
+        return weights[..., :capacity] @ past_v.unsqueeze(2) + weights[..., capacity:] @ v.unsqueeze(2)
+
+
+def additive(in_past: Tensor, in_new: Tensor) -> Tensor:
+    """What may be looked at, bool [B, 1, C] and [B or 1, Q, T] -> f32 [B, 1, 1, Q, C + T], to be added to scores"""
+    rows, queries = in_past.shape[0], in_new.shape[1]
+    allowed = [part.expand(rows, queries, part.shape[2]) for part in (in_past, in_new)]
+    return torch.where(torch.cat(allowed, dim=2), 0.0, torch.finfo(torch.float32).min)[:, None, None]

@@ -1,5 +1,6 @@
 """From an export module to an ONNX file whose weights are streamed to disk one tensor at a time."""
 
+import inspect
 import logging
 import warnings
 from collections import Counter
@@ -75,17 +76,19 @@ def emit(module, weights: Weights, signature: Signature, opset: int, data: DataF
 
 def _export(module, signature: Signature, opset: int) -> ir.Model:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    dynamic = {
-        name: {axis: torch.export.Dim.DYNAMIC for axis in signature.dynamic.get(name, {})}
-        for name in signature.examples
-    }
+    dynamic = [
+        {axis: torch.export.Dim.DYNAMIC for axis in signature.dynamic.get(name, {})} for name in signature.examples
+    ]
+    parameters = inspect.signature(module.forward).parameters.values()
+    named = sum(parameter.kind is not inspect.Parameter.VAR_POSITIONAL for parameter in parameters)
+    dynamic[named:] = [tuple(dynamic[named:])] if len(dynamic) > named else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
-            kwargs=signature.examples,
+            args=tuple(signature.examples.values()),
             dynamo=True,
-            dynamic_shapes=dynamic,
+            dynamic_shapes=tuple(dynamic),
             input_names=list(signature.examples),
             output_names=list(signature.outputs),
             opset_version=opset,

@@ -1,8 +1,9 @@
-"""Export the encoder and the two decoder graphs of a Qwen3-ASR checkpoint.
+"""Export the encoder and the three decoder graphs of a Qwen3-ASR checkpoint.
 
     python export.py --checkpoint checkpoint.json --out DIR [--opset 18] [--skip-encoder] [--skip-decoder]
 
-Writes encoder.onnx + encoder.data and decoder_init.onnx + decoder_step.onnx + decoder.data into DIR.
+Writes encoder.onnx + encoder.data and decoder_init.onnx + decoder_step.onnx + decoder.onnx +
+decoder.data into DIR.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 
 from checkpoint import Checkpoint
-from decoder_graph import DecoderInit, DecoderStep
+from decoder_graph import DecoderInit, DecoderStep, FusedDecoder
 from emit_onnx import DataFile, Signature, emit
 from encoder_graph import Encoder
 from protocol import UserError, emit as emit_event, progress, reporting
@@ -78,7 +79,7 @@ def export_encoder(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
 def export_decoders(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
     data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.", "lm_head.")))
     counts = {}
-    graphs = ((DecoderInit, init_signature), (DecoderStep, step_signature))
+    graphs = ((DecoderInit, init_signature), (DecoderStep, step_signature), (FusedDecoder, fused_signature))
     for done, (build, signature) in enumerate(graphs):
         progress("decoder graphs", done, len(graphs), "graphs")
         weights = Weights(checkpoint)
@@ -120,6 +121,30 @@ def step_signature(text: dict) -> Signature:
         {"past_keys": {3: "P"}, "past_values": {3: "P"}},
         {"logits": [1, 1, vocab], "present_keys": present, "present_values": present},
         DECODER_OPS,
+    )
+
+
+def fused_signature(text: dict) -> Signature:
+    vocab, hidden = text["vocab_size"], text["hidden_size"]
+    heads, size = text["num_key_value_heads"], text["head_dim"]
+    names = [f"{i}.{kind}" for i in range(text["num_hidden_layers"]) for kind in ("key", "value")]
+    past = {f"past_key_values.{name}": torch.zeros(2, heads, 37, size) for name in names}
+    return Signature(
+        "decoder",
+        {
+            "input_embeds": torch.zeros(2, 41, hidden),
+            "input_lengths": torch.tensor([41, 40]),
+            "past_lengths": torch.tensor([37, 36]),
+            **past,
+        },
+        {
+            "input_embeds": {0: "B", 1: "S"},
+            "input_lengths": {0: "B"},
+            "past_lengths": {0: "B"},
+            **{name: {0: "B", 2: "C"} for name in past},
+        },
+        {"logits": ["B", 1, vocab], **{f"new.{name}": ["B", heads, "S", size] for name in names}},
+        (*DECODER_OPS, "FusedMatMul"),
     )
 
 

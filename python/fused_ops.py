@@ -4,6 +4,8 @@ Each is documented in onnxruntime's docs/ContribOperators.md; SimplifiedLayerNor
 registered by onnxruntime in the default domain. Shapes stand beside the arguments.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.onnx import ops
@@ -46,6 +48,30 @@ def rotate(x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, heads: int) -
     return ops.symbolic(
         "com.microsoft::RotaryEmbedding", (x, positions, cos, sin), attributes, dtype=FLOAT, shape=x.shape, version=1
     )
+
+
+def rotate_heads(x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """As `rotate`, on heads that stand apart: x [B, heads, S, D], positions i64 [B, S]"""
+    inputs = (x, positions, cos, sin)
+    attributes = {"interleaved": 0, "num_heads": 0, "rotary_embedding_dim": 0}
+    return ops.symbolic("com.microsoft::RotaryEmbedding", inputs, attributes, dtype=FLOAT, shape=x.shape, version=1)
+
+
+def matmul_transposed(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b^T without a transposed copy of b; a [..., M, K], b [..., N, K], broadcast -> [..., M, N]"""
+    batch = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = (*batch, a.shape[-2], b.shape[-2])
+    return ops.symbolic("com.microsoft::FusedMatMul", (a, b), {"transB": 1}, dtype=FLOAT, shape=shape, version=1)
+
+
+def reshape(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """As ONNX does it: 0 keeps the size of the same axis, -1 takes the rest. The shape is a constant in the graph, where
+    x.reshape computes one from symbols and marks the node `allowzero`."""
+    shape = [x.shape[axis] if size == 0 else size for axis, size in enumerate(sizes)]
+    if -1 in sizes:
+        known = math.prod(size for size in shape if not isinstance(size, int) or size != -1)
+        shape[sizes.index(-1)] = math.prod(x.shape) // known
+    return ops.symbolic("Reshape", (x, torch.tensor(sizes)), dtype=x.dtype, shape=shape, version=None)
 
 
 def _skip(operator: str, inputs: tuple[Tensor, ...], epsilon: float) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@ import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkpointFiles } from '../checkpoint.ts'
 import { exists, freshFolder, writeJson } from '../files.ts'
+import { DECODERS } from '../layout.ts'
 import { type PythonResult, runPython } from '../python.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identify, identifySources } from '../stamp.ts'
@@ -27,7 +28,7 @@ export const exportStage: Stage = {
   outputs: ({ layout, options }) => {
     const graphs = [
       ...(options.skipEncoder ? [] : ['encoder.onnx', 'encoder.data']),
-      ...(options.skipDecoder ? [] : ['decoder_init.onnx', 'decoder_step.onnx', 'decoder.data']),
+      ...(options.skipDecoder ? [] : [...DECODERS.map((name) => `${name}.onnx`), 'decoder.data']),
     ]
     return [...graphs, ...PROCESSOR_FILES].map((name) => join(exportFolder(layout.work), name))
   },

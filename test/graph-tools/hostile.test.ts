@@ -366,6 +366,55 @@ describe('verify names what is wrong', () => {
     ])
   })
 
+  it('a fused decoder that is not the contract’s', async () => {
+    const folder = await temporaryFolder()
+    const port = (name: string, elemType: number, dims: (number | string)[]) => ({
+      name,
+      type: {
+        tensorType: {
+          elemType,
+          shape: {
+            dim: dims.map((dim) => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim })),
+          },
+        },
+      },
+    })
+    const write = (layers: number[], lengths: (number | string)[]) =>
+      writeModel(folder, 'decoder.onnx', {
+        name: 'g',
+        input: [
+          port('input_embeds', 1, ['B', 'S', 64]),
+          port('past_lengths', 7, lengths),
+          ...layers.map((i) => port(`past_key_values.${i}.key`, 1, ['B', 2, 'C', 32])),
+          ...layers.map((i) => port(`past_key_values.${i}.value`, 1, ['B', 2, 'C', 32])),
+        ],
+        output: [
+          port('logits', 1, ['B', 1, 448]),
+          ...layers.flatMap((i) => [
+            port(`new.${i}.key`, 1, ['B', 2, 'S', 32]),
+            port(`new.${i}.value`, 1, ['B', 2, 'S', 16]),
+          ]),
+        ],
+      })
+    const problems = async () => (await verifyFolder(folder)).problems
+    await write([0, 2], [1])
+    expect(await problems()).toEqual([
+      'decoder.onnx has no input input_lengths, wanted int64 [b].',
+      'decoder.onnx input past_lengths is int64 [1], wanted int64 [b].',
+      'decoder.onnx has no input past_key_values.1.key, wanted float32 [b, K, c, D].',
+      'decoder.onnx has no input past_key_values.1.value, wanted float32 [b, K, c, D].',
+      'decoder.onnx output new.0.value is float32 [B, 2, S, 16], wanted float32 [b, K, s, D] with D = 32 as in decoder.onnx.',
+      'decoder.onnx has no output new.1.key, wanted float32 [b, K, s, D].',
+      'decoder.onnx has no output new.1.value, wanted float32 [b, K, s, D].',
+      'decoder.onnx requires the input past_key_values.2.key, which readers do not give.',
+      'decoder.onnx requires the input past_key_values.2.value, which readers do not give.',
+    ])
+    await write([], ['B'])
+    expect(await problems()).toContain(
+      'decoder.onnx has no input past_key_values.0.key, wanted float32 [b, K, c, D].',
+    )
+  })
+
   it('an embedding table that its config does not describe', async () => {
     const folder = await temporaryFolder()
     await writeModel(folder, 'm.onnx', { name: 'g' })

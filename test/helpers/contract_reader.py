@@ -3,7 +3,8 @@
     python contract_reader.py RELEASE.tar.gz VARIANT CLIP.flac...
 
 Shares no code with the project: its own mel in numpy, its own prompt and decoding loop, Python's onnxruntime.
-Prints one JSON line: {"files": [...], "texts": [...]}.
+Prints one JSON line: {"files": [...], "texts": [...], "fused_texts": [...]}: by the split graphs, one clip after the
+other, and by the fused graph, all clips in one batch, as config.json describes it.
 """
 
 import json
@@ -24,7 +25,8 @@ def main(archive: str, variant: str, clips: list[str]) -> None:
             names = tar.getnames()
             tar.extractall(folder, filter="data")
         reader = Reader(Path(folder) / names[0].split("/")[0], variant)
-        print(json.dumps({"files": names, "texts": [reader.transcribe(clip) for clip in clips]}))
+        texts = [reader.transcribe(clip) for clip in clips]
+        print(json.dumps({"files": names, "texts": texts, "fused_texts": reader.transcribe_together(clips)}))
 
 
 class Reader:
@@ -40,12 +42,16 @@ class Reader:
             return onnxruntime.InferenceSession(str(path if path.exists() else folder / f"{name}.onnx"))
 
         self.encoder, self.init, self.step = map(session, ("encoder", "decoder_init", "decoder_step"))
+        self.decoder, self.fused = session("decoder"), config["decoder"]["fused"]
         self.cache_shape = (config["decoder"]["num_layers"], config["decoder"]["num_key_value_heads"])
 
-    def transcribe(self, clip: str) -> str:
+    def encode(self, clip: str) -> np.ndarray:
         samples, rate = soundfile.read(clip, dtype="float32")
         assert rate == self.mel_config["sample_rate"]
-        features = self.encoder.run(["audio_features"], {"mel": self.mel(samples)})[0]
+        return self.encoder.run(["audio_features"], {"mel": self.mel(samples)})[0]
+
+    def transcribe(self, clip: str) -> str:
+        features = self.encode(clip)
         ids, offset = self.prompt(features.shape[1])
         length = len(ids)
         logits, keys, values = self.init.run(
@@ -71,6 +77,48 @@ class Reader:
                 },
             )
         return self.tokenizer.decode(tokens, skip_special_tokens=True)
+
+    def transcribe_together(self, clips: list[str]) -> list[str]:
+        """All clips in one batch of unequal rows; what stands behind the valid positions is noise on purpose."""
+        noise = np.random.default_rng(0)
+        features = [self.encode(clip)[0] for clip in clips]
+        prompts = [self.prompt(len(rows)) for rows in features]
+        lengths = np.array([len(ids) for ids, _ in prompts])
+        batch, longest = len(clips), int(lengths.max())
+        embeds = noise.standard_normal((batch, longest, self.embeddings.shape[1])).astype(np.float32)
+        for row, (ids, offset) in enumerate(prompts):
+            embeds[row, : len(ids)] = self.embeddings[ids]
+            embeds[row, offset : offset + len(features[row])] = features[row]
+        layers = range(self.cache_shape[0])
+        kinds = [f"{i}.{kind}" for i in layers for kind in ("key", "value")]
+        size = self.fused["inputs"]["past_key_values.{i}.key"]["shape"][3]
+        empty = np.zeros((batch, self.cache_shape[1], 0, size), np.float32)
+        run = lambda **feeds: self.decoder.run(["logits", *(f"new.{kind}" for kind in kinds)], feeds)  # noqa: E731
+        past = {f"past_key_values.{kind}": empty for kind in kinds}
+        logits, *new = run(input_embeds=embeds, input_lengths=lengths, past_lengths=np.zeros_like(lengths), **past)
+        capacity = longest + 512
+        for kind, fresh in zip(kinds, new):
+            buffer = noise.standard_normal((batch, self.cache_shape[1], capacity, size)).astype(np.float32)
+            for row, length in enumerate(lengths):
+                buffer[row, :, :length] = fresh[row, :, :length]
+            past[f"past_key_values.{kind}"] = buffer
+        tokens: list[list[int]] = [[] for _ in clips]
+        ended = np.zeros(batch, bool)
+        past_lengths = lengths.copy()
+        while True:
+            best = logits[:, 0].argmax(axis=-1)
+            ended |= np.isin(best, self.special["eos_token_ids"])
+            if ended.all() or max(map(len, tokens)) == 512:
+                return [self.tokenizer.decode(ids, skip_special_tokens=True) for ids in tokens]
+            for row in np.flatnonzero(~ended):
+                tokens[row].append(int(best[row]))
+            embeds = self.embeddings[best].astype(np.float32)[:, None]
+            ones = np.ones_like(lengths)
+            logits, *new = run(input_embeds=embeds, input_lengths=ones, past_lengths=past_lengths, **past)
+            for kind, fresh in zip(kinds, new):
+                for row, length in enumerate(past_lengths):
+                    past[f"past_key_values.{kind}"][row, :, length] = fresh[row, :, 0]
+            past_lengths += 1
 
     def prompt(self, audio_tokens: int) -> tuple[list[int], int]:
         special = self.special
