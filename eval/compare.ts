@@ -2,7 +2,6 @@ import { logMel } from './mel.ts'
 import { recognize } from './recognize.ts'
 import { encode, type Recognizer } from './recognizer.ts'
 import type { Reference } from './reference.ts'
-import { SpeechError } from './speech-error.ts'
 
 /** What one path through the model made of a clip. */
 export interface PathResult {
@@ -45,8 +44,7 @@ export async function runPath(
   maxNewTokens: number,
 ): Promise<PathResult> {
   const mel = logMel(samples)
-  const features = (await encode(recognizer, mel)).data
-  if (!(features instanceof Float32Array)) throw new SpeechError('The audio features are not float32.')
+  const features = await encode(recognizer, mel)
   const whole = { maxNewTokens, maxPieceSeconds: Number.POSITIVE_INFINITY, stopLoops: false }
   const { text, pieces } = await recognize(recognizer, samples, whole)
   return { path, text, tokens: pieces.flatMap(({ tokens }) => tokens), mel: mel.data, features }
@@ -98,7 +96,7 @@ function differences(found: Float32Array, wanted: Float32Array): { worst: number
   let [worst, squares] = [0, 0]
   for (let i = 0; i < found.length; i++) {
     const difference = Math.abs((found[i] as number) - (wanted[i] as number))
-    if (!(difference <= worst)) worst = difference // keeps a NaN
+    worst = Math.max(worst, difference) // keeps a NaN
     squares += difference ** 2
   }
   return { worst, rms: Math.sqrt(squares / found.length) }

@@ -3,8 +3,10 @@ import { SpeechError } from './speech-error.ts'
 
 /** Rows of embed_tokens.bin, read and widened one at a time: the table is never in memory. */
 export interface EmbeddingTable {
-  /** Write row `id` as float32 into `out` ([hidden]). */
-  read(id: number, out: Float32Array): void
+  /** values in a row */
+  readonly hidden: number
+  /** Write row `id` as float32 into `out`, from `offset` on: `hidden` values. */
+  read(id: number, out: Float32Array, offset?: number): void
   close(): void
 }
 
@@ -27,9 +29,10 @@ export function openEmbeddings(path: string, shape: readonly [number, number]): 
   }
   const row = new Uint16Array(hidden)
   return {
-    read(id, out) {
+    hidden,
+    read(id, out, offset = 0) {
       readSync(file, row, 0, hidden * 2, id * hidden * 2)
-      for (let i = 0; i < hidden; i++) out[i] = widened[row[i] as number] as number
+      for (let i = 0; i < hidden; i++) out[offset + i] = widened[row[i] as number] as number
     },
     close: () => closeSync(file),
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Dataset, Utterance } from './dataset/utterance.ts'
 import type { Machine } from './machine.ts'
 import type { SystemRecord, UtteranceRecord } from './record.ts'
@@ -35,6 +36,7 @@ export async function* evaluate(
   { machine, signal, retry = false }: EvaluationOptions,
 ): AsyncGenerator<EvaluationEvent> {
   const id = settingOf(machine)
+  setMaxListeners(0, signal) // one for each utterance under way
   if (!results.records.some((record) => record.kind === 'machine' && record.id === id)) {
     await results.add({ kind: 'machine', id, machine })
   }

@@ -1,9 +1,10 @@
-import type { Tensor } from 'onnxruntime-node'
+import { argmax, type PromptInput } from './decoder.ts'
 import { logMel } from './mel.ts'
-import { buildPrompt, type Prompt } from './prompt.ts'
+import { buildPrompt } from './prompt.ts'
 import { recognize } from './recognize.ts'
-import { argmax, audioTokens, encode, prefill, type Recognizer, type Step, step } from './recognizer.ts'
+import { audioTokens, encode, type Recognizer } from './recognizer.ts'
 import type { Reference, ReferenceArray } from './reference.ts'
+import { SPECIAL_TOKENS } from './tokenizer.ts'
 
 /** Largest absolute difference from PyTorch that FP32 may have. */
 export const TOLERANCE = { mel: 1e-4, features: 1e-4, prefill: 1e-3, steps: 1e-3 } as const
@@ -16,6 +17,10 @@ export const CHECKS = [
   'prefill logits',
   'step logits',
   'greedy tokens',
+  'batched logits',
+  'batched tokens',
+  'split logits',
+  'split tokens',
 ] as const
 
 /** One comparison of one clip. `worst` is a largest absolute difference, or a count of differing items. */
@@ -44,25 +49,18 @@ export async function compareClip(
   const clip = reference.id
   const mel = logMel(samples)
   const features = await encode(recognizer, mel)
-  const { prompt, first } = await start(recognizer, features)
-  const found = features.data as Float32Array
+  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const steps = { ...reference, tokens: reference.tokens.slice(0, reference.logits?.shape[0] ?? 0) }
+  const [followed] = await follow(recognizer, [{ reference: steps, input: { prompt, features } }])
+  const { prefill = Number.NaN, steps: worstStep } = followed ?? {}
   return [
     { check: 'mel', clip, worst: worst(mel.data, reference.mel), tolerance: TOLERANCE.mel },
-    { check: 'features', clip, worst: worst(found, reference.features), tolerance: TOLERANCE.features },
+    { check: 'features', clip, worst: worst(features, reference.features), tolerance: TOLERANCE.features },
     { check: 'prompt ids', clip, worst: differing(prompt.ids, reference.promptIds), tolerance: 0 },
-    ...compareLogits(await forcedLogits(recognizer, prompt, first, reference), reference),
-  ]
-}
-
-function compareLogits(rows: readonly Float32Array[], reference: Reference): Comparison[] {
-  const clip = reference.id
-  const worsts = rows.map((found, row) => worst(found, rowOf(reference.logits, row)))
-  const [first, ...steps] = worsts
-  const prefill = { check: 'prefill logits', clip, tolerance: TOLERANCE.prefill } as const
-  const step = { check: 'step logits', clip, tolerance: TOLERANCE.steps } as const
-  return [
-    ...(first === undefined ? [] : [{ ...prefill, worst: first }]),
-    ...(steps.length === 0 ? [] : [{ ...step, worst: Math.max(...steps) }]),
+    { check: 'prefill logits', clip, worst: prefill, tolerance: TOLERANCE.prefill },
+    ...(worstStep === undefined
+      ? []
+      : [{ check: 'step logits', clip, worst: worstStep, tolerance: TOLERANCE.steps } as const]),
   ]
 }
 
@@ -81,50 +79,119 @@ export async function compareTokens(
   return { check: 'greedy tokens', clip: reference.id, worst: differing(tokens, wanted), tolerance: 0 }
 }
 
+/**
+ * Compare the decoder alone, on PyTorch's audio features and along PyTorch's tokens: all clips in one batch, the prompts
+ * padded to the longest, as readers may run the fused graph; or with the split graphs. Where the largest logit is
+ * PyTorch's token at every position, greedy decoding gives PyTorch's tokens.
+ */
+export async function compareDecoder(
+  recognizer: Recognizer,
+  name: 'batched' | 'split',
+  references: readonly Reference[],
+): Promise<Comparison[]> {
+  const audioPad = recognizer.tokenizer.idOf(SPECIAL_TOKENS.audioPad)
+  const rows = references.map((reference): Followed => {
+    const prompt = { ids: reference.promptIds, audioOffset: reference.promptIds.indexOf(audioPad) }
+    return { reference, input: { prompt, features: reference.features.data } }
+  })
+  const followed = await follow(recognizer, rows)
+  return followed.flatMap(({ prefill, steps = 0, otherTokens }, i): Comparison[] => {
+    const clip = references[i]?.id ?? ''
+    const largest = Number.isNaN(prefill + steps) ? Number.NaN : Math.max(prefill, steps)
+    return [
+      { check: `${name} logits`, clip, worst: largest, tolerance: TOLERANCE.steps },
+      { check: `${name} tokens`, clip, worst: otherTokens, tolerance: 0 },
+    ]
+  })
+}
+
 /** Logits of a variant along PyTorch's own tokens, against PyTorch's logits. */
 export async function measureAgreement(
   recognizer: Recognizer,
   samples: Float32Array,
   reference: Reference,
 ): Promise<Agreement> {
-  const { prompt, first } = await start(recognizer, await encode(recognizer, logMel(samples)))
-  const rows = await forcedLogits(recognizer, prompt, first, reference)
+  const features = await encode(recognizer, logMel(samples))
+  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const positions = reference.logits?.shape[0] ?? 0
   let sameTop1 = 0
   let sum = 0
-  rows.forEach((found, row) => {
-    const wanted = rowOf(reference.logits, row).data
+  const look = (_: number, position: number, found: Float32Array) => {
+    const wanted = rowOf(reference.logits, position).data
     if (argmax(found) === argmax(wanted)) sameTop1++
     sum += cosine(found, wanted)
-  })
-  return { clip: reference.id, positions: rows.length, sameTop1, cosine: sum }
+  }
+  await feed(
+    recognizer,
+    [
+      {
+        reference: { ...reference, tokens: reference.tokens.slice(0, positions) },
+        input: { prompt, features },
+      },
+    ],
+    look,
+  )
+  return { clip: reference.id, positions, sameTop1, cosine: sum }
 }
 
 export function passes({ worst, tolerance }: Comparison): boolean {
   return worst <= tolerance // false for NaN
 }
 
-async function start(recognizer: Recognizer, features: Tensor): Promise<{ prompt: Prompt; first: Step }> {
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features))
-  return { prompt, first: await prefill(recognizer, prompt, features) }
+/** One sequence that is led along PyTorch's tokens. */
+interface Followed {
+  readonly reference: Pick<Reference, 'tokens' | 'logits'>
+  readonly input: PromptInput
 }
 
-/** One row of logits for each of the reference's, with the reference's tokens fed in. */
-async function forcedLogits(
-  recognizer: Recognizer,
-  prompt: Prompt,
-  first: Step,
-  reference: Reference,
-): Promise<Float32Array[]> {
-  const rows: Float32Array[] = []
-  let { logits, cache } = first
-  for (let row = 0; row < (reference.logits?.shape[0] ?? 0); row++) {
-    if (row > 0) {
-      const token = reference.tokens[row - 1] ?? 0
-      ;({ logits, cache } = await step(recognizer, token, prompt.ids.length + row - 1, cache))
+interface Differences {
+  /** largest differences of the logits, where PyTorch's are known; of steps undefined when there was none */
+  prefill: number
+  steps: number | undefined
+  /** positions where the largest logit is not that of PyTorch's token */
+  otherTokens: number
+}
+
+/** How far the decoder is from PyTorch along PyTorch's tokens. */
+async function follow(recognizer: Recognizer, rows: readonly Followed[]): Promise<Differences[]> {
+  const results = rows.map((): Differences => ({ prefill: Number.NaN, steps: undefined, otherTokens: 0 }))
+  await feed(recognizer, rows, (row, position, found) => {
+    const [{ reference }, result] = [rows[row] as Followed, results[row] as Differences]
+    if (argmax(found) !== reference.tokens[position]) result.otherTokens++
+    if (position >= (reference.logits?.shape[0] ?? 0)) return
+    const difference = worst(found, rowOf(reference.logits, position))
+    if (position === 0) result.prefill = difference
+    else result.steps = Math.max(result.steps ?? 0, difference) // keeps a NaN
+  })
+  return results
+}
+
+/** Feed all rows PyTorch's tokens, and show the logits [V] that predict each. */
+async function feed(
+  { decoder, config }: Recognizer,
+  rows: readonly Followed[],
+  look: (row: number, position: number, logits: Float32Array) => void,
+): Promise<void> {
+  const { vocabSize } = config
+  /** which of `rows` stands in each row of the decoder */
+  const places = rows.map((_, i) => i)
+  try {
+    let logits = await decoder.prefill(rows.map(({ input }) => input))
+    for (let position = 0; ; position++) {
+      for (const [place, row] of places.entries())
+        look(row, position, logits.subarray(place * vocabSize, (place + 1) * vocabSize))
+      for (let place = places.length - 1; place >= 0; place--) {
+        if (position + 1 < (rows[places[place] as number]?.reference.tokens.length ?? 0)) continue
+        decoder.remove(place)
+        const last = places.pop() as number
+        if (place < places.length) places[place] = last
+      }
+      if (places.length === 0) return
+      logits = await decoder.step(places.map((row) => rows[row]?.reference.tokens[position] ?? 0))
     }
-    rows.push(logits)
+  } finally {
+    decoder.clear()
   }
-  return rows
 }
 
 function rowOf(logits: ReferenceArray | undefined, row: number): ReferenceArray {

@@ -1,3 +1,4 @@
+import type { EmbeddingTable } from './embeddings.ts'
 import { SpeechError } from './speech-error.ts'
 import { SPECIAL_TOKENS, type Tokenizer } from './tokenizer.ts'
 
@@ -69,6 +70,31 @@ export function buildPrompt(tokenizer: Tokenizer, audioTokens: number, options: 
   if (options.prompt === 'legacy') useLegacyIds(before, tokenizer)
   const pads = new Array<number>(audioTokens).fill(tokenizer.idOf(audioPad))
   return { ids: [...before, ...pads, ...after], audioOffset: before.length }
+}
+
+/**
+ * The prompt as the fused decoder takes it: token embeddings, with the audio features in the pads' places.
+ * @param features [N, hidden] flat
+ * @param out where [S, hidden] is written, at its front
+ * @throws SpeechError when there are more features than places
+ */
+export function promptEmbeddings(
+  { ids, audioOffset }: Prompt,
+  features: Float32Array,
+  embeddings: EmbeddingTable,
+  out: Float32Array,
+): void {
+  const { hidden } = embeddings
+  const end = audioOffset + features.length / hidden
+  if (!(end <= ids.length)) {
+    throw new SpeechError(
+      `The prompt has ${ids.length} tokens, wanted at least ${end} for its audio features.`,
+    )
+  }
+  for (let i = 0; i < ids.length; i++) {
+    if (i < audioOffset || i >= end) embeddings.read(ids[i] as number, out, i * hidden)
+  }
+  out.set(features, audioOffset * hidden)
 }
 
 /** What earlier exporters have where the published tokenizer has `id`. */

@@ -1,11 +1,11 @@
 import { SAMPLE_RATE } from './audio/clip.ts'
 import { joinTranscripts, piecesOf, splitPoints } from './audio/pieces.ts'
+import type { Decoded } from './decode-loop.ts'
 import { MAX_NEW_TOKENS } from './limits.ts'
 import { logMel } from './mel.ts'
-import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
-import { argmax, audioTokens, encode, prefill, type Recognizer, type Step, step } from './recognizer.ts'
-import { type Repetition, RepetitionGuard, withoutRepeats } from './repetition.ts'
-import { parseTranscript, type Transcript } from './transcript.ts'
+import { buildPrompt, type PromptOptions } from './prompt.ts'
+import { audioTokens, encode, type Recognizer } from './recognizer.ts'
+import { parseTranscript, type Transcript, transcriptSoFar } from './transcript.ts'
 
 export interface RecognizeOptions extends PromptOptions {
   /** of each piece */
@@ -14,8 +14,13 @@ export interface RecognizeOptions extends PromptOptions {
   readonly maxPieceSeconds?: number
   /** stop loops and leave their repeats out; on unless false */
   readonly stopLoops?: boolean
+}
+
+export interface RecognizeControl {
   /** stops between two tokens by throwing its reason */
   readonly signal?: AbortSignal
+  /** told what has been added to the text, in its order; a loop that is cut out later has been told */
+  readonly onText?: (added: string) => void
 }
 
 /** Seconds spent in each part. */
@@ -27,19 +32,12 @@ export interface Timing {
 }
 
 /** One piece of a recording, transcribed by itself. */
-export interface Piece extends Transcript {
+export interface Piece extends Transcript, Pick<Decoded, 'tokens' | 'generated' | 'ending' | 'loop'> {
   /** where it begins, in seconds */
   readonly start: number
   readonly raw: string
-  readonly tokens: readonly number[]
-  /** how many were computed: more than there are when a loop was cut out */
-  readonly generated: number
-  /** why decoding stopped: an end token, the token limit, or a loop */
-  readonly ending: 'end' | 'limit' | 'loop'
-  /** the loop that was stopped; its repeats are not in the text */
-  readonly loop?: Repetition
   readonly timing: Timing
-  /** seconds from the samples to the first token */
+  /** seconds from the samples to the first token, waiting for a place in the batch not counted */
   readonly firstToken: number
 }
 
@@ -50,20 +48,34 @@ export interface Recognition {
 }
 
 /**
- * Transcribe a recording greedily; a long one in pieces, split at pauses.
+ * Transcribe a recording greedily; a long one in pieces, split at pauses, as many at once as the recognizer decodes
+ * together.
  * @param samples 16 kHz mono
+ * @throws the signal's reason when it aborts
  */
 export async function recognize(
   recognizer: Recognizer,
   samples: Float32Array,
   options: RecognizeOptions = {},
+  { signal, onText }: RecognizeControl = {},
 ): Promise<Recognition> {
   const points = splitPoints(samples, options.maxPieceSeconds)
-  const pieces: Piece[] = []
-  for (const [i, piece] of piecesOf(samples, points).entries()) {
-    const start = (points[i - 1] ?? 0) / SAMPLE_RATE
-    pieces.push({ start, ...(await recognizePiece(recognizer, piece, options)) })
-  }
+  const parts = piecesOf(samples, points)
+  const tell = onText && inOrder(parts.length, onText)
+  const settled = await Promise.allSettled(
+    parts.map(async (part, i): Promise<Piece> => {
+      const start = (points[i - 1] ?? 0) / SAMPLE_RATE
+      const onToken =
+        tell && ((tokens: readonly number[]) => tell(i, soFar(recognizer, tokens, options), false))
+      const piece = await recognizePiece(recognizer, part, options, { signal, onToken })
+      tell?.(i, piece.text, true)
+      return { start, ...piece }
+    }),
+  )
+  const pieces = settled.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
   return {
     text: joinTranscripts(pieces.map(({ text }) => text)),
     language: pieces.find(({ language }) => language !== undefined)?.language,
@@ -75,48 +87,54 @@ async function recognizePiece(
   recognizer: Recognizer,
   samples: Float32Array,
   options: RecognizeOptions,
+  control: { signal: AbortSignal | undefined; onToken: ((tokens: readonly number[]) => void) | undefined },
 ): Promise<Omit<Piece, 'start'>> {
-  const clock = [performance.now()]
+  const clock: number[] = []
   const lap = () => clock.push(performance.now())
-  const mel = logMel(samples)
-  lap()
-  const features = await encode(recognizer, mel)
-  lap()
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(features), options)
-  const first = await prefill(recognizer, prompt, features)
-  lap()
-  const decoded = await decode(recognizer, prompt, first, options)
-  const raw = recognizer.tokenizer.decode(decoded.tokens)
-  lap()
-  const seconds = (i: number) => ((clock[i + 1] ?? 0) - (clock[i] ?? 0)) / 1000
-  const timing = { mel: seconds(0), encoder: seconds(1), prefill: seconds(2), decode: seconds(3) }
-  const firstToken = timing.mel + timing.encoder + timing.prefill
-  return { ...parseTranscript(raw, options.language), raw, ...decoded, timing, firstToken }
-}
-
-/** Greedy tokens after the prefill, the end token left out. */
-async function decode(
-  recognizer: Recognizer,
-  prompt: Prompt,
-  first: Step,
-  { maxNewTokens = MAX_NEW_TOKENS, stopLoops = true, signal }: RecognizeOptions,
-): Promise<Pick<Piece, 'tokens' | 'generated' | 'ending' | 'loop'>> {
-  const tokens: number[] = []
-  const guard = new RepetitionGuard()
-  let { logits, cache } = first
-  for (;;) {
-    const token = argmax(logits)
-    if (recognizer.config.endIds.includes(token)) return { tokens, generated: tokens.length, ending: 'end' }
-    tokens.push(token)
-    const loop = stopLoops ? guard.add(token) : undefined
-    if (loop) return { ...cut(tokens, loop), ending: 'loop', loop }
-    if (tokens.length >= maxNewTokens) return { tokens, generated: tokens.length, ending: 'limit' }
-    signal?.throwIfAborted()
-    const position = prompt.ids.length + tokens.length - 1
-    ;({ logits, cache } = await step(recognizer, token, position, cache))
+  const decoded = await recognizer.decode({
+    ...control,
+    maxNewTokens: options.maxNewTokens ?? MAX_NEW_TOKENS,
+    stopLoops: options.stopLoops ?? true,
+    async prepare() {
+      lap()
+      const mel = logMel(samples)
+      lap()
+      const features = await encode(recognizer, mel)
+      lap()
+      return {
+        prompt: buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features), options),
+        features,
+      }
+    },
+  })
+  const [start = 0, afterMel = 0, afterEncoder = 0] = clock
+  const { prefill, decode, ...kept } = decoded
+  const raw = recognizer.tokenizer.decode(kept.tokens)
+  const timing = {
+    mel: (afterMel - start) / 1000,
+    encoder: (afterEncoder - afterMel) / 1000,
+    ...{ prefill, decode },
   }
+  const firstToken = timing.mel + timing.encoder + timing.prefill
+  return { ...parseTranscript(raw, options.language), raw, ...kept, timing, firstToken }
 }
 
-function cut(tokens: readonly number[], loop: Repetition): Pick<Piece, 'tokens' | 'generated'> {
-  return { tokens: withoutRepeats(tokens, loop), generated: tokens.length }
+function soFar(recognizer: Recognizer, tokens: readonly number[], { language }: RecognizeOptions): string {
+  return transcriptSoFar(recognizer.tokenizer.decode(tokens), language)
+}
+
+/** Tells what comes to the text of all pieces in their order, whatever order they are decoded in. */
+function inOrder(count: number, onText: (added: string) => void) {
+  const texts = new Array<string>(count).fill('')
+  const isDone = new Array<boolean>(count).fill(false)
+  let told = ''
+  return (piece: number, text: string, done: boolean) => {
+    texts[piece] = text
+    isDone[piece] = done
+    const open = isDone.indexOf(false)
+    const visible = joinTranscripts(open < 0 ? texts : texts.slice(0, open + 1))
+    if (!visible.startsWith(told) || visible.length === told.length) return
+    onText(visible.slice(told.length))
+    told = visible
+  }
 }

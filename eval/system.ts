@@ -5,6 +5,7 @@ import { type Engine, identifyEngine, runEngine } from './engine.ts'
 import { startPool } from './pool.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { PieceRecord } from './record.ts'
+import { layoutOf } from './session.ts'
 
 /** One utterance as a system heard it. */
 export interface Transcription {
@@ -52,12 +53,31 @@ export interface ModelOptions {
   readonly fingerprint: string
   readonly threads: number
   readonly workers: number
-  readonly options: Omit<RecognizeOptions, 'signal'>
+  /** sequences that each worker decodes together */
+  readonly batch: number
+  readonly options: RecognizeOptions
 }
 
 /** What decides about the text: a change of these makes other results. */
 const SOURCES = [
-  ...['recognize.ts', 'recognizer.ts', 'prompt.ts', 'mel.ts', 'fft.ts', 'repetition.ts', 'transcript.ts'],
+  ...[
+    'recognize.ts',
+    'recognizer.ts',
+    'decode-loop.ts',
+    'decoder.ts',
+    'fused-decoder.ts',
+    'split-decoder.ts',
+  ],
+  ...[
+    'kv-cache.ts',
+    'session.ts',
+    'job-queue.ts',
+    'prompt.ts',
+    'mel.ts',
+    'fft.ts',
+    'repetition.ts',
+    'transcript.ts',
+  ],
   ...['tokenizer.ts', 'embeddings.ts', 'release-config.ts'],
   ...['audio/clip.ts', 'audio/decode.ts', 'audio/wav.ts', 'audio/flac.ts', 'audio/compressed.ts'],
   ...['audio/resample.ts', 'audio/pieces.ts'],
@@ -65,33 +85,32 @@ const SOURCES = [
 
 /** A variant of a release directory, in worker threads of its own. */
 export async function modelSystem(model: ModelOptions): Promise<System> {
-  const { name, folder, variant, bytes, fingerprint, threads, workers, options } = model
+  const { name, folder, variant, bytes, fingerprint, threads, workers, batch, options } = model
+  const layout = await layoutOf(folder, variant)
   const settings = {
-    ...{ variant: variant || 'FP32', fingerprint, threads, workers, provider: 'cpu', ...options },
+    ...{
+      variant: variant || 'FP32',
+      layout,
+      fingerprint,
+      threads,
+      workers,
+      batch,
+      provider: 'cpu',
+      ...options,
+    },
     ...{ onnxruntime: onnxruntimeVersion(), decoder: await identifyDecoder() },
   }
   const start = async (): Promise<Transcriber> => {
-    const pool = await startPool({ folder, variant, threads, options }, workers)
+    const pool = await startPool({ folder, variant, threads, layout, batch, warmUp: true, options }, workers)
     return {
       ...pool,
       async transcribe(path, signal) {
-        const { seconds, recognition } = await unlessAborted(pool.transcribe(path), signal)
+        const { seconds, recognition } = await pool.transcribe(path, signal)
         return { seconds, ...flatten(recognition) }
       },
     }
   }
   return { name, kind: 'model', bytes, settings, setting: settingOf(settings), start }
-}
-
-/** A worker cannot be interrupted while onnxruntime runs: what it is doing is left to be thrown away. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  signal.throwIfAborted()
-  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
 }
 
 /**

@@ -28,3 +28,12 @@ export function parseTranscript(raw: string, language?: string): Transcript {
     saysNone,
   }
 }
+
+/**
+ * The part of an output that is transcript for sure: what follows the marker, without a character that is not whole yet.
+ * @param language as for {@link parseTranscript}
+ */
+export function transcriptSoFar(raw: string, language?: string): string {
+  const { text, hasMarker } = parseTranscript(raw, language)
+  return hasMarker ? text.replace(/\uFFFD+$/u, '').trimEnd() : ''
+}

@@ -1,50 +1,84 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadClip, SAMPLE_RATE } from './audio/clip.ts'
-import type { Heard, WorkerJob, WorkerReply, WorkerSetup } from './pool.ts'
+import { makeJobQueue } from './job-queue.ts'
 import { buildPrompt } from './prompt.ts'
 import { recognize } from './recognize.ts'
-import { loadRecognizer } from './recognizer.ts'
+import { loadRecognizer, type Recognizer } from './recognizer.ts'
 import { SpeechError } from './speech-error.ts'
+import type { WorkerJob, WorkerReply, WorkerSetup } from './worker-client.ts'
 
 /* A thread with sessions of its own: onnxruntime-node runs on the thread that asks, and blocks it. */
 
 const WARM_UP_SECONDS = 10
 const port = parentPort
-if (port === null) throw new Error('worker.ts is started by pool.ts')
-const { folder, variant, threads, options } = workerData as WorkerSetup
+if (port === null) throw new Error('worker.ts is started by worker-client.ts')
+const setup = workerData as WorkerSetup
 const reply = (message: WorkerReply) => port.postMessage(message)
-const stop = new AbortController()
+
+type Transcribe = Extract<WorkerJob, { type: 'transcribe' }>
 
 try {
-  const recognizer = await loadRecognizer(folder, { variant, threads })
-  buildPrompt(recognizer.tokenizer, 1, options) // options that do not fit the model fail before the first clip
-  let isWarm = false
-  const recognizeWarm = async (samples: Float32Array) => {
-    const cancellable = { ...options, signal: stop.signal }
-    if (!isWarm) await recognize(recognizer, samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE), cancellable)
-    isWarm = true
-    return recognize(recognizer, samples, cancellable)
-  }
-  const transcribe = async (path: string): Promise<Heard> => {
-    const { samples, seconds } = await loadClip(path)
-    return { seconds, recognition: await recognizeWarm(samples) }
-  }
-  let current = Promise.resolve()
-  port.on('message', (job: WorkerJob) => {
-    if (job.type === 'stop') {
-      stop.abort()
-      void current.then(() => process.exit())
-    } else {
-      current = transcribe(job.path).then(
-        (heard) => reply({ type: 'heard', heard }),
-        // the clip's own problem, whatever it is
-        (error) => stop.signal.aborted || reply({ type: 'failed', ...describe(error), isSpeech: true }),
-      ) as Promise<void>
-    }
-  })
-  reply({ type: 'loaded' })
+  const recognizer = await loadRecognizer(setup.folder, setup)
+  buildPrompt(recognizer.tokenizer, 1, setup.options) // options that do not fit the model fail before the first clip
+  listen(recognizer)
+  reply({ type: 'loaded', layout: recognizer.decoder.layout })
 } catch (error) {
   reply({ type: 'unusable', ...describe(error) })
+}
+
+function listen(recognizer: Recognizer): void {
+  const stops = new Map<number, AbortController>()
+  const queue = makeJobQueue<Transcribe, Float32Array>(setup.batch, {
+    read: (job) => read(job, stops.get(job.id)?.signal),
+    async run(job, samples) {
+      await transcribe(recognizer, job, samples, stops.get(job.id)?.signal)
+      stops.delete(job.id)
+    },
+    failed(job, error) {
+      fail(job, error)
+      stops.delete(job.id)
+    },
+  })
+  port?.on('message', (job: WorkerJob) => {
+    if (job.type === 'cancel') return stops.get(job.id)?.abort(new Error('Cancelled.'))
+    if (job.type === 'stop') {
+      for (const stop of stops.values()) stop.abort(new Error('Stopped.'))
+      return void queue.idle().then(() => process.exit())
+    }
+    stops.set(job.id, new AbortController())
+    return queue.add(job)
+  })
+}
+
+let warm: Promise<unknown> | undefined
+
+async function transcribe(
+  recognizer: Recognizer,
+  { id, options, wantsText }: Transcribe,
+  samples: Float32Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const control = {
+    ...(signal && { signal }),
+    ...(wantsText && { onText: (added: string) => reply({ type: 'text', id, added }) }),
+  }
+  const all = { ...setup.options, ...options }
+  if (setup.warmUp) {
+    warm ??= recognize(recognizer, samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE), all, control)
+    await warm
+  }
+  const recognition = await recognize(recognizer, samples, all, control)
+  reply({ type: 'heard', id, heard: { seconds: samples.length / SAMPLE_RATE, recognition } })
+}
+
+async function read({ input }: Transcribe, signal: AbortSignal | undefined): Promise<Float32Array> {
+  signal?.throwIfAborted()
+  return 'path' in input ? (await loadClip(input.path)).samples : input.samples
+}
+
+/** Whatever it is, it is this clip's own problem. */
+function fail({ id }: Transcribe, error: unknown): undefined {
+  reply({ type: 'failed', id, ...describe(error), isSpeech: true })
 }
 
 function describe(error: unknown) {

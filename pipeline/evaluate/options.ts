@@ -33,6 +33,8 @@ export interface EvaluateOptions {
   /** seconds that an engine's command may take for one clip */
   readonly engineTimeout: number
   readonly threads: number
+  /** sequences that each worker decodes together */
+  readonly batch: number
   readonly workers: number
   /** undefined: under output/evaluation, by dataset */
   readonly output?: string

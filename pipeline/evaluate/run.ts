@@ -59,7 +59,8 @@ export async function runEvaluation(
 }
 
 async function openSystems(options: EvaluateOptions): Promise<System[]> {
-  const { threads, workers, language, context, prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
+  const { threads, workers, batch, language, context } = options
+  const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
     const { paths, bytes } = await variantFilesOf(folder, variant)
@@ -70,7 +71,10 @@ async function openSystems(options: EvaluateOptions): Promise<System[]> {
       ...(context && { context }),
     }
     systems.push(
-      await modelSystem({ name, folder, variant, bytes, fingerprint, threads, workers, options: recognize }),
+      await modelSystem({
+        ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch },
+        options: recognize,
+      }),
     )
   }
   for (const text of options.engines) {

@@ -95,7 +95,7 @@ async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<S
   const files = variantFiles(variant)
   const paths = files.map((name) => join(folder, name))
   return modelSystem({
-    ...{ name: variantLabel(variant), folder, variant, threads, workers: 1 },
+    ...{ name: variantLabel(variant), folder, variant, threads, workers: 1, batch: 1 },
     bytes: await folderBytes(folder, files),
     fingerprint: await fingerprintFiles(paths, run.layout.work),
     options: { maxNewTokens, ...(language && { language }), ...(context && { context }) },

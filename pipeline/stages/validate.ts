@@ -9,12 +9,15 @@ import {
   CHECKS,
   type Comparison,
   compareClip,
+  compareDecoder,
   compareTokens,
   measureAgreement,
   passes,
 } from '../../eval/parity.ts'
+import type { LoadOptions } from '../../eval/recognizer.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
+import type { Layout } from '../../eval/session.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { freshFolder } from '../files.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
@@ -28,6 +31,8 @@ import { checkpointFile, pythonOptions } from './export.ts'
 const STRADDLING_SECONDS = [0.1, 0.99, 1.0, 1.01, 7.99, 8.01, 31]
 /** Every step's logits are compared, up to this many bytes a clip: all of them but for endless ones of large models. */
 const LOGIT_BYTES = 64e6
+/** Clips that are decoded together, of whatever lengths. */
+const BATCH = 4
 /** Longer clips are compared up to their features and logits, not by tokens. */
 const TOKENS_BELOW_SECONDS = 30
 
@@ -66,10 +71,20 @@ export const validateStage: Stage = {
       },
     )
     const index = await readReferenceIndex(folder)
-    const compared = await withRecognizer(run, '', (recognizer) => compareAll(run, recognizer, clips, folder))
-    const agreement = await withRecognizer(run, 'int4', (recognizer) =>
-      agreeAll(run, recognizer, clips, folder),
-    )
+    const compared = [
+      ...(await withRecognizer(run, {}, async (recognizer) => [
+        ...(await compareAll(run, recognizer, clips, folder)),
+        ...(await compareDecoders(run, recognizer, 'batched', clips, folder)),
+      ])),
+      ...(await withRecognizer(run, { layout: 'split' }, (recognizer) =>
+        compareDecoders(run, recognizer, 'split', clips, folder),
+      )),
+    ]
+    const agreement = new Map<Layout, Agreement[]>()
+    for (const layout of ['fused', 'split'] as const) {
+      const measure = (recognizer: Recognizer) => agreeAll(run, recognizer, clips, folder)
+      agreement.set(layout, await withRecognizer(run, { variant: 'int4', layout }, measure))
+    }
     const summary = {
       ...summarize(compared, agreement),
       reference: index.versions,
@@ -101,10 +116,14 @@ async function parityClips(): Promise<ParityClip[]> {
 
 async function withRecognizer<T>(
   run: Run,
-  variant: string,
+  options: Pick<LoadOptions, 'variant' | 'layout'>,
   use: (recognizer: Recognizer) => Promise<T>,
 ): Promise<T> {
-  const recognizer = await loadRecognizer(run.layout.model, { variant, threads: run.options.threads })
+  const { model } = run.layout
+  const recognizer = await loadRecognizer(model, {
+    ...{ layout: 'fused', ...options },
+    threads: run.options.threads,
+  })
   try {
     return await use(recognizer)
   } finally {
@@ -124,6 +143,25 @@ async function compareAll(
     if (clip.compares === 'tokens') {
       out.push(await compareTokens(recognizer, clip.samples, reference))
     }
+  }
+  return out
+}
+
+async function compareDecoders(
+  run: Run,
+  recognizer: Recognizer,
+  name: 'batched' | 'split',
+  clips: readonly ParityClip[],
+  folder: string,
+): Promise<Comparison[]> {
+  const out: Comparison[] = []
+  const size = name === 'batched' ? BATCH : 1
+  let batch: Reference[] = []
+  for await (const { clip, reference } of references(run, clips, folder, `FP32 parity, ${name}`)) {
+    batch.push(reference)
+    if (batch.length < size && clip !== clips.at(-1)) continue
+    out.push(...(await compareDecoder(recognizer, name, batch)))
+    batch = []
   }
   return out
 }
@@ -167,7 +205,7 @@ interface CheckSummary {
   readonly pass: boolean
 }
 
-function summarize(compared: readonly Comparison[], agreement: readonly Agreement[]) {
+function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Layout, readonly Agreement[]>) {
   const checks = CHECKS.map((check): CheckSummary => {
     const all = compared.filter((comparison) => comparison.check === check)
     if (all.length === 0) throw new Failure(`No clip was compared by ${check}.`)
@@ -182,15 +220,19 @@ function summarize(compared: readonly Comparison[], agreement: readonly Agreemen
       pass: all.every(passes),
     }
   })
-  const positions = agreement.reduce((sum, clip) => sum + clip.positions, 0)
   return {
     verdict: checks.every(({ pass }) => pass) ? 'pass' : 'fail',
     checks,
-    int4: {
-      positions,
-      sameTop1: agreement.reduce((sum, clip) => sum + clip.sameTop1, 0),
-      meanCosine: agreement.reduce((sum, clip) => sum + clip.cosine, 0) / positions,
-    },
+    int4: [...agreement].map(([layout, clips]) => ({ layout, ...totals(clips) })),
+  }
+}
+
+function totals(clips: readonly Agreement[]) {
+  const positions = clips.reduce((sum, clip) => sum + clip.positions, 0)
+  return {
+    positions,
+    sameTop1: clips.reduce((sum, clip) => sum + clip.sameTop1, 0),
+    meanCosine: clips.reduce((sum, clip) => sum + clip.cosine, 0) / positions,
   }
 }
 
@@ -213,12 +255,12 @@ function report(
       row.worstClip,
     ]),
   })
-  run.emit({
-    event: 'note',
-    text:
-      `int4 logits along PyTorch's tokens: mean cosine ${int4.meanCosine.toFixed(5)}, ` +
-      `same top-1 at ${int4.sameTop1} of ${int4.positions} positions`,
-  })
+  for (const { layout, meanCosine, sameTop1, positions } of int4) {
+    const text =
+      `int4 logits along PyTorch's tokens, ${layout} layout: mean cosine ${meanCosine.toFixed(5)}, ` +
+      `same top-1 at ${sameTop1} of ${positions} positions`
+    run.emit({ event: 'note', text })
+  }
 }
 
 function gateFailure(failed: readonly Comparison[]): Failure {

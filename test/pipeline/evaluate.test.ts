@@ -326,19 +326,23 @@ describe('npm run evaluate', () => {
   })
 
   it('a worker that is gone ends the evaluation; it is no clip that cannot be read', async () => {
-    const pool = await startPool({ folder: model, variant: '', threads: 1, options: {} }, 1)
+    const pool = await startPool(
+      { folder: model, variant: '', threads: 1, batch: 1, warmUp: false, options: {} },
+      1,
+    )
+    const { signal } = new AbortController()
     const [first] = await bundledRows(1)
     const clip = join(BUNDLED_SPEECH, first?.file ?? '')
-    expect((await pool.transcribe(clip)).recognition.text).not.toBe('')
-    const pending = pool.transcribe(clip)
-    const waiting = pool.transcribe(clip)
+    expect((await pool.transcribe(clip, signal)).recognition.text).not.toBe('')
+    const pending = pool.transcribe(clip, signal)
+    const waiting = pool.transcribe(clip, signal)
     await pool.close()
-    for (const job of [pending, waiting, pool.transcribe(clip)]) {
+    for (const job of [pending, waiting, pool.transcribe(clip, signal)]) {
       const error = await job.then(
         () => undefined,
         (reason) => reason,
       )
-      expect(error).toMatchObject({ message: expect.stringMatching(/^A worker thread ended/) })
+      expect(error).toMatchObject({ message: expect.stringMatching(/^The recognizer is closed/) })
       expect(error).not.toBeInstanceOf(SpeechError)
     }
   })

@@ -7,7 +7,7 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openModel } from '../../graph-tools/model.ts'
 import { contentOf } from '../../graph-tools/tensor-data.ts'
-import { variantFiles } from '../../pipeline/layout.ts'
+import { DECODERS, variantFiles } from '../../pipeline/layout.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
 import { makeOriginalLayout, TINY } from '../helpers/checkpoint.ts'
 import { type Ended, runCli as run } from '../helpers/cli.ts'
@@ -49,12 +49,13 @@ describe('the pipeline on the tiny model', () => {
     expect(first.stdout).toMatch(
       /Parity of FP32 with PyTorch \(torch 2\.13\.0.*, transformers 5\.18\.0\): pass/,
     )
-    expect(first.stdout).toMatch(/greedy tokens +\d+ +0 +identical +pass/)
+    for (const check of ['greedy', 'batched', 'split'])
+      expect(first.stdout).toMatch(new RegExp(`${check} tokens +\\d+ +0 +identical +pass`))
     expect(first.stdout).toMatch(/WER on held-out \(all \d+ utterances, normalizer basic\)/)
     expect(first.stdout).toMatch(
       /RTF = seconds of compute per second of audio[\s\S]*threads?, onnxruntime 1\.30\.0 cpu, Node/,
     )
-    expect(first.stdout).toMatch(/Dry run: 17 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
+    expect(first.stdout).toMatch(/Dry run: 19 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
   })
 
   it('compares all straddling lengths and every utterance under 30 s, within the tolerances', async () => {
@@ -71,10 +72,13 @@ describe('the pipeline on the tiny model', () => {
     expect(utterances.length).toBeGreaterThanOrEqual(60)
     expect(clips('greedy tokens').length).toBe(utterances.length)
     const all = [...cuts, ...clips('greedy tokens')]
-    for (const check of ['mel', 'features', 'prompt ids', 'prefill logits']) expect(clips(check)).toEqual(all)
+    const decoders = ['batched logits', 'batched tokens', 'split logits', 'split tokens']
+    for (const check of ['mel', 'features', 'prompt ids', 'prefill logits', ...decoders])
+      expect(clips(check)).toEqual(all)
     expect(clips('step logits').length).toBeGreaterThanOrEqual(utterances.length)
     for (const row of parity.comparisons) expect(row.worst).toBeLessThanOrEqual(row.tolerance)
-    expect(parity.int4.meanCosine).toBeGreaterThan(0.98)
+    expect(parity.int4.map(({ layout }: { layout: string }) => layout)).toEqual(['fused', 'split'])
+    for (const { meanCosine } of parity.int4) expect(meanCosine).toBeGreaterThan(0.98)
   })
 
   it('measures at most 3 % WER in FP32, with all counts, in report.json and results.csv', async () => {
@@ -180,7 +184,7 @@ describe('the pipeline on the tiny model', () => {
     const read = (name: string) => openModel(join(model(), name))
     const ranges = new Map<string, number>()
     for (const variant of ['', '.int4']) {
-      for (const name of ['encoder', 'decoder_init', 'decoder_step']) {
+      for (const name of ['encoder', ...DECODERS]) {
         const graph = read(`${name}${variant}.onnx`)
         expect(graph.opsets.get('')).toBeGreaterThanOrEqual(18)
         expect(graph.metadata).toEqual([])
@@ -273,7 +277,7 @@ describe('a reader that knows only the contract', () => {
     const python = join(PROJECT, '.venv', 'bin', 'python')
     const reader = join(PROJECT, 'test', 'helpers', 'contract_reader.py')
     const { stdout } = await execa(python, [reader, join(release(), archive), variant, ...clips])
-    const { files, texts } = JSON.parse(stdout)
+    const { files, texts, fused_texts: together } = JSON.parse(stdout)
     expect(new Set(files)).toEqual(
       new Set(
         variantFiles(variant as '' | 'int4').map((name) => `${archive.replace('.tar.gz', '')}/${name}`),
@@ -281,8 +285,10 @@ describe('a reader that knows only the contract', () => {
     )
     const wanted = utterances.map(({ pieces }: { pieces: { raw: string }[] }) => pieces[0]?.raw)
     // int4 rounds differently in the two builds of the runtime only where logits nearly tie.
-    const same = texts.filter((text: string, i: number) => text === wanted[i]).length
-    expect(same / texts.length).toBeGreaterThanOrEqual(variant === '' ? 1 : 0.97)
+    for (const found of [texts, together]) {
+      const same = found.filter((text: string, i: number) => text === wanted[i]).length
+      expect(same / wanted.length).toBeGreaterThanOrEqual(variant === '' ? 1 : 0.97)
+    }
   })
 })
 

@@ -1,0 +1,160 @@
+import { argmax, type Decoder, type PromptInput } from './decoder.ts'
+import type { ReleaseConfig } from './release-config.ts'
+import { type Repetition, RepetitionGuard, withoutRepeats } from './repetition.ts'
+
+/** One sequence to be decoded greedily. */
+export interface DecodeRequest {
+  /** called when there is room in the batch */
+  prepare(): Promise<PromptInput>
+  readonly maxNewTokens: number
+  /** stop loops and leave their repeats out */
+  readonly stopLoops: boolean
+  /** stops between two tokens by throwing its reason */
+  readonly signal?: AbortSignal | undefined
+  /** told after every token, with all so far; the end token is none */
+  readonly onToken?: ((tokens: readonly number[]) => void) | undefined
+}
+
+/** Greedy tokens, the end token left out. */
+export interface Decoded {
+  readonly tokens: readonly number[]
+  /** how many were computed: more than there are when a loop was cut out */
+  readonly generated: number
+  /** why decoding stopped: an end token, the token limit, or a loop */
+  readonly ending: 'end' | 'limit' | 'loop'
+  /** the loop that was stopped; its repeats are not among the tokens */
+  readonly loop?: Repetition
+  /** of the prompt's run, in seconds */
+  readonly prefill: number
+  /** of the steps; a step of several sequences counts for each in equal parts */
+  readonly decode: number
+}
+
+export type Decode = (request: DecodeRequest) => Promise<Decoded>
+
+interface Job {
+  readonly request: DecodeRequest
+  readonly tokens: number[]
+  readonly guard: RepetitionGuard
+  /** seconds */
+  prefill: number
+  decode: number
+  resolve(decoded: Decoded): void
+  reject(error: unknown): void
+}
+
+/**
+ * Decode sequences together: whenever one has ended, the next takes its place, and the others do not wait for it.
+ * @param size sequences at once
+ */
+export function makeDecodeLoop(decoder: Decoder, config: ReleaseConfig, size: number): Decode {
+  const waiting: Job[] = []
+  /** by row of the decoder */
+  const active: Job[] = []
+  const lastTokens: number[] = []
+  let isRunning = false
+
+  const run = async () => {
+    if (isRunning) return
+    isRunning = true
+    while (waiting.length + active.length > 0) {
+      dropAborted()
+      await admit()
+      if (active.length > 0) await advance().catch(failAll)
+    }
+    isRunning = false
+  }
+  const admit = async () => {
+    while (active.length < size) {
+      const job = waiting.shift()
+      if (!job) return
+      await start(job).catch(job.reject)
+    }
+  }
+  const start = async (job: Job) => {
+    job.request.signal?.throwIfAborted()
+    const input = await job.request.prepare()
+    job.request.signal?.throwIfAborted()
+    const started = performance.now()
+    const logits = await decoder.prefill([input])
+    active.push(job)
+    const token = argmax(logits)
+    job.prefill = (performance.now() - started) / 1000
+    take(active.length - 1, token)
+  }
+  const advance = async () => {
+    const started = performance.now()
+    lastTokens.length = active.length
+    for (let row = 0; row < active.length; row++) lastTokens[row] = active[row]?.tokens.at(-1) as number
+    const logits = await decoder.step(lastTokens)
+    const tokens = active.map((_, row) => argmax(logits, row, config.vocabSize))
+    const share = (performance.now() - started) / 1000 / active.length
+    // from the last row on, as the last takes the place of one that leaves
+    for (let row = active.length - 1; row >= 0; row--) {
+      ;(active[row] as Job).decode += share
+      take(row, tokens[row] as number)
+    }
+  }
+  const take = (row: number, token: number) => {
+    const job = active[row] as Job
+    try {
+      const ended = accept(job, token, config.endIds)
+      if (!ended) return
+      leave(row)
+      job.resolve(ended)
+    } catch (error) {
+      leave(row)
+      job.reject(error)
+    }
+  }
+  const leave = (row: number) => {
+    decoder.remove(row)
+    const last = active.pop() as Job
+    if (row < active.length) active[row] = last
+  }
+  const dropAborted = () => {
+    for (let i = waiting.length - 1; i >= 0; i--) {
+      const { request, reject } = waiting[i] as Job
+      if (!request.signal?.aborted) continue
+      waiting.splice(i, 1)
+      reject(request.signal.reason)
+    }
+    for (let row = active.length - 1; row >= 0; row--) {
+      const { request, reject } = active[row] as Job
+      if (!request.signal?.aborted) continue
+      leave(row)
+      reject(request.signal.reason)
+    }
+  }
+  const failAll = (error: unknown) => {
+    decoder.clear()
+    for (const job of active.splice(0)) job.reject(error)
+  }
+  return (request) =>
+    new Promise((resolve, reject) => {
+      const guard = new RepetitionGuard()
+      waiting.push({ request, tokens: [], guard, prefill: 0, decode: 0, resolve, reject })
+      void run()
+    })
+}
+
+/** @returns what was decoded when `token` ends it */
+function accept(job: Job, token: number, endIds: readonly number[]): Decoded | undefined {
+  const { request, tokens, guard, prefill, decode } = job
+  const seconds = { prefill, decode }
+  if (endIds.includes(token)) return { tokens, generated: tokens.length, ending: 'end', ...seconds }
+  tokens.push(token)
+  const loop = request.stopLoops ? guard.add(token) : undefined
+  if (loop) {
+    return {
+      tokens: withoutRepeats(tokens, loop),
+      generated: tokens.length,
+      ending: 'loop',
+      loop,
+      ...seconds,
+    }
+  }
+  request.onToken?.(tokens)
+  if (tokens.length < request.maxNewTokens) return undefined
+  return { tokens, generated: tokens.length, ending: 'limit', ...seconds }
+}

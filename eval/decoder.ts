@@ -1,0 +1,75 @@
+import type { EmbeddingTable } from './embeddings.ts'
+import { openFusedDecoder } from './fused-decoder.ts'
+import type { Prompt } from './prompt.ts'
+import type { ReleaseConfig } from './release-config.ts'
+import { type Layout, layoutOf, type SessionOptions } from './session.ts'
+import { openSplitDecoder } from './split-decoder.ts'
+
+export interface PromptInput {
+  readonly prompt: Prompt
+  /** audio features [N, H], flat */
+  readonly features: Float32Array
+}
+
+/** Sequences that are decoded together, one token each at a time. Calls must not overlap. */
+export interface Decoder {
+  readonly layout: Layout
+  /** sequences at once */
+  readonly maxRows: number
+  /** sequences now */
+  readonly rows: number
+  /**
+   * Run prompts together and add their sequences as the last rows. Shorter ones are padded, so that one by one is as
+   * fast where they fill the processor.
+   * @returns logits of their last positions [inputs, V], valid until the next call
+   */
+  prefill(inputs: readonly PromptInput[]): Promise<Float32Array>
+  /**
+   * Feed one token to every row.
+   * @returns logits [rows, V], valid until the next call
+   */
+  step(tokens: readonly number[]): Promise<Float32Array>
+  /** Take a row out; the last row takes its place. */
+  remove(row: number): void
+  /** Take all rows out. */
+  clear(): void
+  release(): Promise<void>
+}
+
+export interface DecoderOptions extends SessionOptions {
+  /** by default fused where the folder has it */
+  readonly layout?: Layout
+}
+
+/**
+ * Load the decoder of a release directory.
+ * @throws SpeechError when a graph is missing or refused
+ */
+export async function openDecoder(
+  folder: string,
+  config: ReleaseConfig,
+  embeddings: EmbeddingTable,
+  options: DecoderOptions,
+): Promise<Decoder> {
+  const layout = options.layout ?? (await layoutOf(folder, options.variant))
+  const open = layout === 'fused' ? openFusedDecoder : openSplitDecoder
+  return open(folder, config, embeddings, options)
+}
+
+/**
+ * Index of the largest of the logits of one row; the first of equals, as torch.argmax on CPU.
+ * @param logits [rows, vocab]
+ */
+export function argmax(logits: Float32Array, row = 0, vocab = logits.length): number {
+  const start = row * vocab
+  let best = start
+  let largest = logits[start] as number
+  for (let i = start + 1; i < start + vocab; i++) {
+    const value = logits[i] as number
+    if (value > largest) {
+      largest = value
+      best = i
+    }
+  }
+  return best - start
+}

@@ -1,0 +1,149 @@
+import { type InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Decoder } from './decoder.ts'
+import type { EmbeddingTable } from './embeddings.ts'
+import { KvCache } from './kv-cache.ts'
+import { promptEmbeddings } from './prompt.ts'
+import type { ReleaseConfig } from './release-config.ts'
+import { floats, openSession, output, type SessionOptions } from './session.ts'
+
+/**
+ * Load the fused layout: one graph for prompts and steps. It reads the KV cache and returns the new positions' keys and
+ * values alone, so that a step costs what its weights cost, however long the past is. Prompts run one by one, since they
+ * fill the processor anyway and need no padding then; steps run for all rows at once, since they cost reading the weights.
+ * @throws SpeechError when the graph is missing or refused
+ */
+export async function openFusedDecoder(
+  folder: string,
+  config: ReleaseConfig,
+  embeddings: EmbeddingTable,
+  options: SessionOptions,
+): Promise<Decoder> {
+  const session = await openSession(folder, 'decoder', options)
+  const { hiddenSize, vocabSize } = config
+  const names = tensorNames(config.cache.layers)
+  const cache = new KvCache(config.cache, names.past)
+  const logits = makeLogits(vocabSize, names.fresh)
+  const fresh = new Array<Float32Array>(names.fresh.length)
+  let batch = makeBatch(0, hiddenSize)
+
+  const run = async (feeds: InferenceSession.FeedsType, rows: number) => {
+    const { values, fetches } = logits(rows)
+    const results = await session.run(feeds, fetches)
+    for (let i = 0; i < fresh.length; i++) fresh[i] = floats(output(results, names.fresh[i] as string))
+    return values
+  }
+  return {
+    layout: 'fused',
+    maxRows: Number.POSITIVE_INFINITY,
+    get rows() {
+      return cache.rows
+    },
+    async prefill(inputs) {
+      const lengths = inputs.map(({ prompt }) => prompt.ids.length)
+      const longest = Math.max(...lengths)
+      const dims = [inputs.length, longest, hiddenSize]
+      const embeds = new Float32Array(inputs.length * longest * hiddenSize)
+      for (const [row, { prompt, features }] of inputs.entries()) {
+        const place = embeds.subarray(row * longest * hiddenSize)
+        promptEmbeddings(prompt, features, embeddings, place)
+      }
+      const feeds = {
+        ...emptyPast(inputs.length, config, names.past),
+        input_embeds: new Tensor('float32', embeds, dims),
+        input_lengths: integers(lengths),
+        past_lengths: integers(lengths.map(() => 0)),
+      }
+      const values = await run(feeds, inputs.length)
+      cache.addRows(fresh, lengths)
+      return values
+    },
+    async step(tokens) {
+      const { rows } = cache
+      if (tokens.length !== rows)
+        throw new RangeError(`Found ${tokens.length} tokens for a batch of ${rows} rows.`)
+      if (batch.rows !== rows) batch = makeBatch(rows, hiddenSize)
+      cache.reserve()
+      for (let row = 0; row < rows; row++) {
+        embeddings.read(tokens[row] as number, batch.embeds, row * hiddenSize)
+        batch.pastLengths[row] = BigInt(cache.lengths[row] as number)
+      }
+      if (batch.past !== cache.feeds) {
+        batch.past = cache.feeds
+        Object.assign(batch.feeds, cache.feeds)
+      }
+      const values = await run(batch.feeds, rows)
+      cache.append(fresh)
+      return values
+    },
+    remove: (row) => cache.removeRow(row),
+    clear: () => cache.clear(),
+    release: () => session.release(),
+  }
+}
+
+/** Names of the cache's tensors, key and value of each layer in turn. */
+function tensorNames(layers: number): {
+  readonly past: readonly string[]
+  readonly fresh: readonly string[]
+} {
+  const suffixes = Array.from({ length: layers }, (_, i) => [`${i}.key`, `${i}.value`]).flat()
+  return {
+    past: suffixes.map((name) => `past_key_values.${name}`),
+    fresh: suffixes.map((name) => `new.${name}`),
+  }
+}
+
+/** A prompt has no past: a cache of capacity 0. */
+function emptyPast(rows: number, { cache }: ReleaseConfig, names: readonly string[]): Record<string, Tensor> {
+  const dims = [rows, cache.heads, 0, cache.headDim]
+  return Object.fromEntries(names.map((name) => [name, new Tensor('float32', new Float32Array(0), dims)]))
+}
+
+interface Batch {
+  readonly rows: number
+  /** [rows, 1, hidden] */
+  readonly embeds: Float32Array
+  /** [rows] */
+  readonly pastLengths: BigInt64Array
+  readonly feeds: Record<string, Tensor>
+  /** the cache's tensors that are among the feeds */
+  past: object | undefined
+}
+
+/** A step's inputs, written anew for every token, and made anew only when the number of rows changes. */
+function makeBatch(rows: number, hiddenSize: number): Batch {
+  const embeds = new Float32Array(rows * hiddenSize)
+  const pastLengths = new BigInt64Array(rows)
+  const feeds = {
+    input_embeds: new Tensor('float32', embeds, [rows, 1, hiddenSize]),
+    input_lengths: new Tensor('int64', new BigInt64Array(rows).fill(1n), [rows]),
+    past_lengths: new Tensor('int64', pastLengths, [rows]),
+  }
+  return { rows, embeds, pastLengths, feeds, past: undefined }
+}
+
+interface Logits {
+  /** [rows, vocab] */
+  readonly values: Float32Array
+  readonly fetches: Record<string, Tensor | null>
+}
+
+/** Where the runtime writes logits: one buffer, as large as the most rows so far. */
+function makeLogits(vocab: number, others: readonly string[]): (rows: number) => Logits {
+  let buffer = new Float32Array(0)
+  let last: { readonly rows: number; readonly logits: Logits } | undefined
+  return (rows) => {
+    if (last?.rows === rows) return last.logits
+    if (buffer.length < rows * vocab) buffer = new Float32Array(rows * vocab)
+    const values = buffer.subarray(0, rows * vocab)
+    const fetches: Record<string, Tensor | null> = Object.fromEntries(others.map((name) => [name, null]))
+    fetches['logits'] = new Tensor('float32', values, [rows, 1, vocab])
+    const logits = { values, fetches }
+    last = { rows, logits }
+    return logits
+  }
+}
+
+function integers(values: readonly number[]): Tensor {
+  return new Tensor('int64', BigInt64Array.from(values, BigInt), [values.length])
+}

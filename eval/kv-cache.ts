@@ -1,0 +1,172 @@
+import { Tensor } from 'onnxruntime-node'
+import { SpeechError } from './speech-error.ts'
+
+/** Positions that the capacity grows by. More wastes work on positions that are masked, fewer moves the cache more often. */
+const BUCKET = 64
+/** Storage grows by half at least, so that a growing batch seldom needs new memory. */
+const GROWTH = 1.5
+
+/** Sizes of one position's keys, and of its values, in every layer. */
+export interface CacheShape {
+  readonly layers: number
+  /** key/value heads */
+  readonly heads: number
+  readonly headDim: number
+}
+
+/**
+ * Keys and values of the sequences that are decoded together, as the fused graph reads them: for each layer two arrays
+ * [rows, heads, capacity, head_dim], with each row's positions in front and zeros behind. Memory is allocated when the
+ * largest size so far is exceeded, and kept.
+ */
+export class KvCache {
+  readonly #shape: CacheShape
+  /** key and value of layer 0, of layer 1, ...: of any size from rows * heads * capacity * head_dim on */
+  readonly #storage: Float32Array[]
+  readonly #names: readonly string[]
+  #capacity = 0
+  #lengths: number[] = []
+  #feeds: Record<string, Tensor> | undefined
+
+  /** @param names of the graph's past inputs, in the order of the arrays that are added */
+  constructor(shape: CacheShape, names: readonly string[]) {
+    this.#shape = shape
+    this.#names = names
+    this.#storage = names.map(() => new Float32Array(0))
+  }
+
+  get rows(): number {
+    return this.#lengths.length
+  }
+
+  /** Positions that every row has room for. */
+  get capacity(): number {
+    return this.#capacity
+  }
+
+  /** Positions of each row. */
+  get lengths(): readonly number[] {
+    return this.#lengths
+  }
+
+  /** The graph's past inputs; the same tensors until rows come or go or the capacity grows. */
+  get feeds(): Readonly<Record<string, Tensor>> {
+    this.#feeds ??= this.#makeFeeds()
+    return this.#feeds
+  }
+
+  /**
+   * Add rows with the keys and values of prompts.
+   * @param arrays in the order of the names, each [rows, heads, longest, head_dim]; what is behind a row's length is left
+   * @param lengths of the new rows
+   */
+  addRows(arrays: readonly Float32Array[], lengths: readonly number[]): void {
+    const first = this.rows
+    const longest = Math.max(...lengths)
+    this.#resize(first + lengths.length, longest + 1)
+    this.#lengths.push(...lengths)
+    const { heads, headDim } = this.#shape
+    const [from, to] = [longest * headDim, this.#capacity * headDim]
+    for (let i = 0; i < this.#storage.length; i++) {
+      const storage = this.#storage[i] as Float32Array
+      const source = this.#checked(arrays[i], lengths.length * heads * from)
+      for (let part = 0; part < lengths.length * heads; part++) {
+        const used = (lengths[Math.floor(part / heads)] as number) * headDim
+        const start = (first * heads + part) * to
+        storage.set(source.subarray(part * from, part * from + used), start)
+        storage.fill(0, start + used, start + to)
+      }
+    }
+  }
+
+  /**
+   * Add one position to every row.
+   * @param arrays in the order of the names, each [rows, heads, 1, head_dim]
+   */
+  append(arrays: readonly Float32Array[]): void {
+    const { heads, headDim } = this.#shape
+    const stride = this.#capacity * headDim
+    for (let i = 0; i < this.#storage.length; i++) {
+      const storage = this.#storage[i] as Float32Array
+      const source = this.#checked(arrays[i], this.rows * heads * headDim)
+      for (let row = 0, from = 0; row < this.rows; row++) {
+        const at = (this.#lengths[row] as number) * headDim
+        for (let head = 0; head < heads; head++, from += headDim) {
+          const start = (row * heads + head) * stride + at
+          // a plain loop: subarray and set make an object for each of a few hundred short copies
+          for (let k = 0; k < headDim; k++) storage[start + k] = source[from + k] as number
+        }
+      }
+    }
+    for (let row = 0; row < this.rows; row++) (this.#lengths[row] as number)++
+  }
+
+  /** Make room for one more position in every row. */
+  reserve(): void {
+    this.#resize(this.rows, Math.max(...this.#lengths) + 1)
+  }
+
+  /** Take a row out; the last row takes its place. */
+  removeRow(row: number): void {
+    const last = this.rows - 1
+    if (!(row >= 0 && row <= last)) throw new RangeError(`There is no row ${row} in a batch of ${this.rows}.`)
+    const size = this.#shape.heads * this.#capacity * this.#shape.headDim
+    for (const storage of this.#storage) storage.copyWithin(row * size, last * size, (last + 1) * size)
+    this.#lengths[row] = this.#lengths[last] as number
+    this.#lengths.pop()
+    if (this.rows === 0) this.#capacity = 0
+    this.#feeds = undefined
+  }
+
+  clear(): void {
+    this.#lengths = []
+    this.#capacity = 0
+    this.#feeds = undefined
+  }
+
+  #makeFeeds(): Record<string, Tensor> {
+    const dims = [this.rows, this.#shape.heads, this.#capacity, this.#shape.headDim]
+    const count = dims.reduce((product, size) => product * size, 1)
+    const feeds: Record<string, Tensor> = {}
+    for (const [i, name] of this.#names.entries())
+      feeds[name] = new Tensor('float32', (this.#storage[i] as Float32Array).subarray(0, count), dims)
+    return feeds
+  }
+
+  /** Room for `rows` rows of `positions` positions; the capacity never shrinks while there are rows. */
+  #resize(rows: number, positions: number): void {
+    const capacity = Math.max(this.#capacity, Math.ceil(positions / BUCKET) * BUCKET)
+    if (capacity === this.#capacity && rows === this.rows) return
+    const { heads, headDim } = this.#shape
+    const count = rows * heads * capacity * headDim
+    for (let i = 0; i < this.#storage.length; i++) {
+      const old = this.#storage[i] as Float32Array
+      const storage =
+        count <= old.length ? old : new Float32Array(Math.max(count, Math.ceil(GROWTH * old.length)))
+      if (storage !== old || capacity !== this.#capacity) this.#move(old, storage, capacity)
+      this.#storage[i] = storage
+    }
+    this.#capacity = capacity
+    this.#feeds = undefined
+  }
+
+  /** Lay the rows out anew for a larger capacity, the last head first: so that it can be done in place. */
+  #move(from: Float32Array, to: Float32Array, capacity: number): void {
+    const { heads, headDim } = this.#shape
+    const [before, after] = [this.#capacity * headDim, capacity * headDim]
+    for (let part = this.rows * heads - 1; part >= 0; part--) {
+      const used = (this.#lengths[Math.floor(part / heads)] as number) * headDim
+      if (from === to) to.copyWithin(part * after, part * before, part * before + used)
+      else to.set(from.subarray(part * before, part * before + used), part * after)
+      to.fill(0, part * after + used, (part + 1) * after)
+    }
+  }
+
+  #checked(array: Float32Array | undefined, length: number): Float32Array {
+    if (array?.length === length) return array
+    throw new SpeechError(
+      `The decoder gave ${array?.length ?? 0} values of new keys or values, wanted ${length}.`,
+      'config.json and the graphs are of different models.',
+    )
+  }
+}

@@ -1,0 +1,154 @@
+import { Worker } from 'node:worker_threads'
+import type { Recognition, RecognizeOptions } from './recognize.ts'
+import type { Layout } from './session.ts'
+import { SpeechError } from './speech-error.ts'
+
+/** What a worker thread is started with. */
+export interface WorkerSetup {
+  readonly folder: string
+  /** '' for FP32 */
+  readonly variant: string
+  readonly threads: number
+  readonly provider?: string
+  readonly layout?: Layout
+  /** sequences that are decoded together */
+  readonly batch: number
+  /** transcribe the first clip twice, so that the first figures are like the others */
+  readonly warmUp: boolean
+  /** of every job that does not say otherwise; those that do not fit the model fail at the start */
+  readonly options: RecognizeOptions
+}
+
+/** A file, or samples at 16 kHz, mono. */
+export type AudioInput = { readonly path: string } | { readonly samples: Float32Array }
+
+export type WorkerJob =
+  | {
+      readonly type: 'transcribe'
+      readonly id: number
+      readonly input: AudioInput
+      readonly options: RecognizeOptions
+      readonly wantsText: boolean
+    }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'stop' }
+
+interface WorkerProblem {
+  readonly message: string
+  readonly hint: string
+  /** a SpeechError: wrong with the input, not with the program */
+  readonly isSpeech: boolean
+  readonly stack: string
+}
+
+/** What a worker has loaded. */
+export interface Loaded {
+  readonly layout: Layout
+}
+
+export type WorkerReply =
+  | ({ readonly type: 'loaded' } & Loaded)
+  | ({ readonly type: 'unusable' } & WorkerProblem)
+  | { readonly type: 'text'; readonly id: number; readonly added: string }
+  | { readonly type: 'heard'; readonly id: number; readonly heard: Heard }
+  | ({ readonly type: 'failed'; readonly id: number } & WorkerProblem)
+
+export interface Heard {
+  /** of audio */
+  readonly seconds: number
+  readonly recognition: Recognition
+}
+
+export interface TranscribeControl {
+  readonly options?: RecognizeOptions
+  /** rejects at once with its reason; the thread stops at the next token */
+  readonly signal?: AbortSignal | undefined
+  /** told what has been added to the text */
+  readonly onText?: ((added: string) => void) | undefined
+}
+
+/** A thread with sessions of its own: onnxruntime-node computes on the thread that asks, and blocks it. */
+export interface WorkerClient {
+  readonly loaded: Loaded
+  /** @throws SpeechError when the clip cannot be read or transcribed */
+  transcribe(input: AudioInput, control?: TranscribeControl): Promise<Heard>
+  /** Ends what it is doing and releases all memory. */
+  close(): Promise<void>
+}
+
+/** The thread is gone or going: no clip's fault. */
+class WorkerEnded extends Error {
+  readonly hint =
+    'Memory may be short: try fewer --workers or a smaller --batch. Run the same command again: what has been measured is kept.'
+}
+
+interface Pending {
+  resolve(heard: Heard): void
+  reject(error: unknown): void
+  readonly onText: TranscribeControl['onText']
+}
+
+/**
+ * Start a worker thread and load a variant in it.
+ * @throws SpeechError when the release cannot be loaded
+ */
+export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient> {
+  const worker = new Worker(new URL('./worker-start.js', import.meta.url), { workerData, execArgv: [] })
+  const pending = new Map<number, Pending>()
+  let ended: Error | undefined
+  let nextId = 0
+  const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  const settle = (id: number): Pending | undefined => {
+    const job = pending.get(id)
+    pending.delete(id)
+    return job
+  }
+  const loaded = await new Promise<Loaded>((resolve, reject) => {
+    worker.on('message', (message: WorkerReply) => {
+      if (message.type === 'loaded') resolve({ layout: message.layout })
+      else if (message.type === 'unusable') reject(problemOf(message))
+      else if (message.type === 'text') pending.get(message.id)?.onText?.(message.added)
+      else if (message.type === 'heard') settle(message.id)?.resolve(message.heard)
+      else settle(message.id)?.reject(problemOf(message))
+    })
+    worker.on('error', reject) // its exit follows
+    worker.on('exit', (code) => {
+      ended ??= new WorkerEnded(`A worker thread ended (code ${code}).`)
+      reject(ended)
+      for (const id of [...pending.keys()]) settle(id)?.reject(ended)
+    })
+  })
+  const post = (job: WorkerJob) => worker.postMessage(job)
+  return {
+    loaded,
+    transcribe(input, { options = {}, signal, onText } = {}) {
+      if (ended) return Promise.reject(ended)
+      if (signal?.aborted) return Promise.reject(signal.reason)
+      const id = nextId++
+      const heard = new Promise<Heard>((resolve, reject) => {
+        pending.set(id, { resolve, reject, onText })
+        post({ type: 'transcribe', id, input, options, wantsText: onText !== undefined })
+      })
+      if (!signal) return heard
+      const abort = () => {
+        settle(id)?.reject(signal.reason)
+        post({ type: 'cancel', id })
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      return heard.finally(() => signal.removeEventListener('abort', abort))
+    },
+    async close() {
+      if (ended) return
+      ended = new Error('The recognizer is closed.')
+      for (const id of [...pending.keys()]) settle(id)?.reject(ended)
+      // It ends itself between two runs of onnxruntime: one that is terminated inside of a run takes the process along.
+      post({ type: 'stop' })
+      await exit
+    },
+  }
+}
+
+function problemOf({ message, hint, isSpeech, stack }: WorkerProblem): Error {
+  if (isSpeech) return new SpeechError(message, hint)
+  return Object.assign(new Error(message), { stack })
+}
