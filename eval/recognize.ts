@@ -5,7 +5,7 @@ import { MAX_NEW_TOKENS } from './limits.ts'
 import { logMel } from './mel.ts'
 import { buildPrompt, type PromptOptions } from './prompt.ts'
 import { audioTokens, encode, type Recognizer } from './recognizer.ts'
-import { parseTranscript, type Transcript, transcriptSoFar } from './transcript.ts'
+import { type ParsedTranscript, parseTranscript, transcriptSoFar } from './transcript.ts'
 
 export interface RecognizeOptions extends PromptOptions {
   /** of each piece */
@@ -32,7 +32,7 @@ export interface Timing {
 }
 
 /** One piece of a recording, transcribed by itself. */
-export interface Piece extends Transcript, Pick<Decoded, 'tokens' | 'generated' | 'ending' | 'loop'> {
+export interface Piece extends ParsedTranscript, Pick<Decoded, 'tokens' | 'generated' | 'ending' | 'loop'> {
   /** where it begins, in seconds */
   readonly start: number
   readonly raw: string

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'
 import { SpeechError } from './speech-error.ts'
@@ -49,6 +49,24 @@ export async function openSession(
 export async function layoutOf(folder: string, variant = ''): Promise<Layout> {
   const ofVariant = await firstLayout(folder, (name) => `${name}${variant && `.${variant}`}.onnx`)
   return ofVariant ?? (await firstLayout(folder, (name) => `${name}.onnx`)) ?? 'split'
+}
+
+/**
+ * The variants of a release directory: '' (FP32) first, then every precision that a decoder graph has.
+ * @throws SpeechError when there is none
+ */
+export async function variantsOf(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => [])
+  const found = new Set<string>()
+  for (const name of names) {
+    const graph = /^decoder(?:_init)?(?:\.([\w-]+))?\.onnx$/.exec(name)
+    if (graph) found.add(graph[1] ?? '')
+  }
+  if (found.size > 0) return [...found].sort()
+  throw new SpeechError(
+    `${folder} holds no decoder graph.`,
+    'Give a release directory: one that holds encoder.onnx and decoder.onnx. The pipeline makes one.',
+  )
 }
 
 /** @throws SpeechError naming what there is */

@@ -1,6 +1,6 @@
 import { SPECIAL_TOKENS } from './tokenizer.ts'
 
-export interface Transcript {
+export interface ParsedTranscript {
   /** the language the model named; undefined for "None" and for output without the marker */
   readonly language: string | undefined
   readonly text: string
@@ -14,7 +14,7 @@ export interface Transcript {
  * Split `language {Name}<asr_text>{text}`.
  * @param language the language when it was forced: the marker then stands in the prompt, not in the output
  */
-export function parseTranscript(raw: string, language?: string): Transcript {
+export function parseTranscript(raw: string, language?: string): ParsedTranscript {
   if (language !== undefined) return { language, text: raw.trim(), hasMarker: true, saysNone: false }
   const at = raw.indexOf(SPECIAL_TOKENS.asrText)
   const head = (at < 0 ? raw : raw.slice(0, at)).trim()

@@ -19,8 +19,10 @@ export interface WorkerSetup {
   readonly options: RecognizeOptions
 }
 
-/** A file, or samples at 16 kHz, mono. */
-export type AudioInput = { readonly path: string } | { readonly samples: Float32Array }
+/** A file, or mono samples. */
+export type AudioInput =
+  | { readonly path: string }
+  | { readonly samples: Float32Array; readonly sampleRate: number }
 
 export type WorkerJob =
   | {
@@ -57,6 +59,8 @@ export interface Heard {
   /** of audio */
   readonly seconds: number
   readonly recognition: Recognition
+  /** of each piece, where in it the speech is, in seconds */
+  readonly spans: readonly { readonly start: number; readonly end: number }[]
 }
 
 export interface TranscribeControl {

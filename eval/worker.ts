@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { loadClip, SAMPLE_RATE } from './audio/clip.ts'
+import { clipOfSamples, loadClip, SAMPLE_RATE } from './audio/clip.ts'
+import { piecesOf, speechSpan } from './audio/pieces.ts'
 import { makeJobQueue } from './job-queue.ts'
 import { buildPrompt } from './prompt.ts'
 import { recognize } from './recognize.ts'
@@ -68,12 +69,15 @@ async function transcribe(
     await warm
   }
   const recognition = await recognize(recognizer, samples, all, control)
-  reply({ type: 'heard', id, heard: { seconds: samples.length / SAMPLE_RATE, recognition } })
+  const starts = recognition.pieces.map(({ start }) => Math.round(start * SAMPLE_RATE))
+  const spans = piecesOf(samples, starts.slice(1)).map(speechSpan)
+  reply({ type: 'heard', id, heard: { seconds: samples.length / SAMPLE_RATE, recognition, spans } })
 }
 
 async function read({ input }: Transcribe, signal: AbortSignal | undefined): Promise<Float32Array> {
   signal?.throwIfAborted()
-  return 'path' in input ? (await loadClip(input.path)).samples : input.samples
+  const clip = 'path' in input ? await loadClip(input.path) : clipOfSamples(input.samples, input.sampleRate)
+  return clip.samples
 }
 
 /** Whatever it is, it is this clip's own problem. */

@@ -1,6 +1,10 @@
 /* npm run bench -- NAME: each benchmark is a script of its own. */
 
-const BENCHMARKS: Readonly<Record<string, string>> = { graph: './bench.ts', eval: './bench-eval.ts' }
+const BENCHMARKS: Readonly<Record<string, string>> = {
+  graph: './bench.ts',
+  eval: './bench-eval.ts',
+  decode: './bench-decode.ts',
+}
 
 const name = process.argv[2] ?? ''
 const script = BENCHMARKS[name]

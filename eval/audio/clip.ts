@@ -34,6 +34,16 @@ export async function loadClip(path: string): Promise<Clip> {
   }
 }
 
+/**
+ * Samples that a program has itself, as {@link loadClip} gives them.
+ * @throws SpeechError when they are too few, not finite, or of an unlikely rate
+ */
+export function clipOfSamples(samples: Float32Array, sampleRate: number): Clip {
+  if (!(samples instanceof Float32Array)) throw new SpeechError('The samples are no Float32Array.')
+  if (!samples.every(Number.isFinite)) throw new SpeechError('The samples hold NaN or infinite values.')
+  return toClip({ channels: [samples], sampleRate })
+}
+
 function toClip(audio: DecodedAudio): Clip {
   if (!(audio.sampleRate >= LOWEST_RATE && audio.sampleRate <= HIGHEST_RATE)) {
     throw new SpeechError(

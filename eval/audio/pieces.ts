@@ -58,3 +58,33 @@ export function joinTranscripts(texts: readonly string[]): string {
       return joined === '' ? text : joined + (touches ? '' : ' ') + text
     }, '')
 }
+
+const FRAME = 0.02 * SAMPLE_RATE
+/** How far from the quiet frames' level towards the loud ones' speech begins. */
+const SPEECH_LEVEL = 0.3
+/** Sounds begin and end softer than they are, in seconds. */
+const MARGIN = 0.1
+
+/**
+ * From the first to the last loud frame, in seconds: where in a piece the speech is, to place its text in time. A
+ * frame is loud when its level is nearer to the loudest frames' than {@link SPEECH_LEVEL} of the way from the softest's.
+ * @param samples 16 kHz mono
+ */
+export function speechSpan(samples: Float32Array): { readonly start: number; readonly end: number } {
+  const levels = Float32Array.from({ length: Math.floor(samples.length / FRAME) }, (_, i) => {
+    let energy = 1e-10
+    for (let k = i * FRAME; k < (i + 1) * FRAME; k++) energy += (samples[k] as number) ** 2
+    return 10 * Math.log10(energy)
+  })
+  const sorted = levels.toSorted()
+  const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? 0
+  const threshold = at(0.05) + SPEECH_LEVEL * (at(0.95) - at(0.05))
+  const first = levels.findIndex((level) => level >= threshold)
+  const last = levels.findLastIndex((level) => level >= threshold)
+  const seconds = samples.length / SAMPLE_RATE
+  if (first < 0) return { start: 0, end: seconds }
+  return {
+    start: Math.max(0, (first * FRAME) / SAMPLE_RATE - MARGIN),
+    end: Math.min(seconds, ((last + 1) * FRAME) / SAMPLE_RATE + MARGIN),
+  }
+}

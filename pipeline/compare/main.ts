@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import yargs from 'yargs'
 import { loadClip } from '../../eval/audio/clip.ts'
 import {
@@ -13,7 +13,7 @@ import {
 import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { readReference, readReferenceIndex } from '../../eval/reference.ts'
-import { graphFiles } from '../../graph-tools/folder.ts'
+import { variantsOf } from '../../eval/session.ts'
 import { readCheckpoint } from '../checkpoint.ts'
 import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
 import { exists, writeJson } from '../files.ts'
@@ -120,17 +120,6 @@ async function compare(options: Options): Promise<void> {
       say(JSON.stringify({ file, seconds: samples.length / 16000, paths: compared.map(withoutArrays) }))
     else say(textOf(file, samples.length / 16000, compared).join('\n'))
   }
-}
-
-/** FP32 first, then every precision that a decoder graph has. */
-async function variantsOf(folder: string): Promise<string[]> {
-  const names = (await graphFiles(folder)).map((path) => basename(path))
-  const variants = names.flatMap(
-    (name) => /^decoder_(?:init|step)(?:\.([\w-]+))?\.onnx$/.exec(name)?.slice(1, 2) ?? [],
-  )
-  const found = [...new Set(variants.map((variant) => variant ?? ''))].sort()
-  if (found.length > 0) return found
-  throw new Failure(`${folder} holds no decoder graphs.`, 'Give a release directory; the pipeline makes one.')
 }
 
 async function addReference(

@@ -1,0 +1,206 @@
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { SAMPLE_RATE } from './audio/clip.ts'
+import type { Decoded } from './decode-loop.ts'
+import { languageName, type PromptOptions } from './prompt.ts'
+import { type Layout, layoutOf, variantsOf } from './session.ts'
+import { SpeechError } from './speech-error.ts'
+import { type Heard, startWorker, type WorkerClient } from './worker-client.ts'
+
+export interface LoadOptions {
+  /** `fp32`, or the precision in the file names; `int4` where the folder has it */
+  readonly variant?: string
+  /** onnxruntime's threads; all cores */
+  readonly threads?: number
+  /** an execution provider of onnxruntime-node; `cpu` */
+  readonly provider?: string
+  /** of the decoder; `fused` where the folder has it */
+  readonly layout?: Layout
+  /**
+   * How many pieces of a long recording, and calls that overlap, are decoded together: takes less time for all, and
+   * memory for the KV cache of each. 4 in the fused layout; the split one can do one only.
+   */
+  readonly batch?: number
+}
+
+export interface TranscribeOptions extends Omit<PromptOptions, 'prompt'> {
+  /** of samples; 16000 */
+  readonly sampleRate?: number
+  /** longer recordings are split at pauses; 60 */
+  readonly maxPieceSeconds?: number
+  /** of each piece; 512 */
+  readonly maxNewTokens?: number
+  /** stop output that repeats itself, and leave the repeats out; true */
+  readonly stopLoops?: boolean
+  /** stops at the next token; what was asked for rejects with its reason */
+  readonly signal?: AbortSignal
+}
+
+/** What is transcribed: an audio file's path or URL, or mono samples, full scale 1. */
+export type Audio = string | URL | Float32Array
+
+/** A part of a recording that was transcribed by itself. Times are in seconds. */
+export interface Segment {
+  /** of the speech in it, by its level */
+  readonly start: number
+  readonly end: number
+  readonly text: string
+  /** undefined when the model named none: it heard no speech */
+  readonly language: string | undefined
+  /** `limit` and `loop`: the text may lack its end */
+  readonly ending: Decoded['ending']
+  readonly tokens: number
+}
+
+export interface Transcript {
+  readonly text: string
+  readonly language: string | undefined
+  /** of audio */
+  readonly seconds: number
+  /** seconds of work of each part */
+  readonly timing: {
+    readonly mel: number
+    readonly encoder: number
+    readonly prefill: number
+    readonly decode: number
+  }
+  readonly segments: readonly Segment[]
+}
+
+/** Text as it is decoded, and the whole at the end. Leaving the loop early stops the work. */
+export interface TranscriptStream extends AsyncIterable<string> {
+  readonly result: Promise<Transcript>
+}
+
+const BATCH = 4
+
+/**
+ * Qwen3-ASR from a release directory, in a worker thread of its own.
+ *
+ *     const asr = await Qwen3Asr.load('output/qwen3-asr-0.6b')
+ *     const { text } = await asr.transcribe('speech.flac')
+ *     for await (const text of asr.stream(samples, { language: 'German' })) process.stdout.write(text)
+ *     await asr.dispose()
+ */
+export class Qwen3Asr {
+  /** `fp32`, `int4`, ... */
+  readonly variant: string
+  readonly layout: Layout
+  readonly #worker: WorkerClient
+
+  private constructor(variant: string, worker: WorkerClient) {
+    this.variant = variant || 'fp32'
+    this.layout = worker.loaded.layout
+    this.#worker = worker
+  }
+
+  /**
+   * @param folder with the graphs, embed_tokens.bin and the JSON files of a release
+   * @throws SpeechError when the folder is no release, lacks the variant, or the runtime refuses it
+   */
+  static async load(folder: string, options: LoadOptions = {}): Promise<Qwen3Asr> {
+    const { threads = availableParallelism(), provider, batch } = options
+    for (const [name, value] of Object.entries({ threads, batch: batch ?? 1 })) {
+      if (!(Number.isInteger(value) && value > 0))
+        throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)
+    }
+    const variant = await chooseVariant(folder, options.variant)
+    const layout = options.layout ?? (await layoutOf(folder, variant))
+    const worker = await startWorker({
+      ...{ folder, variant, layout, threads, ...(provider !== undefined && { provider }) },
+      ...{ batch: batch ?? (layout === 'fused' ? BATCH : 1), warmUp: false, options: {} },
+    })
+    return new Qwen3Asr(variant, worker)
+  }
+
+  /**
+   * Transcribe a recording of any length. Calls may overlap: they share the batch.
+   * @throws SpeechError for audio that cannot be read and options that do not fit; the signal's reason when it aborts
+   */
+  async transcribe(audio: Audio, options: TranscribeOptions = {}): Promise<Transcript> {
+    return this.#run(audio, options)
+  }
+
+  /** As {@link transcribe}, with the text as it comes. A loop may have been told before it is cut out of the result. */
+  stream(audio: Audio, options: TranscribeOptions = {}): TranscriptStream {
+    const left = new AbortController()
+    const signal = options.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal
+    const texts: string[] = []
+    let wake = () => {}
+    let hasEnded = false
+    const onText = (text: string) => {
+      texts.push(text)
+      wake()
+    }
+    const result = this.#run(audio, { ...options, signal }, onText).finally(() => {
+      hasEnded = true
+      wake()
+    })
+    result.catch(() => undefined) // who reads the text gets the error there
+    const read = async function* () {
+      try {
+        for (;;) {
+          while (texts.length > 0) yield texts.splice(0).join('')
+          if (hasEnded) break
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
+        await result
+      } finally {
+        if (!hasEnded) left.abort(new SpeechError('The reader of the stream has left.'))
+      }
+    }
+    return { result, [Symbol.asyncIterator]: read }
+  }
+
+  /** Stop what is under way, and give all memory back. A program that does not, does not end by itself. */
+  async dispose(): Promise<void> {
+    await this.#worker.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
+  }
+
+  async #run(audio: Audio, options: TranscribeOptions, onText?: (text: string) => void): Promise<Transcript> {
+    const { signal, sampleRate = SAMPLE_RATE, language, ...rest } = options
+    const input =
+      audio instanceof Float32Array
+        ? { samples: audio, sampleRate }
+        : { path: audio instanceof URL ? fileURLToPath(audio) : audio }
+    const named = language === undefined ? {} : { language: languageName(language) }
+    return transcriptOf(
+      await this.#worker.transcribe(input, { options: { ...rest, ...named }, signal, onText }),
+    )
+  }
+}
+
+/** @throws SpeechError naming the variants */
+async function chooseVariant(folder: string, wanted: string | undefined): Promise<string> {
+  const variants = await variantsOf(folder)
+  if (wanted === undefined) return variants.includes('int4') ? 'int4' : (variants[0] as string)
+  const variant = wanted.toLowerCase() === 'fp32' ? '' : wanted
+  if (variants.includes(variant)) return variant
+  throw new SpeechError(
+    `${folder} has no variant ${wanted}.`,
+    `It has ${variants.map((name) => name || 'fp32').join(', ')}.`,
+  )
+}
+
+function transcriptOf({ seconds, spans, recognition: { text, language, pieces } }: Heard): Transcript {
+  const sum = (part: keyof Transcript['timing']) =>
+    pieces.reduce((total, { timing }) => total + timing[part], 0)
+  return {
+    ...{ text, language, seconds },
+    timing: { mel: sum('mel'), encoder: sum('encoder'), prefill: sum('prefill'), decode: sum('decode') },
+    segments: pieces.map((piece, i): Segment => {
+      const span = spans[i] ?? { start: 0, end: 0 }
+      return {
+        start: piece.start + span.start,
+        end: piece.start + span.end,
+        ...{ text: piece.text, language: piece.language, ending: piece.ending, tokens: piece.tokens.length },
+      }
+    }),
+  }
+}

@@ -1,0 +1,36 @@
+import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
+import { parseTranscribe } from './cli.ts'
+
+const output = {
+  print: (text: string) => process.stdout.write(text),
+  complain: (text: string) => process.stderr.write(text),
+}
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<ExitCode> {
+  try {
+    const options = await parseTranscribe(args)
+    if (!options) return EXIT.done
+    const { transcribeFiles } = await import('./run.ts') // the command line answers at once
+    const failures = await transcribeFiles(options, output, interruption())
+    return failures > 0 ? EXIT.failed : EXIT.done
+  } catch (error) {
+    const { message, hint, exitCode } = describeError(error)
+    output.complain(`error: ${message}\n${hint ? `hint: ${hint}\n` : ''}`)
+    if (args.includes('--debug') && error instanceof Error) output.complain(`${error.stack}\n`)
+    return exitCode
+  }
+}
+
+/** Ctrl-C stops at the next token, a second one at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController()
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(EXIT.interrupted)
+    controller.abort(new Failure('Stopped.', '', EXIT.interrupted))
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  return controller.signal
+}

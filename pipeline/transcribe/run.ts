@@ -1,0 +1,164 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { basename, extname, join } from 'node:path'
+import { cuesOf, srt } from '../../eval/cues.ts'
+import { Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
+import { SpeechError } from '../../eval/speech-error.ts'
+import { EXIT, Failure } from '../failure.ts'
+import { exists, writeText } from '../files.ts'
+import { PROJECT } from '../models.ts'
+import type { TranscribeOptions } from './cli.ts'
+
+/** Pieces of subtitles are shorter: a cue's time is shared out within one. */
+const SRT_PIECE_SECONDS = 15
+const EXTENSIONS = { text: 'txt', json: 'json', srt: 'srt' } as const
+
+/** Where results and complaints go. */
+export interface Output {
+  print(text: string): void
+  complain(text: string): void
+}
+
+/**
+ * Transcribe all recordings, as many at once as the decoder takes; results come in the order of the files.
+ * @returns how many could not be transcribed
+ * @throws Failure when there is no model, or two recordings would be written to one file
+ */
+export async function transcribeFiles(
+  options: TranscribeOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const { files, outputDir } = options
+  if (outputDir !== undefined) await prepareFolder(outputDir, options)
+  const modelDir = options.modelDir ?? (await onlyModel())
+  const asr = await Qwen3Asr.load(modelDir, options)
+  try {
+    const isLive = files.length === 1 && options.format === 'text' && outputDir === undefined
+    if (isLive) return await transcribeLive(asr, files[0] as string, options, output, signal)
+    return await transcribeAll(asr, options, output, signal)
+  } finally {
+    await asr.dispose()
+  }
+}
+
+/** Print the text as it is decoded. */
+async function transcribeLive(
+  asr: Qwen3Asr,
+  file: string,
+  options: TranscribeOptions,
+  { print, complain }: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const { result, ...stream } = asr.stream(file, recognition(options, signal))
+  for await (const text of stream) print(text)
+  print('\n')
+  warn(file, await result, complain)
+  return 0
+}
+
+async function transcribeAll(
+  asr: Qwen3Asr,
+  options: TranscribeOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const settings = recognition(options, signal)
+  const start = (file: string) => {
+    const result = asr.transcribe(file, settings)
+    result.catch(() => undefined) // looked at when its turn comes
+    return result
+  }
+  const { files } = options
+  const ahead = options.batch ?? 4
+  const results = files.slice(0, ahead).map(start)
+  let failures = 0
+  for (const [i, file] of files.entries()) {
+    try {
+      const transcript = await (results[i] as Promise<Transcript>)
+      warn(file, transcript, output.complain)
+      await deliver(file, transcript, asr, options, output)
+    } catch (error) {
+      if (!(error instanceof SpeechError)) throw error
+      failures++
+      output.complain(`error: ${error.message}\n${error.hint ? `hint: ${error.hint}\n` : ''}`)
+    }
+    const next = files[i + ahead]
+    if (next !== undefined) results.push(start(next))
+  }
+  return failures
+}
+
+function recognition({ language, context, format, maxPieceSeconds }: TranscribeOptions, signal: AbortSignal) {
+  const piece = maxPieceSeconds ?? (format === 'srt' ? SRT_PIECE_SECONDS : undefined)
+  return {
+    signal,
+    ...(language !== undefined && { language }),
+    ...(context !== undefined && { context }),
+    ...(piece !== undefined && { maxPieceSeconds: piece }),
+  }
+}
+
+async function deliver(
+  file: string,
+  transcript: Transcript,
+  { variant, layout }: Qwen3Asr,
+  { format, outputDir, files }: TranscribeOptions,
+  { print }: Output,
+): Promise<void> {
+  const content = {
+    text: () => `${transcript.text}\n`,
+    json: () => `${JSON.stringify({ file, variant, layout, ...transcript })}\n`,
+    srt: () => srt(cuesOf(transcript.segments)),
+  }[format]()
+  if (outputDir !== undefined) await writeText(outputPath(file, outputDir, format), content)
+  else print(format === 'text' && files.length > 1 ? `${file}: ${content}` : content)
+}
+
+/** What a reader of the text alone would not know. */
+function warn(file: string, { segments }: Transcript, complain: Output['complain']): void {
+  const at = (seconds: number) => `${file} at ${seconds.toFixed(0)} s`
+  for (const { start, ending } of segments) {
+    if (ending === 'loop')
+      complain(`warning: ${at(start)}: the output repeated itself and was stopped there.\n`)
+    if (ending === 'limit') complain(`warning: ${at(start)}: the token limit cut the text off.\n`)
+  }
+  if (segments.every(({ text }) => text === '')) complain(`warning: ${file}: no speech was heard.\n`)
+}
+
+function outputPath(file: string, folder: string, format: TranscribeOptions['format']): string {
+  return join(folder, `${basename(file, extname(file))}.${EXTENSIONS[format]}`)
+}
+
+async function prepareFolder(folder: string, { files, format }: TranscribeOptions): Promise<void> {
+  const paths = files.map((file) => outputPath(file, folder, format))
+  const twice = paths.findIndex((path, i) => paths.indexOf(path) !== i)
+  if (twice >= 0) {
+    throw new Failure(
+      `${files[twice]} and ${files[paths.indexOf(paths[twice] as string)]} would both be written to ${paths[twice]}.`,
+      'Transcribe them one after the other, to folders of their own.',
+      EXIT.usage,
+    )
+  }
+  await mkdir(folder, { recursive: true })
+}
+
+/** @throws Failure when output/ holds no release, or several */
+async function onlyModel(): Promise<string> {
+  const output = join(PROJECT, 'output')
+  const names = await readdir(output).catch(() => [])
+  const models: string[] = []
+  for (const name of names.sort()) {
+    if (await exists(join(output, name, 'config.json'))) models.push(join(output, name))
+  }
+  const [only, ...others] = models
+  if (only !== undefined && others.length === 0) return only
+  throw new Failure(
+    only === undefined
+      ? `There is no release in ${output}.`
+      : `There are ${models.length} releases in ${output}: ${models.map((path) => basename(path)).join(', ')}.`,
+    only === undefined
+      ? 'Make one with npm run pipeline, or name its folder with --model-dir.'
+      : 'Name one with --model-dir.',
+    EXIT.usage,
+  )
+}

@@ -1,0 +1,134 @@
+import { join } from 'node:path'
+import { argmax, type Decoder, openDecoder, type PromptInput } from '../eval/decoder.ts'
+import { openEmbeddings } from '../eval/embeddings.ts'
+import { MEL_BINS } from '../eval/mel.ts'
+import { seededRandom } from '../eval/random.ts'
+import { encode, loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
+import { readReleaseConfig } from '../eval/release-config.ts'
+import type { Layout } from '../eval/session.ts'
+
+/*
+ * One side of `npm run bench -- decode`, in a process of its own: prints one JSON object. The largest logit is found and fed for as
+ * many steps as asked, whatever it is: with random weights no sequence ends.
+ */
+
+export interface DecodeJob {
+  readonly folder: string
+  readonly variant: string
+  readonly layout: Layout
+  readonly threads: number
+  readonly measure: 'steps' | 'utterances'
+  /** numbers of past tokens that steps are timed at */
+  readonly pasts: readonly number[]
+  /** steps that are timed at each */
+  readonly steps: number
+  /** sequences that are decoded together, at the first of `pasts` */
+  readonly batches: readonly number[]
+  readonly utterances: readonly Utterance[]
+}
+
+export interface Utterance {
+  /** of 10 ms */
+  readonly frames: number
+  readonly newTokens: number
+}
+
+/** Seconds and bytes. */
+export interface StepResult {
+  /** resident memory of a process with this decoder alone: once loaded, and after all steps of batch 1 */
+  readonly loaded: number
+  readonly used: number
+  /** of one step, by past */
+  readonly steps: readonly number[]
+  /** of one step and sequence, by batch */
+  readonly batches: readonly number[]
+}
+
+export interface UtteranceResult {
+  readonly encoder: number
+  readonly prefill: number
+  readonly decode: number
+}
+
+/** Tokens around the audio in a prompt without context. */
+const FRAME_TOKENS = 15
+const AUDIO_OFFSET = 9
+const random = seededRandom(1)
+
+const job = JSON.parse(process.argv[2] ?? '') as DecodeJob
+process.stdout.write(JSON.stringify(await (job.measure === 'steps' ? measureSteps() : measureUtterances())))
+
+async function measureSteps(): Promise<StepResult> {
+  const { folder, pasts, batches } = job
+  const config = await readReleaseConfig(folder)
+  const embeddings = openEmbeddings(join(folder, 'embed_tokens.bin'), config.embeddingShape)
+  const decoder = await openDecoder(folder, config, embeddings, job)
+  const loaded = process.memoryUsage.rss()
+  const prompt = (length: number) => makePrompt(length - FRAME_TOKENS, config.hiddenSize)
+  const steps: number[] = []
+  for (const past of pasts) {
+    await decoder.prefill([prompt(past)])
+    steps.push(await timeStep(decoder, config.vocabSize))
+    decoder.clear()
+  }
+  const used = process.memoryUsage.rss()
+  const perSequence: number[] = []
+  for (const size of batches) {
+    while (decoder.rows < size) await decoder.prefill([prompt(pasts[0] ?? 0)])
+    perSequence.push((await timeStep(decoder, config.vocabSize)) / size)
+    decoder.clear()
+  }
+  return { loaded, used, steps, batches: perSequence }
+}
+
+/** The median of some steps, the search for the largest logits included. */
+async function timeStep(decoder: Decoder, vocab: number): Promise<number> {
+  const times: number[] = []
+  let tokens = Array.from({ length: decoder.rows }, () => 100)
+  for (let step = 0; step < job.steps + 2; step++) {
+    const started = performance.now()
+    const logits = await decoder.step(tokens)
+    tokens = tokens.map((_, row) => argmax(logits, row, vocab))
+    times.push((performance.now() - started) / 1000)
+  }
+  return times.slice(2).sort((a, b) => a - b)[job.steps >> 1] as number
+}
+
+async function measureUtterances(): Promise<UtteranceResult[]> {
+  const recognizer = await loadRecognizer(job.folder, job)
+  await transcribe(recognizer, { frames: 300, newTokens: 3 })
+  const results: UtteranceResult[] = []
+  for (const utterance of job.utterances) results.push(await transcribe(recognizer, utterance))
+  return results
+}
+
+async function transcribe(
+  recognizer: Recognizer,
+  { frames, newTokens }: Utterance,
+): Promise<UtteranceResult> {
+  const { decoder, config } = recognizer
+  const mel = { data: noise(MEL_BINS * frames), frames }
+  const started = performance.now()
+  const features = await encode(recognizer, mel)
+  const encoded = performance.now()
+  const { prompt } = makePrompt(features.length / config.hiddenSize, config.hiddenSize)
+  let token = argmax(await decoder.prefill([{ prompt, features }]))
+  const prefilled = performance.now()
+  for (let step = 0; step < newTokens; step++) token = argmax(await decoder.step([token]))
+  const ended = performance.now()
+  decoder.clear()
+  return {
+    encoder: (encoded - started) / 1000,
+    prefill: (prefilled - encoded) / 1000,
+    decode: (ended - prefilled) / 1000,
+  }
+}
+
+function makePrompt(audioTokens: number, hidden: number): PromptInput {
+  const ids = Array.from({ length: audioTokens + FRAME_TOKENS }, () => Math.floor(random() * 400))
+  return { prompt: { ids, audioOffset: AUDIO_OFFSET }, features: noise(audioTokens * hidden) }
+}
+
+function noise(length: number): Float32Array {
+  return Float32Array.from({ length }, () => (random() - 0.5) / 5)
+}

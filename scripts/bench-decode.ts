@@ -1,0 +1,287 @@
+import { access } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { execa } from 'execa'
+import yargs from 'yargs'
+import { describeMachine } from '../eval/machine.ts'
+import { PROJECT } from '../pipeline/models.ts'
+import { tableLines } from '../pipeline/reporter.ts'
+import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
+import { encoderMacs, prefillMacs, readSizes, stepBytes } from './model-work.ts'
+
+/*
+ * The fused layout against the split one, in onnxruntime-node and in Python's onnxruntime, in one run:
+ *   npm run bench -- decode --model-dir output/qwen3-asr-0.6b
+ * Every figure is a median over rounds in which the sides take turns, each in a process of its own. The Python side runs what
+ * older exports are: the split layout with logits at every prompt position, made from the same checkpoint on first use.
+ */
+
+const options = await yargs(process.argv.slice(3))
+  .usage('npm run bench -- decode [--model-dir DIR]')
+  .option('model-dir', {
+    type: 'string',
+    default: join(PROJECT, 'output', 'qwen3-asr-0.6b'),
+    describe: 'release directory at full size; weights may be random',
+  })
+  .option('variant', { type: 'string', default: 'int4', describe: 'int4, or "" for FP32' })
+  .option('utterances', {
+    type: 'boolean',
+    default: true,
+    describe: 'whole utterances too, also in Python, for which the checkpoint is needed once',
+  })
+  .option('rounds', { type: 'number', default: 3 })
+  .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' })
+  .strict()
+  .parse()
+
+const PYTHON = join(PROJECT, '.venv', 'bin', 'python')
+const PASTS = [64, 256, 512]
+const BATCHES = [1, 2, 4, 8, 16]
+const STEPS = 15
+const FRAMES_A_SECOND = 100
+/** How much faster than Python's split layout the whole, or the decoder alone, must be. */
+const UTTERANCES = [
+  { seconds: 11, newTokens: 30, of: 'all', wanted: 1.25 },
+  { seconds: 35, newTokens: 120, of: 'decoder', wanted: 1.8 },
+] as const
+const FASTER_AT_512 = 4
+const SLOWER_THAN_AT_64 = 1.25
+const BATCH_OF_8 = 0.5
+const LOADED_BYTES = 1.1e9
+
+const LAYOUTS = ['split', 'fused'] as const
+type LayoutName = (typeof LAYOUTS)[number]
+
+const { modelDir, variant, threads, rounds } = options
+const sizes = await readSizes(modelDir, variant)
+const missed: string[] = []
+const floors = await python<{ bytes: number; float32: number; int8: number }>(['floors'])
+await printSteps()
+if (options.utterances) await printUtterances()
+printMachine()
+
+async function printSteps(): Promise<void> {
+  const results: Record<LayoutName, StepResult[]> = { split: [], fused: [] }
+  for (let round = 0; round < rounds; round++) {
+    for (const layout of LAYOUTS) {
+      const batches = layout === 'fused' ? BATCHES : []
+      results[layout].push(await node<StepResult>({ layout, measure: 'steps', batches, utterances: [] }))
+    }
+  }
+  const step = (layout: LayoutName, i: number) => median(results[layout].map(({ steps }) => steps[i]))
+  const first = step('fused', 0)
+  const rows = PASTS.map((past, i) => {
+    const [split, fused] = [step('split', i), step('fused', i)]
+    const floor = stepBytes(sizes, past) / floors.bytes
+    return [
+      `${past}`,
+      ms(split),
+      ms(fused),
+      times(split / fused),
+      times(fused / first),
+      ms(floor),
+      percent(floor / fused),
+    ]
+  })
+  print('One step', ['past tokens', 'split', 'fused', 'faster', 'of fused at 64', 'floor', 'of fused'], rows)
+  const last = PASTS.length - 1
+  gate(step('split', last) / step('fused', last), 'at least', FASTER_AT_512, 'step at 512, split / fused')
+  gate(step('fused', last) / first, 'at most', SLOWER_THAN_AT_64, 'fused step at 512 / at 64')
+  printBatches(results.fused)
+  printMemory(results)
+}
+
+function printBatches(fused: readonly StepResult[]): void {
+  const batch = (i: number) => median(fused.map(({ batches }) => batches[i]))
+  const rows = BATCHES.map((size, i) => [`${size}`, ms(batch(i)), times(batch(i) / batch(0))])
+  print(`One step of a batch at ${PASTS[0]} past tokens`, ['sequences', 'a sequence', 'of one alone'], rows)
+  gate(batch(BATCHES.indexOf(8)) / batch(0), 'at most', BATCH_OF_8, 'a sequence of 8 / one alone')
+}
+
+function printMemory(results: Record<LayoutName, readonly StepResult[]>): void {
+  const of = (layout: LayoutName, when: 'loaded' | 'used') =>
+    median(results[layout].map((result) => result[when]))
+  const rows = LAYOUTS.map((layout) => [layout, mb(of(layout, 'loaded')), mb(of(layout, 'used'))])
+  print('Resident memory of a process with the decoder alone', ['layout', 'loaded', 'after 512 tokens'], rows)
+  if (basename(modelDir).includes('0.6b') && variant === 'int4')
+    gate(of('fused', 'loaded'), 'at most', LOADED_BYTES, 'bytes of the loaded fused decoder')
+}
+
+async function printUtterances(): Promise<void> {
+  const utterances = UTTERANCES.map(
+    ({ seconds, newTokens }): Utterance => ({ frames: seconds * FRAMES_A_SECOND, newTokens }),
+  )
+  const init = await legacyInit()
+  const list = JSON.stringify(utterances.map(({ frames, newTokens }) => [frames, newTokens]))
+  const legacy = ['run', '--model', modelDir, '--init', init, '--threads', `${threads}`, '--utterances', list]
+  const sides = [
+    {
+      name: 'split, logits everywhere, Python',
+      run: async () => (await python<{ utterances: UtteranceResult[] }>(legacy)).utterances,
+    },
+    ...LAYOUTS.map((layout) => ({
+      name: `${layout}, Node`,
+      run: () => node<UtteranceResult[]>({ layout, measure: 'utterances', batches: [], utterances }),
+    })),
+  ]
+  const results = sides.map((): UtteranceResult[][] => [])
+  for (let round = 0; round < rounds; round++)
+    for (const [i, { run }] of sides.entries()) results[i]?.push(await run())
+  for (const [u, utterance] of UTTERANCES.entries()) {
+    const parts = results.map((all) => medianParts(all.map((round) => round[u] as UtteranceResult)))
+    printUtterance(
+      utterance,
+      sides.map(({ name }) => name),
+      parts,
+    )
+    printStages(utterance, parts.at(-1) as UtteranceResult)
+  }
+}
+
+function printUtterance(
+  { seconds, newTokens, of, wanted }: (typeof UTTERANCES)[number],
+  names: readonly string[],
+  parts: readonly UtteranceResult[],
+): void {
+  const [baseline] = parts as [UtteranceResult]
+  const rows = parts.map((part, i) => [
+    names[i] ?? '',
+    ...[part.encoder, part.prefill, part.decode, totalOf(part)].map(ms),
+    times(totalOf(baseline) / totalOf(part)),
+    times(decoderOf(baseline) / decoderOf(part)),
+  ])
+  const columns = ['side', 'encoder', 'prefill', 'decode', 'all', 'faster', 'decoder alone']
+  print(`${seconds} s of audio, ${newTokens} new tokens`, columns, rows)
+  const fused = parts.at(-1) as UtteranceResult
+  const found = of === 'all' ? totalOf(baseline) / totalOf(fused) : decoderOf(baseline) / decoderOf(fused)
+  gate(found, 'at least', wanted, `${seconds} s, ${of === 'all' ? 'all' : 'decoder alone'}, Python / fused`)
+}
+
+/** How far each stage is from what this machine can do, and what share of the whole time that is. */
+function printStages({ seconds, newTokens }: (typeof UTTERANCES)[number], fused: UtteranceResult): void {
+  const frames = seconds * FRAMES_A_SECOND
+  const { stem, layers } = encoderMacs(sizes, frames)
+  const positions = 13 * Math.floor(frames / 100) + 15
+  const middle = positions + newTokens / 2
+  const prefill = prefillMacs(sizes, positions)
+  const stages = [
+    {
+      name: 'encoder',
+      time: fused.encoder,
+      float32: (stem + layers) / floors.float32,
+      int8: (stem + layers) / floors.int8,
+    },
+    { name: 'prefill', time: fused.prefill, float32: prefill / floors.float32, int8: prefill / floors.int8 },
+    { name: 'decode', time: fused.decode, memory: (newTokens * stepBytes(sizes, middle)) / floors.bytes },
+  ]
+  const rows = stages.map(({ name, time, float32, int8, memory }) => {
+    const lowest = memory ?? int8 ?? Number.NaN
+    return [
+      name,
+      ms(time),
+      percent(time / totalOf(fused)),
+      ...[float32, int8, memory].map((floor) => (floor === undefined ? '-' : ms(floor))),
+      percent(lowest / time),
+      percent((time - lowest) / totalOf(fused)),
+    ]
+  })
+  const columns = [
+    'stage',
+    'time',
+    'of all',
+    'float32 floor',
+    'int8 floor',
+    'memory floor',
+    'lowest is',
+    'to gain, of all',
+  ]
+  print(`Fused, ${seconds} s: from the floor`, columns, rows)
+}
+
+/** decoder_init as older exports have it, quantized as this release; kept. */
+async function legacyInit(): Promise<string> {
+  const folder = join(PROJECT, 'output', 'bench', basename(modelDir))
+  const file = join(folder, 'decoder_init.int4.onnx')
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) return file
+  process.stderr.write('Exporting decoder_init with logits at every position: a few minutes, once\n')
+  await python(['prepare', '--checkpoint', join(modelDir, '.work', 'checkpoint.json'), '--out', folder])
+  return file
+}
+
+async function node<T>(job: Pick<DecodeJob, 'layout' | 'measure' | 'batches' | 'utterances'>): Promise<T> {
+  const whole: DecodeJob = { folder: modelDir, variant, threads, pasts: PASTS, steps: STEPS, ...job }
+  const script = join(import.meta.dirname, 'bench-decode-job.ts')
+  const { stdout } = await execa(process.execPath, ['--import', 'tsx', script, JSON.stringify(whole)])
+  return JSON.parse(stdout)
+}
+
+async function python<T>(args: readonly string[]): Promise<T> {
+  const script = join(PROJECT, 'python', 'bench_decode.py')
+  const { stdout } = await execa(PYTHON, [script, ...args], { stderr: 'inherit' })
+  const events = stdout.split('\n').map((line) => JSON.parse(line) as { event: string; message?: string })
+  const error = events.find(({ event }) => event === 'error')
+  if (error) throw new Error(error.message)
+  return events.at(-1) as T
+}
+
+function gate(found: number, relation: 'at least' | 'at most', wanted: number, what: string): void {
+  const holds = relation === 'at least' ? found >= wanted : found <= wanted
+  const [a, b] = [found, wanted].map((value) => (value > 1e6 ? mb(value) : value.toFixed(2)))
+  process.stdout.write(`  ${holds ? 'holds' : 'MISSED'}: ${what} is ${a}, wanted ${relation} ${b}\n`)
+  if (!holds) missed.push(what)
+}
+
+function printMachine(): void {
+  const { cpu, cores, features, node: version, onnxruntime } = describeMachine(threads)
+  const rate = (value: number) => `${(value / 1e9).toFixed(1)} G/s`
+  process.stdout.write(
+    `\n  ${basename(modelDir)}, variant ${variant || 'FP32'}, ${threads} threads, medians of ${rounds} rounds; ${cpu} (${features.join(', ')}), ` +
+      `${cores} cores, Node ${version}, onnxruntime ${onnxruntime}\n` +
+      `  floors measured here: ${rate(floors.bytes)} bytes from memory, ${rate(floors.float32)} multiply-adds in float32, ${rate(floors.int8)} in int8\n`,
+  )
+  if (missed.length > 0) {
+    process.stdout.write(`  MISSED: ${missed.join('; ')}\n`)
+    process.exitCode = 1
+  }
+}
+
+function medianParts(results: readonly UtteranceResult[]): UtteranceResult {
+  const part = (name: keyof UtteranceResult) => median(results.map((result) => result[name]))
+  return { encoder: part('encoder'), prefill: part('prefill'), decode: part('decode') }
+}
+
+function decoderOf({ prefill, decode }: UtteranceResult): number {
+  return prefill + decode
+}
+
+function totalOf(parts: UtteranceResult): number {
+  return parts.encoder + decoderOf(parts)
+}
+
+function median(values: readonly (number | undefined)[]): number {
+  const sorted = values.map((value) => value ?? Number.NaN).sort((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? Number.NaN
+}
+
+function ms(seconds: number): string {
+  return `${(1000 * seconds).toFixed(seconds < 0.1 ? 1 : 0)} ms`
+}
+
+function mb(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`
+}
+
+function times(ratio: number): string {
+  return `${ratio.toFixed(2)} x`
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`
+}
+
+function print(title: string, columns: string[], rows: string[][]): void {
+  process.stdout.write(`\n${title}\n${tableLines(columns, rows).join('\n')}\n`)
+}

@@ -1,0 +1,79 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/* What a model has to do, counted from its sizes: multiply-adds, and bytes that must come from memory. */
+
+/** As in config.json of a release. */
+export interface ReleaseSizes {
+  readonly encoder: {
+    readonly num_layers: number
+    readonly hidden_size: number
+    readonly ffn_dim: number
+    readonly conv_channels: number
+    readonly output_dim: number
+    readonly num_mel_bins: number
+  }
+  readonly decoder: {
+    readonly num_layers: number
+    readonly hidden_size: number
+    readonly num_attention_heads: number
+    readonly num_key_value_heads: number
+    readonly head_dim: number
+    readonly intermediate_size: number
+    readonly vocab_size: number
+  }
+  /** of the decoder's weights, which a step reads once */
+  readonly weightBytes: number
+}
+
+/** Mel frames that the stem sees at once, and tokens that it makes of them. */
+const [CHUNK, CHUNK_TOKENS] = [100, 13]
+const TAPS = 9
+
+export async function readSizes(folder: string, variant: string): Promise<ReleaseSizes> {
+  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Omit<
+    ReleaseSizes,
+    'weightBytes'
+  >
+  const data = variant === '' ? 'decoder_weights.data' : `decoder_weights.${variant}.data`
+  return { ...config, weightBytes: (await stat(join(folder, data))).size }
+}
+
+/** Multiply-adds of the encoder: its convolutions, and everything behind them. Attention inside of 8 s is left out. */
+export function encoderMacs(
+  { encoder, decoder }: ReleaseSizes,
+  frames: number,
+): { stem: number; layers: number } {
+  const { hidden_size: width, ffn_dim: ffn, conv_channels: channels, num_mel_bins: bins } = encoder
+  const chunks = Math.ceil(frames / CHUNK)
+  let [height, length, inputs, stem] = [bins, CHUNK, 1, 0]
+  for (let i = 0; i < 3; i++) {
+    height = Math.ceil(height / 2)
+    length = Math.ceil(length / 2)
+    stem += channels * inputs * TAPS * height * length
+    inputs = channels
+  }
+  const tokens = chunks * CHUNK_TOKENS
+  const perToken =
+    channels * height * width +
+    encoder.num_layers * (4 * width ** 2 + 2 * width * ffn) +
+    width ** 2 +
+    width * decoder.hidden_size
+  return { stem: chunks * stem, layers: tokens * perToken }
+}
+
+/** Multiply-adds of a prompt of which the last position alone reaches the logits. */
+export function prefillMacs({ decoder }: ReleaseSizes, positions: number): number {
+  const { num_layers: layers, hidden_size: hidden, head_dim: size, intermediate_size: ffn } = decoder
+  const [queries, cache] = [decoder.num_attention_heads * size, decoder.num_key_value_heads * size]
+  const rest = 2 * hidden * queries + 3 * hidden * ffn
+  const attention = 2 * positions ** 2 * queries
+  const full = positions * (2 * hidden * cache + rest) + attention
+  const last = positions * 2 * hidden * cache + rest + 2 * positions * queries
+  return (layers - 1) * full + last + hidden * decoder.vocab_size
+}
+
+/** Bytes that one step reads: all weights, and keys and values of the past in float32. */
+export function stepBytes({ decoder, weightBytes }: ReleaseSizes, past: number): number {
+  return weightBytes + 8 * decoder.num_layers * decoder.num_key_value_heads * decoder.head_dim * past
+}
