@@ -1,5 +1,6 @@
 import type { EmbeddingTable } from './embeddings.ts'
 import { openFusedDecoder } from './fused-decoder.ts'
+import { type PrefillKind, prefillKindOf, preparePrefill } from './prefill.ts'
 import type { Prompt } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { type Layout, layoutOf, type SessionOptions } from './session.ts'
@@ -14,6 +15,7 @@ export interface PromptInput {
 /** Sequences that are decoded together, one token each at a time. Calls must not overlap. */
 export interface Decoder {
   readonly layout: Layout
+  readonly prefillKind: PrefillKind
   /** sequences at once */
   readonly maxRows: number
   /** sequences now */
@@ -39,21 +41,32 @@ export interface Decoder {
 export interface DecoderOptions extends SessionOptions {
   /** by default fused where the folder has it */
   readonly layout?: Layout
+  /** by default int8 where the folder has it; of the fused layout only */
+  readonly prefill?: PrefillKind
 }
 
 /**
- * Load the decoder of a release directory.
- * @throws SpeechError when a graph is missing or refused
+ * Begin to load the decoder of a release directory: what takes no session is made in a thread of its own meanwhile.
+ * @returns what loads the rest; it throws SpeechError when a graph is missing or refused
  */
-export async function openDecoder(
+export async function prepareDecoder(
   folder: string,
   config: ReleaseConfig,
   embeddings: EmbeddingTable,
   options: DecoderOptions,
-): Promise<Decoder> {
-  const layout = options.layout ?? (await layoutOf(folder, options.variant))
-  const open = layout === 'fused' ? openFusedDecoder : openSplitDecoder
-  return open(folder, config, embeddings, options)
+): Promise<() => Promise<Decoder>> {
+  const { variant = '' } = options
+  const layout = options.layout ?? (await layoutOf(folder, variant))
+  if (layout === 'split') return () => openSplitDecoder(folder, config, embeddings, options)
+  const kind = options.prefill ?? (await prefillKindOf(folder, variant))
+  const prefill = kind === 'int8' ? preparePrefill(folder, variant) : undefined
+  return () => openFusedDecoder(folder, config, embeddings, options, prefill)
+}
+
+/** As {@link prepareDecoder}, at once. */
+export async function openDecoder(...args: Parameters<typeof prepareDecoder>): Promise<Decoder> {
+  const open = await prepareDecoder(...args)
+  return open()
 }
 
 /**

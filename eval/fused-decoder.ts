@@ -1,7 +1,8 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
-import type { Decoder } from './decoder.ts'
+import type { Decoder, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { KvCache } from './kv-cache.ts'
+import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { floats, openSession, output, type SessionOptions } from './session.ts'
@@ -17,11 +18,16 @@ export async function openFusedDecoder(
   config: ReleaseConfig,
   embeddings: EmbeddingTable,
   options: SessionOptions,
+  openPrefill: ReturnType<typeof preparePrefill> | undefined,
 ): Promise<Decoder> {
   const session = await openSession(folder, 'decoder', options)
   const { hiddenSize, vocabSize } = config
   const names = tensorNames(config.cache.layers)
   const cache = new KvCache(config.cache, names.past)
+  const prefillGraph = await openPrefill?.(
+    { past: names.past, outputs: names.fresh, ...config.cache },
+    options,
+  )
   const logits = makeLogits(vocabSize, names.fresh)
   const fresh = new Array<Float32Array>(names.fresh.length)
   let batch = makeBatch(0, hiddenSize)
@@ -34,27 +40,43 @@ export async function openFusedDecoder(
   }
   return {
     layout: 'fused',
+    prefillKind: prefillGraph ? 'int8' : 'same',
     maxRows: Number.POSITIVE_INFINITY,
     get rows() {
       return cache.rows
     },
     async prefill(inputs) {
       const lengths = inputs.map(({ prompt }) => prompt.ids.length)
-      const longest = Math.max(...lengths)
-      const dims = [inputs.length, longest, hiddenSize]
-      const embeds = new Float32Array(inputs.length * longest * hiddenSize)
-      for (const [row, { prompt, features }] of inputs.entries()) {
-        const place = embeds.subarray(row * longest * hiddenSize)
-        promptEmbeddings(prompt, features, embeddings, place)
+      const embeds = promptBatch(inputs, Math.max(...lengths), embeddings)
+      if (!prefillGraph) {
+        const past = emptyPast(inputs.length, config, names.past)
+        const values = await run(
+          {
+            ...past,
+            ...newRows(
+              embeds,
+              lengths,
+              lengths.map(() => 0),
+            ),
+          },
+          inputs.length,
+        )
+        cache.addRows(fresh, lengths)
+        return values
       }
-      const feeds = {
-        ...emptyPast(inputs.length, config, names.past),
-        input_embeds: new Tensor('float32', embeds, dims),
-        input_lengths: integers(lengths),
-        past_lengths: integers(lengths.map(() => 0)),
-      }
+      // all tokens but the last one, which goes through the graph that has logits
+      const before = lengths.map((length) => length - 1)
+      const past = await prefillGraph.run(shorter(embeds))
+      const feeds = newRows(
+        lastRows(embeds, lengths),
+        lengths.map(() => 1),
+        before,
+      )
+      for (const [i, name] of names.past.entries()) feeds[name] = past[i] as Tensor
+      const first = cache.rows
+      cache.addRows(past.map(floats), before)
       const values = await run(feeds, inputs.length)
-      cache.addRows(fresh, lengths)
+      cache.append(fresh, first)
       return values
     },
     async step(tokens) {
@@ -77,7 +99,10 @@ export async function openFusedDecoder(
     },
     remove: (row) => cache.removeRow(row),
     clear: () => cache.clear(),
-    release: () => session.release(),
+    async release() {
+      await session.release()
+      await prefillGraph?.release()
+    },
   }
 }
 
@@ -142,6 +167,48 @@ function makeLogits(vocab: number, others: readonly string[]): (rows: number) =>
     last = { rows, logits }
     return logits
   }
+}
+
+/** Embeddings of prompts, [inputs, longest, hidden]; zeros behind the shorter ones. */
+function promptBatch(inputs: readonly PromptInput[], longest: number, embeddings: EmbeddingTable): Tensor {
+  const { hidden } = embeddings
+  const embeds = new Float32Array(inputs.length * longest * hidden)
+  for (const [row, { prompt, features }] of inputs.entries())
+    promptEmbeddings(prompt, features, embeddings, embeds.subarray(row * longest * hidden))
+  return new Tensor('float32', embeds, [inputs.length, longest, hidden])
+}
+
+/** [rows, S, hidden] without the last position of all. */
+function shorter(embeds: Tensor): Tensor {
+  const [rows, length, hidden] = embeds.dims as [number, number, number]
+  const all = floats(embeds)
+  if (rows === 1)
+    return new Tensor('float32', all.subarray(0, (length - 1) * hidden), [1, length - 1, hidden])
+  const cut = new Float32Array(rows * (length - 1) * hidden)
+  for (let row = 0; row < rows; row++) {
+    const start = row * length * hidden
+    cut.set(all.subarray(start, start + (length - 1) * hidden), row * (length - 1) * hidden)
+  }
+  return new Tensor('float32', cut, [rows, length - 1, hidden])
+}
+
+/** Each row's last valid position, [rows, 1, hidden]. */
+function lastRows(embeds: Tensor, lengths: readonly number[]): Tensor {
+  const [rows, longest, hidden] = embeds.dims as [number, number, number]
+  const last = new Float32Array(rows * hidden)
+  for (const [row, length] of lengths.entries()) {
+    const start = (row * longest + length - 1) * hidden
+    last.set(floats(embeds).subarray(start, start + hidden), row * hidden)
+  }
+  return new Tensor('float32', last, [rows, 1, hidden])
+}
+
+function newRows(
+  embeds: Tensor,
+  lengths: readonly number[],
+  past: readonly number[],
+): Record<string, Tensor> {
+  return { input_embeds: embeds, input_lengths: integers(lengths), past_lengths: integers(past) }
 }
 
 function integers(values: readonly number[]): Tensor {

@@ -3,7 +3,7 @@ import { SpeechError } from './speech-error.ts'
 
 /** Positions that the capacity grows by. More wastes work on positions that are masked, fewer moves the cache more often. */
 const BUCKET = 64
-/** Storage grows by half at least, so that a growing batch seldom needs new memory. */
+/** Storage is larger than what it is for, so that it seldom moves; the system gives memory when it is written to. */
 const GROWTH = 1.5
 
 /** Sizes of one position's keys, and of its values, in every layer. */
@@ -80,16 +80,16 @@ export class KvCache {
   }
 
   /**
-   * Add one position to every row.
-   * @param arrays in the order of the names, each [rows, heads, 1, head_dim]
+   * Add one position to every row from `first` on, for which there must be room.
+   * @param arrays in the order of the names, each [rows - first, heads, 1, head_dim]
    */
-  append(arrays: readonly Float32Array[]): void {
+  append(arrays: readonly Float32Array[], first = 0): void {
     const { heads, headDim } = this.#shape
     const stride = this.#capacity * headDim
     for (let i = 0; i < this.#storage.length; i++) {
       const storage = this.#storage[i] as Float32Array
-      const source = this.#checked(arrays[i], this.rows * heads * headDim)
-      for (let row = 0, from = 0; row < this.rows; row++) {
+      const source = this.#checked(arrays[i], (this.rows - first) * heads * headDim)
+      for (let row = first, from = 0; row < this.rows; row++) {
         const at = (this.#lengths[row] as number) * headDim
         for (let head = 0; head < heads; head++, from += headDim) {
           const start = (row * heads + head) * stride + at
@@ -98,7 +98,7 @@ export class KvCache {
         }
       }
     }
-    for (let row = 0; row < this.rows; row++) (this.#lengths[row] as number)++
+    for (let row = first; row < this.rows; row++) (this.#lengths[row] as number)++
   }
 
   /** Make room for one more position in every row. */
@@ -141,8 +141,7 @@ export class KvCache {
     const count = rows * heads * capacity * headDim
     for (let i = 0; i < this.#storage.length; i++) {
       const old = this.#storage[i] as Float32Array
-      const storage =
-        count <= old.length ? old : new Float32Array(Math.max(count, Math.ceil(GROWTH * old.length)))
+      const storage = count <= old.length ? old : new Float32Array(Math.ceil(GROWTH * count))
       if (storage !== old || capacity !== this.#capacity) this.#move(old, storage, capacity)
       this.#storage[i] = storage
     }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
 import { type Decode, makeDecodeLoop } from './decode-loop.ts'
-import { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts'
+import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'
 import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { type ReleaseConfig, readJson, readReleaseConfig } from './release-config.ts'
@@ -37,8 +37,9 @@ export async function loadRecognizer(folder: string, options: LoadOptions): Prom
     await readJson(join(folder, 'tokenizer_config.json')),
   )
   const embeddings = openEmbeddings(join(folder, 'embed_tokens.bin'), config.embeddingShape)
+  const openDecoder = await prepareDecoder(folder, config, embeddings, options)
   const encoder = await openSession(folder, 'encoder', options)
-  const decoder = await openDecoder(folder, config, embeddings, options)
+  const decoder = await openDecoder()
   const { batch = 1 } = options
   if (batch > decoder.maxRows) {
     throw new SpeechError(

@@ -32,6 +32,7 @@ export async function openSplitDecoder(
   let sequence: Sequence | undefined
   return {
     layout: 'split',
+    prefillKind: 'same',
     maxRows: 1,
     get rows() {
       return sequence ? 1 : 0

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import type { PrefillKind } from './prefill.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { Layout } from './session.ts'
 import { SpeechError } from './speech-error.ts'
@@ -11,6 +12,7 @@ export interface WorkerSetup {
   readonly threads: number
   readonly provider?: string
   readonly layout?: Layout
+  readonly prefill?: PrefillKind
   /** sequences that are decoded together */
   readonly batch: number
   /** transcribe the first clip twice, so that the first figures are like the others */
@@ -46,6 +48,7 @@ interface WorkerProblem {
 /** What a worker has loaded. */
 export interface Loaded {
   readonly layout: Layout
+  readonly prefill: PrefillKind
 }
 
 export type WorkerReply =
@@ -97,7 +100,9 @@ interface Pending {
  * @throws SpeechError when the release cannot be loaded
  */
 export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient> {
-  const worker = new Worker(new URL('./worker-start.js', import.meta.url), { workerData, execArgv: [] })
+  const worker = new Worker(new URL('./worker-start.js', import.meta.url), {
+    ...{ argv: ['./worker.ts'], workerData, execArgv: [] },
+  })
   const pending = new Map<number, Pending>()
   let ended: Error | undefined
   let nextId = 0
@@ -109,7 +114,7 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
   }
   const loaded = await new Promise<Loaded>((resolve, reject) => {
     worker.on('message', (message: WorkerReply) => {
-      if (message.type === 'loaded') resolve({ layout: message.layout })
+      if (message.type === 'loaded') resolve({ layout: message.layout, prefill: message.prefill })
       else if (message.type === 'unusable') reject(problemOf(message))
       else if (message.type === 'text') pending.get(message.id)?.onText?.(message.added)
       else if (message.type === 'heard') settle(message.id)?.resolve(message.heard)

@@ -1,5 +1,5 @@
-// A worker thread does not inherit tsx from its process on Node 20, so it is registered here.
+// A worker thread does not inherit tsx from its process on Node 20, so it is registered here. The module is the first argument.
 import { register } from 'tsx/esm/api'
 
 register()
-await import('./worker.ts')
+await import(process.argv[2])

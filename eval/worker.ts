@@ -22,7 +22,8 @@ try {
   const recognizer = await loadRecognizer(setup.folder, setup)
   buildPrompt(recognizer.tokenizer, 1, setup.options) // options that do not fit the model fail before the first clip
   listen(recognizer)
-  reply({ type: 'loaded', layout: recognizer.decoder.layout })
+  const { layout, prefillKind } = recognizer.decoder
+  reply({ type: 'loaded', layout, prefill: prefillKind })
 } catch (error) {
   reply({ type: 'unusable', ...describe(error) })
 }

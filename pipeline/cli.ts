@@ -47,6 +47,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<Options
     blockSize: parsed.blockSize,
     accuracyLevel: parsed.accuracyLevel,
     symmetric: parsed.symmetric,
+    prefillInt8: parsed.prefillInt8,
     speech: parsed.speech,
     maxNewTokens: parsed.maxNewTokens,
     threads: parsed.threads,
@@ -128,6 +129,11 @@ function parser() {
       describe: 'MatMulNBits accuracy level',
     })
     .option('symmetric', { type: 'boolean', default: false, describe: 'int4 without zero points' })
+    .option('prefill-int8', {
+      type: 'boolean',
+      default: true,
+      describe: 'int4: prompts with 8-bit products, two to four times as fast',
+    })
     .option('speech', {
       type: 'string',
       default: BUNDLED_SPEECH,

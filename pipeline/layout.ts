@@ -6,6 +6,8 @@ export type Variant = (typeof VARIANTS)[number]
 
 /** The split layout's two graphs, and the fused one. */
 export const DECODERS = ['decoder_init', 'decoder_step', 'decoder'] as const
+/** The fused layout's graph for prompts in 8 bits, and how its weights are made of the int4 ones. */
+export const PREFILL = 'decoder_prefill'
 export const EMBEDDINGS = 'embed_tokens.bin'
 export const JSON_FILES = [
   'config.json',
@@ -22,11 +24,16 @@ export function decoderData(variant: Variant): string {
   return variant === '' ? 'decoder_weights.data' : `decoder_weights.${variant}.data`
 }
 
+export function prefillRecipe(variant: Variant): string {
+  return `${PREFILL}.${variant}.json`
+}
+
 /** Everything that one variant's archive holds. */
-export function variantFiles(variant: Variant): string[] {
+export function variantFiles(variant: Variant, { prefillInt8 }: { readonly prefillInt8: boolean }): string[] {
   return [
     graphFile('encoder', variant),
     ...DECODERS.map((graph) => graphFile(graph, variant)),
+    ...(variant !== '' && prefillInt8 ? [graphFile(PREFILL, variant), prefillRecipe(variant)] : []),
     decoderData(variant),
     EMBEDDINGS,
     ...JSON_FILES,

@@ -18,6 +18,8 @@ export interface Options {
   readonly blockSize: number
   readonly accuracyLevel: number
   readonly symmetric: boolean
+  /** int4 has a graph for prompts with 8-bit products */
+  readonly prefillInt8: boolean
   readonly speech: string
   readonly language?: string
   readonly context?: string

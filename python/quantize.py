@@ -1,9 +1,10 @@
 """Quantize the decoder graphs' weights to int4 MatMulNBits with onnxruntime's own round-to-nearest kernel.
 
-    python quantize.py --models decoder_init.onnx decoder_step.onnx --out DIR [--block-size 64] [--symmetric]
+    python quantize.py --models decoder_init.onnx decoder_step.onnx decoder.onnx --out DIR [--prefill decoder]
+        [--block-size 64] [--symmetric]
 
-Writes {name}.int4.onnx and one decoder.int4.data. A weight that both graphs read is quantized once. One tensor is
-in memory at a time.
+Writes {name}.int4.onnx and one decoder.int4.data. A weight that several graphs read is quantized once. One tensor is
+in memory at a time. --prefill names the graph that {name}_prefill.int4.onnx is made of.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import onnx_ir as ir
 import onnxruntime
 from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, DefaultWeightOnlyQuantizer
 
+from prefill_graph import make_prefill
 from protocol import UserError, emit, progress, reporting
 
 BITS = 4
@@ -58,6 +60,9 @@ def main() -> None:
         for path, model in zip(args.models, models):
             counts[Path(path).stem] = quantize(model, config, store, quantized, total)
             ir.save(model, out / f"{Path(path).stem}.int4.onnx")
+            if Path(path).stem == args.prefill:
+                make_prefill(model)
+                ir.save(model, out / f"{args.prefill}_prefill.int4.onnx")
         emit("result", nodes=counts, weights=len(quantized), onnxruntime=onnxruntime.__version__)
 
 
@@ -65,6 +70,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", required=True)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--prefill")
     parser.add_argument("--block-size", type=int, default=64)
     parser.add_argument("--accuracy-level", type=int, default=4)
     parser.add_argument("--symmetric", action="store_true")
@@ -124,16 +130,26 @@ def bring_along(graph: ir.Graph, store: Store) -> None:
     for name, value in graph.initializers.items():
         tensor = value.const_value
         if isinstance(tensor, ir.ExternalTensor) and tensor.location not in (DATA, EMBEDDINGS):
-            value.const_value = store.put(name, np.ascontiguousarray(tensor.numpy()))
+            value.const_value = store.put(name, values_of(tensor))
 
 
 def quantize_weight(weight: ir.Value, config, store: Store) -> list[ir.TensorProtocol]:
-    values = np.ascontiguousarray(weight.const_value.numpy())
+    values = values_of(weight.const_value)
     packed, scales, zero_points = DefaultWeightOnlyQuantizer(config).qbits_block_quant(values)
     parts = [("_Q4", packed), ("_scales", scales)]
     if not config.is_symmetric:
         parts.append(("_zero_points", zero_points))
     return [store.put(weight.name + suffix, part) for suffix, part in parts]
+
+
+def values_of(tensor: ir.TensorProtocol) -> np.ndarray:
+    """A tensor's values. onnx_ir refuses data files with several names, which a packaged release's files have."""
+    if not isinstance(tensor, ir.ExternalTensor):
+        return np.ascontiguousarray(tensor.numpy())
+    count, dtype = int(np.prod(list(tensor.shape))), tensor.dtype.numpy()
+    with open(Path(tensor.base_dir) / tensor.location, "rb") as file:
+        file.seek(tensor.offset or 0)
+        return np.fromfile(file, dtype, count).reshape(list(tensor.shape))
 
 
 def initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir.Value:

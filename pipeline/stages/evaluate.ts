@@ -92,7 +92,7 @@ async function measure(run: Run): Promise<Report> {
 async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<System> {
   const { threads, language, context, maxNewTokens } = run.options
   const folder = run.layout.model
-  const files = variantFiles(variant)
+  const files = variantFiles(variant, run.options)
   const paths = files.map((name) => join(folder, name))
   return modelSystem({
     ...{ name: variantLabel(variant), folder, variant, threads, workers: 1, batch: 1 },

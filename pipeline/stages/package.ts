@@ -51,7 +51,7 @@ export const packageStage: Stage = {
     const folder = join(building, run.name)
     await freshFolder(building)
     await mkdir(folder)
-    for (const name of allFiles()) await alias(join(run.layout.model, name), join(folder, name))
+    for (const name of allFiles(run.options)) await alias(join(run.layout.model, name), join(folder, name))
     const sums: [string, string][] = []
     for (const variant of VARIANTS) sums.push(await archive(run, folder, building, variant))
     await writeText(join(folder, CARD), await card(run, building))
@@ -69,10 +69,10 @@ export const packageStage: Stage = {
 }
 
 /** Every file of the release, absolute. */
-export function releaseFiles({ layout, name }: Pick<Run, 'layout' | 'name'>): string[] {
+export function releaseFiles({ layout, name, options }: Pick<Run, 'layout' | 'name' | 'options'>): string[] {
   return [
     ...VARIANTS.map((variant) => join(layout.release, archiveName(name, variant))),
-    ...[...allFiles(), CARD].map((file) => join(layout.release, name, file)),
+    ...[...allFiles(options), CARD].map((file) => join(layout.release, name, file)),
     join(layout.release, SUMS),
   ]
 }
@@ -92,14 +92,14 @@ function topFolder(name: string, variant: Variant): string {
   return variant === '' ? name : `${name}-${variant}`
 }
 
-function allFiles(): string[] {
-  return [...new Set(VARIANTS.flatMap(variantFiles))]
+function allFiles(options: Run['options']): string[] {
+  return [...new Set(VARIANTS.flatMap((variant) => variantFiles(variant, options)))]
 }
 
 /** @returns [sha256, file name] */
 async function archive(run: Run, folder: string, out: string, variant: Variant): Promise<[string, string]> {
   const file = archiveName(run.name, variant)
-  const members = variantFiles(variant).map((name) => join(folder, name))
+  const members = variantFiles(variant, run.options).map((name) => join(folder, name))
   const hash = await writeArchive(join(out, file), topFolder(run.name, variant), members, {
     signal: run.signal,
     onProgress: (done, total) => run.emit({ event: 'progress', what: file, done, total, unit: 'bytes' }),
@@ -110,7 +110,7 @@ async function archive(run: Run, folder: string, out: string, variant: Variant):
 /** [sha256, path] of every file of the release folder. The alias has its target's content, so it is not read again. */
 async function fileSums(run: Run, folder: string): Promise<[string, string][]> {
   const hashes = new Map<string, string>()
-  for (const name of [...allFiles(), CARD].sort()) {
+  for (const name of [...allFiles(run.options), CARD].sort()) {
     const target = name === graphFile('encoder', 'int4') ? hashes.get(graphFile('encoder', '')) : undefined
     hashes.set(name, target ?? (await sha256Of(join(folder, name), run.signal)))
   }

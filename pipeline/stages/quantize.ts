@@ -5,7 +5,8 @@ import { makeTokenizer } from '../../eval/tokenizer.ts'
 import { alias } from '../../graph-tools/alias.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { exists, freshFolder, writeJson } from '../files.ts'
-import { DECODERS, decoderData, graphFile } from '../layout.ts'
+import { DECODERS, decoderData, graphFile, PREFILL, prefillRecipe } from '../layout.ts'
+import { recipeOf } from '../prefill-recipe.ts'
 import { runPython } from '../python.ts'
 import { releaseConfig } from '../release-config.ts'
 import type { Run, Stage } from '../stages.ts'
@@ -16,15 +17,22 @@ import { shareDecoders } from './rewrite.ts'
 /** int4 decoders by onnxruntime's quantizer, shared again natively; the encoder's int4 name; config.json. */
 export const quantizeStage: Stage = {
   name: 'quantize',
-  async inputs({ options: { blockSize, accuracyLevel, symmetric } }) {
-    return { options: { blockSize, accuracyLevel, symmetric }, config: await identifySources(['pipeline']) }
+  async inputs({ options: { blockSize, accuracyLevel, symmetric, prefillInt8 } }) {
+    return {
+      options: { blockSize, accuracyLevel, symmetric, prefillInt8 },
+      config: await identifySources(['pipeline']),
+    }
   },
   outputs: ({ layout, options }) =>
     [
       ...(options.skipEncoder ? [] : [graphFile('encoder', 'int4')]),
       ...(options.skipDecoder
         ? []
-        : [...DECODERS.map((name) => graphFile(name, 'int4')), decoderData('int4')]),
+        : [
+            ...DECODERS.map((name) => graphFile(name, 'int4')),
+            ...(options.prefillInt8 ? [graphFile(PREFILL, 'int4'), prefillRecipe('int4')] : []),
+            decoderData('int4'),
+          ]),
       'config.json',
     ].map((name) => join(layout.model, name)),
   async run(run) {
@@ -49,7 +57,7 @@ export function quantizationTag({ blockSize, accuracyLevel, symmetric }: Run['op
 }
 
 async function quantizeDecoders(run: Run): Promise<void> {
-  const { blockSize, accuracyLevel, symmetric } = run.options
+  const { blockSize, accuracyLevel, symmetric, prefillInt8 } = run.options
   const { model, work } = run.layout
   const out = join(work, 'quantize')
   await freshFolder(out)
@@ -59,11 +67,17 @@ async function quantizeDecoders(run: Run): Promise<void> {
       ...['--models', ...DECODERS.map((name) => join(model, graphFile(name, ''))), '--out', out],
       ...['--block-size', String(blockSize), '--accuracy-level', String(accuracyLevel)],
       ...(symmetric ? ['--symmetric'] : []),
+      ...(prefillInt8 ? ['--prefill', 'decoder'] : []),
     ],
     await pythonOptions(run, 'quantize'),
   )
-  const graphs = DECODERS.map((name) => ({ model: openModel(join(out, graphFile(name, 'int4'))), edits: [] }))
-  await shareDecoders(run, graphs, 'int4')
+  const names = [...DECODERS, ...(prefillInt8 ? [PREFILL] : [])]
+  const open = (name: string) => ({ name, model: openModel(join(out, graphFile(name, 'int4'))), edits: [] })
+  const recipe = join(model, prefillRecipe('int4'))
+  await rm(recipe, { force: true })
+  if (!prefillInt8) await rm(join(model, graphFile(PREFILL, 'int4')), { force: true })
+  await shareDecoders(run, names.map(open), 'int4')
+  if (prefillInt8) await writeJson(recipe, await recipeOf(model, blockSize))
   await rm(out, { recursive: true })
 }
 

@@ -41,6 +41,8 @@ export const rewriteStage: Stage = {
 
 /** Edits that go along with sharing: of one graph, with the tensors that they take care of. */
 interface Prepared {
+  /** as in the file names */
+  readonly name: string
   readonly model: Model
   readonly edits: readonly Edit[]
   readonly except?: ReadonlySet<Tensor>
@@ -65,8 +67,8 @@ export async function shareDecoders(
       except: new Set(graphs.flatMap(({ except }) => [...(except ?? [])])),
     },
   )
-  const changes = graphs.map(({ model, edits }, i) => ({
-    path: join(folder, graphFile(DECODERS[i] ?? '', variant)),
+  const changes = graphs.map(({ name, model, edits }, i) => ({
+    path: join(folder, graphFile(name, variant)),
     content: applyEdits(model.bytes, [...edits, ...(shared.edits[i] ?? [])]),
   }))
   await commit(folder, [...shared.data, ...more, ...changes], progressOf(run, location))
@@ -88,8 +90,9 @@ async function rewriteDecoders(run: Run, from: string): Promise<void> {
   const models = DECODERS.map((name) => openModel(join(from, `${name}.onnx`)))
   const plan = await planEmbedding(models, { folder: run.layout.model, location: EMBEDDINGS })
   const graphs = models.map((model, i): Prepared => {
-    const cleaned = clean(run, model, DECODERS[i] ?? '')
-    return { model, edits: [...cleaned, ...(plan.edits[i] ?? [])], except: plan.gone }
+    const name = DECODERS[i] as string
+    const cleaned = clean(run, model, name)
+    return { name, model, edits: [...cleaned, ...(plan.edits[i] ?? [])], except: plan.gone }
   })
   await shareDecoders(run, graphs, '', plan.data)
 }

@@ -17,7 +17,6 @@ import {
 import type { LoadOptions } from '../../eval/recognizer.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
-import type { Layout } from '../../eval/session.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { freshFolder } from '../files.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
@@ -35,6 +34,18 @@ const LOGIT_BYTES = 64e6
 const BATCH = 4
 /** Longer clips are compared up to their features and logits, not by tokens. */
 const TOKENS_BELOW_SECONDS = 30
+
+/** The ways through an int4 release: the graph of the steps for prompts too, that with 8-bit products, the split graphs. */
+const INT4_PATHS = {
+  fused: { layout: 'fused', prefill: 'same' },
+  'int8 prefill': { layout: 'fused', prefill: 'int8' },
+  split: { layout: 'split' },
+} as const
+type Int4Path = keyof typeof INT4_PATHS
+
+function int4Paths({ options }: Run): Int4Path[] {
+  return options.prefillInt8 ? ['fused', 'int8 prefill', 'split'] : ['fused', 'split']
+}
 
 interface ParityClip {
   readonly id: string
@@ -80,10 +91,10 @@ export const validateStage: Stage = {
         compareDecoders(run, recognizer, 'split', clips, folder),
       )),
     ]
-    const agreement = new Map<Layout, Agreement[]>()
-    for (const layout of ['fused', 'split'] as const) {
+    const agreement = new Map<Int4Path, Agreement[]>()
+    for (const path of int4Paths(run)) {
       const measure = (recognizer: Recognizer) => agreeAll(run, recognizer, clips, folder)
-      agreement.set(layout, await withRecognizer(run, { variant: 'int4', layout }, measure))
+      agreement.set(path, await withRecognizer(run, { variant: 'int4', ...INT4_PATHS[path] }, measure))
     }
     const summary = {
       ...summarize(compared, agreement),
@@ -116,7 +127,7 @@ async function parityClips(): Promise<ParityClip[]> {
 
 async function withRecognizer<T>(
   run: Run,
-  options: Pick<LoadOptions, 'variant' | 'layout'>,
+  options: Pick<LoadOptions, 'variant' | 'layout' | 'prefill'>,
   use: (recognizer: Recognizer) => Promise<T>,
 ): Promise<T> {
   const { model } = run.layout
@@ -205,7 +216,7 @@ interface CheckSummary {
   readonly pass: boolean
 }
 
-function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Layout, readonly Agreement[]>) {
+function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Int4Path, readonly Agreement[]>) {
   const checks = CHECKS.map((check): CheckSummary => {
     const all = compared.filter((comparison) => comparison.check === check)
     if (all.length === 0) throw new Failure(`No clip was compared by ${check}.`)
@@ -223,7 +234,7 @@ function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Layou
   return {
     verdict: checks.every(({ pass }) => pass) ? 'pass' : 'fail',
     checks,
-    int4: [...agreement].map(([layout, clips]) => ({ layout, ...totals(clips) })),
+    int4: [...agreement].map(([path, clips]) => ({ path, ...totals(clips) })),
   }
 }
 
@@ -255,9 +266,9 @@ function report(
       row.worstClip,
     ]),
   })
-  for (const { layout, meanCosine, sameTop1, positions } of int4) {
+  for (const { path, meanCosine, sameTop1, positions } of int4) {
     const text =
-      `int4 logits along PyTorch's tokens, ${layout} layout: mean cosine ${meanCosine.toFixed(5)}, ` +
+      `int4 logits along PyTorch's tokens, ${path}: mean cosine ${meanCosine.toFixed(5)}, ` +
       `same top-1 at ${sameTop1} of ${positions} positions`
     run.emit({ event: 'note', text })
   }

@@ -13,6 +13,7 @@ import { makeOriginalLayout, TINY } from '../helpers/checkpoint.ts'
 import { type Ended, runCli as run } from '../helpers/cli.ts'
 
 const NAME = 'qwen3-asr-tiny'
+const DEFAULTS = { prefillInt8: true }
 const LONGEST_STAGE_MS = 600_000
 
 /** One thread: this file shares the machine with another, and the tiny model gains nothing from a second. */
@@ -55,7 +56,7 @@ describe('the pipeline on the tiny model', () => {
     expect(first.stdout).toMatch(
       /RTF = seconds of compute per second of audio[\s\S]*threads?, onnxruntime 1\.30\.0 cpu, Node/,
     )
-    expect(first.stdout).toMatch(/Dry run: 19 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
+    expect(first.stdout).toMatch(/Dry run: 21 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
   })
 
   it('compares all straddling lengths and every utterance under 30 s, within the tolerances', async () => {
@@ -77,7 +78,7 @@ describe('the pipeline on the tiny model', () => {
       expect(clips(check)).toEqual(all)
     expect(clips('step logits').length).toBeGreaterThanOrEqual(utterances.length)
     for (const row of parity.comparisons) expect(row.worst).toBeLessThanOrEqual(row.tolerance)
-    expect(parity.int4.map(({ layout }: { layout: string }) => layout)).toEqual(['fused', 'split'])
+    expect(parity.int4.map(({ path }: { path: string }) => path)).toEqual(['fused', 'int8 prefill', 'split'])
     for (const { meanCosine } of parity.int4) expect(meanCosine).toBeGreaterThan(0.98)
   })
 
@@ -125,7 +126,7 @@ describe('the pipeline on the tiny model', () => {
   })
 
   it('leaves the files of the contract and nothing half-made', async () => {
-    const files = new Set([...variantFiles(''), ...variantFiles('int4')])
+    const files = new Set([...variantFiles('', DEFAULTS), ...variantFiles('int4', DEFAULTS)])
     const found = (await filesBelow(model())).filter(
       (name) => !name.startsWith('.work') && !name.startsWith('release'),
     )
@@ -280,7 +281,9 @@ describe('a reader that knows only the contract', () => {
     const { files, texts, fused_texts: together } = JSON.parse(stdout)
     expect(new Set(files)).toEqual(
       new Set(
-        variantFiles(variant as '' | 'int4').map((name) => `${archive.replace('.tar.gz', '')}/${name}`),
+        variantFiles(variant as '' | 'int4', DEFAULTS).map(
+          (name) => `${archive.replace('.tar.gz', '')}/${name}`,
+        ),
       ),
     )
     const wanted = utterances.map(({ pieces }: { pieces: { raw: string }[] }) => pieces[0]?.raw)

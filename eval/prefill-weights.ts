@@ -1,0 +1,209 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readJson } from './release-config.ts'
+import { SpeechError } from './speech-error.ts'
+
+/**
+ * Largest level of a weight: pairs of products of these and of activations up to 255 fit 16 bits, which older x86
+ * processors add them in (VPMADDUBSW saturates).
+ */
+const LEVELS = 64
+/** Levels of an int4 weight, and their middle, which is zero where there are no zero points. */
+const [INT4, MIDDLE] = [16, 8]
+
+/** Columns that are made together. */
+const TILE = 64
+
+/** How to make the prefill graph's weights from those of the steps: NAME.int4.json beside it. */
+interface Recipe {
+  readonly data: string
+  readonly block_size: number
+  readonly weights: readonly PackedWeight[]
+}
+
+/** An offset in the data file, or few bytes in base64. */
+type Place = number | string
+
+/** One weight [K, N] as MatMulNBits holds it: [N, K / block] blocks of packed nibbles, the lower one first. */
+export interface PackedWeight {
+  readonly name: string
+  readonly K: number
+  readonly N: number
+  readonly packed: Place
+  readonly scales: Place
+  readonly zero_points?: Place
+}
+
+/** The prefill graph's inputs {name}.int8 and {name}.scale. */
+export interface WidenedWeight {
+  readonly name: string
+  readonly K: number
+  readonly N: number
+  /** [K, N] */
+  readonly levels: Int8Array
+  /** [N] */
+  readonly columns: Float32Array
+}
+
+/**
+ * The prefill graph's weights. They take a byte each, and are made anew at every load: shipping them would add a third to a
+ * release's size.
+ * @throws SpeechError when a file is missing or the data file is shorter than the recipe says
+ */
+export async function readPrefillWeights(folder: string, recipeFile: string): Promise<WidenedWeight[]> {
+  const recipe = await readJson<Recipe>(join(folder, recipeFile))
+  const path = join(folder, recipe.data)
+  const file = await open(path, 'r').catch((error: Error) => {
+    throw new SpeechError(`${path} cannot be read: ${error.message}`)
+  })
+  try {
+    const weights: WidenedWeight[] = []
+    for (const weight of recipe.weights) {
+      const { name, K, N } = weight
+      weights.push({ name, K, N, ...widen(await readMatrix(file, path, weight, recipe.block_size)) })
+    }
+    return weights
+  } finally {
+    await file.close()
+  }
+}
+
+async function readMatrix(
+  file: FileHandle,
+  path: string,
+  { K, N, packed, scales, zero_points: zeros }: PackedWeight,
+  block: number,
+): Promise<Int4Matrix> {
+  const read = async (at: Place, length: number) => {
+    const bytes = new Uint8Array(length)
+    if (typeof at === 'string') {
+      bytes.set(Buffer.from(at, 'base64'))
+      return bytes
+    }
+    const { bytesRead } = await file.read(bytes, 0, length, at)
+    if (bytesRead === length) return bytes
+    throw new SpeechError(`${path} ends at byte ${at + bytesRead}, wanted ${at + length}.`)
+  }
+  const blocks = K / block
+  const zeroBytes = N * Math.ceil(blocks / 2)
+  return {
+    ...{ K, N, block },
+    packed: await read(packed, (N * K) / 2),
+    scales: new Float32Array((await read(scales, 4 * N * blocks)).buffer),
+    zeros:
+      zeros === undefined
+        ? new Uint8Array(zeroBytes).fill(MIDDLE | (MIDDLE << 4))
+        : await read(zeros, zeroBytes),
+  }
+}
+
+interface Int4Matrix {
+  readonly K: number
+  readonly N: number
+  readonly block: number
+  /** [N, K / block, block / 2] */
+  readonly packed: Uint8Array
+  /** [N, K / block] */
+  readonly scales: Float32Array
+  /** [N, K / block] nibbles, each row in whole bytes */
+  readonly zeros: Uint8Array
+}
+
+/**
+ * int4 with a scale for each block to int8 with a scale for each column: [K, N] levels, and what one level is worth.
+ * level = round((q - zero) * scale / column), column = the largest |q - zero| * scale of the column / {@link LEVELS}.
+ * @throws SpeechError when N is no multiple of 4
+ */
+export function widen(matrix: Int4Matrix): { levels: Int8Array; columns: Float32Array } {
+  const { K, N, block } = matrix
+  if (N % 4 !== 0 || K % block !== 0 || block % 2 !== 0)
+    throw new SpeechError(
+      `A weight of [${K}, ${N}] in blocks of ${block} cannot be widened: N is no multiple of 4, or K of the block.`,
+    )
+  const levels = new Int8Array(K * N)
+  const words = new Int32Array(levels.buffer) // four columns at a time
+  const columns = Float32Array.from({ length: N }, (_, n) => largest(matrix, n) / LEVELS)
+  const tile = new Int32Array(block * (TILE >> 2))
+  for (let i = 0; i < K / block; i++) {
+    for (let left = 0; left < N; left += TILE) {
+      const width = Math.min(TILE, N - left) >> 2
+      for (let j = 0; j < width; j++) widenColumns(matrix, columns, left + 4 * j, i, tile, j, width)
+      copyTile(tile, width, block, words, (i * block * N + left) >> 2, N >> 2)
+    }
+  }
+  return { levels, columns }
+}
+
+const TABLES = [0, 8, 16, 24].map((shift) => ({ shift, levels: new Int32Array(INT4) }))
+const [A, B, C, D] = TABLES.map(({ levels }) => levels) as [Int32Array, Int32Array, Int32Array, Int32Array]
+
+/** One block of four columns from `n` on, as column `j` of the tile's words. This sees every weight: hence plain loops. */
+function widenColumns(
+  matrix: Int4Matrix,
+  columns: Float32Array,
+  n: number,
+  i: number,
+  tile: Int32Array,
+  j: number,
+  width: number,
+): void {
+  const { K, block, packed } = matrix
+  for (let t = 0; t < 4; t++)
+    fillTable(matrix, columns[n + t] as number, n + t, i, TABLES[t] as (typeof TABLES)[number])
+  const row = K >> 1
+  const end = (n * K + (i + 1) * block) >> 1
+  for (let from = (n * K + i * block) >> 1, to = j; from < end; from++, to += 2 * width) {
+    const p = packed[from] as number
+    const q = packed[from + row] as number
+    const r = packed[from + 2 * row] as number
+    const s = packed[from + 3 * row] as number
+    tile[to] = (A[p & 15] as number) | (B[q & 15] as number) | (C[r & 15] as number) | (D[s & 15] as number)
+    tile[to + width] =
+      (A[p >> 4] as number) | (B[q >> 4] as number) | (C[r >> 4] as number) | (D[s >> 4] as number)
+  }
+}
+
+/** Rows of the matrix lie far apart: written a tile at a time, they fill whole cache lines. */
+function copyTile(
+  tile: Int32Array,
+  width: number,
+  rows: number,
+  words: Int32Array,
+  start: number,
+  stride: number,
+): void {
+  for (let k = 0, from = 0, at = start; k < rows; k++, at += stride)
+    for (let j = 0; j < width; j++) words[at + j] = tile[from++] as number
+}
+
+/** The levels of the 16 weights there are in a block, each in its byte of a word. */
+function fillTable(
+  matrix: Int4Matrix,
+  column: number,
+  n: number,
+  i: number,
+  { shift, levels }: { readonly shift: number; readonly levels: Int32Array },
+): void {
+  const zero = zeroOf(matrix, n, i)
+  const scale = column === 0 ? 0 : (matrix.scales[n * (matrix.K / matrix.block) + i] as number) / column
+  for (let q = 0; q < INT4; q++) {
+    const level = Math.floor((q - zero) * scale + 0.5)
+    levels[q] = (level & 255) << shift
+  }
+}
+
+function largest(matrix: Int4Matrix, n: number): number {
+  const blocks = matrix.K / matrix.block
+  let most = 0
+  for (let i = 0; i < blocks; i++) {
+    const zero = zeroOf(matrix, n, i)
+    const end = (zero > 7 ? zero : INT4 - 1 - zero) * (matrix.scales[n * blocks + i] as number)
+    if (end > most) most = end
+  }
+  return most
+}
+
+function zeroOf({ K, block, zeros }: Int4Matrix, n: number, i: number): number {
+  const rowBytes = (K / block + 1) >> 1
+  return ((zeros[n * rowBytes + (i >> 1)] as number) >> (4 * (i & 1))) & 15
+}

@@ -1,0 +1,113 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { Tensor } from 'onnxruntime-node'
+import type { WidenedWeight } from './prefill-weights.ts'
+import { openSession, type SessionOptions } from './session.ts'
+import { SpeechError } from './speech-error.ts'
+
+/** `int8`: prompts by the graph with 8-bit products; `same`: by the graph of the steps. */
+export type PrefillKind = 'int8' | 'same'
+
+/** The fused layout's other graph for prompts: no logits, and products of int8 by uint8. */
+export interface Prefill {
+  /**
+   * @param embeds [rows, length, hidden]
+   * @returns keys and values [rows, kv_heads, length, head_dim], in the order of `outputs`
+   */
+  run(embeds: Tensor): Promise<Tensor[]>
+  release(): Promise<void>
+}
+
+/** What a prefill graph is fed besides the prompt. */
+export interface PrefillShape {
+  /** of inputs that hold no past, [rows, kv_heads, 0, head_dim] */
+  readonly past: readonly string[]
+  readonly outputs: readonly string[]
+  readonly heads: number
+  readonly headDim: number
+}
+
+const GRAPH = 'decoder_prefill'
+
+/** Whether a release has the graph for a variant. FP32 has none: it has no int4 weights to do better than. */
+export async function prefillKindOf(folder: string, variant = ''): Promise<PrefillKind> {
+  if (variant === '') return 'same'
+  const files = [`${GRAPH}.${variant}.onnx`, `${GRAPH}.${variant}.json`]
+  const there = files.map((name) =>
+    access(join(folder, name)).then(
+      () => true,
+      () => false,
+    ),
+  )
+  return (await Promise.all(there)).every(Boolean) ? 'int8' : 'same'
+}
+
+/**
+ * Begin to make the graph's weights, in a thread of their own: sessions load meanwhile.
+ * @returns what opens the graph when they are there
+ */
+export function preparePrefill(
+  folder: string,
+  variant: string,
+): (shape: PrefillShape, options: SessionOptions) => Promise<Prefill> {
+  const weights = widenInThread(folder, `${GRAPH}.${variant}.json`)
+  weights.catch(() => undefined) // whoever opens the graph is told
+  return async (shape, options) => openPrefill(folder, await weights, shape, options)
+}
+
+async function openPrefill(
+  folder: string,
+  weights: readonly WidenedWeight[],
+  { past, outputs, heads, headDim }: PrefillShape,
+  options: SessionOptions,
+): Promise<Prefill> {
+  const session = await openSession(folder, GRAPH, options)
+  const fixed: Record<string, Tensor> = {}
+  for (const { name, K, N, levels, columns } of weights) {
+    fixed[`${name}.int8`] = new Tensor('int8', levels, [K, N])
+    fixed[`${name}.scale`] = new Tensor('float32', columns, [N])
+  }
+  const pastNames = past.filter((name) => session.inputNames.includes(name))
+  const known = new Set([...Object.keys(fixed), ...pastNames, 'input_embeds', 'past_lengths'])
+  const unknown = session.inputNames.filter((name) => !known.has(name))
+  if (unknown.length > 0) {
+    await session.release()
+    throw new SpeechError(
+      `${GRAPH} wants the inputs ${unknown.slice(0, 3).join(', ')}, of which its recipe says nothing.`,
+      'The files are of different releases.',
+    )
+  }
+  const wanted = new Set(session.inputNames)
+  for (const name of Object.keys(fixed)) if (!wanted.has(name)) delete fixed[name]
+  return {
+    async run(embeds) {
+      const rows = embeds.dims[0] ?? 0
+      const none = new Tensor('float32', new Float32Array(0), [rows, heads, 0, headDim])
+      const results = await session.run({
+        ...fixed,
+        ...Object.fromEntries(pastNames.map((name) => [name, none])),
+        input_embeds: embeds,
+        past_lengths: new Tensor('int64', new BigInt64Array(rows), [rows]),
+      })
+      return outputs.map((name) => results[name] as Tensor)
+    },
+    release: () => session.release(),
+  }
+}
+
+function widenInThread(folder: string, recipe: string): Promise<readonly WidenedWeight[]> {
+  const worker = new Worker(new URL('./worker-start.js', import.meta.url), {
+    ...{ argv: ['./prefill-worker.ts'], workerData: { folder, recipe }, execArgv: [] },
+  })
+  return new Promise((resolve, reject) => {
+    worker.on('message', ({ weights, message, hint }) => {
+      if (weights) resolve(weights)
+      else reject(new SpeechError(message, hint))
+    })
+    worker.on('error', reject)
+    worker.on('exit', (code) =>
+      reject(new Error(`The thread that makes prefill weights ended (code ${code}).`)),
+    )
+  })
+}
