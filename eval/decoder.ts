@@ -4,6 +4,7 @@ import { type PrefillKind, prefillKindOf, preparePrefill } from './prefill.ts'
 import type { Prompt } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { type Layout, layoutOf, type SessionOptions } from './session.ts'
+import { SpeechError } from './speech-error.ts'
 import { openSplitDecoder } from './split-decoder.ts'
 
 export interface PromptInput {
@@ -59,6 +60,8 @@ export async function prepareDecoder(
   const layout = options.layout ?? (await layoutOf(folder, variant))
   if (layout === 'split') return () => openSplitDecoder(folder, config, embeddings, options)
   const kind = options.prefill ?? (await prefillKindOf(folder, variant))
+  if (kind === 'int8' && variant === '')
+    throw new SpeechError('FP32 has no prompts in 8 bits.', 'Leave prefill out, or choose int4.')
   const prefill = kind === 'int8' ? preparePrefill(folder, variant) : undefined
   return () => openFusedDecoder(folder, config, embeddings, options, prefill)
 }

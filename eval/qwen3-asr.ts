@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { SAMPLE_RATE } from './audio/clip.ts'
 import type { Decoded } from './decode-loop.ts'
+import type { PrefillKind } from './prefill.ts'
 import { languageName, type PromptOptions } from './prompt.ts'
 import { type Layout, layoutOf, variantsOf } from './session.ts'
 import { SpeechError } from './speech-error.ts'
@@ -16,6 +17,11 @@ export interface LoadOptions {
   readonly provider?: string
   /** of the decoder; `fused` where the folder has it */
   readonly layout?: Layout
+  /**
+   * How int4 runs prompts: `int8`, where the folder has its graph, takes half the time and less, and at the start some
+   * seconds and a byte of memory a weight; `same` as it runs steps.
+   */
+  readonly prefill?: PrefillKind
   /**
    * How many pieces of a long recording, and calls that overlap, are decoded together: takes less time for all, and
    * memory for the KV cache of each. 4 in the fused layout; the split one can do one only.
@@ -86,11 +92,13 @@ export class Qwen3Asr {
   /** `fp32`, `int4`, ... */
   readonly variant: string
   readonly layout: Layout
+  readonly prefill: PrefillKind
   readonly #worker: WorkerClient
 
   private constructor(variant: string, worker: WorkerClient) {
     this.variant = variant || 'fp32'
     this.layout = worker.loaded.layout
+    this.prefill = worker.loaded.prefill
     this.#worker = worker
   }
 
@@ -99,7 +107,7 @@ export class Qwen3Asr {
    * @throws SpeechError when the folder is no release, lacks the variant, or the runtime refuses it
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Qwen3Asr> {
-    const { threads = availableParallelism(), provider, batch } = options
+    const { threads = availableParallelism(), provider, prefill, batch } = options
     for (const [name, value] of Object.entries({ threads, batch: batch ?? 1 })) {
       if (!(Number.isInteger(value) && value > 0))
         throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)
@@ -108,6 +116,7 @@ export class Qwen3Asr {
     const layout = options.layout ?? (await layoutOf(folder, variant))
     const worker = await startWorker({
       ...{ folder, variant, layout, threads, ...(provider !== undefined && { provider }) },
+      ...(prefill !== undefined && { prefill }),
       ...{ batch: batch ?? (layout === 'fused' ? BATCH : 1), warmUp: false, options: {} },
     })
     return new Qwen3Asr(variant, worker)

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { type Engine, identifyEngine, runEngine } from './engine.ts'
 import { startPool } from './pool.ts'
+import { type PrefillKind, prefillKindOf } from './prefill.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { PieceRecord } from './record.ts'
 import { layoutOf } from './session.ts'
@@ -55,6 +56,8 @@ export interface ModelOptions {
   readonly workers: number
   /** sequences that each worker decodes together */
   readonly batch: number
+  /** by default int8 where the folder has it */
+  readonly prefill?: PrefillKind
   readonly options: RecognizeOptions
 }
 
@@ -71,6 +74,8 @@ const SOURCES = [
   ...[
     'kv-cache.ts',
     'session.ts',
+    'prefill.ts',
+    'prefill-weights.ts',
     'job-queue.ts',
     'prompt.ts',
     'mel.ts',
@@ -87,10 +92,12 @@ const SOURCES = [
 export async function modelSystem(model: ModelOptions): Promise<System> {
   const { name, folder, variant, bytes, fingerprint, threads, workers, batch, options } = model
   const layout = await layoutOf(folder, variant)
+  const prefill = model.prefill ?? (layout === 'fused' ? await prefillKindOf(folder, variant) : 'same')
   const settings = {
     ...{
       variant: variant || 'FP32',
       layout,
+      prefill,
       fingerprint,
       threads,
       workers,
@@ -101,7 +108,10 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
     ...{ onnxruntime: onnxruntimeVersion(), decoder: await identifyDecoder() },
   }
   const start = async (): Promise<Transcriber> => {
-    const pool = await startPool({ folder, variant, threads, layout, batch, warmUp: true, options }, workers)
+    const pool = await startPool(
+      { folder, variant, threads, layout, prefill, batch, warmUp: true, options },
+      workers,
+    )
     return {
       ...pool,
       async transcribe(path, signal) {

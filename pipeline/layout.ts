@@ -24,7 +24,7 @@ export function decoderData(variant: Variant): string {
   return variant === '' ? 'decoder_weights.data' : `decoder_weights.${variant}.data`
 }
 
-export function prefillRecipe(variant: Variant): string {
+export function prefillRecipe(variant: string): string {
   return `${PREFILL}.${variant}.json`
 }
 

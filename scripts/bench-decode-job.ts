@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { argmax, type Decoder, openDecoder, type PromptInput } from '../eval/decoder.ts'
 import { openEmbeddings } from '../eval/embeddings.ts'
 import { MEL_BINS } from '../eval/mel.ts'
+import type { PrefillKind } from '../eval/prefill.ts'
 import { seededRandom } from '../eval/random.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
 import { readReleaseConfig } from '../eval/release-config.ts'
@@ -16,6 +17,7 @@ export interface DecodeJob {
   readonly folder: string
   readonly variant: string
   readonly layout: Layout
+  readonly prefill: PrefillKind
   readonly threads: number
   readonly measure: 'steps' | 'utterances'
   /** numbers of past tokens that steps are timed at */
@@ -53,6 +55,8 @@ export interface UtteranceResult {
 /** Tokens around the audio in a prompt without context. */
 const FRAME_TOKENS = 15
 const AUDIO_OFFSET = 9
+/** Steps before those that are timed: the first ones are run by V8's interpreter. */
+const WARM_UP = 10
 const random = seededRandom(1)
 
 const job = JSON.parse(process.argv[2] ?? '') as DecodeJob
@@ -85,13 +89,13 @@ async function measureSteps(): Promise<StepResult> {
 async function timeStep(decoder: Decoder, vocab: number): Promise<number> {
   const times: number[] = []
   let tokens = Array.from({ length: decoder.rows }, () => 100)
-  for (let step = 0; step < job.steps + 2; step++) {
+  for (let step = 0; step < job.steps + WARM_UP; step++) {
     const started = performance.now()
     const logits = await decoder.step(tokens)
     tokens = tokens.map((_, row) => argmax(logits, row, vocab))
     times.push((performance.now() - started) / 1000)
   }
-  return times.slice(2).sort((a, b) => a - b)[job.steps >> 1] as number
+  return times.slice(WARM_UP).sort((a, b) => a - b)[job.steps >> 1] as number
 }
 
 async function measureUtterances(): Promise<UtteranceResult[]> {

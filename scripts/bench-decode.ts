@@ -22,7 +22,6 @@ const options = await yargs(process.argv.slice(3))
     default: join(PROJECT, 'output', 'qwen3-asr-0.6b'),
     describe: 'release directory at full size; weights may be random',
   })
-  .option('variant', { type: 'string', default: 'int4', describe: 'int4, or "" for FP32' })
   .option('utterances', {
     type: 'boolean',
     default: true,
@@ -48,11 +47,17 @@ const SLOWER_THAN_AT_64 = 1.25
 const BATCH_OF_8 = 0.5
 const LOADED_BYTES = 1.1e9
 
-const LAYOUTS = ['split', 'fused'] as const
-type LayoutName = (typeof LAYOUTS)[number]
+/** Ways to decode in Node; the last one is the runtime's own choice. */
+const SIDES = [
+  { name: 'split', layout: 'split', prefill: 'same' },
+  { name: 'fused, prompts as steps', layout: 'fused', prefill: 'same' },
+  { name: 'fused', layout: 'fused', prefill: 'int8' },
+] as const
+type Side = (typeof SIDES)[number]
 
-const { modelDir, variant, threads, rounds } = options
-const sizes = await readSizes(modelDir, variant)
+const VARIANT = 'int4'
+const { modelDir, threads, rounds } = options
+const sizes = await readSizes(modelDir, VARIANT)
 const missed: string[] = []
 const floors = await python<{ bytes: number; float32: number; int8: number }>(['floors'])
 await printSteps()
@@ -60,14 +65,15 @@ if (options.utterances) await printUtterances()
 printMachine()
 
 async function printSteps(): Promise<void> {
-  const results: Record<LayoutName, StepResult[]> = { split: [], fused: [] }
+  const results = SIDES.map((): StepResult[] => [])
   for (let round = 0; round < rounds; round++) {
-    for (const layout of LAYOUTS) {
-      const batches = layout === 'fused' ? BATCHES : []
-      results[layout].push(await node<StepResult>({ layout, measure: 'steps', batches, utterances: [] }))
+    for (const [i, side] of SIDES.entries()) {
+      const batches = side.name === 'fused' ? BATCHES : []
+      results[i]?.push(await node<StepResult>(side, { measure: 'steps', batches, utterances: [] }))
     }
   }
-  const step = (layout: LayoutName, i: number) => median(results[layout].map(({ steps }) => steps[i]))
+  const resultsOf = (name: Side['name']) => results[SIDES.findIndex((side) => side.name === name)] ?? []
+  const step = (name: Side['name'], i: number) => median(resultsOf(name).map(({ steps }) => steps[i]))
   const first = step('fused', 0)
   const rows = PASTS.map((past, i) => {
     const [split, fused] = [step('split', i), step('fused', i)]
@@ -86,7 +92,7 @@ async function printSteps(): Promise<void> {
   const last = PASTS.length - 1
   gate(step('split', last) / step('fused', last), 'at least', FASTER_AT_512, 'step at 512, split / fused')
   gate(step('fused', last) / first, 'at most', SLOWER_THAN_AT_64, 'fused step at 512 / at 64')
-  printBatches(results.fused)
+  printBatches(resultsOf('fused'))
   printMemory(results)
 }
 
@@ -97,13 +103,13 @@ function printBatches(fused: readonly StepResult[]): void {
   gate(batch(BATCHES.indexOf(8)) / batch(0), 'at most', BATCH_OF_8, 'a sequence of 8 / one alone')
 }
 
-function printMemory(results: Record<LayoutName, readonly StepResult[]>): void {
-  const of = (layout: LayoutName, when: 'loaded' | 'used') =>
-    median(results[layout].map((result) => result[when]))
-  const rows = LAYOUTS.map((layout) => [layout, mb(of(layout, 'loaded')), mb(of(layout, 'used'))])
-  print('Resident memory of a process with the decoder alone', ['layout', 'loaded', 'after 512 tokens'], rows)
-  if (basename(modelDir).includes('0.6b') && variant === 'int4')
-    gate(of('fused', 'loaded'), 'at most', LOADED_BYTES, 'bytes of the loaded fused decoder')
+function printMemory(results: readonly (readonly StepResult[])[]): void {
+  const of = (side: number, when: 'loaded' | 'used') =>
+    median((results[side] ?? []).map((result) => result[when]))
+  const rows = SIDES.map(({ name }, i) => [name, mb(of(i, 'loaded')), mb(of(i, 'used'))])
+  print('Resident memory of a process with the decoder alone', ['side', 'loaded', 'after 512 tokens'], rows)
+  if (basename(modelDir).includes('0.6b'))
+    gate(of(SIDES.length - 1, 'loaded'), 'at most', LOADED_BYTES, 'bytes of the loaded fused decoder')
 }
 
 async function printUtterances(): Promise<void> {
@@ -118,9 +124,9 @@ async function printUtterances(): Promise<void> {
       name: 'split, logits everywhere, Python',
       run: async () => (await python<{ utterances: UtteranceResult[] }>(legacy)).utterances,
     },
-    ...LAYOUTS.map((layout) => ({
-      name: `${layout}, Node`,
-      run: () => node<UtteranceResult[]>({ layout, measure: 'utterances', batches: [], utterances }),
+    ...SIDES.map((side) => ({
+      name: `${side.name}, Node`,
+      run: () => node<UtteranceResult[]>(side, { measure: 'utterances', batches: [], utterances }),
     })),
   ]
   const results = sides.map((): UtteranceResult[][] => [])
@@ -238,7 +244,7 @@ function printMachine(): void {
   const { cpu, cores, features, node: version, onnxruntime } = describeMachine(threads)
   const rate = (value: number) => `${(value / 1e9).toFixed(1)} G/s`
   process.stdout.write(
-    `\n  ${basename(modelDir)}, variant ${variant || 'FP32'}, ${threads} threads, medians of ${rounds} rounds; ${cpu} (${features.join(', ')}), ` +
+    `\n  ${basename(modelDir)}, variant ${VARIANT}, ${threads} threads, medians of ${rounds} rounds; ${cpu} (${features.join(', ')}), ` +
       `${cores} cores, Node ${version}, onnxruntime ${onnxruntime}\n` +
       `  floors measured here: ${rate(floors.bytes)} bytes from memory, ${rate(floors.float32)} multiply-adds in float32, ${rate(floors.int8)} in int8\n`,
   )

@@ -123,6 +123,10 @@ const EVALUATE = {
     type: 'number',
     describe: 'onnxruntime threads of each worker; all cores, divided by the workers',
   },
+  prefill: {
+    choices: ['int8', 'same'] as const,
+    describe: 'of int4: prompts in 8 bits, where the release has the graph, or as the steps',
+  },
   batch: {
     type: 'number',
     default: 1,
@@ -160,6 +164,7 @@ interface Parsed {
   readonly threads?: number | undefined
   readonly workers: number
   readonly batch: number
+  readonly prefill?: EvaluateOptions['prefill'] | undefined
   readonly output?: string | undefined
   readonly cache: string
   readonly json?: boolean | undefined
@@ -218,6 +223,7 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
       json: parsed.json === true,
     },
     batch: parsed.batch,
+    ...(parsed.prefill && { prefill: parsed.prefill }),
     threads: parsed.threads ?? Math.max(1, Math.floor(availableParallelism() / workers)),
   }
 }

@@ -6,7 +6,7 @@ import { locationsOf } from '../../graph-tools/folder.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { Failure } from '../failure.ts'
 import { exists } from '../files.ts'
-import { DECODERS, EMBEDDINGS, JSON_FILES } from '../layout.ts'
+import { DECODERS, EMBEDDINGS, JSON_FILES, PREFILL, prefillRecipe } from '../layout.ts'
 
 /** Hashes that are known, by path; a changed file has another size, time or inode. */
 type Known = Record<string, { readonly identity: string; readonly hash: string }>
@@ -24,7 +24,7 @@ export interface VariantFiles {
  */
 export async function variantFilesOf(folder: string, variant: string): Promise<VariantFiles> {
   const graphs: string[] = []
-  for (const graph of ['encoder', ...DECODERS]) {
+  for (const graph of ['encoder', ...DECODERS, PREFILL]) {
     const candidates = [...(variant === '' ? [] : [`${graph}.${variant}.onnx`]), `${graph}.onnx`]
     for (const name of candidates) {
       if (!(await exists(join(folder, name)))) continue
@@ -40,7 +40,8 @@ export async function variantFilesOf(folder: string, variant: string): Promise<V
     )
   }
   const data = graphs.flatMap((name) => locationsOf(openModel(join(folder, name))))
-  const names = [...new Set([...graphs, ...data, EMBEDDINGS, ...JSON_FILES])]
+  const recipe = variant === '' ? [] : [prefillRecipe(variant)]
+  const names = [...new Set([...graphs, ...data, ...recipe, EMBEDDINGS, ...JSON_FILES])]
   const paths: string[] = []
   let bytes = 0
   for (const path of names.map((name) => join(folder, name))) {

@@ -1,5 +1,6 @@
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
+import type { PrefillKind } from '../../eval/prefill.ts'
 import type { PromptStyle } from '../../eval/prompt.ts'
 
 /** Which release directory and variant, under which name. */
@@ -33,6 +34,8 @@ export interface EvaluateOptions {
   /** seconds that an engine's command may take for one clip */
   readonly engineTimeout: number
   readonly threads: number
+  /** undefined: int8 where the release has it */
+  readonly prefill?: PrefillKind
   /** sequences that each worker decodes together */
   readonly batch: number
   readonly workers: number

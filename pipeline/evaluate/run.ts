@@ -59,7 +59,7 @@ export async function runEvaluation(
 }
 
 async function openSystems(options: EvaluateOptions): Promise<System[]> {
-  const { threads, workers, batch, language, context } = options
+  const { threads, workers, batch, prefill, language, context } = options
   const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
@@ -73,6 +73,7 @@ async function openSystems(options: EvaluateOptions): Promise<System[]> {
     systems.push(
       await modelSystem({
         ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch },
+        ...(prefill && { prefill }),
         options: recognize,
       }),
     )

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import yargs from 'yargs'
+import type { PrefillKind } from '../../eval/prefill.ts'
 import type { Layout } from '../../eval/session.ts'
 import { EXIT, Failure } from '../failure.ts'
 
@@ -13,6 +14,7 @@ export interface TranscribeOptions {
   /** undefined: int4 where there is one */
   readonly variant?: string
   readonly layout?: Layout
+  readonly prefill?: PrefillKind
   readonly language?: string
   readonly context?: string
   readonly format: (typeof FORMATS)[number]
@@ -46,7 +48,10 @@ export async function parseTranscribe(args: readonly string[]): Promise<Transcri
     .strict()
     .wrap(110)
     .fail((message, error) => {
-      throw error ?? usage(message)
+      throw (
+        error ??
+        usage(/^Not enough non-option/.test(message) ? 'Found no recording, wanted at least one.' : message)
+      )
     })
     .parseAsync()
   return options
@@ -58,6 +63,10 @@ const OPTIONS = {
   layout: {
     choices: ['fused', 'split'] as const,
     describe: "of the decoder's graphs; fused where it is there",
+  },
+  prefill: {
+    choices: ['int8', 'same'] as const,
+    describe: 'of int4: prompts in 8 bits, quicker but for a slower start, or as the steps',
   },
   language: { type: 'string', describe: 'name or ISO code; the model finds out by itself' },
   context: { type: 'string', describe: 'names and words that may occur' },
@@ -85,6 +94,7 @@ interface Parsed {
   readonly modelDir?: string | undefined
   readonly variant?: string | undefined
   readonly layout?: Layout | undefined
+  readonly prefill?: PrefillKind | undefined
   readonly language?: string | undefined
   readonly context?: string | undefined
   readonly format: TranscribeOptions['format']
@@ -109,13 +119,14 @@ function optionsOf(parsed: Parsed): TranscribeOptions {
     throw usage(`--max-piece is ${maxPiece}, wanted at least 1 second.`)
   if (parsed.format === 'srt' && files.length > 1 && outputDir === undefined)
     throw usage(`Subtitles of ${files.length} recordings go to files of their own: give --output-dir.`)
-  const { variant, layout, language, context, format, threads, provider } = rest
+  const { variant, layout, prefill, language, context, format, threads, provider } = rest
   return {
     ...{ files, format, threads, provider },
     ...(modelDir !== undefined && { modelDir }),
     ...(outputDir !== undefined && { outputDir }),
     ...(variant !== undefined && { variant }),
     ...(layout !== undefined && { layout }),
+    ...(prefill !== undefined && { prefill }),
     ...(language !== undefined && { language }),
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batch }),

@@ -101,13 +101,13 @@ function recognition({ language, context, format, maxPieceSeconds }: TranscribeO
 async function deliver(
   file: string,
   transcript: Transcript,
-  { variant, layout }: Qwen3Asr,
+  { variant, layout, prefill }: Qwen3Asr,
   { format, outputDir, files }: TranscribeOptions,
   { print }: Output,
 ): Promise<void> {
   const content = {
     text: () => `${transcript.text}\n`,
-    json: () => `${JSON.stringify({ file, variant, layout, ...transcript })}\n`,
+    json: () => `${JSON.stringify({ file, variant, layout, prefill, ...transcript })}\n`,
     srt: () => srt(cuesOf(transcript.segments)),
   }[format]()
   if (outputDir !== undefined) await writeText(outputPath(file, outputDir, format), content)
