@@ -217,8 +217,12 @@ async function legacyInit(): Promise<string> {
   return file
 }
 
-async function node<T>(job: Pick<DecodeJob, 'layout' | 'measure' | 'batches' | 'utterances'>): Promise<T> {
-  const whole: DecodeJob = { folder: modelDir, variant, threads, pasts: PASTS, steps: STEPS, ...job }
+async function node<T>(
+  { layout, prefill }: Side,
+  job: Pick<DecodeJob, 'measure' | 'batches' | 'utterances'>,
+): Promise<T> {
+  const all = { folder: modelDir, variant: VARIANT, threads, layout, prefill, pasts: PASTS, steps: STEPS }
+  const whole: DecodeJob = { ...all, ...job }
   const script = join(import.meta.dirname, 'bench-decode-job.ts')
   const { stdout } = await execa(process.execPath, ['--import', 'tsx', script, JSON.stringify(whole)])
   return JSON.parse(stdout)
