@@ -107,7 +107,8 @@ class Reader:
         self.init, self.step = session(init), session(model / "decoder_step.int4.onnx")
 
     def time(self, utterances: list[list[int]]) -> list[dict]:
-        self.transcribe(300, 3)
+        for frames, _ in utterances:
+            self.transcribe(frames, 3)
         return [self.transcribe(frames, tokens) for frames, tokens in utterances]
 
     def transcribe(self, frames: int, new_tokens: int) -> dict:

@@ -192,13 +192,14 @@ class FusedDecoder(Decoder):
 
         Past and new meet as scores, never as keys: a joined cache would be a copy of the past in every layer. Heads of
         one group meet their keys by broadcasting, which copies none, and makes each product of a step one of a vector and
-        a matrix, for which the runtime has kernels that read the cache as it is.
+        a matrix, for which the runtime has kernels that read the cache as it is. The heads of a group come one after the
+        other, so that the second one finds the keys in the processor's cache.
         """
         grouped = reshape(q, (0, self.kv_heads, self.heads // self.kv_heads, -1, self.size))
         scores = [matmul_transposed(grouped, keys.unsqueeze(2)) for keys in (past_k, k)]
         weights = torch.softmax(torch.cat(scores, dim=4) + mask, dim=-1)
-        capacity = past_k.shape[2]
-        return weights[..., :capacity] @ past_v.unsqueeze(2) + weights[..., capacity:] @ v.unsqueeze(2)
+        of_past, of_new = torch.split(weights, [past_k.shape[2], k.shape[2]], dim=4)
+        return of_past @ past_v.unsqueeze(2) + of_new @ v.unsqueeze(2)
 
 
 def additive(in_past: Tensor, in_new: Tensor) -> Tensor:
