@@ -1,0 +1,85 @@
+import { truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readPrefillWeights, widen } from '../../eval/prefill-weights.ts'
+import { seededRandom } from '../../eval/random.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+function randomMatrix(K: number, N: number, block: number, seed: number) {
+  const random = seededRandom(seed)
+  const blocks = K / block
+  const byte = () => Math.floor(random() * 256)
+  return {
+    ...{ K, N, block },
+    packed: Uint8Array.from({ length: (N * K) / 2 }, byte),
+    scales: Float32Array.from({ length: N * blocks }, () => 0.001 + random() / 100),
+    zeros: Uint8Array.from({ length: N * Math.ceil(blocks / 2) }, byte),
+  }
+}
+
+/** Weight [k, n] as onnxruntime's docs/ContribOperators.md describes MatMulNBits. */
+function weightAt(
+  { K, block, packed, scales, zeros }: ReturnType<typeof randomMatrix>,
+  k: number,
+  n: number,
+) {
+  const nibble = (bytes: Uint8Array, i: number) => ((bytes[i >> 1] ?? 0) >> (4 * (i & 1))) & 15
+  const [blocks, at] = [K / block, Math.floor(k / block)]
+  const zero = nibble(zeros.subarray(n * Math.ceil(blocks / 2)), at)
+  return (nibble(packed, n * K + k) - zero) * (scales[n * blocks + at] ?? 0)
+}
+
+describe('weights of the prefill graph', () => {
+  it.each([
+    [64, 4, 64],
+    [128, 68, 32],
+    [96, 128, 32],
+    [1024, 200, 128],
+  ])('are those of the steps to half a level, none above 64: [%i, %i] in blocks of %i', (K, N, block) => {
+    const matrix = randomMatrix(K, N, block, K)
+    const { levels, columns } = widen(matrix)
+    let worst = 0
+    for (let n = 0; n < N; n++) {
+      for (let k = 0; k < K; k++) {
+        const found = (levels[k * N + n] ?? 0) * (columns[n] ?? 0)
+        worst = Math.max(worst, Math.abs(found - weightAt(matrix, k, n)) / (columns[n] ?? 0))
+      }
+    }
+    expect(worst).toBeLessThan(0.5001)
+    expect(worst).toBeGreaterThan(0.3)
+    expect(levels.every((level) => Math.abs(level) <= 64)).toBe(true)
+  })
+
+  it('a column of zeros stays zeros', () => {
+    const matrix = randomMatrix(64, 4, 64, 1)
+    matrix.scales.fill(0)
+    const { levels, columns } = widen(matrix)
+    expect(levels.every((level) => level === 0)).toBe(true)
+    expect(columns.every((column) => column === 0)).toBe(true)
+  })
+
+  it('are read where the recipe says, from the file or from the recipe, with zero points or without', async () => {
+    const folder = await temporaryFolder()
+    const matrix = randomMatrix(64, 8, 32, 5)
+    const scales = Buffer.from(matrix.scales.buffer)
+    await writeFile(join(folder, 'w.data'), Buffer.concat([Buffer.alloc(16), matrix.packed, scales]))
+    const weight = { name: 'a', K: 64, N: 8, packed: 16, scales: 16 + matrix.packed.length }
+    const zeros = Buffer.from(matrix.zeros).toString('base64')
+    const recipe = { data: 'w.data', block_size: 32, weights: [{ ...weight, zero_points: zeros }, weight] }
+    await writeFile(join(folder, 'r.json'), JSON.stringify(recipe))
+    const [withZeros, without] = await readPrefillWeights(folder, 'r.json')
+    expect(withZeros).toMatchObject(widen(matrix))
+    expect(without).toMatchObject(widen({ ...matrix, zeros: matrix.zeros.map(() => 0x88) }))
+
+    await truncate(join(folder, 'w.data'), 100)
+    await expect(readPrefillWeights(folder, 'r.json')).rejects.toThrow(
+      /w.data ends at byte 100, wanted 272\./,
+    )
+    await writeFile(join(folder, 'r.json'), JSON.stringify({ ...recipe, data: 'gone.data' }))
+    await expect(readPrefillWeights(folder, 'r.json')).rejects.toThrow(/gone.data cannot be read: ENOENT/)
+  })
+
+  it('of odd widths are refused', () => {
+    expect(() => widen(randomMatrix(64, 6, 64, 1))).toThrow(/\[64, 6\] in blocks of 64 cannot be widened/)
+  })
+})
