@@ -49,33 +49,20 @@ export async function openFusedDecoder(
       const lengths = inputs.map(({ prompt }) => prompt.ids.length)
       const embeds = promptBatch(inputs, Math.max(...lengths), embeddings)
       if (!prefillGraph) {
+        const none = lengths.map(() => 0)
         const past = emptyPast(inputs.length, config, names.past)
-        const values = await run(
-          {
-            ...past,
-            ...newRows(
-              embeds,
-              lengths,
-              lengths.map(() => 0),
-            ),
-          },
-          inputs.length,
-        )
+        const values = await run({ ...past, ...newRows(embeds, lengths, none) }, inputs.length)
         cache.addRows(fresh, lengths)
         return values
       }
       // all tokens but the last one, which goes through the graph that has logits
-      const before = lengths.map((length) => length - 1)
+      const [before, ones] = [lengths.map((length) => length - 1), lengths.map(() => 1)]
       const past = await prefillGraph.run(shorter(embeds))
-      const feeds = newRows(
-        lastRows(embeds, lengths),
-        lengths.map(() => 1),
-        before,
-      )
+      const feeds = newRows(lastRows(embeds, lengths), ones, before)
       for (const [i, name] of names.past.entries()) feeds[name] = past[i] as Tensor
+      const values = await run(feeds, inputs.length)
       const first = cache.rows
       cache.addRows(past.map(floats), before)
-      const values = await run(feeds, inputs.length)
       cache.append(fresh, first)
       return values
     },

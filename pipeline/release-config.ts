@@ -5,11 +5,13 @@ import { EMBEDDINGS, graphFile, VARIANTS } from './layout.ts'
 /**
  * config.json of a release, with every key that readers require (release contract, section 5).
  * @param quantization graph name to tag
+ * @param prefillRecipes of the graphs for prompts in 8 bits
  */
 export function releaseConfig(
   checkpoint: Checkpoint,
   tokenizer: Tokenizer,
   quantization: Readonly<Record<string, string>>,
+  prefillRecipes: readonly string[],
 ): object {
   const { audio_config: audio, text_config: text } = checkpoint
   const id = tokenizer.idOf
@@ -37,7 +39,10 @@ export function releaseConfig(
       rms_norm_eps: text.rms_norm_eps,
       tie_word_embeddings: text.tie_word_embeddings,
       rope_scaling: checkpoint.rope_scaling,
-      fused: fusedSection(checkpoint),
+      fused: {
+        ...fusedSection(checkpoint),
+        ...(prefillRecipes.length > 0 && { quicker_prompts: prefillRecipes }),
+      },
     },
     mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: audio.num_mel_bins, fmin: 0, fmax: 8000 },
     special_tokens: {

@@ -139,6 +139,7 @@ async function card(run: Run, out: string): Promise<string> {
     name: run.name,
     base: run.base,
     quantization: quantizationTag(run.options),
+    prefillInt8: run.options.prefillInt8,
     speech: evaluation.isBundledSpeech
       ? 'synthetic held-out speech (espeak-ng)'
       : basename(evaluation.speech),

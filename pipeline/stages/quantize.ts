@@ -56,6 +56,9 @@ export function quantizationTag({ blockSize, accuracyLevel, symmetric }: Run['op
   return `int4 MatMulNBits round-to-nearest, block ${blockSize}, ${kind}, accuracy level ${accuracyLevel}`
 }
 
+const PREFILL_TAG =
+  'the int4 weights as int8 with a scale for each column, activations uint8 with a scale for each row'
+
 async function quantizeDecoders(run: Run): Promise<void> {
   const { blockSize, accuracyLevel, symmetric, prefillInt8 } = run.options
   const { model, work } = run.layout
@@ -92,6 +95,8 @@ async function writeConfig(run: Run): Promise<void> {
     ...['encoder', ...DECODERS].map((graph) => [graph, 'float32']),
     ['encoder.int4', 'float32'],
     ...DECODERS.map((graph) => [`${graph}.int4`, tag]),
+    ...(run.options.prefillInt8 ? [[`${PREFILL}.int4`, PREFILL_TAG]] : []),
   ])
-  await writeJson(join(model, 'config.json'), releaseConfig(run.checkpoint, tokenizer, quantization))
+  const recipes = run.options.prefillInt8 ? [prefillRecipe('int4')] : []
+  await writeJson(join(model, 'config.json'), releaseConfig(run.checkpoint, tokenizer, quantization, recipes))
 }

@@ -3,10 +3,12 @@
     python contract_reader.py RELEASE.tar.gz VARIANT CLIP.flac...
 
 Shares no code with the project: its own mel in numpy, its own prompt and decoding loop, Python's onnxruntime.
-Prints one JSON line: {"files": [...], "texts": [...], "fused_texts": [...]}: by the split graphs, one clip after the
-other, and by the fused graph, all clips in one batch, as config.json describes it.
+Prints one JSON line: {"files": [...], "texts": [...], "fused_texts": [...], "prefill_texts": [...]}: by the split graphs, one
+clip after the other; by the fused graph, all clips in one batch, as config.json describes it; the same with the prompts
+in 8 bits, as the recipe that it names describes it.
 """
 
+import base64
 import json
 import sys
 import tarfile
@@ -26,11 +28,16 @@ def main(archive: str, variant: str, clips: list[str]) -> None:
             tar.extractall(folder, filter="data")
         reader = Reader(Path(folder) / names[0].split("/")[0], variant)
         texts = [reader.transcribe(clip) for clip in clips]
-        print(json.dumps({"files": names, "texts": texts, "fused_texts": reader.transcribe_together(clips)}))
+        result = {"files": names, "texts": texts, "fused_texts": reader.transcribe_together(clips)}
+        if variant and reader.fused.get("quicker_prompts"):
+            recipe = json.loads((reader.folder / reader.fused["quicker_prompts"][0]).read_text())
+            result["prefill_texts"] = reader.transcribe_together(clips, reader.prefill(recipe))
+        print(json.dumps(result))
 
 
 class Reader:
     def __init__(self, folder: Path, variant: str) -> None:
+        self.folder = folder
         config = json.loads((folder / "config.json").read_text())
         self.mel_config, self.special = config["mel"], config["special_tokens"]
         assert config["model_type"] == "qwen3_asr" and config["embed_tokens_dtype"] == "float16"
@@ -78,7 +85,32 @@ class Reader:
             )
         return self.tokenizer.decode(tokens, skip_special_tokens=True)
 
-    def transcribe_together(self, clips: list[str]) -> list[str]:
+    def prefill(self, recipe: dict):
+        """The graph for prompts with its weights, made of the int4 ones."""
+        data = (self.folder / recipe["data"]).read_bytes()
+        block, feeds = recipe["block_size"], {}
+
+        def stored(place, dtype: str, shape: tuple) -> np.ndarray:
+            raw = base64.b64decode(place) if isinstance(place, str) else data
+            return np.frombuffer(raw, dtype, int(np.prod(shape)), 0 if isinstance(place, str) else place).reshape(shape)
+
+        nibbles = lambda packed: np.stack([packed & 15, packed >> 4], -1).reshape(len(packed), -1)  # noqa: E731
+        for weight in recipe["weights"]:
+            k, n, blocks = weight["K"], weight["N"], weight["K"] // block
+            q = nibbles(stored(weight["packed"], "u1", (n, k // 2))).astype(np.float32).reshape(n, blocks, block)
+            scales = stored(weight["scales"], "<f4", (n, blocks))
+            zeros = np.full((n, blocks), 8)
+            if "zero_points" in weight:
+                zeros = nibbles(stored(weight["zero_points"], "u1", (n, (blocks + 1) // 2)))[:, :blocks].astype(int)
+            values = (q - zeros[:, :, None]) * scales[:, :, None]
+            scale = (np.maximum(zeros, 15 - zeros) * scales).max(axis=1) / 64
+            feeds[weight["name"] + ".int8"] = np.rint(values.reshape(n, k) / scale[:, None]).astype(np.int8).T.copy()
+            feeds[weight["name"] + ".scale"] = scale.astype(np.float32)
+        graph = onnxruntime.InferenceSession(str(self.folder / recipe["graph"]))
+        names = {value.name for value in graph.get_inputs()}
+        return lambda outputs, given: graph.run(outputs, feeds | {k: v for k, v in given.items() if k in names})
+
+    def transcribe_together(self, clips: list[str], prefill=None) -> list[str]:
         """All clips in one batch of unequal rows; what stands behind the valid positions is noise on purpose."""
         noise = np.random.default_rng(0)
         features = [self.encode(clip)[0] for clip in clips]
@@ -95,16 +127,29 @@ class Reader:
         empty = np.zeros((batch, self.cache_shape[1], 0, size), np.float32)
         run = lambda **feeds: self.decoder.run(["logits", *(f"new.{kind}" for kind in kinds)], feeds)  # noqa: E731
         past = {f"past_key_values.{kind}": empty for kind in kinds}
-        logits, *new = run(input_embeds=embeds, input_lengths=lengths, past_lengths=np.zeros_like(lengths), **past)
+        before, ones = lengths - 1, np.ones_like(lengths)
+        given = {"input_embeds": embeds, "input_lengths": lengths, "past_lengths": np.zeros_like(lengths), **past}
+        if prefill is None:
+            logits, *new = run(**given)
+            filled = lengths
+        else:
+            new = prefill([f"new.{kind}" for kind in kinds], given | {"input_embeds": embeds[:, :-1].copy()})
+            filled = before
         capacity = longest + 512
         for kind, fresh in zip(kinds, new):
             buffer = noise.standard_normal((batch, self.cache_shape[1], capacity, size)).astype(np.float32)
-            for row, length in enumerate(lengths):
+            for row, length in enumerate(filled):
                 buffer[row, :, :length] = fresh[row, :, :length]
             past[f"past_key_values.{kind}"] = buffer
         tokens: list[list[int]] = [[] for _ in clips]
         ended = np.zeros(batch, bool)
         past_lengths = lengths.copy()
+        if prefill is not None:
+            last = np.stack([embeds[row, length] for row, length in enumerate(before)])[:, None]
+            logits, *new = run(input_embeds=last, input_lengths=ones, past_lengths=before, **past)
+            for kind, fresh in zip(kinds, new):
+                for row, length in enumerate(before):
+                    past[f"past_key_values.{kind}"][row, :, length] = fresh[row, :, 0]
         while True:
             best = logits[:, 0].argmax(axis=-1)
             ended |= np.isin(best, self.special["eos_token_ids"])
@@ -113,7 +158,6 @@ class Reader:
             for row in np.flatnonzero(~ended):
                 tokens[row].append(int(best[row]))
             embeds = self.embeddings[best].astype(np.float32)[:, None]
-            ones = np.ones_like(lengths)
             logits, *new = run(input_embeds=embeds, input_lengths=ones, past_lengths=past_lengths, **past)
             for kind, fresh in zip(kinds, new):
                 for row, length in enumerate(past_lengths):

@@ -278,7 +278,8 @@ describe('a reader that knows only the contract', () => {
     const python = join(PROJECT, '.venv', 'bin', 'python')
     const reader = join(PROJECT, 'test', 'helpers', 'contract_reader.py')
     const { stdout } = await execa(python, [reader, join(release(), archive), variant, ...clips])
-    const { files, texts, fused_texts: together } = JSON.parse(stdout)
+    const { files, texts, fused_texts: together, prefill_texts: quicker } = JSON.parse(stdout)
+    expect(quicker !== undefined).toBe(variant === 'int4')
     expect(new Set(files)).toEqual(
       new Set(
         variantFiles(variant as '' | 'int4', DEFAULTS).map(
@@ -288,7 +289,8 @@ describe('a reader that knows only the contract', () => {
     )
     const wanted = utterances.map(({ pieces }: { pieces: { raw: string }[] }) => pieces[0]?.raw)
     // int4 rounds differently in the two builds of the runtime only where logits nearly tie.
-    for (const found of [texts, together]) {
+    for (const found of [texts, together, ...(quicker ? [quicker] : [])]) {
+      expect(found.length).toBe(utterances.length)
       const same = found.filter((text: string, i: number) => text === wanted[i]).length
       expect(same / wanted.length).toBeGreaterThanOrEqual(variant === '' ? 1 : 0.97)
     }
