@@ -36,6 +36,8 @@ interface Job {
   readonly request: DecodeRequest
   readonly tokens: number[]
   readonly guard: RepetitionGuard
+  /** again from the start, after a step of several sequences has failed */
+  readonly isAlone: boolean
   /** seconds */
   prefill: number
   decode: number
@@ -60,15 +62,19 @@ export function makeDecodeLoop(decoder: Decoder, config: ReleaseConfig, size: nu
     while (waiting.length + active.length > 0) {
       dropAborted()
       await admit()
-      if (active.length > 0) await advance().catch(failAll)
+      if (active.length > 0) await advance().catch(failed)
     }
     isRunning = false
   }
   const admit = async () => {
-    while (active.length < size) {
-      const job = waiting.shift()
-      if (!job) return
-      await start(job).catch(job.reject)
+    while (active.length < size && !active[0]?.isAlone) {
+      const [job] = waiting
+      if (!job || (job.isAlone && active.length > 0)) return
+      waiting.shift()
+      await start(job).catch((error) => {
+        job.reject(error)
+        if (decoder.rows !== active.length) startOver() // there is a row that nobody is in
+      })
     }
   }
   const start = async (job: Job) => {
@@ -126,16 +132,32 @@ export function makeDecodeLoop(decoder: Decoder, config: ReleaseConfig, size: nu
       reject(request.signal.reason)
     }
   }
-  const failAll = (error: unknown) => {
+  /** What fails for several sequences is tried again with each alone: it may be the fault of one, or of their number. */
+  const failed = (error: unknown) => {
+    if (active.length > 1) return startOver()
+    active.pop()?.reject(error)
     decoder.clear()
-    for (const job of active.splice(0)) job.reject(error)
+  }
+  const startOver = () => {
+    decoder.clear()
+    const again = active.splice(0).map((job) => makeJob(job.request, job.resolve, job.reject, true))
+    waiting.unshift(...again)
   }
   return (request) =>
     new Promise((resolve, reject) => {
-      const guard = new RepetitionGuard()
-      waiting.push({ request, tokens: [], guard, prefill: 0, decode: 0, resolve, reject })
+      waiting.push(makeJob(request, resolve, reject, false))
       void run()
     })
+}
+
+function makeJob(
+  request: DecodeRequest,
+  resolve: Job['resolve'],
+  reject: Job['reject'],
+  isAlone: boolean,
+): Job {
+  const guard = new RepetitionGuard()
+  return { request, tokens: [], guard, isAlone, prefill: 0, decode: 0, resolve, reject }
 }
 
 /** @returns what was decoded when `token` ends it */

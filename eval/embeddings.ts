@@ -15,11 +15,11 @@ const widened = widenAll()
 /**
  * @param path headerless little-endian row-major FP16
  * @param shape [vocab, hidden]
- * @throws SpeechError when the file has another size
+ * @throws SpeechError when the file is missing or has another size
  */
 export function openEmbeddings(path: string, shape: readonly [number, number]): EmbeddingTable {
   const [vocab, hidden] = shape
-  const file = openSync(path, 'r')
+  const file = openTable(path)
   const bytes = fstatSync(file).size
   if (bytes !== vocab * hidden * 2) {
     closeSync(file)
@@ -31,10 +31,19 @@ export function openEmbeddings(path: string, shape: readonly [number, number]): 
   return {
     hidden,
     read(id, out, offset = 0) {
-      readSync(file, row, 0, hidden * 2, id * hidden * 2)
+      if (!(id >= 0 && id < vocab) || readSync(file, row, 0, hidden * 2, id * hidden * 2) !== hidden * 2)
+        throw new SpeechError(`${path} has no row ${id}, it has ${vocab}.`)
       for (let i = 0; i < hidden; i++) out[offset + i] = widened[row[i] as number] as number
     },
     close: () => closeSync(file),
+  }
+}
+
+function openTable(path: string): number {
+  try {
+    return openSync(path, 'r')
+  } catch (error) {
+    throw new SpeechError(`${path} cannot be read: ${(error as Error).message}`)
   }
 }
 

@@ -1,5 +1,7 @@
 /** Jobs that are read ahead for each that runs, so that those of a length can run together. */
 const LOOKAHEAD = 4
+/** Items that are held ahead at most, beyond one job: 256 MB of samples. */
+const HELD = 64e6
 
 /** Jobs that are read, then run, a few at a time. */
 export interface JobQueue<Job> {
@@ -24,24 +26,34 @@ export function makeJobQueue<Job, Input extends { readonly length: number }>(
   { read, run, failed }: Steps<Job, Input>,
 ): JobQueue<Job> {
   const unread: Job[] = []
-  const ready: { readonly job: Job; readonly input: Input }[] = []
+  const ready: { readonly job: Job; readonly input: Input; overtaken: number }[] = []
   const idlers: (() => void)[] = []
   let [reading, running] = [0, 0]
 
   const next = () => {
-    while (running < size && ready.length > 0) void start(ready.shift() as (typeof ready)[number])
+    while (running < size && ready.length > 0) void start(takeReady())
     while (unread.length > 0 && mayRead()) void readOne(unread.shift() as Job)
     if (unread.length + ready.length + reading + running > 0) return
     for (const wake of idlers.splice(0)) wake()
   }
-  const mayRead = () =>
-    size === 1 ? reading + ready.length + running === 0 : reading + ready.length < size * LOOKAHEAD
+  const mayRead = () => {
+    if (size === 1) return reading + ready.length + running === 0
+    const held = ready.reduce((sum, { input }) => sum + input.length, 0)
+    return reading + ready.length < size * LOOKAHEAD && (held < HELD || ready.length + running === 0)
+  }
+  /** The longest, but for one that many have gone before. */
+  const takeReady = () => {
+    const late = ready.findIndex(({ overtaken }) => overtaken >= size * LOOKAHEAD)
+    const [taken] = ready.splice(Math.max(late, 0), 1) as [(typeof ready)[number]]
+    for (const other of ready) other.overtaken++
+    return taken
+  }
   const readOne = async (job: Job) => {
     reading++
     try {
       const input = await read(job)
       const behind = ready.findIndex((other) => other.input.length < input.length)
-      ready.splice(behind < 0 ? ready.length : behind, 0, { job, input })
+      ready.splice(behind < 0 ? ready.length : behind, 0, { job, input, overtaken: 0 })
     } catch (error) {
       failed(job, error)
     }

@@ -63,13 +63,13 @@ export class KvCache {
   addRows(arrays: readonly Float32Array[], lengths: readonly number[]): void {
     const first = this.rows
     const longest = Math.max(...lengths)
-    this.#resize(first + lengths.length, longest + 1)
-    this.#lengths.push(...lengths)
     const { heads, headDim } = this.#shape
+    const sources = this.#checked(arrays, lengths.length * heads * longest * headDim)
+    this.#resize(first + lengths.length, Math.max(longest, ...this.#lengths) + 1)
+    this.#lengths.push(...lengths)
     const [from, to] = [longest * headDim, this.#capacity * headDim]
-    for (let i = 0; i < this.#storage.length; i++) {
+    for (const [i, source] of sources.entries()) {
       const storage = this.#storage[i] as Float32Array
-      const source = this.#checked(arrays[i], lengths.length * heads * from)
       for (let part = 0; part < lengths.length * heads; part++) {
         const used = (lengths[Math.floor(part / heads)] as number) * headDim
         const start = (first * heads + part) * to
@@ -86,9 +86,9 @@ export class KvCache {
   append(arrays: readonly Float32Array[], first = 0): void {
     const { heads, headDim } = this.#shape
     const stride = this.#capacity * headDim
+    const sources = this.#checked(arrays, (this.rows - first) * heads * headDim)
     for (let i = 0; i < this.#storage.length; i++) {
-      const storage = this.#storage[i] as Float32Array
-      const source = this.#checked(arrays[i], (this.rows - first) * heads * headDim)
+      const [storage, source] = [this.#storage[i] as Float32Array, sources[i] as Float32Array]
       for (let row = first, from = 0; row < this.rows; row++) {
         const at = (this.#lengths[row] as number) * headDim
         for (let head = 0; head < heads; head++, from += headDim) {
@@ -114,8 +114,8 @@ export class KvCache {
     for (const storage of this.#storage) storage.copyWithin(row * size, last * size, (last + 1) * size)
     this.#lengths[row] = this.#lengths[last] as number
     this.#lengths.pop()
-    if (this.rows === 0) this.#capacity = 0
     this.#feeds = undefined
+    if (this.rows === 0) this.#capacity = 0
   }
 
   clear(): void {
@@ -133,15 +133,19 @@ export class KvCache {
     return feeds
   }
 
-  /** Room for `rows` rows of `positions` positions; the capacity never shrinks while there are rows. */
+  /** Room for `rows` rows of `positions` positions. */
   #resize(rows: number, positions: number): void {
-    const capacity = Math.max(this.#capacity, Math.ceil(positions / BUCKET) * BUCKET)
+    const wanted = Math.ceil(positions / BUCKET) * BUCKET
+    // a capacity that one long row has left behind makes every step read zeros for all the others
+    const capacity = wanted > this.#capacity || 2 * wanted <= this.#capacity ? wanted : this.#capacity
     if (capacity === this.#capacity && rows === this.rows) return
-    const { heads, headDim } = this.#shape
-    const count = rows * heads * capacity * headDim
-    for (let i = 0; i < this.#storage.length; i++) {
+    const count = rows * this.#shape.heads * capacity * this.#shape.headDim
+    // all memory before any move: where there is none, the cache stays as it is
+    const storages = this.#storage.map((old) =>
+      count <= old.length ? old : new Float32Array(Math.ceil(GROWTH * count)),
+    )
+    for (const [i, storage] of storages.entries()) {
       const old = this.#storage[i] as Float32Array
-      const storage = count <= old.length ? old : new Float32Array(Math.ceil(GROWTH * count))
       if (storage !== old || capacity !== this.#capacity) this.#move(old, storage, capacity)
       this.#storage[i] = storage
     }
@@ -149,11 +153,13 @@ export class KvCache {
     this.#feeds = undefined
   }
 
-  /** Lay the rows out anew for a larger capacity, the last head first: so that it can be done in place. */
+  /** Lay the rows out anew for another capacity, in place in the order in which none is overwritten before it has moved. */
   #move(from: Float32Array, to: Float32Array, capacity: number): void {
     const { heads, headDim } = this.#shape
     const [before, after] = [this.#capacity * headDim, capacity * headDim]
-    for (let part = this.rows * heads - 1; part >= 0; part--) {
+    const parts = this.rows * heads
+    for (let i = 0; i < parts; i++) {
+      const part = after > before ? parts - 1 - i : i
       const used = (this.#lengths[Math.floor(part / heads)] as number) * headDim
       if (from === to) to.copyWithin(part * after, part * before, part * before + used)
       else to.set(from.subarray(part * before, part * before + used), part * after)
@@ -161,10 +167,11 @@ export class KvCache {
     }
   }
 
-  #checked(array: Float32Array | undefined, length: number): Float32Array {
-    if (array?.length === length) return array
+  #checked(arrays: readonly Float32Array[], length: number): readonly Float32Array[] {
+    const other = this.#storage.findIndex((_, i) => arrays[i]?.length !== length)
+    if (other < 0) return arrays
     throw new SpeechError(
-      `The decoder gave ${array?.length ?? 0} values of new keys or values, wanted ${length}.`,
+      `The decoder gave ${arrays[other]?.length ?? 0} values of new keys or values, wanted ${length}.`,
       'config.json and the graphs are of different models.',
     )
   }

@@ -111,7 +111,7 @@ interface Int4Matrix {
 
 /**
  * int4 with a scale for each block to int8 with a scale for each column: [K, N] levels, and what one level is worth.
- * level = round((q - zero) * scale / column), column = the largest |q - zero| * scale of the column / {@link LEVELS}.
+ * level = round((q - zero) * scale / column), column = the largest |q - zero| * |scale| of the column / {@link LEVELS}.
  * @throws SpeechError when N is no multiple of 4
  */
 export function widen(matrix: Int4Matrix): { levels: Int8Array; columns: Float32Array } {
@@ -197,7 +197,9 @@ function largest(matrix: Int4Matrix, n: number): number {
   let most = 0
   for (let i = 0; i < blocks; i++) {
     const zero = zeroOf(matrix, n, i)
-    const end = (zero > 7 ? zero : INT4 - 1 - zero) * (matrix.scales[n * blocks + i] as number)
+    // symmetric quantization makes negative scales
+    const scale = Math.abs(matrix.scales[n * blocks + i] as number)
+    const end = (zero > 7 ? zero : INT4 - 1 - zero) * scale
     if (end > most) most = end
   }
   return most

@@ -178,11 +178,19 @@ export class Qwen3Asr {
       audio instanceof Float32Array
         ? { samples: audio, sampleRate }
         : { path: audio instanceof URL ? fileURLToPath(audio) : audio }
+    checkLimits(rest)
     const named = language === undefined ? {} : { language: languageName(language) }
     return transcriptOf(
       await this.#worker.transcribe(input, { options: { ...rest, ...named }, signal, onText }),
     )
   }
+}
+
+/** @throws SpeechError when a limit is none */
+function checkLimits({ maxPieceSeconds = 1, maxNewTokens = 1 }: TranscribeOptions): void {
+  if (!(maxPieceSeconds >= 1))
+    throw new SpeechError(`maxPieceSeconds is ${maxPieceSeconds}, wanted at least 1.`)
+  if (!(maxNewTokens >= 1)) throw new SpeechError(`maxNewTokens is ${maxNewTokens}, wanted at least 1.`)
 }
 
 /** @throws SpeechError naming the variants */

@@ -5,6 +5,7 @@ import { MAX_NEW_TOKENS } from './limits.ts'
 import { logMel } from './mel.ts'
 import { buildPrompt, type PromptOptions } from './prompt.ts'
 import { audioTokens, encode, type Recognizer } from './recognizer.ts'
+import { tellInOrder } from './tell-in-order.ts'
 import { type ParsedTranscript, parseTranscript, transcriptSoFar } from './transcript.ts'
 
 export interface RecognizeOptions extends PromptOptions {
@@ -61,19 +62,26 @@ export async function recognize(
 ): Promise<Recognition> {
   const points = splitPoints(samples, options.maxPieceSeconds)
   const parts = piecesOf(samples, points)
-  const tell = onText && inOrder(parts.length, onText)
+  const tell = onText && tellInOrder(parts.length, onText)
+  const failed = new AbortController()
+  const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
   const settled = await Promise.allSettled(
     parts.map(async (part, i): Promise<Piece> => {
       const start = (points[i - 1] ?? 0) / SAMPLE_RATE
       const onToken =
         tell && ((tokens: readonly number[]) => tell(i, soFar(recognizer, tokens, options), false))
-      const piece = await recognizePiece(recognizer, part, options, { signal, onToken })
+      const piece = await recognizePiece(recognizer, part, options, { signal: either, onToken }).catch(
+        (error) => {
+          failed.abort(error) // the other pieces are of no use
+          throw error
+        },
+      )
       tell?.(i, piece.text, true)
       return { start, ...piece }
     }),
   )
   const pieces = settled.map((result) => {
-    if (result.status === 'rejected') throw result.reason
+    if (result.status === 'rejected') throw signal?.aborted ? signal.reason : failed.signal.reason
     return result.value
   })
   return {
@@ -121,20 +129,4 @@ async function recognizePiece(
 
 function soFar(recognizer: Recognizer, tokens: readonly number[], { language }: RecognizeOptions): string {
   return transcriptSoFar(recognizer.tokenizer.decode(tokens), language)
-}
-
-/** Tells what comes to the text of all pieces in their order, whatever order they are decoded in. */
-function inOrder(count: number, onText: (added: string) => void) {
-  const texts = new Array<string>(count).fill('')
-  const isDone = new Array<boolean>(count).fill(false)
-  let told = ''
-  return (piece: number, text: string, done: boolean) => {
-    texts[piece] = text
-    isDone[piece] = done
-    const open = isDone.indexOf(false)
-    const visible = joinTranscripts(open < 0 ? texts : texts.slice(0, open + 1))
-    if (!visible.startsWith(told) || visible.length === told.length) return
-    onText(visible.slice(told.length))
-    told = visible
-  }
 }

@@ -3,6 +3,7 @@ import type { Decoder, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { floats, openSession, output, type SessionOptions } from './session.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** One sequence: its length, and its cache as the graphs hand it over, [layers, 1, kv_heads, positions, head_dim]. */
 interface Sequence {
@@ -42,7 +43,7 @@ export async function openSplitDecoder(
         throw new RangeError('The split layout decodes one sequence at a time.')
       const results = await init.run(promptInputs(input, config.hiddenSize))
       sequence = { length: input.prompt.ids.length, ...cacheOf(results) }
-      return floats(output(results, 'logits'))
+      return lastLogits(results, config.vocabSize)
     },
     async step([token]) {
       if (!sequence || token === undefined) throw new RangeError('There is no sequence to go on with.')
@@ -51,7 +52,7 @@ export async function openSplitDecoder(
       const { keys: past_keys, values: past_values } = sequence
       const results = await step.run({ ...inputs, past_keys, past_values })
       Object.assign(sequence, cacheOf(results))
-      return floats(output(results, 'logits'))
+      return lastLogits(results, config.vocabSize)
     },
     remove() {
       sequence = undefined
@@ -64,6 +65,16 @@ export async function openSplitDecoder(
       await step.release()
     },
   }
+}
+
+/** Older exports give the logits of every position of the prompt. */
+function lastLogits(results: InferenceSession.OnnxValueMapType, vocab: number): Float32Array {
+  const logits = floats(output(results, 'logits'))
+  if (logits.length > 0 && logits.length % vocab === 0) return logits.subarray(logits.length - vocab)
+  throw new SpeechError(
+    `The decoder gave ${logits.length} logits, wanted ${vocab}.`,
+    'config.json and the graphs are of different models.',
+  )
 }
 
 function promptInputs(

@@ -105,6 +105,8 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
   })
   const pending = new Map<number, Pending>()
   let ended: Error | undefined
+  let cause: Error | undefined
+  let closing: Promise<void> | undefined
   let nextId = 0
   const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const settle = (id: number): Pending | undefined => {
@@ -112,7 +114,7 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
     pending.delete(id)
     return job
   }
-  const loaded = await new Promise<Loaded>((resolve, reject) => {
+  const loading = new Promise<Loaded>((resolve, reject) => {
     worker.on('message', (message: WorkerReply) => {
       if (message.type === 'loaded') resolve({ layout: message.layout, prefill: message.prefill })
       else if (message.type === 'unusable') reject(problemOf(message))
@@ -120,12 +122,19 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
       else if (message.type === 'heard') settle(message.id)?.resolve(message.heard)
       else settle(message.id)?.reject(problemOf(message))
     })
-    worker.on('error', reject) // its exit follows
+    worker.on('error', (error) => {
+      cause = error // its exit follows
+      reject(error)
+    })
     worker.on('exit', (code) => {
-      ended ??= new WorkerEnded(`A worker thread ended (code ${code}).`)
+      ended ??= new WorkerEnded(`A worker thread ended (${cause?.message ?? `code ${code}`}).`, { cause })
       reject(ended)
       for (const id of [...pending.keys()]) settle(id)?.reject(ended)
     })
+  })
+  const loaded = await loading.catch(async (error) => {
+    await exit // with its memory
+    throw error
   })
   const post = (job: WorkerJob) => worker.postMessage(job)
   return {
@@ -146,18 +155,20 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
       signal.addEventListener('abort', abort, { once: true })
       return heard.finally(() => signal.removeEventListener('abort', abort))
     },
-    async close() {
-      if (ended) return
-      ended = new Error('The recognizer is closed.')
-      for (const id of [...pending.keys()]) settle(id)?.reject(ended)
-      // It ends itself between two runs of onnxruntime: one that is terminated inside of a run takes the process along.
-      post({ type: 'stop' })
-      await exit
+    close() {
+      closing ??= (async () => {
+        if (ended) return
+        ended = new Error('The recognizer is closed.')
+        for (const id of [...pending.keys()]) settle(id)?.reject(ended)
+        // It ends itself between two runs of onnxruntime: one that is terminated inside of a run takes the process along.
+        post({ type: 'stop' })
+        await exit
+      })()
+      return closing
     },
   }
 }
 
 function problemOf({ message, hint, isSpeech, stack }: WorkerProblem): Error {
-  if (isSpeech) return new SpeechError(message, hint)
-  return Object.assign(new Error(message), { stack })
+  return Object.assign(isSpeech ? new SpeechError(message, hint) : new Error(message), { stack })
 }

@@ -26,6 +26,7 @@ try {
   reply({ type: 'loaded', layout, prefill: prefillKind })
 } catch (error) {
   reply({ type: 'unusable', ...describe(error) })
+  process.exit() // what else was being loaded is not waited for
 }
 
 function listen(recognizer: Recognizer): void {
@@ -66,7 +67,10 @@ async function transcribe(
   }
   const all = { ...setup.options, ...options }
   if (setup.warmUp) {
-    warm ??= recognize(recognizer, samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE), all, control)
+    const few = samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE)
+    warm ??= recognize(recognizer, few, all).catch(() => {
+      warm = undefined // the clip itself will tell why, and the next one warms up
+    })
     await warm
   }
   const recognition = await recognize(recognizer, samples, all, control)
@@ -77,7 +81,9 @@ async function transcribe(
 
 async function read({ input }: Transcribe, signal: AbortSignal | undefined): Promise<Float32Array> {
   signal?.throwIfAborted()
-  const clip = 'path' in input ? await loadClip(input.path) : clipOfSamples(input.samples, input.sampleRate)
+  const clip =
+    'path' in input ? await loadClip(input.path, signal) : clipOfSamples(input.samples, input.sampleRate)
+  signal?.throwIfAborted()
   return clip.samples
 }
 

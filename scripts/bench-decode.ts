@@ -1,10 +1,11 @@
-import { access } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
 import yargs from 'yargs'
 import { describeMachine } from '../eval/machine.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/reporter.ts'
+import { identifySources } from '../pipeline/stamp.ts'
 import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
 import { encoderMacs, prefillMacs, readSizes, stepBytes } from './model-work.ts'
 
@@ -33,6 +34,7 @@ const options = await yargs(process.argv.slice(3))
   .parse()
 
 const PYTHON = join(PROJECT, '.venv', 'bin', 'python')
+const DEFAULT_QUANTIZATION = 'round-to-nearest, block 64, asymmetric, accuracy level 4'
 const PASTS = [64, 256, 512]
 const BATCHES = [1, 2, 4, 8, 16]
 const STEPS = 15
@@ -203,17 +205,20 @@ function printStages({ seconds, newTokens }: (typeof UTTERANCES)[number], fused:
   print(`Fused, ${seconds} s: from the floor`, columns, rows)
 }
 
-/** decoder_init as older exports have it, quantized as this release; kept. */
+/** decoder_init as older exports have it, quantized by default settings as the release must be; kept while nothing changes. */
 async function legacyInit(): Promise<string> {
+  const config = await readFile(join(modelDir, 'config.json'), 'utf8')
+  if (!config.includes(DEFAULT_QUANTIZATION))
+    throw new Error(`${modelDir} is not quantized as the baseline: ${DEFAULT_QUANTIZATION}.`)
+  const checkpoint = join(modelDir, '.work', 'checkpoint.json')
+  const made = { checkpoint: await readFile(checkpoint, 'utf8'), sources: await identifySources(['python']) }
   const folder = join(PROJECT, 'output', 'bench', basename(modelDir))
-  const file = join(folder, 'decoder_init.int4.onnx')
-  const isThere = await access(file).then(
-    () => true,
-    () => false,
-  )
-  if (isThere) return file
+  const [file, stamp] = [join(folder, 'decoder_init.int4.onnx'), join(folder, 'made-of.json')]
+  if ((await readFile(stamp, 'utf8').catch(() => '')) === JSON.stringify(made)) return file
   process.stderr.write('Exporting decoder_init with logits at every position: a few minutes, once\n')
-  await python(['prepare', '--checkpoint', join(modelDir, '.work', 'checkpoint.json'), '--out', folder])
+  await rm(folder, { recursive: true, force: true })
+  await python(['prepare', '--checkpoint', checkpoint, '--out', folder])
+  await writeFile(stamp, JSON.stringify(made))
   return file
 }
 

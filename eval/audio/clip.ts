@@ -22,12 +22,14 @@ export interface Clip {
 
 /**
  * Read an audio file of any kind {@link decodeAudio} knows, mix to mono, resample to 16 kHz.
+ * @param signal ends a decoder that is a program of its own
  * @throws SpeechError naming the file when it is missing, empty, too short or not audio
  */
-export async function loadClip(path: string): Promise<Clip> {
+export async function loadClip(path: string, signal?: AbortSignal): Promise<Clip> {
   try {
-    return toClip(await decodeAudio(await readFile(path)))
+    return toClip(await decodeAudio(await readFile(path, { signal }), signal))
   } catch (error) {
+    signal?.throwIfAborted()
     if (error instanceof SpeechError) throw new SpeechError(`${path}: ${error.message}`, error.hint)
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new SpeechError(`${path} does not exist.`)
     throw error

@@ -8,7 +8,7 @@ import { type DecodedAudio, decodeWav } from './wav.ts'
  * Decode an audio file, told by its first bytes, not its name.
  * @throws SpeechError when it is empty, damaged, truncated or of no known kind
  */
-export async function decodeAudio(bytes: Uint8Array): Promise<DecodedAudio> {
+export async function decodeAudio(bytes: Uint8Array, signal?: AbortSignal): Promise<DecodedAudio> {
   if (bytes.length === 0) throw new SpeechError('The file is empty (0 bytes).')
   const head = Buffer.from(bytes.subarray(0, 64)).toString('latin1')
   if (head.startsWith('fLaC')) return decodeFlac(bytes)
@@ -17,7 +17,7 @@ export async function decodeAudio(bytes: Uint8Array): Promise<DecodedAudio> {
   if (isMpegFrame(bytes)) return decodeMpeg(bytes)
   if (head.startsWith('OggS') && head.includes('OpusHead')) return decodeOpus(bytes)
   if (head.startsWith('OggS') && head.includes('\x01vorbis')) return decodeVorbis(bytes)
-  return decodeWithFfmpeg(bytes, JSON.stringify(head.slice(0, 4)))
+  return decodeWithFfmpeg(bytes, JSON.stringify(head.slice(0, 4)), signal)
 }
 
 /** Some writers put an ID3v2 tag before FLAC too. Its size has seven bits a byte (https://id3.org/id3v2.4.0-structure). */

@@ -11,13 +11,21 @@ import { type DecodedAudio, decodeWav } from './wav.ts'
  * @param format how the bytes begin, for the message
  * @throws SpeechError without ffmpeg, or with what it said
  */
-export async function decodeWithFfmpeg(bytes: Uint8Array, format: string): Promise<DecodedAudio> {
+export async function decodeWithFfmpeg(
+  bytes: Uint8Array,
+  format: string,
+  signal?: AbortSignal,
+): Promise<DecodedAudio> {
   const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-audio-'))
   try {
     const [input, output] = [join(folder, 'in'), join(folder, 'out.wav')]
     await writeFile(input, bytes)
     const args = ['-v', 'error', '-xerror', '-i', input, '-vn', '-map', '0:a:0', '-c:a', 'pcm_f32le', output]
-    const run = await execa(process.env['FFMPEG_PATH'] || 'ffmpeg', args, { reject: false, stdin: 'ignore' })
+    const run = await execa(process.env['FFMPEG_PATH'] || 'ffmpeg', args, {
+      ...{ reject: false, stdin: 'ignore' },
+      ...(signal && { cancelSignal: signal }),
+    })
+    signal?.throwIfAborted()
     if (run.exitCode === 0) return decodeWav(await readFile(output))
     if (run.code === 'ENOENT') {
       throw new SpeechError(

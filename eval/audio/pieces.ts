@@ -11,9 +11,12 @@ const HOP = 0.01 * SAMPLE_RATE
  * Where to split a recording so that no piece is longer than `maxSeconds`: as few pieces as that takes, about even,
  * each boundary in the middle of the quietest 0.3 s within 10 s of its even place.
  * @param samples 16 kHz mono
+ * @throws RangeError for pieces of less than a second
  * @returns boundaries in samples, ascending, without 0 and the end; none when the recording is short enough
  */
 export function splitPoints(samples: Float32Array, maxSeconds = MAX_PIECE_SECONDS): number[] {
+  if (!(maxSeconds >= 1))
+    throw new RangeError(`Pieces of ${maxSeconds} s are too short, wanted at least 1 s.`)
   const longest = Math.floor(maxSeconds * SAMPLE_RATE)
   const points: number[] = []
   let start = 0

@@ -30,6 +30,8 @@ import { checkpointFile, pythonOptions } from './export.ts'
 const STRADDLING_SECONDS = [0.1, 0.99, 1.0, 1.01, 7.99, 8.01, 31]
 /** Every step's logits are compared, up to this many bytes a clip: all of them but for endless ones of large models. */
 const LOGIT_BYTES = 64e6
+/** What the ways through int4 may differ by, of the mean cosine of their logits with PyTorch's. */
+const MAX_INT4_PATH_LOSS = 0.005
 /** Clips that are decoded together, of whatever lengths. */
 const BATCH = 4
 /** Longer clips are compared up to their features and logits, not by tokens. */
@@ -105,6 +107,7 @@ export const validateStage: Stage = {
     report(run, summary)
     const failed = compared.filter((comparison) => !passes(comparison))
     if (failed.length > 0) throw gateFailure(failed)
+    gateInt4(summary.int4)
     await rm(folder, { recursive: true }) // gigabytes for a large vocabulary; a failed gate keeps them
   },
 }
@@ -217,6 +220,7 @@ interface CheckSummary {
 }
 
 function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Int4Path, readonly Agreement[]>) {
+  const int4 = [...agreement].map(([path, clips]) => ({ path, ...totals(clips) }))
   const checks = CHECKS.map((check): CheckSummary => {
     const all = compared.filter((comparison) => comparison.check === check)
     if (all.length === 0) throw new Failure(`No clip was compared by ${check}.`)
@@ -232,10 +236,28 @@ function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Int4P
     }
   })
   return {
-    verdict: checks.every(({ pass }) => pass) ? 'pass' : 'fail',
+    verdict: checks.every(({ pass }) => pass) && lossOfInt4(int4) <= MAX_INT4_PATH_LOSS ? 'pass' : 'fail',
     checks,
-    int4: [...agreement].map(([path, clips]) => ({ path, ...totals(clips) })),
+    int4,
   }
+}
+
+/** What the worst way through int4 loses against its best, of the mean cosine; NaN when one is no number. */
+function lossOfInt4(int4: readonly { readonly meanCosine: number }[]): number {
+  const cosines = int4.map(({ meanCosine }) => meanCosine)
+  return Math.max(...cosines) - Math.min(...cosines) // keeps a NaN
+}
+
+/** All ways through int4 have the same weights: prompts in 8 bits, or another layout, must not cost what quantizing does. */
+function gateInt4(int4: readonly { readonly path: Int4Path; readonly meanCosine: number }[]): void {
+  const loss = lossOfInt4(int4)
+  if (loss <= MAX_INT4_PATH_LOSS) return
+  throw new Failure(
+    `The parity gate failed: mean cosines of int4 logits differ by ${loss}, wanted at most ${MAX_INT4_PATH_LOSS}: ` +
+      int4.map(({ path, meanCosine }) => `${path} ${meanCosine.toFixed(5)}`).join(', '),
+    'Where the prompts in 8 bits are the worst, --no-prefill-int8 leaves them out. Nothing was packaged.',
+    EXIT.gate,
+  )
 }
 
 function totals(clips: readonly Agreement[]) {

@@ -12,7 +12,7 @@ const CONFIG: ReleaseConfig = {
 }
 
 /** A decoder that says what its prompt says, and checks that it is fed what it said. */
-function scripted(fails: (step: number) => boolean = () => false) {
+function scripted(fails: (step: number, rows: number) => boolean = () => false) {
   const rows: { readonly script: readonly number[]; at: number }[] = []
   const seen = { most: 0, prefills: 0, steps: 0 }
   const logitsOf = (wanted: readonly number[]) => {
@@ -36,7 +36,7 @@ function scripted(fails: (step: number) => boolean = () => false) {
     },
     async step(tokens) {
       await sleep(0)
-      if (fails(seen.steps++)) throw new Error('the step failed')
+      if (fails(seen.steps++, rows.length)) throw new Error('the step failed')
       expect(tokens).toEqual(rows.map(({ script, at }) => script[at - 1]))
       return logitsOf(rows.map(say))
     },
@@ -121,8 +121,8 @@ describe('the decode loop', () => {
     expect(decoder.rows).toBe(0)
   })
 
-  it('keeps the failure of one request from the others, and goes on after a step that failed', async () => {
-    const { decoder } = scripted((step) => step === 3)
+  it('keeps the failure of one request from the others, and tries each alone when a step of several fails', async () => {
+    const { decoder, seen } = scripted((step, rows) => rows > 1 && step === 3)
     const decode = makeDecodeLoop(decoder, CONFIG, 2)
     const broken = decode(
       request([1], {
@@ -131,12 +131,54 @@ describe('the decode loop', () => {
         },
       }),
     )
-    const failing = [decode(request([1, 2, 3, 4, 5, 6])), decode(request([2, 3, 4, 5, 6, 7]))]
-    const later = decode(request([3, 4]))
-    const settled = await Promise.allSettled([broken, ...failing, later])
-    const reasons = settled.map((result) => result.status === 'rejected' && result.reason.message)
-    expect(reasons).toEqual(['no features', 'the step failed', 'the step failed', false])
-    expect((await later).tokens).toEqual([3, 4])
+    const [a, b, later] = [
+      [1, 2, 3, 4, 5, 6],
+      [2, 3, 4, 5, 6, 7],
+      [3, 4],
+    ]
+    const told: number[] = []
+    const jobs = [a, b, later].map((ids) =>
+      decode(request(ids, ids === a ? { onToken: (tokens) => told.push(tokens.length) } : {})),
+    )
+    const settled = await Promise.allSettled([broken, ...jobs])
+    const found = settled.map((result) =>
+      result.status === 'rejected' ? result.reason.message : result.value.tokens,
+    )
+    expect(found).toEqual(['no features', a, b, later])
+    expect(seen.prefills).toBe(5)
+    expect(told).toEqual([1, 2, 3, 4, 1, 2, 3, 4, 5, 6])
+  })
+
+  it('a sequence that fails alone fails, and the next is decoded', async () => {
+    const { decoder } = scripted((step) => step === 1)
+    const decode = makeDecodeLoop(decoder, CONFIG, 1)
+    const settled = await Promise.allSettled([decode(request([1, 2, 3, 4])), decode(request([3, 4]))])
+    expect(settled[0]).toMatchObject({ status: 'rejected', reason: { message: 'the step failed' } })
+    expect(settled[1]).toMatchObject({ value: { tokens: [3, 4] } })
+  })
+
+  it('a prompt that fails with its row half added takes no other with it', async () => {
+    const { decoder } = scripted()
+    let prefills = 0
+    const prefill = decoder.prefill.bind(decoder)
+    decoder.prefill = async (inputs) => {
+      const logits = await prefill(inputs)
+      if (++prefills === 2) throw new Error('no memory')
+      return logits
+    }
+    const decode = makeDecodeLoop(decoder, CONFIG, 3)
+    const settled = await Promise.allSettled(
+      [
+        [1, 2, 3],
+        [4, 5],
+        [6, 7, 8],
+      ].map((ids) => decode(request(ids))),
+    )
+    const found = settled.map((result) =>
+      result.status === 'rejected' ? result.reason.message : result.value.tokens,
+    )
+    expect(found).toEqual([[1, 2, 3], 'no memory', [6, 7, 8]])
+    expect(decoder.rows).toBe(0)
   })
 
   it('a listener that throws ends its own request', async () => {

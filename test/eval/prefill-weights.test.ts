@@ -12,7 +12,10 @@ function randomMatrix(K: number, N: number, block: number, seed: number) {
   return {
     ...{ K, N, block },
     packed: Uint8Array.from({ length: (N * K) / 2 }, byte),
-    scales: Float32Array.from({ length: N * blocks }, () => 0.001 + random() / 100),
+    scales: Float32Array.from(
+      { length: N * blocks },
+      () => (0.001 + random() / 100) * (random() < 0.3 ? -1 : 1),
+    ),
     zeros: Uint8Array.from({ length: N * Math.ceil(blocks / 2) }, byte),
   }
 }

@@ -103,7 +103,7 @@ class Reader:
             if "zero_points" in weight:
                 zeros = nibbles(stored(weight["zero_points"], "u1", (n, (blocks + 1) // 2)))[:, :blocks].astype(int)
             values = (q - zeros[:, :, None]) * scales[:, :, None]
-            scale = (np.maximum(zeros, 15 - zeros) * scales).max(axis=1) / 64
+            scale = (np.maximum(zeros, 15 - zeros) * np.abs(scales)).max(axis=1) / 64
             feeds[weight["name"] + ".int8"] = np.rint(values.reshape(n, k) / scale[:, None]).astype(np.int8).T.copy()
             feeds[weight["name"] + ".scale"] = scale.astype(np.float32)
         graph = onnxruntime.InferenceSession(str(self.folder / recipe["graph"]))

@@ -4,9 +4,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
+import { Qwen3Asr } from '../../eval/qwen3-asr.ts'
 import { parseModel } from '../../graph-tools/model.ts'
+import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { bundledRows } from '../helpers/speech-parquet.ts'
 
 const NAME = 'qwen3-asr-tiny'
 
@@ -115,5 +118,13 @@ describe('stopping in the middle', () => {
     const quantized = graph.nodes.filter(({ opType }) => opType === 'MatMulNBits')
     expect(quantized.length).toBe(22)
     expect(new Set(quantized.map(({ inputs }) => inputs.length))).toEqual(new Set([3]))
+    const asr = await Qwen3Asr.load(model, { threads: 1 })
+    expect(asr.prefill).toBe('int8')
+    const [row] = await bundledRows(1)
+    const { text } = await asr.transcribe(join(BUNDLED_SPEECH, row?.file ?? ''))
+    await asr.dispose()
+    expect(text.replaceAll(/[^\w ]/g, '').toLowerCase()).toBe(
+      row?.text.replaceAll(/[^\w ]/g, '').toLowerCase(),
+    )
   })
 })

@@ -172,6 +172,12 @@ describe('Qwen3Asr', () => {
         expect(error.message).toMatch(bad[i]?.[1] ?? /^$/)
       }
       expect(plain((await good).text)).toBe(plain(texts[2]))
+      for (const [options, message] of [
+        [{ maxPieceSeconds: 0 }, 'maxPieceSeconds is 0, wanted at least 1.'],
+        [{ maxPieceSeconds: Number.NaN }, 'maxPieceSeconds is NaN, wanted at least 1.'],
+        [{ maxNewTokens: 0 }, 'maxNewTokens is 0, wanted at least 1.'],
+      ] as const)
+        expect((await rejection(asr.transcribe(files[0] as string, options))).message).toBe(message)
       const rate = await rejection(asr.transcribe(new Float32Array(16000), { sampleRate: 3 }))
       expect(rate.message).toBe('The file has 3 samples a second, wanted 1000 to 768000.')
     })
@@ -202,6 +208,8 @@ describe('Qwen3Asr', () => {
     const broken = await without('broken', /^embed_tokens/)
     await writeFile(join(broken, 'embed_tokens.bin'), 'short')
     expect(await refused({}, broken)).toContain('embed_tokens.bin has 5 bytes, wanted 114688')
+    await rm(join(broken, 'embed_tokens.bin'))
+    expect(await refused({}, broken)).toMatch(/embed_tokens\.bin cannot be read: ENOENT/)
     const other = await without('other-recipe', /^nothing$/)
     const recipe = JSON.parse(await readFile(join(other, 'decoder_prefill.int4.json'), 'utf8'))
     recipe.weights.pop()
