@@ -14,7 +14,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-SIZES = {"T": 330, "N": 43, "S": 60, "P": 37}
+SIZES = {"T": 330, "N": 43, "S": 60, "P": 37, "B": 2, "C": 37}
+LENGTHS = {"input_lengths": [60, 41], "past_lengths": [20, 37]}  # of the two rows
 
 
 def main() -> None:
@@ -66,6 +67,8 @@ def feed(value, random) -> np.ndarray:
     shape = [size if isinstance(size, int) else SIZES[size] for size in value.shape]
     if value.type == "tensor(float)":
         return random.standard_normal(shape).astype(np.float32)
+    if value.name in LENGTHS:
+        return np.array(LENGTHS[value.name])
     if value.name == "position_ids":
         return np.arange(shape[1], dtype=np.int64)[None] + (0 if shape[1] > 1 else SIZES["P"])
     return random.integers(9, 10 if value.name == "audio_offset" else 400, shape, dtype=np.int64)

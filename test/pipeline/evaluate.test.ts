@@ -325,6 +325,33 @@ describe('npm run evaluate', () => {
     expect(ended.exitCode).toBe(1)
   })
 
+  it('--batch decodes utterances together, with the same transcripts, and says what cannot', async () => {
+    const folder = await folderOf('batched', await bundledRows(CLIPS))
+    const heard = async (batch: string, ...models: readonly string[]) => {
+      const output = path(`batch-${batch}`)
+      const ended = await evaluate([
+        ...['--models', ...models, '--datasets', folder, '--batch', batch, '--output', output],
+      ])
+      expect(ended.exitCode, ended.stderr).toBe(0)
+      const records = await lines(`batch-${batch}`)
+      return new Map(
+        records.map(({ system, key, pieces }) => [
+          `${system} ${key}`,
+          pieces.map(({ raw, ending, generated }: Record<string, unknown>) => [raw, ending, generated]),
+        ]),
+      )
+    }
+    const models = [`FP32:${model}`, `int4:${model}:int4`]
+    const alone = await heard('1', ...models)
+    expect(alone.size).toBe(2 * CLIPS)
+    expect(await heard('8', ...models)).toEqual(alone)
+    const split = path('split-only')
+    await cp(model, split, { recursive: true, filter: (from) => !/decoder\.(int4\.)?onnx$/.test(from) })
+    const refused = await evaluate(['--models', `old:${split}`, '--datasets', folder, '--batch', '2'])
+    expect(refused.stderr).toContain('decodes one sequence at a time, not 2.')
+    expect(refused.exitCode).toBe(1)
+  })
+
   it('a worker that is gone ends the evaluation; it is no clip that cannot be read', async () => {
     const pool = await startPool(
       { folder: model, variant: '', threads: 1, batch: 1, warmUp: false, options: {} },
@@ -336,12 +363,11 @@ describe('npm run evaluate', () => {
     expect((await pool.transcribe(clip, signal)).recognition.text).not.toBe('')
     const pending = pool.transcribe(clip, signal)
     const waiting = pool.transcribe(clip, signal)
+    const ended = Promise.allSettled([pending, waiting])
     await pool.close()
-    for (const job of [pending, waiting, pool.transcribe(clip, signal)]) {
-      const error = await job.then(
-        () => undefined,
-        (reason) => reason,
-      )
+    const late = await Promise.allSettled([pool.transcribe(clip, signal)])
+    for (const result of [...(await ended), ...late]) {
+      const error = result.status === 'rejected' && result.reason
       expect(error).toMatchObject({ message: expect.stringMatching(/^The recognizer is closed/) })
       expect(error).not.toBeInstanceOf(SpeechError)
     }
@@ -371,7 +397,7 @@ describe('npm run evaluate', () => {
     const table = await runCli(args, {}, 'pipeline/compare/main.ts')
     expect(table.stdout).toMatch(/ONNX FP32 +\d+ +(\d+) of \1 +- +\d\.\de-\d/)
     const wrong = await runCli(['--model-dir', root, '--audio', ...audio], {}, 'pipeline/compare/main.ts')
-    expect(wrong.stderr).toContain(`error: ${root} holds no decoder graphs.`)
+    expect(wrong.stderr).toContain(`error: ${root} holds no decoder graph.`)
     expect(wrong.exitCode).toBe(1)
   })
 

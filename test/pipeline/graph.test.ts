@@ -1,6 +1,6 @@
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openModel } from '../../graph-tools/model.ts'
@@ -11,7 +11,12 @@ import { writeModel } from '../helpers/graph-files.ts'
 import { reshape } from '../helpers/onnx.ts'
 
 const EXPORT_MS = 300_000
-const DECODERS = ['decoder_init.onnx', 'decoder_step.onnx']
+const DECODERS = ['decoder_init.onnx', 'decoder_step.onnx', 'decoder.onnx']
+/** Outputs of the tiny model's graphs. */
+const OUTPUTS: Readonly<Record<string, number>> = {
+  ...{ 'encoder.onnx': 1, 'decoder_init.onnx': 3, 'decoder_step.onnx': 3 },
+  'decoder.onnx': 1 + 2 * 3,
+}
 
 let root = ''
 let exported = ''
@@ -57,9 +62,10 @@ describe('rewrites of the tiny model', () => {
     await step('4', ['encoder.onnx'], 'externalize', '--data', 'encoder.data')
     await step('5', ['decoder_init.onnx'], 'externalize', '--data', 'init.data', '--threshold', '300')
     await step('6', ['decoder_step.onnx'], 'externalize', '--data', 'step.data', '--threshold', '300')
+    await step('6b', ['decoder.onnx'], 'externalize', '--data', 'fused.data', '--threshold', '300')
     expect(await step('7', DECODERS, 'tie')).toContain('one MatMul lm_head (')
     const shared = await step('8', DECODERS, 'share', '--data', 'shared.data')
-    expect(shared).toContain('removed: init.data, step.data')
+    expect(shared).toContain('removed: fused.data, init.data, step.data')
     await step('9', DECODERS, 'rename-data', '--to', 'decoder_weights.data')
     await writeFile(join(folder, 'config.json'), '{"model_type":"qwen3_asr","extra":1}')
     const halved = await step('10', DECODERS, 'embed-fp16')
@@ -81,12 +87,12 @@ describe('rewrites of the tiny model', () => {
       join(PROJECT, 'test', 'helpers', 'check_onnx.py'),
       join(root, 'pairs.json'),
     ])
-    const outputs = pairs.reduce((sum, [path]) => sum + (path.endsWith('encoder.onnx') ? 1 : 3), 0)
+    const outputs = pairs.reduce((sum, [path]) => sum + (OUTPUTS[basename(path)] ?? Number.NaN), 0)
     expect(JSON.parse(stdout)).toEqual({ graphs: pairs.length, outputs })
 
     const verified = await graph('verify', relative(process.cwd(), folder))
     expect(verified.stdout).toMatch(
-      /all well \(4 graphs, 2 data files, \d+ tensors, 4 loaded by onnxruntime-node\)/,
+      /all well \(5 graphs, 2 data files, \d+ tensors, 5 loaded by onnxruntime-node\)/,
     )
     expect(verified.exitCode).toBe(0)
     const names = (await readdir(folder)).filter((name) => /\.(onnx|data|bin)$/.test(name))
@@ -104,7 +110,7 @@ describe('rewrites of the tiny model', () => {
     const { problems, loaded } = JSON.parse(ended.stdout)
     expect(problems.length).toBe(1)
     expect(problems[0]).toContain(`onnxruntime does not load ${join(folder, 'odd.onnx')}`)
-    expect(loaded).toBe(3)
+    expect(loaded).toBe(4)
   })
 })
 
@@ -134,7 +140,7 @@ describe('looking at graphs', () => {
     const [a, b] = [join(exported, 'decoder_step.onnx'), join(folder, 'decoder_step.onnx')]
     await graph('share', b, join(folder, 'decoder_init.onnx'), '--data', 'elsewhere.data')
     const same = await graph('diff', a, b)
-    expect(same.stdout).toMatch(/^No difference: 169 nodes and \d+ weights are the same\.$/)
+    expect(same.stdout).toMatch(/^No difference: 171 nodes and \d+ weights are the same\.$/)
     expect(same.exitCode).toBe(0)
 
     await graph('strip-traces', b)

@@ -347,7 +347,7 @@ describe('running again', () => {
       ])
       expect(made.exitCode).toBe(0)
       const names = (await readdir(model())).filter((name) => /\.(onnx|data|bin)$/.test(name))
-      expect(names.length).toBe(9)
+      expect(names.length).toBe(12)
       for (const name of names) {
         const [a, b] = await Promise.all([readFile(join(model(), name)), readFile(join(other, NAME, name))])
         expect(a.equals(b), `${name} differs`).toBe(true)

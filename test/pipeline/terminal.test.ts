@@ -23,7 +23,7 @@ describe('the live view on a terminal', () => {
       expect.stringMatching(/^Done in \d+\.\d s\. The model is in /),
     ])
     const shown = [...seen].join('\n')
-    expect(shown).toMatch(/^[-\\|/] export {4}\d+\.\d s +encoder graph: 0 of 1 graphs \(0 %\)/m)
+    expect(shown).toMatch(/^[-\\|/] export {4}\d+\.\d s +.*encoder graph: 0 of 1 graphs \(0 %\)/m)
     expect(shown).toMatch(/^ {2}rewrite$/m) // waiting
     // Redrawn, not repeated: one line for each stage is left.
     expect(first.screen.filter((line) => /^. (export|rewrite) /.test(line)).length).toBe(2)
