@@ -61,7 +61,9 @@ const VARIANT = 'int4'
 const { modelDir, threads, rounds } = options
 const sizes = await readSizes(modelDir, VARIANT)
 const missed: string[] = []
-const floors = await python<{ bytes: number; float32: number; int8: number }>(['floors'])
+const floors = await python<{ bytes: number; float32: number; int8: number }>([
+  ...['floors', '--threads', `${threads}`],
+])
 await printSteps()
 if (options.utterances) await printUtterances()
 printMachine()
@@ -92,6 +94,9 @@ async function printSteps(): Promise<void> {
   })
   print('One step', ['past tokens', 'split', 'fused', 'faster', 'of fused at 64', 'floor', 'of fused'], rows)
   const last = PASTS.length - 1
+  const [few, many] = [PASTS[0] ?? 0, PASTS[last] ?? 0]
+  const bytes = stepBytes(sizes, many) / stepBytes(sizes, few)
+  process.stdout.write(`  bytes that a step must read, at ${many} / at ${few}: ${bytes.toFixed(2)}\n`)
   gate(step('split', last) / step('fused', last), 'at least', FASTER_AT_512, 'step at 512, split / fused')
   gate(step('fused', last) / first, 'at most', SLOWER_THAN_AT_64, 'fused step at 512 / at 64')
   printBatches(resultsOf('fused'))

@@ -31,10 +31,12 @@ const [CHUNK, CHUNK_TOKENS] = [100, 13]
 const TAPS = 9
 
 export async function readSizes(folder: string, variant: string): Promise<ReleaseSizes> {
-  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as Omit<
-    ReleaseSizes,
-    'weightBytes'
-  >
+  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => {
+    throw new Error(
+      `${folder} is no release. Make one: npm run make-checkpoint, then npm run pipeline -- --until quantize`,
+    )
+  })
+  const config = JSON.parse(text) as Omit<ReleaseSizes, 'weightBytes'>
   const data = variant === '' ? 'decoder_weights.data' : `decoder_weights.${variant}.data`
   return { ...config, weightBytes: (await stat(join(folder, data))).size }
 }
