@@ -2,10 +2,15 @@ import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
 import { parseTranscribe } from './cli.ts'
 
 const output = {
+  isLive: process.stdout.isTTY === true,
   print: (text: string) => process.stdout.write(text),
   complain: (text: string) => process.stderr.write(text),
 }
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(EXIT.done) // who reads has seen enough, as with head
+})
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<ExitCode> {

@@ -14,6 +14,8 @@ const EXTENSIONS = { text: 'txt', json: 'json', srt: 'srt' } as const
 
 /** Where results and complaints go. */
 export interface Output {
+  /** someone reads along: text may be shown before it is final */
+  readonly isLive: boolean
   print(text: string): void
   complain(text: string): void
 }
@@ -33,7 +35,7 @@ export async function transcribeFiles(
   const modelDir = options.modelDir ?? (await onlyModel())
   const asr = await Qwen3Asr.load(modelDir, options)
   try {
-    const isLive = files.length === 1 && options.format === 'text' && outputDir === undefined
+    const isLive = output.isLive && files.length === 1 && options.format === 'text' && outputDir === undefined
     if (isLive) return await transcribeLive(asr, files[0] as string, options, output, signal)
     return await transcribeAll(asr, options, output, signal)
   } finally {
