@@ -322,6 +322,16 @@ describe('npm run transcribe', () => {
     expect(quiet.exitCode).toBe(0)
   })
 
+  it('ends quietly when its reader has seen enough', async () => {
+    const command = [process.execPath, '--import', import.meta.resolve('tsx'), join(PROJECT, MAIN)]
+    const quoted = [...command, ...files, '--model-dir', model].map((part) => `'${part}'`).join(' ')
+    const { stdout, stderr, exitCode } = await execa('bash', [
+      ...['-c', `set -o pipefail; ${quoted} | head -n 1`],
+    ])
+    expect(stdout.startsWith(`${files[0]}: `)).toBe(true)
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
+  })
+
   it('refuses what it cannot do, with the next thing to try', async () => {
     const [a = '', b = ''] = files
     const cases: [string[], number, RegExp][] = [
