@@ -44,6 +44,11 @@ export interface DecoderOptions extends SessionOptions {
   readonly layout?: Layout
   /** by default int8 where the folder has it; of the fused layout only */
   readonly prefill?: PrefillKind
+  /**
+   * Step two rows at least, with one that holds nothing beside a sequence that is alone: products of one row round otherwise
+   * than those of several, which are all alike. So what a sequence becomes does not depend on who else is in the batch.
+   */
+  readonly isSteady?: boolean
 }
 
 /**

@@ -1,11 +1,11 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
-import type { Decoder, PromptInput } from './decoder.ts'
+import type { Decoder, DecoderOptions, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { KvCache } from './kv-cache.ts'
 import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'
-import { floats, openSession, output, type SessionOptions } from './session.ts'
+import { floats, openSession, output } from './session.ts'
 
 /**
  * Load the fused layout: one graph for prompts and steps. It reads the KV cache and returns the new positions' keys and
@@ -17,13 +17,14 @@ export async function openFusedDecoder(
   folder: string,
   config: ReleaseConfig,
   embeddings: EmbeddingTable,
-  options: SessionOptions,
+  options: DecoderOptions,
   openPrefill: ReturnType<typeof preparePrefill> | undefined,
 ): Promise<Decoder> {
   const session = await openSession(folder, 'decoder', options)
   const { hiddenSize, vocabSize } = config
   const names = tensorNames(config.cache.layers)
-  const cache = new KvCache(config.cache, names.past)
+  const leastRows = options.isSteady ? 2 : 1
+  const cache = new KvCache(config.cache, names.past, leastRows)
   const prefillGraph = await openPrefill?.(
     { past: names.past, outputs: names.fresh, ...config.cache },
     options,
@@ -70,19 +71,21 @@ export async function openFusedDecoder(
       const { rows } = cache
       if (tokens.length !== rows)
         throw new RangeError(`Found ${tokens.length} tokens for a batch of ${rows} rows.`)
-      if (batch.rows !== rows) batch = makeBatch(rows, hiddenSize)
+      const fed = Math.max(rows, leastRows)
+      if (batch.rows !== fed) batch = makeBatch(fed, hiddenSize)
       cache.reserve()
       for (let row = 0; row < rows; row++) {
         embeddings.read(tokens[row] as number, batch.embeds, row * hiddenSize)
         batch.pastLengths[row] = BigInt(cache.lengths[row] as number)
       }
+      batch.pastLengths.fill(0n, rows)
       if (batch.past !== cache.feeds) {
         batch.past = cache.feeds
         Object.assign(batch.feeds, cache.feeds)
       }
-      const values = await run(batch.feeds, rows)
+      const values = await run(batch.feeds, fed)
       cache.append(fresh)
-      return values
+      return fed === rows ? values : values.subarray(0, rows * vocabSize)
     },
     remove: (row) => cache.removeRow(row),
     clear: () => cache.clear(),

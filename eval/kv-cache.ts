@@ -21,6 +21,7 @@ export interface CacheShape {
  */
 export class KvCache {
   readonly #shape: CacheShape
+  readonly #leastRows: number
   /** key and value of layer 0, of layer 1, ...: of any size from rows * heads * capacity * head_dim on */
   readonly #storage: Float32Array[]
   readonly #names: readonly string[]
@@ -28,9 +29,13 @@ export class KvCache {
   #lengths: number[] = []
   #feeds: Record<string, Tensor> | undefined
 
-  /** @param names of the graph's past inputs, in the order of the arrays that are added */
-  constructor(shape: CacheShape, names: readonly string[]) {
+  /**
+   * @param names of the graph's past inputs, in the order of the arrays that are added
+   * @param leastRows rows to feed at least: those that hold no sequence come last, and hold anything
+   */
+  constructor(shape: CacheShape, names: readonly string[], leastRows = 1) {
     this.#shape = shape
+    this.#leastRows = leastRows
     this.#names = names
     this.#storage = names.map(() => new Float32Array(0))
   }
@@ -81,12 +86,13 @@ export class KvCache {
 
   /**
    * Add one position to every row from `first` on, for which there must be room.
-   * @param arrays in the order of the names, each [rows - first, heads, 1, head_dim]
+   * @param arrays in the order of the names, each [rows - first, heads, 1, head_dim], or more rows, which are left out
    */
   append(arrays: readonly Float32Array[], first = 0): void {
     const { heads, headDim } = this.#shape
     const stride = this.#capacity * headDim
-    const sources = this.#checked(arrays, (this.rows - first) * heads * headDim)
+    const fed = first === 0 && arrays[0]?.length !== this.rows * heads * headDim ? this.#leastRows : this.rows
+    const sources = this.#checked(arrays, (fed - first) * heads * headDim)
     for (let i = 0; i < this.#storage.length; i++) {
       const [storage, source] = [this.#storage[i] as Float32Array, sources[i] as Float32Array]
       for (let row = first, from = 0; row < this.rows; row++) {
@@ -125,7 +131,8 @@ export class KvCache {
   }
 
   #makeFeeds(): Record<string, Tensor> {
-    const dims = [this.rows, this.#shape.heads, this.#capacity, this.#shape.headDim]
+    const rows = this.rows === 0 ? 0 : Math.max(this.rows, this.#leastRows)
+    const dims = [rows, this.#shape.heads, this.#capacity, this.#shape.headDim]
     const count = dims.reduce((product, size) => product * size, 1)
     const feeds: Record<string, Tensor> = {}
     for (const [i, name] of this.#names.entries())
@@ -139,7 +146,7 @@ export class KvCache {
     // a capacity that one long row has left behind makes every step read zeros for all the others
     const capacity = wanted > this.#capacity || 2 * wanted <= this.#capacity ? wanted : this.#capacity
     if (capacity === this.#capacity && rows === this.rows) return
-    const count = rows * this.#shape.heads * capacity * this.#shape.headDim
+    const count = Math.max(rows, this.#leastRows) * this.#shape.heads * capacity * this.#shape.headDim
     // all memory before any move: where there is none, the cache stays as it is
     const storages = this.#storage.map((old) =>
       count <= old.length ? old : new Float32Array(Math.ceil(GROWTH * count)),

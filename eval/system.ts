@@ -109,7 +109,7 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
   }
   const start = async (): Promise<Transcriber> => {
     const pool = await startPool(
-      { folder, variant, threads, layout, prefill, batch, warmUp: true, options },
+      { folder, variant, threads, layout, prefill, batch, isSteady: batch > 1, warmUp: true, options },
       workers,
     )
     return {

@@ -15,6 +15,8 @@ export interface WorkerSetup {
   readonly prefill?: PrefillKind
   /** sequences that are decoded together */
   readonly batch: number
+  /** as in DecoderOptions */
+  readonly isSteady?: boolean
   /** transcribe the first clip twice, so that the first figures are like the others */
   readonly warmUp: boolean
   /** of every job that does not say otherwise; those that do not fit the model fail at the start */

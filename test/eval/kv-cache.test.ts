@@ -127,6 +127,29 @@ describe('the KV cache', () => {
     expectRows(cache, [a, [...b, position(4)]])
   })
 
+  it('feeds a row that holds nothing beside one that is alone, and leaves out what it gives back', () => {
+    const cache = new KvCache(SHAPE, NAMES, 2)
+    const row = [position(1), position(2)]
+    cache.addRows(arraysOf([row]), [2])
+    expect(cache.feeds['0.key']?.dims).toEqual([2, SHAPE.heads, 64, HEAD])
+    cache.reserve()
+    cache.append(arraysOf([[position(3)], [position(99)]]))
+    expect([...cache.lengths]).toEqual([3])
+    const part = 64 * HEAD
+    const fed = Array.from(cache.feeds['1.value']?.data as Float32Array)
+    const wanted = [row[0], row[1], position(3)].map((values) => values?.slice(-HEAD).map(Math.fround))
+    expect(fed.slice(part, part + 3 * HEAD)).toEqual(wanted.flat())
+    expect(fed.slice(2 * part).every((value) => value === 0)).toBe(true)
+    cache.addRows(arraysOf([[position(4)]]), [1])
+    cache.append(arraysOf([[position(5)]]), 1)
+    expect([...cache.lengths]).toEqual([3, 2])
+    expect(cache.feeds['0.key']?.dims[0]).toBe(2)
+    cache.removeRow(1)
+    expect(cache.feeds['0.key']?.dims[0]).toBe(2)
+    cache.removeRow(0)
+    expect(cache.feeds['0.key']?.dims[0]).toBe(0)
+  })
+
   it('refuses arrays of another size, and rows that are not there', () => {
     const cache = new KvCache(SHAPE, NAMES)
     expect(() => cache.addRows(arraysOf([[position(1)]]), [2])).toThrow(SpeechError)
