@@ -84,7 +84,7 @@ export async function openFusedDecoder(
         Object.assign(batch.feeds, cache.feeds)
       }
       const values = await run(batch.feeds, fed)
-      cache.append(fresh)
+      cache.append(fresh, 0, fed)
       return fed === rows ? values : values.subarray(0, rows * vocabSize)
     },
     remove: (row) => cache.removeRow(row),

@@ -86,13 +86,13 @@ export class KvCache {
 
   /**
    * Add one position to every row from `first` on, for which there must be room.
-   * @param arrays in the order of the names, each [rows - first, heads, 1, head_dim], or more rows, which are left out
+   * @param arrays in the order of the names, each [given, heads, 1, head_dim]
+   * @param given rows in the arrays; those that hold no sequence are left out
    */
-  append(arrays: readonly Float32Array[], first = 0): void {
+  append(arrays: readonly Float32Array[], first = 0, given = this.rows - first): void {
     const { heads, headDim } = this.#shape
     const stride = this.#capacity * headDim
-    const fed = first === 0 && arrays[0]?.length !== this.rows * heads * headDim ? this.#leastRows : this.rows
-    const sources = this.#checked(arrays, (fed - first) * heads * headDim)
+    const sources = this.#checked(arrays, given * heads * headDim)
     for (let i = 0; i < this.#storage.length; i++) {
       const [storage, source] = [this.#storage[i] as Float32Array, sources[i] as Float32Array]
       for (let row = first, from = 0; row < this.rows; row++) {

@@ -1,9 +1,8 @@
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Tensor } from 'onnxruntime-node'
 import type { WidenedWeight } from './prefill-weights.ts'
-import { openSession, type SessionOptions } from './session.ts'
+import { exists, openSession, type SessionOptions } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** `int8`: prompts by the graph with 8-bit products; `same`: by the graph of the steps. */
@@ -34,13 +33,8 @@ const GRAPH = 'decoder_prefill'
 export async function prefillKindOf(folder: string, variant = ''): Promise<PrefillKind> {
   if (variant === '') return 'same'
   const files = [`${GRAPH}.${variant}.onnx`, `${GRAPH}.${variant}.json`]
-  const there = files.map((name) =>
-    access(join(folder, name)).then(
-      () => true,
-      () => false,
-    ),
-  )
-  return (await Promise.all(there)).every(Boolean) ? 'int8' : 'same'
+  const there = await Promise.all(files.map((name) => exists(join(folder, name))))
+  return there.every(Boolean) ? 'int8' : 'same'
 }
 
 /**
@@ -78,8 +72,6 @@ async function openPrefill(
       'The files are of different releases.',
     )
   }
-  const wanted = new Set(session.inputNames)
-  for (const name of Object.keys(fixed)) if (!wanted.has(name)) delete fixed[name]
   return {
     async run(embeds) {
       const rows = embeds.dims[0] ?? 0

@@ -112,7 +112,8 @@ async function graphPath(folder: string, name: string, variant: string): Promise
   return undefined
 }
 
-function exists(path: string): Promise<boolean> {
+/** Whether there is something at a path. */
+export function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

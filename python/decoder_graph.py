@@ -99,7 +99,7 @@ class DecoderInit(Decoder):
             all_keys.append(keys)
             all_values.append(values)
             if following is None:  # only the last position reaches the logits
-                normed, x, angles, mask = normed[:, -1:], x[:, -1:], self.last(angles), None
+                normed, x, angles, mask = self.narrow(normed, x, angles, mask)
             q = self.queries(layer, normed, angles)[0] * self.size**-0.5
             attended = self.attend(q, keys[0], values[0], mask)[None]
             normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)
@@ -112,9 +112,10 @@ class DecoderInit(Decoder):
         rows = audio_offset + torch.arange(audio_features.shape[1])
         return torch.index_put(embeds[0], (rows,), audio_features[0])[None]
 
-    def last(self, angles):
+    def narrow(self, normed: Tensor, x: Tensor, angles, mask: Tensor):
+        """What the last layer goes on with after its keys and values: the last position, which may look at all."""
         cos, sin, rows = angles
-        return cos[-1:], sin[-1:], rows[:, :1]
+        return normed[:, -1:], x[:, -1:], (cos[-1:], sin[-1:], rows[:, :1]), None
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         """q [KV, G, S, D], k and v [KV, S, D], mask [S, S] -> [KV, G, S, D]"""

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { remarks, textTables } from '../../eval/report/tables.ts'
 import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
+import { interruption } from '../interruption.ts'
 import { tableLines } from '../reporter.ts'
 import { type Command, parseEvaluate } from './cli.ts'
 import { makeProgress, type Progress } from './progress.ts'
@@ -36,7 +37,7 @@ async function carryOut(command: Command, progress: Progress): Promise<Evaluated
     return mergeParts(command.folders, command.output)
   }
   const { runEvaluation } = await import('./run.ts')
-  return runEvaluation(command.options, progress, interruption())
+  return runEvaluation(command.options, progress, interruption(CONTINUES))
 }
 
 async function print({ report, output }: Evaluated, isJson: boolean): Promise<void> {
@@ -64,16 +65,4 @@ function refuseNothing({ report }: Evaluated): void {
     report.rows.find(({ failures, utterances }) => utterances > 0 && failures.problems === utterances) ?? {}
   if (system === undefined) return
   throw new Failure(`${system} transcribed nothing of ${dataset}.`, 'See above why; --retry tries again.')
-}
-
-/** Ctrl-C stops between two tokens; what was measured is in the file. A second one ends at once. */
-function interruption(): AbortSignal {
-  const controller = new AbortController()
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted)
-    controller.abort(new Failure('Stopped.', CONTINUES, EXIT.interrupted))
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  return controller.signal
 }

@@ -1,4 +1,5 @@
-import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
+import { describeError, EXIT, type ExitCode } from '../failure.ts'
+import { interruption } from '../interruption.ts'
 import { parseTranscribe } from './cli.ts'
 
 const output = {
@@ -26,16 +27,4 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     if (args.includes('--debug') && error instanceof Error) output.complain(`${error.stack}\n`)
     return exitCode
   }
-}
-
-/** Ctrl-C stops at the next token, a second one at once. */
-function interruption(): AbortSignal {
-  const controller = new AbortController()
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted)
-    controller.abort(new Failure('Stopped.', '', EXIT.interrupted))
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  return controller.signal
 }

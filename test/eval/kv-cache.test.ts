@@ -133,7 +133,7 @@ describe('the KV cache', () => {
     cache.addRows(arraysOf([row]), [2])
     expect(cache.feeds['0.key']?.dims).toEqual([2, SHAPE.heads, 64, HEAD])
     cache.reserve()
-    cache.append(arraysOf([[position(3)], [position(99)]]))
+    cache.append(arraysOf([[position(3)], [position(99)]]), 0, 2)
     expect([...cache.lengths]).toEqual([3])
     const part = 64 * HEAD
     const fed = Array.from(cache.feeds['1.value']?.data as Float32Array)

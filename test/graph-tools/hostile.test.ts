@@ -52,6 +52,12 @@ function tryGraph<T>(work: () => T): T | undefined {
   }
 }
 
+/** A graph's input or output; an axis with a name is dynamic. */
+function typed(name: string, elemType: number, dims: readonly (number | string)[]) {
+  const dim = dims.map((size) => (typeof size === 'string' ? { dimParam: size } : { dimValue: size }))
+  return { name, type: { tensorType: { elemType, shape: { dim } } } }
+}
+
 describe('damaged bytes are a GraphError, never another error, a hang or a wild allocation', () => {
   it('cut off at every byte', () => {
     const whole = sampleModel()
@@ -310,21 +316,10 @@ describe('verify names what is wrong', () => {
 
   it('inputs and outputs that are not the contract’s', async () => {
     const folder = await temporaryFolder()
-    const tensor = (name: string, elemType: number, dims: (number | string)[]) => ({
-      name,
-      type: {
-        tensorType: {
-          elemType,
-          shape: {
-            dim: dims.map((dim) => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim })),
-          },
-        },
-      },
-    })
     await writeModel(folder, 'encoder.int4.onnx', {
       name: 'g',
-      input: [tensor('mel', 1, [1, 80, 'T']), tensor('mask', 7, ['T'])],
-      output: [tensor('features', 1, [1, 'N', 1024])],
+      input: [typed('mel', 1, [1, 80, 'T']), typed('mask', 7, ['T'])],
+      output: [typed('features', 1, [1, 'N', 1024])],
     })
     expect((await verifyFolder(folder)).problems).toEqual([
       'encoder.int4.onnx input mel is float32 [1, 80, T], wanted float32 [1, 128, t].',
@@ -336,17 +331,7 @@ describe('verify names what is wrong', () => {
 
   it('graphs of other sizes than the rest of the release, releases without all graphs, data files by any name', async () => {
     const folder = await temporaryFolder()
-    const port = (name: string, dims: (number | string)[]) => ({
-      name,
-      type: {
-        tensorType: {
-          elemType: 1,
-          shape: {
-            dim: dims.map((dim) => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim })),
-          },
-        },
-      },
-    })
+    const port = (name: string, dims: (number | string)[]) => typed(name, 1, dims)
     const encoder = (name: string, size: number) =>
       writeModel(folder, name, {
         name: 'g',
@@ -368,31 +353,20 @@ describe('verify names what is wrong', () => {
 
   it('a fused decoder that is not the contract’s', async () => {
     const folder = await temporaryFolder()
-    const port = (name: string, elemType: number, dims: (number | string)[]) => ({
-      name,
-      type: {
-        tensorType: {
-          elemType,
-          shape: {
-            dim: dims.map((dim) => (typeof dim === 'string' ? { dimParam: dim } : { dimValue: dim })),
-          },
-        },
-      },
-    })
     const write = (layers: number[], lengths: (number | string)[]) =>
       writeModel(folder, 'decoder.onnx', {
         name: 'g',
         input: [
-          port('input_embeds', 1, ['B', 'S', 64]),
-          port('past_lengths', 7, lengths),
-          ...layers.map((i) => port(`past_key_values.${i}.key`, 1, ['B', 2, 'C', 32])),
-          ...layers.map((i) => port(`past_key_values.${i}.value`, 1, ['B', 2, 'C', 32])),
+          typed('input_embeds', 1, ['B', 'S', 64]),
+          typed('past_lengths', 7, lengths),
+          ...layers.map((i) => typed(`past_key_values.${i}.key`, 1, ['B', 2, 'C', 32])),
+          ...layers.map((i) => typed(`past_key_values.${i}.value`, 1, ['B', 2, 'C', 32])),
         ],
         output: [
-          port('logits', 1, ['B', 1, 448]),
+          typed('logits', 1, ['B', 1, 448]),
           ...layers.flatMap((i) => [
-            port(`new.${i}.key`, 1, ['B', 2, 'S', 32]),
-            port(`new.${i}.value`, 1, ['B', 2, 'S', 16]),
+            typed(`new.${i}.key`, 1, ['B', 2, 'S', 32]),
+            typed(`new.${i}.value`, 1, ['B', 2, 'S', 16]),
           ]),
         ],
       })
