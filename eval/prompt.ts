@@ -22,8 +22,8 @@ export interface Prompt {
   readonly audioOffset: number
 }
 
-/** The languages that Qwen3-ASR was trained to name (model card), by ISO 639 code. */
-const LANGUAGES: Readonly<Record<string, string>> = {
+/** ISO code to the model's name of each language it knows (Qwen3-ASR's model card). */
+export const LANGUAGES: Readonly<Record<string, string>> = {
   ar: 'Arabic',
   yue: 'Cantonese',
   zh: 'Chinese',

@@ -1,16 +1,19 @@
 import type { StageName } from './stages.ts'
 
+/** Stages of the pipeline, and what other commands do. */
+export type StepName = StageName | 'verify'
+
 /** Everything a run tells the world; one reporter prints it, or `--json` passes it on line by line. */
 export type Event =
   | {
       readonly event: 'start'
       readonly model: string
       readonly output: string
-      readonly stages: readonly StageName[]
+      readonly stages: readonly StepName[]
     }
-  | { readonly event: 'stage-start'; readonly stage: StageName }
-  | { readonly event: 'stage-skip'; readonly stage: StageName; readonly reason: string }
-  | { readonly event: 'stage-done'; readonly stage: StageName; readonly seconds: number }
+  | { readonly event: 'stage-start'; readonly stage: StepName }
+  | { readonly event: 'stage-skip'; readonly stage: StepName; readonly reason: string }
+  | { readonly event: 'stage-done'; readonly stage: StepName; readonly seconds: number }
   | {
       readonly event: 'progress'
       readonly what: string

@@ -1,8 +1,7 @@
 import logUpdate from 'log-update'
-import type { Emit, Event } from './events.ts'
+import type { Emit, Event, StepName } from './events.ts'
 import { unreachable } from './failure.ts'
 import { formatBytes, formatSeconds } from './files.ts'
-import type { StageName } from './stages.ts'
 
 /** Plain logs say how far a long step is at most this often. */
 const PLAIN_INTERVAL_MS = 15_000
@@ -47,7 +46,7 @@ export function plainReporter(): Reporter {
 type Progress = Extract<Event, { event: 'progress' }>
 
 interface Row {
-  readonly name: StageName
+  readonly name: StepName
   state: 'waiting' | 'running' | 'done' | 'skipped' | 'failed'
   started: number
   seconds: number
@@ -72,7 +71,7 @@ export function liveReporter(): Reporter {
     if (rows.length > 0) draw()
   }, FRAME_MS)
   timer.unref()
-  const rowOf = (name: StageName) => rows.find((row) => row.name === name)
+  const rowOf = (name: StepName) => rows.find((row) => row.name === name)
 
   const update = (event: Event): void => {
     if (event.event === 'start') {

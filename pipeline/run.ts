@@ -21,11 +21,14 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   const layout = layoutOf(output, name)
   if (options.stages.includes('evaluate')) await readSpeechFolder(options.speech)
   emit({ event: 'start', model: options.model, output: layout.model, stages: options.stages })
-  const folder = await checkpointFolder(source, { python, output, emit, signal })
+  const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
   const checkpoint = await readCheckpoint(folder)
   const { base, flag, maxWer, place } = source
   const origin = 'repo' in place ? place.repo : folder
-  await runStages({ options, name, base, flag, maxWer, origin, checkpoint, layout, emit, signal, python })
+  await runStages({
+    ...{ options, name, base, maxWer, origin, checkpoint, layout, emit, signal, python },
+    ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),
+  })
   const release = options.stages.includes('package')
     ? `The release is in ${layout.release}`
     : `The model is in ${layout.model}`

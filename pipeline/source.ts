@@ -48,12 +48,15 @@ export async function resolveSource(model: string): Promise<Source> {
   }
 }
 
-/** The checkpoint directory, downloaded first when it is on the hub. */
+/**
+ * The checkpoint directory, downloaded first when it is on the hub.
+ * @returns its folder, and the commit it is of when it is the hub's
+ */
 export async function checkpointFolder(
   source: Source,
   context: { python: () => Promise<Python>; output: string; emit: Emit; signal: AbortSignal },
-): Promise<string> {
-  if ('folder' in source.place) return source.place.folder
+): Promise<{ folder: string; commit?: string }> {
+  if ('folder' in source.place) return { folder: source.place.folder }
   const { repo, revision } = source.place
   context.emit({ event: 'note', text: `Fetching ${repo}@${revision} from the hub` })
   const result = await runPython('download.py', [repo, revision], {
@@ -64,7 +67,7 @@ export async function checkpointFolder(
     env: { HF_HUB_OFFLINE: '0' },
   })
   context.emit({ event: 'note', text: `${repo} is at commit ${result['commit']}` })
-  return String(result['folder'])
+  return { folder: String(result['folder']), commit: String(result['commit']) }
 }
 
 function releaseName(base: string): string {

@@ -30,7 +30,9 @@ export interface Run {
   readonly name: string
   /** a hub id or the checkpoint folder's base name */
   readonly base: string
-  /** how `--model` names it, without a path of this machine */
+  /** the commit of a checkpoint that is the hub's */
+  readonly revision?: string
+  /** how `--model` names exactly this checkpoint, without a path of this machine */
   readonly flag: string
   readonly maxWer: number | undefined
   /** the hub repository, or the checkpoint's folder */

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from protocol import UserError, emit, progress, reporting
 
-FILES = ["*.json", "*.safetensors", "*.txt"]
+FILES = ["*.json", "*.safetensors", "*.txt", "README.md"]
 
 
 class Bar(tqdm):

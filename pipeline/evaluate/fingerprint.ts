@@ -1,15 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { hashFile } from '../../eval/hash-file.ts'
+import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { locationsOf } from '../../graph-tools/folder.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { Failure } from '../failure.ts'
 import { exists } from '../files.ts'
+import { hashFiles } from '../hash-cache.ts'
 import { DECODERS, EMBEDDINGS, JSON_FILES, PREFILL, prefillRecipe } from '../layout.ts'
-
-/** Hashes that are known, by path; a changed file has another size, time or inode. */
-type Known = Record<string, { readonly identity: string; readonly hash: string }>
 
 /** The files that a reader loads for one variant. */
 export interface VariantFiles {
@@ -53,32 +50,10 @@ export async function variantFilesOf(folder: string, variant: string): Promise<V
   return { paths, bytes }
 }
 
-/**
- * A hash of files by name and content. Reading gigabytes takes seconds, so hashes are kept in `cache` for files that
- * have not changed.
- */
+/** A hash of files by name and content, kept in the folder `cache` for files that have not changed. */
 export async function fingerprintFiles(paths: readonly string[], cache: string): Promise<string> {
-  const index = join(cache, 'fingerprints.json')
-  const known: Known = await readFile(index, 'utf8').then(JSON.parse, () => ({}))
+  const hashes = await hashFiles(paths, { cache: join(cache, 'fingerprints.json'), algorithm: 'blake2b512' })
   const all = createHash('sha256')
-  let isNew = false
-  for (const path of paths.map((path) => resolve(path))) {
-    const { size, mtimeMs, ino } = await stat(path)
-    const identity = `${size} ${mtimeMs} ${ino}`
-    if (known[path]?.identity !== identity) {
-      known[path] = { identity, hash: (await hashFile(path, 'blake2b512')).slice(0, 32) }
-      isNew = true
-    }
-    all.update(`${basename(path)} ${known[path]?.hash}\n`)
-  }
-  if (isNew) await keep(index, known)
+  for (const [i, path] of paths.entries()) all.update(`${basename(path)} ${hashes[i]?.slice(0, 32)}\n`)
   return all.digest('hex').slice(0, 16)
-}
-
-/** Parts of an evaluation that run side by side share the cache: the last one to write wins, which costs time only. */
-async function keep(index: string, known: Known): Promise<void> {
-  const partial = `${index}.${randomUUID()}.partial`
-  await mkdir(dirname(index), { recursive: true })
-  await writeFile(partial, JSON.stringify(known))
-  await rename(partial, index)
 }

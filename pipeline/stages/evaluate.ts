@@ -10,25 +10,21 @@ import { mainRows, makeReport, type Report } from '../../eval/report/report.ts'
 import { percent, remarks, resultsCsv, textTables } from '../../eval/report/tables.ts'
 import { openResults } from '../../eval/result-file.ts'
 import { modelSystem, type System } from '../../eval/system.ts'
-import { fingerprintFiles } from '../evaluate/fingerprint.ts'
+import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
+import { RESULTS, RUN } from '../evaluate/write-report.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { writeText } from '../files.ts'
-import { VARIANTS, variantFiles, variantLabel } from '../layout.ts'
+import { writeJson, writeText } from '../files.ts'
+import { VARIANTS, variantLabel } from '../layout.ts'
 import { BUNDLED_SPEECH, MAX_INT4_LOSS } from '../models.ts'
+import { type EvaluationSection, ownEvaluation } from '../release/evidence.ts'
 import { sectionFile, writeSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identifyFolder, identifySources, identifyTools } from '../stamp.ts'
-import { folderBytes } from './package.ts'
 
 /** That of the older tables, and fit for any language. */
 const NORMALIZER: NormalizerName = 'basic'
 
-interface Gate {
-  readonly gate: string
-  readonly found: number
-  readonly limit: number
-  readonly pass: boolean
-}
+type Gate = EvaluationSection['gates'][number]
 
 /** WER and RTF of every variant on local speech. */
 export const evaluateStage: Stage = {
@@ -67,13 +63,13 @@ export const evaluateStage: Stage = {
 }
 
 async function measure(run: Run): Promise<Report> {
-  const folder = join(run.layout.work, 'evaluation')
+  const folder = ownEvaluation(run.layout)
   if (run.options.force) await rm(folder, { recursive: true, force: true })
   const selection = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 0 } as const
   const dataset = { ...(await folderDataset(run.options.speech, selection)), name: speechName(run) }
   const systems: System[] = []
   for (const variant of VARIANTS) systems.push(await systemOf(run, variant))
-  const results = await openResults(join(folder, 'results.jsonl'))
+  const results = await openResults(join(folder, RESULTS))
   const machine = describeMachine(run.options.threads)
   const counts = { done: 0, total: 0 }
   for await (const event of evaluate(systems, [dataset], results, { machine, signal: run.signal })) {
@@ -83,8 +79,13 @@ async function measure(run: Run): Promise<Report> {
     if (event.event !== 'loading') run.emit({ event: 'progress', what, ...counts, unit: 'utterances' })
   }
   const { name, source, count, of, keys } = dataset
-  const described = { datasets: [{ name, source, count, of, keys, normalizer: NORMALIZER }], systems }
-  const report = makeReport({ ...described, selection: { sample: 'all' } }, results.records, NORMALIZER_NAMES)
+  const described = {
+    datasets: [{ name, source, count, of, keys, normalizer: NORMALIZER }],
+    systems: systems.map(({ start, ...system }) => system),
+    selection: { sample: 'all' },
+  }
+  await writeJson(join(folder, RUN), described)
+  const report = makeReport(described, results.records, NORMALIZER_NAMES)
   await writePage(run, report, dataset)
   return report
 }
@@ -92,11 +93,9 @@ async function measure(run: Run): Promise<Report> {
 async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<System> {
   const { threads, language, context, maxNewTokens } = run.options
   const folder = run.layout.model
-  const files = variantFiles(variant, run.options)
-  const paths = files.map((name) => join(folder, name))
+  const { paths, bytes } = await variantFilesOf(folder, variant)
   return modelSystem({
-    ...{ name: variantLabel(variant), folder, variant, threads, workers: 1, batch: 1 },
-    bytes: await folderBytes(folder, files),
+    ...{ name: variantLabel(variant), folder, variant, bytes, threads, workers: 1, batch: 1 },
     fingerprint: await fingerprintFiles(paths, run.layout.work),
     options: { maxNewTokens, ...(language && { language }), ...(context && { context }) },
   })
@@ -127,6 +126,9 @@ async function writeResults(run: Run, report: Report, gates: readonly Gate[]): P
   await writeSection(run.layout, 'evaluation', {
     verdict: gates.every(({ pass }) => pass) ? 'pass' : 'fail',
     gates,
+    fingerprints: Object.fromEntries(
+      report.systems.map(({ name, settings }) => [name, String(settings['fingerprint'])]),
+    ),
     speech: speechLabel(run),
     isBundledSpeech: isBundled(run),
     normalizer: NORMALIZER,

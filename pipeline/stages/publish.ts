@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises'
-import { relative } from 'node:path'
+import { join } from 'node:path'
 import { formatBytes } from '../files.ts'
+import { readManifest } from '../release/manifest.ts'
 import type { Stage } from '../stages.ts'
-import { readSums, releaseFiles } from './package.ts'
 
 /** What would be uploaded to the hub. */
 export const publishStage: Stage = {
@@ -11,21 +10,14 @@ export const publishStage: Stage = {
   inputs: async () => ({}),
   outputs: () => [],
   async run(run) {
-    const sums = await readSums(run)
-    const rows: string[][] = []
-    let total = 0
-    for (const path of releaseFiles(run)) {
-      const name = relative(run.layout.release, path)
-      const { size } = await stat(path)
-      total += size
-      rows.push([name, formatBytes(size), sums.get(name) ?? ''])
-    }
+    const { files } = await readManifest(run.layout.release)
+    const total = files.reduce((sum, { size }) => sum + size, 0)
     const repo = run.options.repo ?? `YOUR-NAME/${run.name}-onnx`
     run.emit({
       event: 'table',
-      title: `Dry run: ${rows.length} files, ${formatBytes(total)}, would go to ${repo}`,
+      title: `Dry run: ${files.length} files, ${formatBytes(total)}, would go to ${repo}`,
       columns: ['file', 'size', 'sha256'],
-      rows,
+      rows: files.map(({ path, size, sha256 }) => [join(path), formatBytes(size), sha256]),
     })
   },
 }

@@ -7,6 +7,7 @@ import { openModel } from '../../graph-tools/model.ts'
 import { exists, freshFolder, writeJson } from '../files.ts'
 import { DECODERS, decoderData, graphFile, PREFILL, prefillRecipe } from '../layout.ts'
 import { recipeOf } from '../prefill-recipe.ts'
+import { writeProvenance } from '../provenance.ts'
 import { runPython } from '../python.ts'
 import { releaseConfig } from '../release-config.ts'
 import type { Run, Stage } from '../stages.ts'
@@ -17,8 +18,9 @@ import { shareDecoders } from './rewrite.ts'
 /** int4 decoders by onnxruntime's quantizer, shared again natively; the encoder's int4 name; config.json. */
 export const quantizeStage: Stage = {
   name: 'quantize',
-  async inputs({ options: { blockSize, accuracyLevel, symmetric, prefillInt8 } }) {
+  async inputs({ base, flag, options: { blockSize, accuracyLevel, symmetric, prefillInt8 } }) {
     return {
+      ...{ base, flag },
       options: { blockSize, accuracyLevel, symmetric, prefillInt8 },
       config: await identifySources(['pipeline']),
     }
@@ -47,11 +49,16 @@ export const quantizeStage: Stage = {
       })
     }
     await writeConfig(run)
+    await writeProvenance(run)
   },
 }
 
 /** How the int4 weights were made, as config.json and the model card say it. */
-export function quantizationTag({ blockSize, accuracyLevel, symmetric }: Run['options']): string {
+export function quantizationTag({
+  blockSize,
+  accuracyLevel,
+  symmetric,
+}: Pick<Run['options'], 'blockSize' | 'accuracyLevel' | 'symmetric'>): string {
   const kind = symmetric ? 'symmetric' : 'asymmetric'
   return `int4 MatMulNBits round-to-nearest, block ${blockSize}, ${kind}, accuracy level ${accuracyLevel}`
 }

@@ -19,8 +19,10 @@ import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/r
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { freshFolder } from '../files.ts'
+import { VARIANTS } from '../layout.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import { dumpReference } from '../reference.ts'
+import { fingerprintVariants } from '../release/evidence.ts'
 import { sectionFile, writeSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identifyFolder, identifySources, identifyTools } from '../stamp.ts'
@@ -102,6 +104,7 @@ export const validateStage: Stage = {
       ...summarize(compared, agreement),
       reference: index.versions,
       machine: describeMachine(run.options.threads),
+      fingerprints: await fingerprintVariants(run.layout, VARIANTS),
     }
     await writeSection(run.layout, 'parity', { ...summary, comparisons: compared })
     report(run, summary)

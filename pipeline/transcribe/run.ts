@@ -1,11 +1,11 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { cuesOf, srt } from '../../eval/cues.ts'
 import { Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { exists, writeText } from '../files.ts'
-import { PROJECT } from '../models.ts'
+import { writeText } from '../files.ts'
+import { onlyModel } from '../only-model.ts'
 import type { TranscribeOptions } from './cli.ts'
 
 /** Pieces of subtitles are shorter: a cue's time is shared out within one. */
@@ -32,7 +32,7 @@ export async function transcribeFiles(
 ): Promise<number> {
   const { files, outputDir } = options
   if (outputDir !== undefined) await prepareFolder(outputDir, options)
-  const modelDir = options.modelDir ?? (await onlyModel())
+  const modelDir = options.modelDir ?? (await onlyModel('--model-dir'))
   const asr = await Qwen3Asr.load(modelDir, options)
   try {
     const isLive = output.isLive && files.length === 1 && options.format === 'text' && outputDir === undefined
@@ -142,25 +142,4 @@ async function prepareFolder(folder: string, { files, format }: TranscribeOption
     )
   }
   await mkdir(folder, { recursive: true })
-}
-
-/** @throws Failure when output/ holds no release, or several */
-async function onlyModel(): Promise<string> {
-  const output = join(PROJECT, 'output')
-  const names = await readdir(output).catch(() => [])
-  const models: string[] = []
-  for (const name of names.sort()) {
-    if (await exists(join(output, name, 'config.json'))) models.push(join(output, name))
-  }
-  const [only, ...others] = models
-  if (only !== undefined && others.length === 0) return only
-  throw new Failure(
-    only === undefined
-      ? `There is no release in ${output}.`
-      : `There are ${models.length} releases in ${output}: ${models.map((path) => basename(path)).join(', ')}.`,
-    only === undefined
-      ? 'Make one with npm run pipeline, or name its folder with --model-dir.'
-      : 'Name one with --model-dir.',
-    EXIT.usage,
-  )
 }

@@ -1,0 +1,166 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { readArchive, type Unpacked } from '../archive/read-archive.ts'
+import type { Emit } from '../events.ts'
+import { EXIT, type ExitCode, Failure } from '../failure.ts'
+import { exists } from '../files.ts'
+import { layoutOf } from '../layout.ts'
+import { takeLock } from '../lock.ts'
+import { onlyModel } from '../only-model.ts'
+import { buildRelease } from '../release/build.ts'
+import { type Manifest, readManifest } from '../release/manifest.ts'
+import { findRelease, MANIFEST } from '../release/release-files.ts'
+import { type Check, isModelFile, verifyRelease, verifyVariant } from '../release/verify.ts'
+import { asStep } from '../step.ts'
+import type { PackageOptions, VerifyCommandOptions } from './cli.ts'
+
+/** @throws Failure; a release that is not right is an exit code */
+export async function runPackage(
+  options: PackageOptions | VerifyCommandOptions,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  return options.command === 'package'
+    ? packageModel(options, emit, signal)
+    : verifyTarget(options, emit, signal)
+}
+
+async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSignal): Promise<ExitCode> {
+  const folder = resolve(options.modelDir ?? (await onlyModel('its folder')))
+  const name = basename(folder)
+  const layout = layoutOf(dirname(folder), name)
+  if (!(await exists(join(folder, 'config.json')))) {
+    throw new Failure(
+      `${folder} is no model directory: it holds no config.json.`,
+      'npm run pipeline -- --model MODEL makes one in output/.',
+    )
+  }
+  const release = await takeLock(join(layout.work, 'lock'), folder)
+  try {
+    const started = performance.now()
+    await asStep({ step: 'package', of: name, output: layout.release, emit }, () =>
+      buildRelease({ ...options, name, layout, emit, signal }),
+    )
+    const seconds = (performance.now() - started) / 1000
+    emit({ event: 'done', seconds, release: `The release is in ${layout.release}` })
+    return EXIT.done
+  } finally {
+    await release()
+  }
+}
+
+async function verifyTarget(
+  options: VerifyCommandOptions,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const started = performance.now()
+  const target = options.target ?? options.fromHub ?? ''
+  const keep = options.keep === undefined ? undefined : resolve(options.keep)
+  const folder = keep ?? (await mkdtemp(join(tmpdir(), 'qwen3-asr-verify-')))
+  try {
+    const checks = await asStep({ step: 'verify', of: target, output: keep ?? 'checks', emit }, () =>
+      checkTarget(target, folder, { ...options, emit, signal }),
+    )
+    return verdict(checks, target, (performance.now() - started) / 1000, emit)
+  } finally {
+    if (keep === undefined) await rm(folder, { recursive: true, force: true })
+  }
+}
+
+type Context = VerifyCommandOptions & { readonly emit: Emit; readonly signal: AbortSignal }
+
+async function checkTarget(target: string, folder: string, options: Context): Promise<Check[]> {
+  const info = await stat(target).catch(() => undefined)
+  if (!info)
+    throw new Failure(`${target} does not exist.`, 'Give an archive, a release folder, or --from-hub.')
+  if (info.isFile()) return checkArchive(resolve(target), folder, options)
+  const release = await findRelease(target)
+  return verifyRelease(release, await readManifest(release.root), options)
+}
+
+/** An archive against the manifest beside it: its own bytes, its members, then what is in it. */
+async function checkArchive(path: string, folder: string, options: Context): Promise<Check[]> {
+  const manifest = await manifestOf(path, options)
+  const described = manifest.files.find((file) => file.path === basename(path))
+  const { emit, signal } = options
+  const out = join(folder, 'unpacked')
+  if (await exists(out)) throw new Failure(`${out} is there already.`, 'Name another folder with --keep.')
+  const what = `unpacking ${basename(path)}`
+  const unpacked = await readArchive(path, out, {
+    signal,
+    onProgress: (done, total) => emit({ event: 'progress', what, done, total, unit: 'bytes' }),
+  })
+  const label = described?.variants[0] ?? labelOf(unpacked, manifest)
+  return [
+    {
+      check: 'archive',
+      found: `sha256 ${unpacked.sha256}`,
+      problems: described?.sha256 === unpacked.sha256 ? [] : [archiveProblem(path, described?.sha256)],
+    },
+    members(unpacked, manifest, label),
+    ...(await verifyVariant(out, label, manifest, options)),
+  ]
+}
+
+async function manifestOf(path: string, { manifest }: VerifyCommandOptions): Promise<Manifest> {
+  const file = manifest === undefined ? join(dirname(path), MANIFEST) : resolve(manifest)
+  if (await exists(file)) return readManifest(dirname(file))
+  throw new Failure(
+    `${file} is missing: nothing says what ${basename(path)} should hold.`,
+    `Download ${MANIFEST} of the same release beside it, or name one with --manifest.`,
+  )
+}
+
+/** A renamed archive: which variant it is, by its folder. */
+function labelOf({ top }: Unpacked, { files }: Manifest): string {
+  const own = files.find(({ path }) => path === `${top}.tar.gz`)
+  const label = own?.variants[0]
+  if (label !== undefined) return label
+  throw new Failure(
+    `The manifest has no variant in a folder ${top}.`,
+    `Take ${MANIFEST} of the same release.`,
+  )
+}
+
+function archiveProblem(path: string, wanted: string | undefined): string {
+  return wanted === undefined
+    ? `${basename(path)} is not in the manifest.`
+    : `${basename(path)} has another sha256 than the manifest's ${wanted}.`
+}
+
+function members({ members }: Unpacked, { files }: Manifest, label: string): Check {
+  const wanted = files.filter((file) => isModelFile(file) && file.variants.includes(label))
+  const found = new Map(members.map((member) => [member.name, member.sha256]))
+  const problems = [
+    ...wanted.filter(({ path }) => !found.has(path)).map(({ path }) => `${path} is missing.`),
+    ...wanted
+      .filter(({ path, sha256 }) => found.has(path) && found.get(path) !== sha256)
+      .map(({ path }) => `${path} has another sha256 than the manifest's.`),
+    ...members
+      .filter(({ name }) => !wanted.some(({ path }) => path === name))
+      .map(({ name }) => `${name} is no file of ${label}.`),
+  ]
+  return { check: 'members', found: `${members.length} files of ${label}`, problems }
+}
+
+function verdict(checks: readonly Check[], target: string, seconds: number, emit: Emit): ExitCode {
+  emit({
+    event: 'table',
+    title: `Checks of ${target}`,
+    columns: ['check', 'verdict', 'found'],
+    rows: checks.map(({ check, found, problems }) => [check, problems.length === 0 ? 'pass' : 'FAIL', found]),
+  })
+  const problems = checks.flatMap((check) => check.problems)
+  if (problems.length === 0) {
+    emit({ event: 'done', seconds, release: `${target} is right` })
+    return EXIT.done
+  }
+  for (const text of problems) emit({ event: 'note', text })
+  throw new Failure(
+    `${target} is not right: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}, first: ${problems[0]}`,
+    'Download or package it again; do not use it as it is.',
+    EXIT.gate,
+  )
+}

@@ -1,0 +1,106 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { LANGUAGES } from '../eval/prompt.ts'
+import { checkpointFiles } from './checkpoint.ts'
+import { writeJson } from './files.ts'
+import { hashFiles } from './hash-cache.ts'
+import type { Layout } from './layout.ts'
+import { PROJECT } from './models.ts'
+import type { Run } from './stages.ts'
+
+/** What a model directory was made of, how, and with what. It holds no path, host or time. */
+export interface Provenance {
+  /** a hub id or the checkpoint folder's base name */
+  readonly model: string
+  /** commit of a checkpoint that is the hub's */
+  readonly revision?: string
+  /** how `--model` names it */
+  readonly flag: string
+  readonly license: string
+  /** ISO codes */
+  readonly languages: readonly string[]
+  readonly checkpoint: readonly { readonly file: string; readonly sha256: string }[]
+  /** of the export and the quantizer */
+  readonly options: {
+    readonly opset: number
+    readonly blockSize: number
+    readonly accuracyLevel: number
+    readonly symmetric: boolean
+    readonly prefillInt8: boolean
+  }
+  readonly tools: Readonly<Record<string, string>>
+}
+
+/** Qwen3-ASR's own, for checkpoints that say nothing. */
+const LICENSE = 'apache-2.0'
+
+function provenanceFile(layout: Pick<Layout, 'work'>): string {
+  return join(layout.work, 'provenance.json')
+}
+
+/** Note what a run makes its graphs of, beside them. */
+export async function writeProvenance(run: Run): Promise<void> {
+  const { opset, blockSize, accuracyLevel, symmetric, prefillInt8 } = run.options
+  const { license, language } = await frontMatterOf(run.checkpoint.folder)
+  const provenance: Provenance = {
+    model: run.base,
+    ...(run.revision !== undefined && { revision: run.revision }),
+    flag: run.flag,
+    license: typeof license === 'string' ? license : LICENSE,
+    languages: languagesOf(language),
+    checkpoint: await checkpointSums(run),
+    options: { opset, blockSize, accuracyLevel, symmetric, prefillInt8 },
+    tools: await toolVersions(),
+  }
+  await writeJson(provenanceFile(run.layout), provenance)
+}
+
+/** @returns undefined when no run has come as far as to note it */
+export async function readProvenance(layout: Pick<Layout, 'work'>): Promise<Provenance | undefined> {
+  const text = await readFile(provenanceFile(layout), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : JSON.parse(text)
+}
+
+/** What the checkpoint's own model card declares (https://huggingface.co/docs/hub/model-cards). */
+async function frontMatterOf(folder: string): Promise<Record<string, unknown>> {
+  const card = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '')
+  const text = /^---\r?\n(.*?)\r?\n---\s*$/ms.exec(card)?.[1]
+  try {
+    const declared: unknown = text === undefined ? {} : parse(text)
+    return typeof declared === 'object' && declared !== null ? { ...declared } : {}
+  } catch {
+    return {} // somebody else's card; ours is checked
+  }
+}
+
+function languagesOf(declared: unknown): string[] {
+  const list = Array.isArray(declared) ? declared : [declared]
+  const codes = list.filter((code): code is string => typeof code === 'string')
+  return codes.length > 0 ? codes : Object.keys(LANGUAGES)
+}
+
+async function checkpointSums({
+  checkpoint: { folder },
+  layout,
+  signal,
+}: Run): Promise<Provenance['checkpoint']> {
+  const files = await checkpointFiles(folder)
+  const cache = join(layout.work, 'sha256.json')
+  const paths = files.map((file) => join(folder, file))
+  const sums = await hashFiles(paths, { cache, algorithm: 'sha256', signal })
+  return files.map((file, i) => ({ file, sha256: sums[i] ?? '' }))
+}
+
+/** Versions that are pinned, of the packages that computed. */
+async function toolVersions(): Promise<Record<string, string>> {
+  const pins = await readFile(join(PROJECT, 'python', 'requirements.txt'), 'utf8')
+  const python = Array.from(pins.matchAll(/^([\w.-]+)==(\S+)/gm), ([, name = '', pin = '']) => [name, pin])
+  const project = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
+  return {
+    [project.name]: project.version,
+    node: process.versions.node,
+    'onnxruntime-node': project.dependencies['onnxruntime-node'],
+    ...Object.fromEntries(python),
+  }
+}

@@ -1,0 +1,200 @@
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hashFile } from '../../eval/hash-file.ts'
+import { readJson } from '../../eval/release-config.ts'
+import type { Report } from '../../eval/report/report.ts'
+import { makeTokenizer } from '../../eval/tokenizer.ts'
+import { alias } from '../../graph-tools/alias.ts'
+import { writeArchive } from '../archive/write-archive.ts'
+import type { Emit } from '../events.ts'
+import { EXIT, Failure } from '../failure.ts'
+import { formatBytes, freshFolder, writeJson, writeText } from '../files.ts'
+import { hashFiles } from '../hash-cache.ts'
+import { graphFile, type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
+import { modelCard } from './card.ts'
+import { werChart } from './chart.ts'
+import { commandOf } from './command.ts'
+import { type Evidence, gatherEvidence } from './evidence.ts'
+import { MANIFEST_FORMAT, type Manifest, measurementsOf, type ReleaseFile, roleOf } from './manifest.ts'
+import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
+import { selfTest } from './self-test.ts'
+
+export interface BuildOptions {
+  readonly name: string
+  readonly layout: Layout
+  readonly variants: readonly Variant[]
+  /** folders of `npm run evaluate` with figures of these very files */
+  readonly evaluations: readonly string[]
+  readonly allowUngated: boolean
+  readonly threads: number
+  /** gzip's */
+  readonly level?: number
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+/**
+ * Make a release of a model directory: the contract's files as links, an archive for each variant, checksums, manifest,
+ * model card and chart. It appears under its name when it is complete; an older one stays until then.
+ * @throws Failure with the gate's exit code when parity or WER were not measured on these files, or failed
+ */
+export async function buildRelease(options: BuildOptions): Promise<Manifest> {
+  const { layout, variants, evaluations, emit } = options
+  const evidence = await gatherEvidence(layout, variants, evaluations)
+  requireGates(options, evidence.problems)
+  for (const problem of evidence.problems) emit({ event: 'note', text: `Not validated: ${problem}` })
+  const building = `${layout.release}.partial`
+  await freshFolder(building)
+  const folder = join(building, options.name)
+  await mkdir(folder)
+  const { prefillInt8 } = evidence.provenance.options
+  const names = modelFiles(variants, { prefillInt8 })
+  for (const name of names) await alias(join(layout.model, name), join(folder, name))
+  const files = [
+    ...(await describeFiles(options, names, prefillInt8)),
+    ...(await makeArchives(options, building, folder, prefillInt8)),
+  ]
+  const manifest = await describeRelease(options, evidence, folder, files)
+  await writeDocuments(options, evidence, building, manifest)
+  await rm(layout.release, { recursive: true, force: true })
+  await rename(building, layout.release)
+  report(options, manifest)
+  return manifest
+}
+
+/** Every file that a release of these variants has, absolute. */
+export function releaseFiles(
+  { layout, name }: Pick<BuildOptions, 'layout' | 'name'>,
+  variants: readonly Variant[],
+  options: { readonly prefillInt8: boolean },
+): string[] {
+  return [
+    ...variants.map((variant) => archiveName(name, variant)),
+    ...modelFiles(variants, options).map((file) => join(name, file)),
+    ...[CARD, CHART, MANIFEST, SUMS],
+  ].map((path) => join(layout.release, path))
+}
+
+function requireGates({ allowUngated, layout }: BuildOptions, problems: readonly string[]): void {
+  if (allowUngated || problems.length === 0) return
+  throw new Failure(
+    `${layout.model} is not packaged: ${problems.join(' ')}`,
+    'Run the pipeline with --from validate. --allow-ungated packages it all the same, and the model card says so.',
+    EXIT.gate,
+  )
+}
+
+async function describeFiles(
+  { layout, variants, signal, emit }: BuildOptions,
+  names: readonly string[],
+  prefillInt8: boolean,
+): Promise<ReleaseFile[]> {
+  const paths = names.map((name) => join(layout.model, name))
+  const onFile = (done: number) =>
+    emit({ event: 'progress', what: 'sha256', done, total: names.length, unit: 'files' })
+  const cache = join(layout.work, 'sha256.json')
+  const sums = await hashFiles(paths, { cache, algorithm: 'sha256', signal, onFile })
+  const encoder = graphFile('encoder', '')
+  return Promise.all(
+    names.map(async (name, i): Promise<ReleaseFile> => {
+      const isAlias = name !== encoder && names.includes(encoder) && sums[i] === sums[names.indexOf(encoder)]
+      return {
+        ...{ path: name, size: (await stat(paths[i] ?? '')).size, sha256: sums[i] ?? '', role: roleOf(name) },
+        variants: variants.filter((v) => variantFiles(v, { prefillInt8 }).includes(name)).map(variantLabel),
+        ...(isAlias && { aliasOf: encoder }),
+      }
+    }),
+  )
+}
+
+async function makeArchives(
+  { name, variants, signal, emit, level }: BuildOptions,
+  out: string,
+  folder: string,
+  prefillInt8: boolean,
+): Promise<ReleaseFile[]> {
+  const archives: ReleaseFile[] = []
+  for (const variant of variants) {
+    const file = archiveName(name, variant)
+    const members = variantFiles(variant, { prefillInt8 }).map((member) => join(folder, member))
+    const archive = await writeArchive(join(out, file), topFolder(name, variant), members, {
+      ...{ signal, ...(level !== undefined && { level }) },
+      onProgress: (done, total) => emit({ event: 'progress', what: file, done, total, unit: 'bytes' }),
+    })
+    archives.push({ path: file, ...archive, role: 'archive', variants: [variantLabel(variant)] })
+  }
+  return archives
+}
+
+async function describeRelease(
+  options: BuildOptions,
+  evidence: Evidence,
+  folder: string,
+  files: readonly ReleaseFile[],
+): Promise<Manifest> {
+  const { provenance, parity, reports, problems } = evidence
+  const { model, revision, license, checkpoint } = provenance
+  return {
+    format: MANIFEST_FORMAT,
+    name: options.name,
+    source: { model, ...(revision !== undefined && { revision }), license, checkpoint },
+    ...{ options: provenance.options, tools: provenance.tools, command: commandOf(evidence, options.name) },
+    ungated: problems,
+    files,
+    selfTests: await selfTest(folder, options.variants, options),
+    ...(parity && { parity: { checks: parity.checks, int4: parity.int4, reference: parity.reference } }),
+    evaluation: reports.flatMap(measurementsOf),
+  }
+}
+
+/** Model card, chart, manifest; checksums of all at last. */
+async function writeDocuments(
+  { name, variants }: BuildOptions,
+  evidence: Evidence,
+  building: string,
+  manifest: Manifest,
+): Promise<void> {
+  const folder = join(building, name)
+  const tokenizer = makeTokenizer(
+    await readJson(join(folder, 'tokenizer.json')),
+    await readJson(join(folder, 'tokenizer_config.json')),
+  )
+  const chart = chartOf(evidence.reports, manifest)
+  if (chart !== undefined) await writeText(join(building, CHART), chart)
+  const card = modelCard({
+    ...{ name, evidence, tokenizer, command: manifest.command, files: manifest.files },
+    ...{ variants: variants.map(variantLabel), hasChart: chart !== undefined },
+  })
+  await writeText(join(building, CARD), card)
+  const documents = [CARD, ...(chart === undefined ? [] : [CHART])]
+  const described = await Promise.all(documents.map((file) => documentOf(building, file)))
+  await writeJson(join(building, MANIFEST), { ...manifest, files: [...manifest.files, ...described] })
+  await writeText(join(building, SUMS), await checksums(name, building, [...manifest.files, ...described]))
+}
+
+function chartOf(reports: readonly Report[], { files }: Manifest): string | undefined {
+  const archives = files.filter(({ role }) => role === 'archive')
+  return werChart(reports, new Map(archives.map(({ variants, size }) => [variants[0] ?? '', size])))
+}
+
+async function documentOf(building: string, path: string): Promise<ReleaseFile> {
+  const file = join(building, path)
+  const { size } = await stat(file)
+  return { path, size, sha256: await hashFile(file, 'sha256'), role: 'documentation', variants: [] }
+}
+
+/** As `sha256sum` writes them, for `sha256sum -c` in the release's folder. */
+async function checksums(name: string, building: string, files: readonly ReleaseFile[]): Promise<string> {
+  const isInModel = ({ role }: ReleaseFile) => role !== 'archive' && role !== 'documentation'
+  const lines = files.map((file) => `${file.sha256}  ${isInModel(file) ? `${name}/` : ''}${file.path}\n`)
+  return [...lines, `${await hashFile(join(building, MANIFEST), 'sha256')}  ${MANIFEST}\n`].join('')
+}
+
+function report({ layout, emit }: BuildOptions, { files }: Manifest): void {
+  emit({
+    event: 'table',
+    title: `Release in ${layout.release}`,
+    columns: ['file', 'size', 'role', 'variants'],
+    rows: files.map(({ path, size, role, variants }) => [path, formatBytes(size), role, variants.join(', ')]),
+  })
+}

@@ -1,0 +1,286 @@
+import { stringify } from 'yaml'
+import { buildPrompt } from '../../eval/prompt.ts'
+import { mainRows, type Report } from '../../eval/report/report.ts'
+import { percent, remarks } from '../../eval/report/tables.ts'
+import type { Row } from '../../eval/summary.ts'
+import type { Tokenizer } from '../../eval/tokenizer.ts'
+import { formatBytes } from '../files.ts'
+import { EMBEDDINGS } from '../layout.ts'
+import type { Provenance } from '../provenance.ts'
+import { quantizationTag } from '../stages/quantize.ts'
+import type { Evidence } from './evidence.ts'
+import type { ReleaseFile } from './manifest.ts'
+import { CHART, MANIFEST, SUMS } from './release-files.ts'
+
+const TASK = 'automatic-speech-recognition'
+/** What a hub id looks like: the hub refuses any other base_model. */
+const BUNDLED = 'held-out'
+const SYNTHETIC = `Synthetic speech (espeak-ng) that ships with the project: it shows that the graphs are sound, not how well they hear people.
+
+`
+const HUB_ID = /^[\w.-]+\/[\w.-]+$/
+
+export interface Card {
+  readonly name: string
+  readonly evidence: Evidence
+  readonly command: string
+  /** labels */
+  readonly variants: readonly string[]
+  readonly files: readonly ReleaseFile[]
+  readonly tokenizer: Tokenizer
+  readonly hasChart: boolean
+}
+
+/**
+ * README.md of a release: what the hub wants to know in front, what a reader wants to know below, all of it measured.
+ * @see https://huggingface.co/docs/hub/model-cards
+ */
+export function modelCard(card: Card): string {
+  const { name, evidence, variants } = card
+  const { provenance } = evidence
+  const sections = [
+    `# ${name}`,
+    introduction(provenance),
+    ...warning(evidence),
+    variantTable(card),
+    ...evidence.reports.map((report) => accuracy(report, evidence)),
+    ...(card.hasChart ? [`![Word error rate of each variant with its interval](${CHART})`] : []),
+    ...parity(evidence),
+    usage(card),
+    ...(variants.includes('int4') ? [quantization(provenance)] : []),
+    filesTable(card.files),
+    reproduction(card),
+  ]
+  return `---\n${stringify(frontMatter(card))}---\n${sections.join('\n\n')}\n`
+}
+
+function frontMatter({ name, variants, evidence: { provenance, reports } }: Card): object {
+  const { model, license, languages } = provenance
+  const results = reports.flatMap(indexResults)
+  return {
+    license,
+    language: languages,
+    pipeline_tag: TASK,
+    library_name: 'onnxruntime',
+    ...(HUB_ID.test(model) && { base_model: model, base_model_relation: 'quantized' }),
+    tags: [
+      'onnx',
+      'onnxruntime',
+      'qwen3_asr',
+      'speech-recognition',
+      ...(variants.includes('int4') ? ['int4'] : []),
+    ],
+    metrics: ['wer'],
+    ...(results.length > 0 && { 'model-index': [{ name, results }] }),
+  }
+}
+
+/** One result for each dataset and variant, the WER in percent as the hub's leaderboards have it. */
+function indexResults(report: Report): object[] {
+  return mainRows(report)
+    .filter(({ utterances }) => utterances > 0)
+    .map(({ dataset, system, wer, normalizer }) => {
+      const described = report.run.datasets.find(({ name }) => name === dataset)
+      const { repo, config, split, revision } = (described?.source ?? {}) as Record<string, unknown>
+      return {
+        task: { type: TASK, name: 'Automatic Speech Recognition' },
+        dataset: {
+          name: dataset,
+          type: typeof repo === 'string' ? repo : dataset,
+          ...(typeof config === 'string' && { config }),
+          ...(typeof split === 'string' && { split }),
+          ...(typeof revision === 'string' && { revision }),
+        },
+        metrics: [
+          { type: 'wer', value: rounded(100 * wer), name: `WER % (${system}, normalizer ${normalizer})` },
+        ],
+      }
+    })
+}
+
+function introduction({ model, revision }: Provenance): string {
+  const source = HUB_ID.test(model) ? `[${model}](https://huggingface.co/${model})` : model
+  return `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''} as ONNX graphs for onnxruntime: an audio encoder and a decoder over shared weights. The decoder
+comes in two layouts: one fused graph for prompts and steps, or two graphs (prompt, one step) as earlier releases have.`
+}
+
+function warning({ problems }: Evidence): string[] {
+  if (problems.length === 0) return []
+  return [
+    [
+      '> **Not validated.** This release was packaged with `--allow-ungated`:',
+      ...problems.map((text) => `> - ${text}`),
+    ].join('\n'),
+  ]
+}
+
+function variantTable({ evidence: { reports }, variants, files }: Card): string {
+  const datasets = reports.flatMap((report) => report.run.datasets.map(({ name }) => ({ name, report })))
+  const header = ['variant', 'download', 'on disk', ...datasets.map(({ name }) => `WER, ${name}`), 'RTF']
+  const rows = variants.map((variant) => {
+    const own = files.filter((file) => file.variants.includes(variant))
+    const archive = own.find(({ role }) => role === 'archive')
+    const disk = own.filter(({ role }) => role !== 'archive').reduce((sum, { size }) => sum + size, 0)
+    const found = datasets.map(({ name, report }) => rowOf(report, name, variant))
+    const rtf = found.find((row) => row !== undefined)?.speed.rtf
+    return [
+      variant,
+      archive ? `[${formatBytes(archive.size)}](${archive.path})` : '-',
+      formatBytes(disk),
+      ...found.map((row) => (row ? `${percent(row.wer)} (${interval(row)})` : 'not measured')),
+      rtf === undefined ? 'not measured' : rtf.toPrecision(2),
+    ]
+  })
+  return table(header, rows)
+}
+
+/** Counts and conditions beside the rates. */
+function accuracy(report: Report, { evaluation }: Evidence): string {
+  const sections = report.run.datasets.map(({ name, count, of, normalizer, source }) => {
+    const rows = mainRows(report).filter(({ dataset, utterances }) => dataset === name && utterances > 0)
+    const where =
+      typeof source['repo'] === 'string'
+        ? ` (\`${source['repo']}\`, ${source['config']}, ${source['split']})`
+        : ''
+    const { sample, seed } = report.run.selection
+    const chosen =
+      count === of
+        ? `all ${of} utterances`
+        : `${count} of ${of} utterances (${sample}${seed === undefined ? '' : `, seed ${seed}`})`
+    const isBundled = evaluation?.isBundledSpeech === true && source['kind'] === 'folder' && name === BUNDLED
+    return `## Accuracy on ${name}
+
+${isBundled ? SYNTHETIC : ''}${chosen}${where}, normalizer \`${normalizer}\`, greedy; intervals are 95 % by bootstrap.
+
+${table(
+  ['variant', 'WER', '95 % interval', 'words', 'sub', 'del', 'ins', 'CER', 'tokens/s', 'p50', 'p90'],
+  rows.map(({ system, wer, errors, cer, speed, ...row }) => [
+    ...[system, percent(wer), interval(row)],
+    ...[errors.words, errors.substitutions, errors.deletions, errors.insertions].map(String),
+    ...[percent(cer), speed.tokensPerSecond.toFixed(0)],
+    ...[speed.latency.p50, speed.latency.p90].map((seconds) => `${seconds.toFixed(2)} s`),
+  ]),
+)}`
+  })
+  return [
+    ...sections,
+    remarks(report)
+      .map((text) => `- ${text}`)
+      .join('\n'),
+  ].join('\n\n')
+}
+
+function parity({ parity }: Evidence): string[] {
+  if (!parity) return []
+  const { checks, int4, reference } = parity
+  const versions = Object.entries(reference)
+    .map((pair) => pair.join(' '))
+    .join(', ')
+  return [
+    `## Parity with PyTorch
+
+FP32 graphs in onnxruntime against the checkpoint in PyTorch (${versions}), largest absolute difference:
+
+${table(
+  ['compared', 'clips', 'worst', 'tolerance', ''],
+  checks.map(({ check, clips, worst, tolerance, pass }) => [
+    ...[check, String(clips), tolerance === 0 ? String(worst) : worst.toExponential(1)],
+    ...[tolerance === 0 ? 'identical' : String(tolerance), pass ? 'pass' : 'FAIL'],
+  ]),
+)}
+
+${int4.map(({ path, positions, meanCosine }) => `- int4, ${path}: mean cosine of the logits along PyTorch's tokens ${meanCosine.toFixed(5)} (${positions} positions)`).join('\n')}`,
+  ]
+}
+
+function usage({ tokenizer, variants }: Card): string {
+  const { ids, audioOffset } = buildPrompt(tokenizer, 1)
+  const [before, after] = [ids.slice(0, audioOffset), ids.slice(audioOffset + 1)]
+  const graph = variants.includes('FP32') ? '' : `.${variants[0]}`
+  return `## Use
+
+\`\`\`ts
+import { Qwen3Asr } from 'qwen3-asr-onnx'
+
+const asr = await Qwen3Asr.load('FOLDER')
+console.log((await asr.transcribe('speech.flac')).text)
+\`\`\`
+
+or with any onnxruntime, step by step:
+
+1. 16 kHz mono samples to log-mel features (\`preprocessor_config.json\`); clips below 8000 samples are zero-padded to that first.
+2. \`encoder${graph}.onnx\`: \`mel\` [1, 128, T] gives \`audio_features\` [1, N, H].
+3. The prompt, without context and language, is
+   \`${JSON.stringify(before)}\`, N times \`${ids[audioOffset]}\`, \`${JSON.stringify(after)}\`:
+   \`<|im_start|>system\\n<|im_end|>\\n<|im_start|>user\\n<|audio_start|>\`, the audio pads, \`<|audio_end|><|im_end|>\\n<|im_start|>assistant\\n\`.
+   A context goes behind \`system\\n\`; \`language English<asr_text>\` at the end forces a language. All ids are those of \`tokenizer.json\`.
+4. The fused layout, which is quicker: \`decoder${graph}.onnx\` with the prompt's rows of \`${EMBEDDINGS}\` (FP16, row-major), audio features in
+   the pads' places, then with the row of each new token, over a KV buffer of yours: \`decoder.fused\` in \`config.json\` says how.
+   The split layout: \`decoder_init${graph}.onnx\` with the ids and \`audio_offset\` = ${audioOffset}, then \`decoder_step${graph}.onnx\` with rows of \`${EMBEDDINGS}\`.
+5. Greedily, until one of \`eos_token_ids\` in \`config.json\`, at most 512 tokens. The text follows \`<asr_text>\`.
+
+\`SPEC.PRECISION.onnx\` falls back to \`SPEC.onnx\` where a precision has no graph of its own.`.replaceAll(
+    'SPEC',
+    'NAME',
+  )
+}
+
+const PREFILL_NOTE = `
+int4 was measured as the project's runtime runs it: prompts by \`decoder_prefill.int4.onnx\`, with products of int8 weights,
+made of the int4 ones as \`decoder_prefill.int4.json\` says, by uint8 activations. \`decoder.int4.onnx\` runs prompts too.`
+
+function quantization({ options }: Provenance): string {
+  return `## Quantization
+
+${quantizationTag(options)}. The encoder and the embeddings (FP16) are not quantized; \`encoder.int4.onnx\` is the FP32 encoder under
+the int4 variant's name.${options.prefillInt8 ? PREFILL_NOTE : ''}`
+}
+
+function filesTable(files: readonly ReleaseFile[]): string {
+  return `## Files
+
+${table(
+  ['file', 'size', 'what', 'variants'],
+  files.map(({ path, size, role, variants, aliasOf }) => [
+    ...[
+      `\`${path}\``,
+      formatBytes(size),
+      aliasOf ? `${role}, same as \`${aliasOf}\`` : role,
+      variants.join(', '),
+    ],
+  ]),
+)}
+
+A variant needs its own files alone; an archive holds them all. \`${SUMS}\` and \`${MANIFEST}\` have the sha256 of each, and
+\`npm run package -- verify --from-hub OWNER/NAME\` checks a download against them.`
+}
+
+function reproduction({ command, evidence: { provenance } }: Card): string {
+  const { name = 'qwen3-asr-onnx' } = { name: Object.keys(provenance.tools)[0] }
+  const tools = Object.entries(provenance.tools).map((pair) => pair.join(' '))
+  return `## Reproduce
+
+    ${command}
+
+with ${name} ${provenance.tools[name]}. Graphs and archives are the same bytes wherever they are made; figures of speed are not.
+Made with ${tools.slice(1).join(', ')}.`
+}
+
+function rowOf(report: Report, dataset: string, system: string): Row | undefined {
+  return mainRows(report).find(
+    (row) => row.dataset === dataset && row.system === system && row.utterances > 0,
+  )
+}
+
+function interval({ werInterval: { low, high } }: Pick<Row, 'werInterval'>): string {
+  return `${percent(low)} to ${percent(high)}`
+}
+
+function rounded(value: number): number {
+  return Math.round(100 * value) / 100
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')
+}
