@@ -8,6 +8,8 @@ const ONE_PRESS_MS = 1000
 interface Common {
   readonly json: boolean
   readonly debug: boolean
+  /** a question may be asked in between, which a live view would draw over */
+  readonly asks?: boolean
 }
 
 export interface Command<Options extends Common> {
@@ -46,10 +48,10 @@ export async function runCommand<Options extends Common>(
   }
 }
 
-function reporterFor({ json }: Common): Reporter {
+function reporterFor({ json, asks = false }: Common): Reporter {
   if (json) return jsonReporter()
   const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
-  return process.stdout.isTTY && !isCi ? liveReporter() : plainReporter()
+  return process.stdout.isTTY && !isCi && !asks ? liveReporter() : plainReporter()
 }
 
 function interruption(afterStop: string): AbortSignal {

@@ -20,6 +20,9 @@ export type Event =
       readonly done: number
       readonly total: number
       readonly unit: string
+      /** where it is known how fast it goes */
+      readonly perSecond?: number
+      readonly secondsLeft?: number
     }
   | { readonly event: 'note'; readonly text: string }
   | {

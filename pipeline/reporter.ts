@@ -172,11 +172,15 @@ function progressText(progress: ReadonlyMap<string, Progress>): string {
   return (open.length > 0 ? open : all.slice(-1)).map(partText).join(', ')
 }
 
-function partText({ what, done, total, unit }: Progress): string {
+function partText({ what, done, total, unit, perSecond, secondsLeft }: Progress): string {
   const percent = total > 0 ? Math.floor((100 * done) / total) : 0
   const amount =
     unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${done} of ${total} ${unit}`
-  return `${what}: ${amount} (${percent} %)`
+  const pace =
+    perSecond === undefined || secondsLeft === undefined
+      ? ''
+      : `, ${formatBytes(Math.round(perSecond))}/s, ${formatSeconds(secondsLeft)} left`
+  return `${what}: ${amount} (${percent} %${pace})`
 }
 
 function set(row: Row | undefined, state: Row['state']): void {

@@ -44,12 +44,19 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
   }
 }
 
-/** `fetch` that throws a {@link TransientError} for answers that are worth asking for again. */
-export async function fetchOnce(url: string | URL, init: RequestInit): Promise<Response> {
+/**
+ * `fetch` that throws a {@link TransientError} for answers that are worth asking for again.
+ * @param transient statuses of these; a {@link BusyError} tells how long the server asks to wait
+ */
+export async function fetchOnce(
+  url: string | URL,
+  init: RequestInit,
+  transient: ReadonlySet<number> = TRANSIENT,
+): Promise<Response> {
   const response = await fetch(url, init).catch((error) => {
     throw isNetworkFault(error) ? unreachableError(url, error) : error
   })
-  if (!TRANSIENT.has(response.status)) return response
+  if (!transient.has(response.status)) return response
   await response.body?.cancel()
   throw new BusyError(
     `${withoutQuery(url)} answers ${response.status} ${response.statusText}`,
@@ -74,7 +81,8 @@ export function withoutQuery(url: string | URL): string {
   return String(url).replace(/\?.*/s, '')
 }
 
-class BusyError extends TransientError {
+/** An answer that says: later. */
+export class BusyError extends TransientError {
   readonly waitMs: number | undefined
 
   constructor(message: string, waitMs: number | undefined) {

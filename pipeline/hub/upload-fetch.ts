@@ -1,0 +1,233 @@
+import {
+  BusyError,
+  fetchOnce,
+  type RetryOptions,
+  retrying,
+  TransientError,
+  withoutQuery,
+} from '../../eval/dataset/retrying-fetch.ts'
+import { Failure } from '../failure.ts'
+import { FileBlob } from './file-blob.ts'
+
+/** Without a byte taken or an answer for this long, an upload is given up and sent again. */
+const STALL_MS = 60_000
+/** The hub checks a whole commit before it answers. */
+const COMMIT_PATIENCE = 5
+const LFS_BATCH = /\.git\/info\/lfs\/objects\/batch$/
+const COMMIT = /\/api\/models\/[^/]+\/[^/]+\/commit\/[^/]+$/
+
+export interface UploadOptions extends RetryOptions {
+  /** the only origin that may see the token */
+  readonly origin: string
+  /** path by sha256 of everything that may be uploaded */
+  readonly planned: ReadonlyMap<string, string>
+  readonly signal: AbortSignal
+  readonly stallMs?: number
+  /** bytes that the storage lacks, known from its answer */
+  readonly onMissing: (bytes: number) => void
+  /** sent, or taken back when a part has to be sent again */
+  readonly onBytes: (count: number) => void
+  /** an object is stored whole */
+  readonly onStored: (path: string) => void
+}
+
+/** What the client library passes along with a body (internal to it, so looked at with care). */
+interface Hinted extends RequestInit {
+  readonly progressHint?: { readonly path?: string; readonly part?: number }
+}
+
+/**
+ * The `fetch` for one run of the client library's commit: transient faults are retried, bytes are counted, one file is
+ * sent at a time (a kill leaves one unfinished), the commit itself is never sent blindly again, and nothing is uploaded
+ * that was not planned. For one run only.
+ */
+export function uploadFetch(options: UploadOptions): typeof fetch {
+  const gate = makeGate()
+  return async (input, init: Hinted = {}) => {
+    const url = input instanceof Request ? input.url : String(input)
+    const { pathname } = new URL(url)
+    options.signal.throwIfAborted()
+    try {
+      const response = await answer(url, pathname, init, options, gate)
+      if (!response.ok) gate.close(new TransientError(`${withoutQuery(url)} answers ${response.status}`))
+      return response
+    } catch (error) {
+      gate.close(error)
+      throw error
+    }
+  }
+}
+
+async function answer(
+  url: string,
+  pathname: string,
+  init: Hinted,
+  options: UploadOptions,
+  gate: Gate,
+): Promise<Response> {
+  if (COMMIT.test(pathname)) return sendCommit(url, init, options)
+  if (LFS_BATCH.test(pathname)) return sendBatch(url, init, options)
+  if (init.method === 'PUT' && init.body instanceof FileBlob) return sendPart(url, init, options, gate)
+  const response = await retrying(() => watched(url, init, options), options)
+  if (response.ok) completed(init, options, gate)
+  return response
+}
+
+/** One at a time: who holds the gate sends, the others wait for it. */
+function makeGate() {
+  let holder: string | undefined
+  let failure: { readonly error: unknown } | undefined
+  let waiting: (() => void)[] = []
+  const wake = () => {
+    const woken = waiting
+    waiting = []
+    for (const resume of woken) resume()
+  }
+  return {
+    async enter(path: string): Promise<void> {
+      while (holder !== undefined && holder !== path && !failure)
+        await new Promise<void>((resume) => waiting.push(resume))
+      if (failure) throw failure.error
+      holder = path
+    },
+    leave(path: string): void {
+      if (holder === path) holder = undefined
+      wake()
+    },
+    close(error: unknown): void {
+      failure ??= { error }
+      wake()
+    },
+  }
+}
+
+type Gate = ReturnType<typeof makeGate>
+
+/** The commit may have been made although its answer was lost; only who looks at the branch can tell. */
+export class UnknownOutcome extends Failure {
+  constructor(reason: string) {
+    super(`Whether the commit was made is not known: ${reason}`, 'Run the same command again: it finds out.')
+  }
+}
+
+const BUSY_ONLY: ReadonlySet<number> = new Set([429])
+const AMBIGUOUS: ReadonlySet<number> = new Set([408, 500, 502, 503, 504])
+
+/** Sent again when the hub has refused to look at it, and in no other case. */
+async function sendCommit(url: string, init: Hinted, options: UploadOptions): Promise<Response> {
+  const response = await retrying(async () => {
+    try {
+      return await watched(url, init, options, COMMIT_PATIENCE, BUSY_ONLY)
+    } catch (error) {
+      if (error instanceof BusyError || !(error instanceof TransientError)) throw error
+      throw new UnknownOutcome(error.message)
+    }
+  }, options)
+  if (!AMBIGUOUS.has(response.status)) return response
+  await response.body?.cancel()
+  throw new UnknownOutcome(`${withoutQuery(url)} answers ${response.status}`)
+}
+
+interface LfsObject {
+  readonly oid: string
+  readonly size: number
+  readonly actions?: { readonly upload?: unknown }
+}
+
+/** Asks for each content once, although two files may have it, and for none that was not planned. */
+async function sendBatch(url: string, init: Hinted, options: UploadOptions): Promise<Response> {
+  const request = JSON.parse(String(init.body)) as { readonly objects: readonly LfsObject[] }
+  const objects = [...new Map(request.objects.map((object) => [object.oid, object])).values()]
+  if (objects.some(({ oid }) => !options.planned.has(oid))) {
+    throw new Failure(
+      'A file of the release has changed since it was looked at: its sha256 is not that of the manifest.',
+      'Package it again, then publish.',
+    )
+  }
+  const body = JSON.stringify({ ...request, objects })
+  const response = await retrying(() => watched(url, { ...init, body }, options), options)
+  if (!response.ok) return response
+  const answer = (await response.clone().json()) as { readonly objects?: readonly LfsObject[] }
+  const missing = (answer.objects ?? []).filter(({ actions }) => actions?.upload !== undefined)
+  options.onMissing(missing.reduce((sum, { size }) => sum + size, 0))
+  return response
+}
+
+/** One part, or a file in one part. What was counted of an attempt that fails is taken back. */
+async function sendPart(
+  url: string,
+  { progressHint, ...init }: Hinted,
+  options: UploadOptions,
+  gate: Gate,
+): Promise<Response> {
+  const path = progressHint?.path ?? ''
+  if (path !== '') await gate.enter(path)
+  const response = await retrying(async () => {
+    let counted = 0
+    const onBytes = (count: number) => {
+      counted += count
+      options.onBytes(count)
+    }
+    try {
+      return await watched(url, init, { ...options, onBytes })
+    } catch (error) {
+      options.onBytes(-counted)
+      throw error
+    }
+  }, options)
+  if (response.ok && path !== '' && progressHint?.part === undefined) {
+    options.onStored(path)
+    gate.leave(path)
+  }
+  return response
+}
+
+/** The end of a multipart upload names its object. */
+function completed({ method, body }: Hinted, { planned, onStored }: UploadOptions, gate: Gate): void {
+  if (method !== 'POST' || typeof body !== 'string' || !body.startsWith('{"oid":')) return
+  const path = planned.get(String(JSON.parse(body).oid))
+  if (path === undefined) return
+  onStored(path)
+  gate.leave(path)
+}
+
+/** The token goes to the hub alone: storage has addresses that are signed, and refuses it. */
+function guarded(url: string, init: Hinted, origin: string): Hinted {
+  const headers = new Headers(init.headers)
+  if (new URL(url).origin !== origin) headers.delete('authorization')
+  return { ...init, headers }
+}
+
+/** One attempt, given up when nothing moves. */
+async function watched(
+  url: string,
+  init: Hinted,
+  { origin, signal, stallMs = STALL_MS, onBytes }: UploadOptions,
+  patience = 1,
+  transient?: ReadonlySet<number>,
+): Promise<Response> {
+  const stalled = new AbortController()
+  const ends = [signal, stalled.signal, ...(init.signal ? [init.signal] : [])]
+  const giveUp = () =>
+    stalled.abort(new TransientError(`${withoutQuery(url)} is silent for ${(patience * stallMs) / 1000} s`))
+  let timer = setTimeout(giveUp, patience * stallMs)
+  const moved = (count: number) => {
+    clearTimeout(timer)
+    timer = setTimeout(giveUp, patience * stallMs)
+    onBytes(count)
+  }
+  const body = init.body instanceof FileBlob ? init.body.counted(moved) : init.body
+  try {
+    const guardedInit = guarded(url, init, origin)
+    return await fetchOnce(
+      url,
+      { ...guardedInit, ...(body !== undefined && { body }), signal: AbortSignal.any(ends) },
+      transient,
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    throw stalled.signal.aborted ? stalled.signal.reason : error
+  } finally {
+    clearTimeout(timer)
+  }
+}

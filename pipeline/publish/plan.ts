@@ -1,0 +1,65 @@
+import type { RemoteFile } from '../hub/repository.ts'
+import type { HubFile } from './hub-files.ts'
+
+export type Action = 'add' | 'update' | 'unchanged' | 'delete' | 'keep'
+
+/** What becomes of one path. */
+export interface Step {
+  readonly path: string
+  readonly action: Action
+  /** of the new content; of the old one where it is deleted or kept */
+  readonly size: number
+  readonly file?: HubFile
+}
+
+export interface Plan {
+  /** the commit it was made for; undefined when there is no repository or branch yet */
+  readonly parent?: string
+  readonly steps: readonly Step[]
+}
+
+/** The hub keeps it by itself, as the list of what goes to large file storage. */
+const HUBS_OWN = '.gitattributes'
+
+/**
+ * Compare a release with a repository, by content.
+ * @param mirror delete what the release does not have; else it stays
+ */
+export async function makePlan(
+  files: readonly HubFile[],
+  remote: ReadonlyMap<string, RemoteFile>,
+  mirror: boolean,
+  parent: string | undefined,
+): Promise<Plan> {
+  const steps: Step[] = []
+  for (const file of files) {
+    const there = remote.get(file.path)
+    const action = there === undefined ? 'add' : (await isSame(file, there)) ? 'unchanged' : 'update'
+    steps.push({ path: file.path, action, size: file.size, file })
+  }
+  const ours = new Set(files.map(({ path }) => path))
+  for (const { path, size } of remote.values()) {
+    if (ours.has(path)) continue
+    steps.push({ path, action: mirror && path !== HUBS_OWN ? 'delete' : 'keep', size })
+  }
+  return { steps, ...(parent !== undefined && { parent }) }
+}
+
+export function stepsOf({ steps }: Plan, ...actions: readonly Action[]): Step[] {
+  return steps.filter(({ action }) => actions.includes(action))
+}
+
+export function bytesOf(steps: readonly Step[]): number {
+  return steps.reduce((sum, { size }) => sum + size, 0)
+}
+
+/** Whether the repository is as the plan wants it. */
+export function isDone(plan: Plan): boolean {
+  return stepsOf(plan, 'add', 'update', 'delete').length === 0
+}
+
+/** Whether a file of the repository has this content. */
+export async function isSame(file: HubFile, remote: RemoteFile): Promise<boolean> {
+  if (remote.size !== file.size) return false
+  return remote.sha256 === undefined ? remote.oid === (await file.gitOid()) : remote.sha256 === file.sha256
+}

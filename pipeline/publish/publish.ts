@@ -1,0 +1,255 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
+import type { Emit } from '../events.ts'
+import { EXIT, Failure } from '../failure.ts'
+import { formatBytes } from '../files.ts'
+import type { Connection } from '../hub/connection.ts'
+import { commitOf, explainHubError, treeOf } from '../hub/repository.ts'
+import { type Manifest, readManifest } from '../release/manifest.ts'
+import { CARD, findRelease, type ReleaseFolder } from '../release/release-files.ts'
+import { verifyRelease } from '../release/verify.ts'
+import { type CheckOptions, checkRemote, type ReadBack } from './check-remote.ts'
+import { type HubFile, hubFiles } from './hub-files.ts'
+import { type Action, bytesOf, isDone, makePlan, type Plan, stepsOf } from './plan.ts'
+import { Progress } from './progress.ts'
+import { type Receipt, receiptOf } from './receipt.ts'
+import { cardProblems, makeBranch, makeRepository, makeTag, refsOf, requireUser } from './remote-setup.ts'
+import { upload } from './upload.ts'
+
+export interface PublishOptions {
+  readonly hub: Connection
+  /** a release folder, or the model directory that it is in */
+  readonly folder: string
+  readonly repo: string
+  readonly branch: string
+  readonly isPrivate: boolean
+  readonly createPr: boolean
+  readonly message?: string
+  readonly tag?: string
+  readonly mirror: boolean
+  readonly archives: boolean
+  readonly useXet: boolean
+  readonly allowUngated: boolean
+  readonly dryRun: boolean
+  /** undefined: a sample of what was sent */
+  readonly readBack?: ReadBack
+  /** asked before anything is deleted */
+  confirm(question: string): Promise<boolean>
+  readonly network?: RetryOptions & { readonly stallMs?: number }
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+/** What came of it. */
+export interface Published {
+  readonly outcome: 'planned' | 'nothing to do' | 'published'
+  readonly receipt?: Receipt
+}
+
+/**
+ * Bring a release to a repository of the hub: check it, compare, upload what differs in one commit on top of the one
+ * that was compared with, and check what the hub has then.
+ * @throws Failure when the release is not right, the hub refuses, somebody else commits meanwhile, or what was stored is wrong
+ */
+export async function publish(options: PublishOptions): Promise<Published> {
+  const { repo } = options
+  const release = await findRelease(options.folder)
+  const manifest = await readManifest(release.root)
+  await freeze(release, manifest, options)
+  const files = await hubFiles(release, manifest, options.archives)
+  const network = networkOf(options)
+  try {
+    if (!options.dryRun || options.hub.token) await requireUser(options.hub, network)
+    await checkCard(release, options)
+    const plan = await planFor(files, options)
+    show(plan, options)
+    if (options.dryRun) return { outcome: 'planned' }
+    if (isDone(plan) && plan.parent !== undefined) return await leaveAsItIs(plan, files, options)
+    await confirmDeletions(plan, options)
+    return await carryOut(plan, files, manifest, options)
+  } catch (error) {
+    throw explainHubError(error, repo)
+  }
+}
+
+function networkOf({ network, signal, emit }: PublishOptions): RetryOptions & { readonly stallMs?: number } {
+  return { ...network, signal, onRetry: (reason) => emit({ event: 'note', text: `${reason}; trying again` }) }
+}
+
+/** Every byte is looked at before the plan; what changes later is noticed by its hash. */
+async function freeze(release: ReleaseFolder, manifest: Manifest, options: PublishOptions): Promise<void> {
+  const { emit, signal, allowUngated } = options
+  if (manifest.ungated.length > 0 && !allowUngated) {
+    throw new Failure(
+      `${release.root} was not validated: ${manifest.ungated.join(' ')}`,
+      'Run the pipeline with --from validate; or publish it all the same with --allow-ungated.',
+      EXIT.gate,
+    )
+  }
+  const checks = await verifyRelease(release, manifest, { threads: 1, variants: [], emit, signal })
+  const problems = checks.flatMap((check) => check.problems)
+  if (problems.length === 0) return
+  throw new Failure(
+    `${release.root} is not right: ${problems[0]}${problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''}`,
+    'Package it again: npm run package -- MODEL_DIR',
+    EXIT.gate,
+  )
+}
+
+/** The hub rejects a commit whose model card it cannot read, which is better known before gigabytes are sent. */
+async function checkCard({ root }: ReleaseFolder, options: PublishOptions): Promise<void> {
+  const content = await readFile(join(root, CARD), 'utf8')
+  try {
+    parse(/^---\n(.*?)\n---\n/s.exec(content)?.[1] ?? '')
+  } catch (error) {
+    throw new Failure(`${CARD} does not begin with YAML: ${(error as Error).message}`, 'Package it again.')
+  }
+  const found = await cardProblems(options.hub, content, networkOf(options))
+  for (const text of found?.warnings ?? []) options.emit({ event: 'note', text: `${CARD}: ${text}` })
+  if (!found || found.errors.length === 0) return
+  throw new Failure(`The hub does not accept ${CARD}: ${found.errors.join(' ')}`, 'Package it again.')
+}
+
+async function planFor(files: readonly HubFile[], options: PublishOptions): Promise<Plan> {
+  const { hub, repo, branch, mirror } = options
+  const network = networkOf(options)
+  const parent = await commitOf(hub, repo, branch, network)
+  const base = parent ?? (await commitOf(hub, repo, undefined, network))
+  // a new branch begins as the default one
+  const remote = base === undefined ? new Map() : await treeOf(hub, repo, base, network)
+  return makePlan(files, remote, mirror, parent)
+}
+
+const ACTIONS: readonly Action[] = ['add', 'update', 'delete', 'unchanged', 'keep']
+
+function show(plan: Plan, { repo, branch, emit }: PublishOptions): void {
+  const rows = ACTIONS.flatMap((action) =>
+    stepsOf(plan, action).map(({ path, size }) => [action, path, formatBytes(size)]),
+  )
+  const counts = ACTIONS.flatMap((action) => {
+    const steps = stepsOf(plan, action)
+    return steps.length === 0 ? [] : [`${action} ${steps.length} (${formatBytes(bytesOf(steps))})`]
+  })
+  const where = plan.parent === undefined ? 'new' : `at ${plan.parent.slice(0, 12)}`
+  emit({
+    event: 'table',
+    title: `Plan for ${repo}, ${branch} (${where}): ${counts.join(', ')}`,
+    columns: ['action', 'file', 'size'],
+    rows,
+  })
+}
+
+async function confirmDeletions(plan: Plan, { confirm, repo }: PublishOptions): Promise<void> {
+  const steps = stepsOf(plan, 'delete')
+  if (steps.length === 0) return
+  const question = `Delete ${steps.length} files (${formatBytes(bytesOf(steps))}) of ${repo}?`
+  if (await confirm(question)) return
+  throw new Failure(
+    'Nothing was changed: the deletion was not confirmed.',
+    'Leave --mirror out to keep them.',
+    EXIT.usage,
+  )
+}
+
+/** With an explicit --verify what is there is looked at all the same. */
+async function leaveAsItIs(
+  plan: Plan,
+  files: readonly HubFile[],
+  options: PublishOptions,
+): Promise<Published> {
+  const commit = plan.parent ?? ''
+  options.emit({ event: 'note', text: `Nothing to do: ${options.repo} has it all at ${commit.slice(0, 12)}` })
+  if (options.readBack !== undefined)
+    await checkRemote(files, files, checkOptions(options, commit, options.readBack))
+  await tag(options, commit)
+  return { outcome: 'nothing to do' }
+}
+
+async function carryOut(
+  plan: Plan,
+  files: readonly HubFile[],
+  manifest: Manifest,
+  options: PublishOptions,
+): Promise<Published> {
+  const { hub, repo, branch, createPr, useXet, emit, signal, message } = options
+  const network = networkOf(options)
+  const started = performance.now()
+  const base = await prepareTarget(plan, files, options)
+  const retries = { count: 0 }
+  const before = createPr ? await refsOf(hub, repo, network) : undefined
+  const title = message ?? `${manifest.name}: ${manifest.source.model} as ONNX`
+  const uploaded = await upload(
+    base,
+    { hub, repo, branch, title, createPr, useXet, description: `Made with ${manifest.command}` },
+    {
+      ...network,
+      onRetry: (reason) => {
+        retries.count++
+        network.onRetry?.(reason)
+      },
+      ...{ signal, progress: new Progress(emit), note: (text) => emit({ event: 'note', text }) },
+      replan: () => planFor(files, options),
+      findPullRequest: () => findPullRequest(before?.pullRequests ?? [], files, options),
+    },
+  )
+  const seconds = (performance.now() - started) / 1000
+  emit({ event: 'note', text: `Committed ${uploaded.commit} to ${repo}` })
+  const sent = stepsOf(base, 'add', 'update').flatMap(({ file }) => file ?? [])
+  const check = await checkRemote(
+    files,
+    sent,
+    checkOptions(options, uploaded.commit, options.readBack ?? 'sample'),
+  )
+  await tag(options, uploaded.commit)
+  const receipt = receiptOf({
+    ...{ ...options, ...uploaded, plan: base, files, check, seconds, retries: retries.count },
+  })
+  return { outcome: 'published', receipt }
+}
+
+/** The repository and the branch, made where they are not there; then the plan is made for what they hold. */
+async function prepareTarget(plan: Plan, files: readonly HubFile[], options: PublishOptions): Promise<Plan> {
+  const { hub, repo, branch, isPrivate, emit } = options
+  if (plan.parent !== undefined) return plan
+  const network = networkOf(options)
+  let head = await commitOf(hub, repo, undefined, network)
+  if (head === undefined) {
+    await makeRepository(hub, repo, isPrivate, network)
+    emit({ event: 'note', text: `Made the ${isPrivate ? 'private' : 'public'} repository ${repo}` })
+    head = await commitOf(hub, repo, undefined, network)
+  }
+  if ((await commitOf(hub, repo, branch, network)) === undefined)
+    await makeBranch(hub, repo, branch, head, network)
+  return planFor(files, options)
+}
+
+/** After a lost answer: a pull request that was not there before and has it all. */
+async function findPullRequest(
+  before: readonly { readonly ref: string }[],
+  files: readonly HubFile[],
+  options: PublishOptions,
+): Promise<{ commit: string; url: string } | undefined> {
+  const { hub, repo, mirror } = options
+  const network = networkOf(options)
+  const known = new Set(before.map(({ ref }) => ref))
+  for (const { ref, commit } of (await refsOf(hub, repo, network)).pullRequests) {
+    if (known.has(ref)) continue
+    const plan = await makePlan(files, await treeOf(hub, repo, commit, network), mirror, commit)
+    if (isDone(plan)) return { commit, url: `${hub.url}/${repo}/discussions/${ref.split('/').at(-1)}` }
+  }
+  return undefined
+}
+
+function checkOptions(options: PublishOptions, commit: string, readBack: ReadBack): CheckOptions {
+  const { hub, repo, mirror, emit, signal } = options
+  return { ...networkOf(options), hub, repo, commit, readBack, mirror, emit, signal }
+}
+
+async function tag(options: PublishOptions, commit: string): Promise<void> {
+  const { tag, hub, repo, emit, message = '' } = options
+  if (tag === undefined) return
+  const done = await makeTag(hub, repo, { tag, commit, message }, networkOf(options))
+  emit({ event: 'note', text: done === 'made' ? `Tagged ${tag}` : `The tag ${tag} is there` })
+}

@@ -1,0 +1,65 @@
+import type { RemoteCheck } from './check-remote.ts'
+import type { HubFile } from './hub-files.ts'
+import { type Action, type Plan, stepsOf } from './plan.ts'
+
+/** What was published where, and how it was checked. */
+export interface Receipt {
+  readonly repo: string
+  readonly endpoint: string
+  readonly branch: string
+  readonly commit: string
+  readonly parent?: string
+  readonly pullRequest?: string
+  readonly tag?: string
+  readonly finished: string
+  /** of uploading and committing */
+  readonly seconds: number
+  readonly transport: 'lfs' | 'xet'
+  /** runs of the commit, and requests that were sent again */
+  readonly attempts: number
+  readonly retries: number
+  readonly verified: RemoteCheck
+  readonly files: readonly {
+    readonly path: string
+    readonly action: Action
+    readonly size: number
+    readonly sha256?: string
+  }[]
+}
+
+export interface ReceiptInput {
+  readonly hub: { readonly url: string }
+  readonly repo: string
+  readonly branch: string
+  readonly commit: string
+  readonly pullRequest?: string
+  readonly tag?: string
+  readonly useXet: boolean
+  readonly attempts: number
+  readonly retries: number
+  readonly seconds: number
+  readonly plan: Plan
+  readonly files: readonly HubFile[]
+  readonly check: RemoteCheck
+}
+
+export function receiptOf(input: ReceiptInput): Receipt {
+  const { hub, repo, branch, commit, pullRequest, tag, attempts, retries, seconds, plan, check } = input
+  const steps = stepsOf(plan, 'add', 'update', 'unchanged', 'delete')
+  return {
+    ...{ repo, endpoint: hub.url, branch, commit },
+    ...(plan.parent !== undefined && { parent: plan.parent }),
+    ...(pullRequest !== undefined && { pullRequest }),
+    ...(tag !== undefined && { tag }),
+    finished: new Date().toISOString(),
+    seconds: Math.round(1000 * seconds) / 1000,
+    transport: input.useXet ? 'xet' : 'lfs',
+    ...{ attempts, retries, verified: check },
+    files: steps.map(({ path, action, size, file }) => ({
+      path,
+      action,
+      size,
+      ...(file && { sha256: file.sha256 }),
+    })),
+  }
+}

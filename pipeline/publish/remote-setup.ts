@@ -1,0 +1,142 @@
+import { createBranch, createRepo, HubApiError, whoAmI } from '@huggingface/hub'
+import { fetchOnce, type RetryOptions, retrying } from '../../eval/dataset/retrying-fetch.ts'
+import { EXIT, Failure } from '../failure.ts'
+import { type Connection, hubParams } from '../hub/connection.ts'
+
+/** Refs of a repository as the hub lists them. */
+export interface Refs {
+  readonly branches: readonly string[]
+  readonly tags: readonly { readonly name: string; readonly commit: string }[]
+  readonly pullRequests: readonly { readonly ref: string; readonly commit: string }[]
+}
+
+/** @throws Failure without a token, or with one that the hub does not know */
+export async function requireUser(hub: Connection, options: RetryOptions): Promise<string> {
+  if (!hub.token) {
+    throw new Failure(
+      'There is no token for the hub, so nothing can be published.',
+      'Set HF_TOKEN to a token with write access, or run: hf auth login. --dry-run works without.',
+      EXIT.usage,
+    )
+  }
+  try {
+    const { name } = await whoAmI({ ...hubParams(hub, options), accessToken: hub.token })
+    return name
+  } catch (error) {
+    if (error instanceof HubApiError && [401, 403].includes(error.statusCode))
+      throw new Failure(
+        'The hub does not accept the token.',
+        'Set HF_TOKEN to a valid one with write access.',
+      )
+    throw error
+  }
+}
+
+/** Make the repository, which may have come to be meanwhile. */
+export async function makeRepository(
+  hub: Connection,
+  repo: string,
+  isPrivate: boolean,
+  options: RetryOptions,
+): Promise<void> {
+  try {
+    const visibility = isPrivate ? 'private' : 'public'
+    await createRepo({ ...hubParams(hub, options), accessToken: hub.token ?? '', repo, visibility })
+  } catch (error) {
+    if (!(error instanceof HubApiError) || error.statusCode !== 409) throw error
+  }
+}
+
+/** @param from a commit */
+export async function makeBranch(
+  hub: Connection,
+  repo: string,
+  branch: string,
+  from: string | undefined,
+  options: RetryOptions,
+): Promise<void> {
+  try {
+    await createBranch({ ...hubParams(hub, options), repo, branch, ...(from && { revision: from }) })
+  } catch (error) {
+    if (!(error instanceof HubApiError) || error.statusCode !== 409) throw error
+  }
+}
+
+/** The library has no call for this. */
+export async function refsOf(hub: Connection, repo: string, options: RetryOptions): Promise<Refs> {
+  const response = await call(hub, `/api/models/${repo}/refs?include_prs=1`, {}, options)
+  if (!response.ok) throw new Failure(`The hub answers ${response.status} for the refs of ${repo}.`)
+  type Listed = { name: string; ref: string; targetCommit: string }
+  const {
+    branches = [],
+    tags = [],
+    pullRequests,
+  } = (await response.json()) as Record<string, Listed[] | undefined>
+  return {
+    branches: branches.map(({ name }) => name),
+    tags: tags.map(({ name, targetCommit }) => ({ name, commit: targetCommit })),
+    pullRequests: (pullRequests ?? []).map(({ ref, targetCommit }) => ({ ref, commit: targetCommit })),
+  }
+}
+
+/**
+ * Tag a commit.
+ * @throws Failure when the tag is there for another commit: who has pinned it must not get something else
+ */
+export async function makeTag(
+  hub: Connection,
+  repo: string,
+  { tag, commit, message }: { readonly tag: string; readonly commit: string; readonly message: string },
+  options: RetryOptions,
+): Promise<'made' | 'there'> {
+  const init = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ tag, message }),
+  }
+  const response = await call(hub, `/api/models/${repo}/tag/${encodeURIComponent(commit)}`, init, options)
+  if (response.ok) return 'made'
+  if (response.status !== 409)
+    throw new Failure(`The hub answers ${response.status} to the tag ${tag}.`, 'Run the same command again.')
+  const there = (await refsOf(hub, repo, options)).tags.find(({ name }) => name === tag)
+  if (there === undefined || there.commit === commit) return 'there'
+  throw new Failure(
+    `The tag ${tag} of ${repo} is for ${there.commit.slice(0, 12)}, not for the new commit ${commit.slice(0, 12)}.`,
+    'The commit is made and right. Choose another --tag, or delete the old one on the hub.',
+  )
+}
+
+/**
+ * Let the hub check a model card before anything is sent.
+ * @returns what it minds; undefined when it offers no such check
+ */
+export async function cardProblems(
+  hub: Connection,
+  content: string,
+  options: RetryOptions,
+): Promise<{ readonly errors: string[]; readonly warnings: string[] } | undefined> {
+  const body = JSON.stringify({ repoType: 'model', content })
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+  const response = await call(hub, '/api/validate-yaml', init, options)
+  if (![200, 400, 422].includes(response.status)) return undefined
+  const answer = (await response.json().catch(() => ({}))) as Record<
+    string,
+    { message?: string }[] | undefined
+  >
+  const texts = (list: { message?: string }[] = []) =>
+    list.map((item) => item.message ?? JSON.stringify(item))
+  return { errors: texts(answer['errors']), warnings: texts(answer['warnings']) }
+}
+
+async function call(
+  hub: Connection,
+  path: string,
+  init: RequestInit,
+  options: RetryOptions,
+): Promise<Response> {
+  const headers = new Headers(init.headers)
+  if (hub.token) headers.set('authorization', `Bearer ${hub.token}`)
+  const { signal } = options
+  const send = () => fetchOnce(hub.url + path, { ...init, headers, ...(signal && { signal }) })
+  return retrying(send, options)
+}

@@ -1,0 +1,58 @@
+import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import type { Emit } from '../events.ts'
+import { EXIT, type ExitCode, Failure } from '../failure.ts'
+import { writeJson } from '../files.ts'
+import { connectHub } from '../hub/connection.ts'
+import { onlyModel } from '../only-model.ts'
+import { findRelease } from '../release/release-files.ts'
+import { asStep } from '../step.ts'
+import type { PublishCommandOptions } from './cli.ts'
+import { publish } from './publish.ts'
+
+const RECEIPT = 'publish-receipt.json'
+
+/** Publish as the command line asks for it, and leave a receipt. */
+export async function runPublish(
+  options: PublishCommandOptions,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const { repo, modelDir } = options
+  const started = performance.now()
+  const folder = resolve(modelDir ?? (await onlyModel('its folder')))
+  const hub = await connectHub()
+  const { root } = await findRelease(folder)
+  const { outcome, receipt } = await asStep({ step: 'publish', of: root, output: `${repo}`, emit }, () =>
+    publish({ ...options, hub, folder, emit, signal, confirm: confirmation(options, signal) }),
+  )
+  const path = resolve(options.receipt ?? join(dirname(root), RECEIPT))
+  if (receipt) await writeJson(path, receipt)
+  const said = {
+    planned: 'This was a dry run: nothing was changed.',
+    'nothing to do': `${repo} is up to date`,
+    published: `${receipt?.pullRequest ?? `${hub.url}/${repo}`} has it at ${receipt?.commit.slice(0, 12)}; receipt: ${path}`,
+  }[outcome]
+  emit({ event: 'done', seconds: (performance.now() - started) / 1000, release: said })
+  return EXIT.done
+}
+
+/** Somebody is asked; nobody there has to have said --yes. */
+function confirmation({ yes }: PublishCommandOptions, signal: AbortSignal) {
+  return async (question: string): Promise<boolean> => {
+    if (yes) return true
+    if (!process.stdin.isTTY || !process.stdout.isTTY) {
+      throw new Failure(
+        `${question} Nobody is here to answer.`,
+        'Add --yes to delete without being asked.',
+        EXIT.usage,
+      )
+    }
+    const lines = createInterface({ input: process.stdin, output: process.stdout })
+    try {
+      return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim())
+    } finally {
+      lines.close()
+    }
+  }
+}

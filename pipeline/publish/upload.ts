@@ -1,0 +1,137 @@
+import { type CommitOutput, commitIter, HubApiError } from '@huggingface/hub'
+import { type RetryOptions, TransientError } from '../../eval/dataset/retrying-fetch.ts'
+import { Failure } from '../failure.ts'
+import type { Connection } from '../hub/connection.ts'
+import { explainHubError } from '../hub/repository.ts'
+import { UnknownOutcome, uploadFetch } from '../hub/upload-fetch.ts'
+import { isDone, type Plan, stepsOf } from './plan.ts'
+import type { Progress } from './progress.ts'
+
+/** Runs without an object more on the hub than before, until it is given up. */
+const FRUITLESS = 3
+
+export interface UploadTarget {
+  readonly hub: Connection
+  readonly repo: string
+  readonly branch: string
+  readonly title: string
+  readonly description?: string
+  readonly createPr: boolean
+  readonly useXet: boolean
+}
+
+export interface UploadContext extends RetryOptions {
+  readonly signal: AbortSignal
+  readonly stallMs?: number
+  readonly progress: Progress
+  readonly note: (text: string) => void
+  /** look at the repository again */
+  replan(): Promise<Plan>
+  /** a pull request with exactly this content that was not there before */
+  findPullRequest(): Promise<{ readonly commit: string; readonly url: string } | undefined>
+}
+
+export interface Uploaded {
+  readonly commit: string
+  readonly pullRequest?: string
+  /** runs of the commit that it took */
+  readonly attempts: number
+}
+
+/**
+ * Make the plan true in one commit on top of the commit that it was made for. After a fault the repository is looked at
+ * again, which tells whether the commit was made, somebody else made one, or nothing has happened: then it goes on, and
+ * what is stored is not sent again.
+ * @throws Failure when somebody else has committed, or nothing gets on any more
+ */
+export async function upload(plan: Plan, target: UploadTarget, context: UploadContext): Promise<Uploaded> {
+  let fruitless = 0
+  for (let attempts = 1; ; attempts++) {
+    const stored = context.progress.stored()
+    try {
+      const { commit, pullRequestUrl } = await commitOnce(plan, target, context)
+      return { commit: commit.oid, attempts, ...(pullRequestUrl && { pullRequest: pullRequestUrl }) }
+    } catch (error) {
+      context.signal.throwIfAborted()
+      const made = await commitMade(plan, target, context, error)
+      if (made) return { ...made, attempts }
+      if (!mayGoOn(error)) throw explainHubError(error, target.repo)
+      fruitless = context.progress.stored() > stored ? 0 : fruitless + 1
+      if (fruitless === FRUITLESS) throw explainHubError(error, target.repo)
+      context.note(`${(error as Error).message}; going on with what is missing`)
+    }
+  }
+}
+
+async function commitOnce(plan: Plan, target: UploadTarget, context: UploadContext): Promise<CommitOutput> {
+  const { hub, repo, branch, title, description, createPr, useXet } = target
+  const { progress, signal } = context
+  const files = stepsOf(plan, 'add', 'update').flatMap(({ file }) => file ?? [])
+  const planned = new Map(files.map(({ sha256, path }) => [sha256, path]))
+  const run = commitIter({
+    ...{ hubUrl: hub.url, repo, branch, title, useXet, abortSignal: signal, isPullRequest: createPr },
+    ...(hub.token && { accessToken: hub.token }),
+    ...(description && { description }),
+    ...(plan.parent !== undefined && { parentCommit: plan.parent }),
+    operations: [
+      ...files.map(({ path, content }) => ({ operation: 'addOrUpdate' as const, path, content })),
+      ...stepsOf(plan, 'delete').map(({ path }) => ({ operation: 'delete' as const, path })),
+    ],
+    fetch: uploadFetch({
+      ...{ ...context, origin: new URL(hub.url).origin, planned, signal },
+      onMissing: (bytes) => progress.missing(bytes),
+      onBytes: (count) => progress.add(count),
+      onStored: () => progress.addStored(),
+    }),
+  })
+  const sizes = new Map(files.map(({ path, size }) => [path, size]))
+  progress.begin([...sizes.values()].reduce((sum, size) => sum + size, 0))
+  for (;;) {
+    const { done, value } = await run.next()
+    if (done) {
+      if (value === undefined) throw new Failure('The hub did not say which commit it made.')
+      return value
+    }
+    if (value.event === 'phase') progress.phase(value.phase)
+    else if (value.state === 'hashing')
+      progress.hashed(value.path, value.progress * (sizes.get(value.path) ?? 0))
+    else if (useXet) progress.xet(value.path, value.progress * (sizes.get(value.path) ?? 0))
+  }
+}
+
+/**
+ * Whether the commit was made in spite of an error: the branch, or a new pull request, has what was planned.
+ * @throws Failure when the branch has moved to something else
+ */
+async function commitMade(
+  plan: Plan,
+  { createPr, repo, branch }: UploadTarget,
+  context: UploadContext,
+  error: unknown,
+): Promise<{ commit: string; pullRequest?: string } | undefined> {
+  const isConflict = error instanceof HubApiError && error.statusCode === 412
+  if (!isConflict && !mayGoOn(error)) return undefined
+  if (createPr) {
+    const found = await context.findPullRequest()
+    return found && { commit: found.commit, pullRequest: found.url }
+  }
+  const now = await context.replan()
+  if (now.parent !== undefined && now.parent !== plan.parent && isDone(now)) return { commit: now.parent }
+  if (now.parent === plan.parent && !isConflict) return undefined
+  throw new Failure(
+    `Somebody else has committed to ${repo}, ${branch}, since the plan was made (${plan.parent?.slice(0, 12)}, now ${now.parent?.slice(0, 12)}). Nothing was changed.`,
+    'Run the same command again to see the new plan.',
+  )
+}
+
+/** A fault of the way, an address that has expired, a part that came out wrong: another run may do. */
+function mayGoOn(error: unknown): boolean {
+  if (error instanceof TransientError || error instanceof UnknownOutcome) return true
+  if (error instanceof TypeError && error.cause !== undefined) return true
+  if (error instanceof HubApiError) {
+    const isOfStorage = !/\/api\//.test(error.url)
+    return error.statusCode >= 500 || (isOfStorage && [400, 403, 404].includes(error.statusCode))
+  }
+  // the library's own words for answers of the storage that lack something
+  return error instanceof Error && /ETag|wrong number of parts/.test(error.message)
+}
