@@ -5,10 +5,13 @@ import { readArchive, type Unpacked } from '../archive/read-archive.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { exists } from '../files.ts'
+import { connectHub } from '../hub/connection.ts'
 import { layoutOf } from '../layout.ts'
 import { takeLock } from '../lock.ts'
 import { onlyModel } from '../only-model.ts'
 import { buildRelease } from '../release/build.ts'
+import { differencesOf } from '../release/differences.ts'
+import { fetchRelease } from '../release/fetch.ts'
 import { type Manifest, readManifest } from '../release/manifest.ts'
 import { findRelease, MANIFEST } from '../release/release-files.ts'
 import { type Check, isModelFile, verifyRelease, verifyVariant } from '../release/verify.ts'
@@ -72,12 +75,43 @@ async function verifyTarget(
 type Context = VerifyCommandOptions & { readonly emit: Emit; readonly signal: AbortSignal }
 
 async function checkTarget(target: string, folder: string, options: Context): Promise<Check[]> {
+  if (options.fromHub !== undefined) return checkPublished(options.fromHub, folder, options)
   const info = await stat(target).catch(() => undefined)
   if (!info)
     throw new Failure(`${target} does not exist.`, 'Give an archive, a release folder, or --from-hub.')
   if (info.isFile()) return checkArchive(resolve(target), folder, options)
   const release = await findRelease(target)
-  return verifyRelease(release, await readManifest(release.root), options)
+  const manifest = await readManifest(release.root)
+  const checks = await verifyRelease(release, manifest, options)
+  return [...checks, ...(await againstLocal(manifest, options))]
+}
+
+/** A published release: fetched, checked as any download, and compared with one that is here. */
+async function checkPublished(name: string, folder: string, options: Context): Promise<Check[]> {
+  const { variants, emit, signal } = options
+  const hub = await connectHub()
+  const { manifest, check } = await fetchRelease({
+    ...{ hub, name, folder, emit, signal },
+    ...(variants && { variants }),
+  })
+  const checks = await verifyRelease({ root: folder, model: folder }, manifest, options)
+  return [check, ...checks, ...(await againstLocal(manifest, options))]
+}
+
+/** Differences in the model's files are a problem; figures in the documents differ with every run. */
+async function againstLocal(manifest: Manifest, { against, emit }: Context): Promise<Check[]> {
+  if (against === undefined) return []
+  const { root } = await findRelease(against)
+  const { rows, same, inModel } = differencesOf(manifest, await readManifest(root))
+  if (rows.length > 0)
+    emit({ event: 'table', title: `Against ${against}`, columns: ['what', 'difference'], rows })
+  return [
+    {
+      check: 'same as local',
+      found: `${same} files the same, ${rows.length} differences`,
+      problems: inModel === 0 ? [] : [`${inModel} files of the model are not those in ${against}.`],
+    },
+  ]
 }
 
 /** An archive against the manifest beside it: its own bytes, its members, then what is in it. */

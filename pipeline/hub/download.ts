@@ -1,0 +1,84 @@
+import { createHash, type Hash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open, rename, rm, stat } from 'node:fs/promises'
+import { remoteFile } from '../../eval/dataset/remote-file.ts'
+import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
+import { Failure } from '../failure.ts'
+import type { Connection } from './connection.ts'
+import { fileUrl, type RemoteFile } from './repository.ts'
+
+const CHUNK_BYTES = 8 << 20
+
+interface Options extends RetryOptions {
+  readonly signal: AbortSignal
+  readonly onBytes: (count: number) => void
+}
+
+/**
+ * Fetch a file of a repository, going on where an earlier run stopped, and check its hash before it gets its name.
+ * @throws Failure when its bytes are not those of the repository's tree; what was fetched of it is removed
+ */
+export async function downloadFile(
+  hub: Connection,
+  repo: string,
+  commit: string,
+  remote: RemoteFile,
+  path: string,
+  options: Options,
+): Promise<void> {
+  if ((await stat(path).catch(() => undefined))?.isFile() && (await hasHash(path, remote))) {
+    options.onBytes(remote.size)
+    return
+  }
+  const partial = `${path}.partial`
+  const hash = hashFor(remote)
+  const { token } = hub
+  const source = remoteFile(fileUrl(hub, repo, commit, remote.path), remote.size, {
+    ...options,
+    ...(token && { token }),
+  })
+  const file = await open(partial, 'a+')
+  try {
+    let at = await hashStart(partial, remote.size, hash)
+    await file.truncate(at)
+    options.onBytes(at)
+    while (at < remote.size) {
+      options.signal.throwIfAborted()
+      const chunk = new Uint8Array(await source.slice(at, Math.min(remote.size, at + CHUNK_BYTES)))
+      await file.appendFile(chunk)
+      hash.update(chunk)
+      at += chunk.length
+    }
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  if (hash.digest('hex') !== (remote.sha256 ?? remote.oid)) {
+    await rm(partial, { force: true })
+    throw new Failure(
+      `${repo} at ${commit.slice(0, 12)}: the bytes of ${remote.path} are not those that its hash promises.`,
+      'Run the same command again; if it stays, the hub stores it wrong: do not use it.',
+    )
+  }
+  await rename(partial, path)
+}
+
+/** sha256 of the content where the tree has it, else that of the git blob. */
+function hashFor({ sha256, size }: RemoteFile): Hash {
+  return sha256 === undefined ? createHash('sha1').update(`blob ${size}\0`) : createHash('sha256')
+}
+
+/** @returns how many bytes of an earlier run are there; they are hashed */
+async function hashStart(path: string, size: number, hash: Hash): Promise<number> {
+  const there = (await stat(path)).size
+  if (there === 0 || there > size) return 0
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return there
+}
+
+async function hasHash(path: string, remote: RemoteFile): Promise<boolean> {
+  if ((await stat(path)).size !== remote.size) return false
+  const hash = hashFor(remote)
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex') === (remote.sha256 ?? remote.oid)
+}
