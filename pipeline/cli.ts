@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import yargs from 'yargs'
 import { languageName } from '../eval/prompt.ts'
 import { describeError, EXIT, Failure } from './failure.ts'
+import { checkRepoName } from './hub/connection.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from './models.ts'
 import type { Options } from './options.ts'
 import { STAGE_NAMES, type StageName } from './stages.ts'
@@ -28,9 +29,9 @@ export async function parseCommandLine(args: readonly string[]): Promise<Options
     return undefined
   }
   const stages = chosenStages(parsed)
-  if (stages.includes('publish') && !parsed.dryRun) {
-    throw usage('Uploading is not built yet.', 'Leave out --no-dry-run to see what would be uploaded.')
-  }
+  if (parsed.repo !== undefined) checkRepoName(parsed.repo)
+  else if (stages.includes('publish') && !parsed.dryRun)
+    throw usage('--no-dry-run needs to know where to publish.', 'Add --repo owner/name.')
   if ((parsed.skipEncoder || parsed.skipDecoder) && stages.some((name) => NEEDS_ALL.has(name))) {
     throw usage('--skip-encoder and --skip-decoder leave a part of the release out.', 'Add --until quantize.')
   }
@@ -153,8 +154,16 @@ function parser() {
       defaultDescription: 'cores, at most 8',
       describe: 'onnxruntime threads',
     })
-    .option('repo', { type: 'string', requiresArg: true, describe: 'hub repository that publish names' })
-    .option('dry-run', { type: 'boolean', default: true, describe: 'publish only says what it would upload' })
+    .option('repo', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'hub repository to publish to, owner/name',
+    })
+    .option('dry-run', {
+      type: 'boolean',
+      default: true,
+      describe: 'publish only says what it would do; --no-dry-run does it',
+    })
     .option('json', { type: 'boolean', default: false, describe: 'one JSON event a line' })
     .option('debug', { type: 'boolean', default: false, describe: 'show stacks' })
     .example(`${COMMAND} --model tiny`, 'the checkpoint that ships with the project')

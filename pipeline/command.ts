@@ -36,7 +36,10 @@ export async function runCommand<Options extends Common>(
     const options = await parse(args)
     if (options === undefined) return EXIT.done
     reporter = reporterFor(options)
-    return await run(options, reporter.emit, interruption(afterStop))
+    const { emit } = reporter
+    const clean: Emit = (event) =>
+      emit(event.event === 'note' ? { ...event, text: redact(event.text) } : event)
+    return await run(options, clean, interruption(afterStop))
   } catch (error) {
     const { message, hint, exitCode } = describeError(error)
     reporter.emit({ event: 'failure', message: redact(message), hint: redact(hint), exitCode })

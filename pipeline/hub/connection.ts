@@ -7,6 +7,9 @@ import { EXIT, Failure } from '../failure.ts'
 const DEFAULT_HUB = 'https://huggingface.co'
 const NAME = /^[\w.-]+\/[\w.-]+$/
 
+/** Tokens of this process, to be kept out of all that it says. */
+const secrets = new Set<string>()
+
 /** Where the hub is and who we are. */
 export interface Connection {
   /** HF_ENDPOINT, without a slash at its end */
@@ -25,6 +28,7 @@ export async function connectHub(env: NodeJS.ProcessEnv = process.env): Promise<
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new Failure(`HF_ENDPOINT is ${JSON.stringify(url)}, wanted an http address.`, '', EXIT.usage)
   const token = env['HF_TOKEN']?.trim() || (await savedToken(env))
+  if (token) secrets.add(token)
   if (token && !token.startsWith('hf_'))
     throw new Failure(
       'The token of the hub does not begin with hf_.',
@@ -50,12 +54,12 @@ export function checkRepoName(repo: string): void {
 }
 
 /**
- * Take out of a text what must not be seen: the token wherever it stands, and what stands behind the question mark of an
+ * Take out of a text what must not be seen: tokens that were read, wherever they stand, and what stands behind the question mark of an
  * address, since presigned ones carry their signature there.
  */
-export function redact(text: string, token?: string): string {
+export function redact(text: string): string {
   const short = text.replace(/(https?:\/\/[^\s?"'<>]+)\?[^\s"'<>]*/g, '$1')
-  return token ? short.replaceAll(token, 'hf_...') : short
+  return [...secrets].reduce((clean, secret) => clean.replaceAll(secret, 'hf_...'), short)
 }
 
 async function savedToken(env: NodeJS.ProcessEnv): Promise<string | undefined> {

@@ -5,7 +5,7 @@ import { parsePackage } from './cli.ts'
 process.exitCode = await runCommand(process.argv.slice(2), {
   parse: parsePackage,
   afterStop: 'Run the same command again; an older release is still there.',
-  redact: (text) => redact(text, process.env['HF_TOKEN']?.trim()),
+  redact,
   async run(options, emit, signal) {
     const { runPackage } = await import('./run.ts') // the command line answers at once
     return runPackage(options, emit, signal)

@@ -18,6 +18,9 @@ import { type Receipt, receiptOf } from './receipt.ts'
 import { cardProblems, makeBranch, makeRepository, makeTag, refsOf, requireUser } from './remote-setup.ts'
 import { upload } from './upload.ts'
 
+/** Where a receipt goes, in the model directory. */
+export const RECEIPT = 'publish-receipt.json'
+
 export interface PublishOptions {
   readonly hub: Connection
   /** a release folder, or the model directory that it is in */

@@ -8,9 +8,7 @@ import { onlyModel } from '../only-model.ts'
 import { findRelease } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
 import type { PublishCommandOptions } from './cli.ts'
-import { publish } from './publish.ts'
-
-const RECEIPT = 'publish-receipt.json'
+import { publish, RECEIPT } from './publish.ts'
 
 /** Publish as the command line asks for it, and leave a receipt. */
 export async function runPublish(

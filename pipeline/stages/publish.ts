@@ -1,23 +1,47 @@
 import { join } from 'node:path'
-import { formatBytes } from '../files.ts'
+import { formatBytes, writeJson } from '../files.ts'
+import { connectHub } from '../hub/connection.ts'
+import { hubFiles } from '../publish/hub-files.ts'
+import { publish, RECEIPT } from '../publish/publish.ts'
 import { readManifest } from '../release/manifest.ts'
-import type { Stage } from '../stages.ts'
+import { findRelease } from '../release/release-files.ts'
+import type { Run, Stage } from '../stages.ts'
 
-/** What would be uploaded to the hub. */
+/** Bring the release to the hub, or say what would be brought there. */
 export const publishStage: Stage = {
   name: 'publish',
   always: true,
   inputs: async () => ({}),
   outputs: () => [],
   async run(run) {
-    const { files } = await readManifest(run.layout.release)
-    const total = files.reduce((sum, { size }) => sum + size, 0)
-    const repo = run.options.repo ?? `YOUR-NAME/${run.name}-onnx`
-    run.emit({
-      event: 'table',
-      title: `Dry run: ${files.length} files, ${formatBytes(total)}, would go to ${repo}`,
-      columns: ['file', 'size', 'sha256'],
-      rows: files.map(({ path, size, sha256 }) => [join(path), formatBytes(size), sha256]),
+    const { repo, dryRun } = run.options
+    if (repo === undefined) return list(run)
+    const { layout, emit, signal } = run
+    const { receipt } = await publish({
+      ...{ hub: await connectHub(), folder: layout.release, repo, branch: 'main', dryRun, emit, signal },
+      ...{
+        isPrivate: false,
+        createPr: false,
+        mirror: false,
+        archives: true,
+        useXet: false,
+        allowUngated: false,
+      },
+      confirm: async () => false,
     })
+    if (receipt) await writeJson(join(layout.model, RECEIPT), receipt)
   },
+}
+
+/** Without a repository to compare with. */
+async function list({ layout, name, emit }: Run): Promise<void> {
+  const release = await findRelease(layout.release)
+  const files = await hubFiles(release, await readManifest(release.root), true)
+  const total = files.reduce((sum, { size }) => sum + size, 0)
+  emit({
+    event: 'table',
+    title: `Dry run: ${files.length} files, ${formatBytes(total)}, would go to YOUR-NAME/${name}-onnx`,
+    columns: ['file', 'size', 'sha256'],
+    rows: files.map(({ path, size, sha256 }) => [path, formatBytes(size), sha256]),
+  })
 }

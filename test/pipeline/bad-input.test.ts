@@ -39,7 +39,8 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
     ],
     [['--model', 'tiny', '--opset', '17'], 'error: --opset is 17, wanted 18 to 23.'],
     [['--model', 'tiny', '--only', 'export', '--only', 'rewrite'], 'error: --only is given more than once.'],
-    [['--model', 'tiny', '--no-dry-run'], 'error: Uploading is not built yet.'],
+    [['--model', 'tiny', '--no-dry-run'], 'error: --no-dry-run needs to know where to publish.'],
+    [['--model', 'tiny', '--repo', 'nowhere'], 'error: "nowhere" is no repository of the hub.'],
     [
       ['--model', 'tiny', '--skip-encoder'],
       'error: --skip-encoder and --skip-decoder leave a part of the release out.',
