@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/helpers/venv-setup.ts'],
+    globalSetup: ['test/helpers/setup.ts'],
     reporters: ['default', './test/helpers/closing-line.ts'],
     // Tests run the real pipeline, most of which keeps one core busy: two files at a time fill a small machine.
     testTimeout: 300_000,

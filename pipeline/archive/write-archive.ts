@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Pack, pack } from 'tar-stream'
@@ -56,20 +56,26 @@ export async function writeArchive(
     done += bytes
     onProgress(done, total)
   }
+  const file = await open(partial, 'w')
   try {
-    await Promise.all([
-      addMembers(archive, members, count, signal).catch((error) => {
-        archive.destroy(error)
-        throw error
-      }),
-      pipeline(
-        gzip(archive as AsyncIterable<Buffer>, { level, ...(jobs && { jobs }) }),
-        hashing(hash),
-        createWriteStream(partial),
-        { signal },
-      ),
-    ])
-    await sync(partial)
+    try {
+      await Promise.all([
+        addMembers(archive, members, count, signal).catch((error) => {
+          archive.destroy(error)
+          throw error
+        }),
+        writeFile(
+          file,
+          hashed(gzip(archive as AsyncIterable<Buffer>, { level, ...(jobs && { jobs }) }), hash),
+          {
+            signal,
+          },
+        ),
+      ])
+      await file.sync()
+    } finally {
+      await file.close()
+    }
     await rename(partial, path)
   } catch (error) {
     await rm(partial, { force: true })
@@ -116,17 +122,9 @@ async function addMembers(
   archive.finalize()
 }
 
-function hashing(hash: Hash) {
-  return async function* (chunks: AsyncIterable<Buffer>) {
-    for await (const chunk of chunks) {
-      hash.update(chunk)
-      yield chunk
-    }
+async function* hashed(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    hash.update(chunk)
+    yield chunk
   }
-}
-
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r+')
-  await file.sync()
-  await file.close()
 }

@@ -37,15 +37,14 @@ export async function verifyRelease(
 ): Promise<Check[]> {
   const isDownload = root === model
   const { there, absent } = await findFiles(manifest, root, model)
-  const variants = completeVariants(manifest, absent).filter(
-    (label) => options.variants?.includes(label) ?? true,
-  )
+  const complete = completeVariants(manifest, absent)
   const checks = [
-    presence(manifest, absent, variants, isDownload, options.variants),
+    presence(manifest, absent, complete, isDownload, options.variants),
     await checksums(there, options),
     ...(isDownload ? [] : [await strangers(manifest, root, model)]),
     await contract(model),
   ]
+  const variants = complete.filter((label) => options.variants?.includes(label) ?? true)
   for (const label of variants) checks.push(await hears(model, label, manifest, options))
   return checks
 }

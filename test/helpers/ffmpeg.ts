@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { temporaryFolder } from './folder.ts'
-import { TEST_PACKAGES } from './venv-setup.ts'
+import { TEST_PACKAGES } from './places.ts'
 
 const ASK = 'import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())'
 

@@ -1,5 +1,5 @@
 import { execa } from 'execa'
-import { TEST_PACKAGES } from './venv-setup.ts'
+import { TEST_PACKAGES } from './places.ts'
 
 /** What a published Python package says; see referee.py. */
 export async function askReferee<T>(ask: string, ...of: readonly unknown[]): Promise<T> {

@@ -13,6 +13,7 @@ import { type Ended, runCli, startCli } from '../helpers/cli.ts'
 import { startDatasetHub } from '../helpers/dataset-hub.ts'
 import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'
 import { type BundledRow, bundledRows, speechParquet } from '../helpers/speech-parquet.ts'
+import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
 const MAIN = 'pipeline/evaluate/main.ts'
 const REPO = 'openslr/librispeech_asr'
@@ -24,9 +25,7 @@ const path = (name: string) => join(root, name)
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'qwen3-asr-evaluate-'))
-  const made = await runCli(['--model', 'tiny', '--output', root, '--until', 'quantize', '--threads', '1'])
-  if (made.exitCode !== 0) throw new Error(made.stdout)
-  model = join(root, 'qwen3-asr-tiny')
+  model = await copyTinyRelease(root)
 })
 
 afterAll(() => rm(root, { recursive: true, force: true }))

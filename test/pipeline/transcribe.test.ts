@@ -11,6 +11,7 @@ import { SpeechError } from '../../eval/speech-error.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
 import { type Ended, runCli } from '../helpers/cli.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
+import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
 const MAIN = 'pipeline/transcribe/main.ts'
 
@@ -24,9 +25,7 @@ const path = (name: string) => join(root, name)
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'qwen3-asr-transcribe-'))
-  const made = await runCli(['--model', 'tiny', '--output', root, '--until', 'quantize', '--threads', '1'])
-  if (made.exitCode !== 0) throw new Error(made.stdout)
-  model = join(root, 'qwen3-asr-tiny')
+  model = await copyTinyRelease(root)
   const rows = await bundledRows(16)
   files = rows.map(({ file }) => join(BUNDLED_SPEECH, file))
   texts = rows.map(({ text }) => text)
