@@ -4,6 +4,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   graph: './bench.ts',
   eval: './bench-eval.ts',
   decode: './bench-decode.ts',
+  package: './bench-package.ts',
 }
 
 const name = process.argv[2] ?? ''

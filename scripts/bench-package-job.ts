@@ -1,0 +1,10 @@
+import { writeArchive } from '../pipeline/archive/write-archive.ts'
+
+/* One archive in a process of its own, for bench-package.ts: OUT LEVEL FILE... */
+
+const [out = '', level, ...files] = process.argv.slice(2)
+await writeArchive(out, 'release', files, {
+  level: Number(level),
+  signal: new AbortController().signal,
+  onProgress: () => {},
+})

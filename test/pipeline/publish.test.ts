@@ -1,0 +1,617 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Event } from '../../pipeline/events.ts'
+import { describeError } from '../../pipeline/failure.ts'
+import { type Published, type PublishOptions, publish } from '../../pipeline/publish/publish.ts'
+import type { Manifest } from '../../pipeline/release/manifest.ts'
+import { runCli, startCli } from '../helpers/cli.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+import { SHARED_RELEASES } from '../helpers/places.ts'
+import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
+import type { Fault, Seen } from '../standin/faults.ts'
+import { type ModelHub, startModelHub } from '../standin/model-hub.ts'
+
+const REPO = 'tester/tiny-onnx'
+const MAIN = 'pipeline/publish/main.ts'
+const PACKAGE = 'pipeline/package/main.ts'
+
+interface Ran {
+  readonly published?: Published
+  readonly notes: string[]
+  readonly tables: Extract<Event, { event: 'table' }>[]
+  readonly progress: Extract<Event, { event: 'progress' }>[]
+  readonly error?: { message: string; hint: string; exitCode: number }
+}
+
+/** Publish in this process, quickly tired of waiting. */
+async function run(hub: ModelHub, folder: string, more: Partial<PublishOptions> = {}): Promise<Ran> {
+  const ran: Ran = { notes: [], tables: [], progress: [] }
+  const emit = (event: Event) => {
+    if (event.event === 'note') ran.notes.push(event.text)
+    if (event.event === 'table') ran.tables.push(event)
+    if (event.event === 'progress') ran.progress.push(event)
+  }
+  const options: PublishOptions = {
+    ...{ hub: { url: hub.hubUrl, token: hub.token }, folder, repo: REPO, branch: 'main', isPrivate: false },
+    ...{ createPr: false, mirror: false, archives: true, useXet: false, allowUngated: false, dryRun: false },
+    confirm: async () => true,
+    ...{ network: { firstWaitMs: 5, stallMs: 500 }, emit, signal: new AbortController().signal, ...more },
+  }
+  try {
+    return { ...ran, published: await publish(options) }
+  } catch (error) {
+    return { ...ran, error: describeError(error) }
+  }
+}
+
+async function manifestOf(folder: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(folder, 'release', 'manifest.json'), 'utf8'))
+}
+
+/** Every file of the release is in the repository, byte for byte, as the server has it. */
+async function expectWhole(hub: ModelHub, folder: string, revision = 'main'): Promise<void> {
+  const { files } = await manifestOf(folder)
+  for (const { path, sha256 } of files) {
+    const bytes = await hub.read(REPO, path, revision)
+    expect(createHash('sha256').update(bytes).digest('hex'), path).toBe(sha256)
+  }
+  const sums = (await hub.read(REPO, 'SHA256SUMS', revision)).toString()
+  expect(sums).toContain('  encoder.onnx\n')
+  expect(sums).not.toContain(`${TINY_NAME}/`)
+}
+
+const isPart = ({ method, host }: Seen) => host === 'storage' && method === 'PUT'
+const isCommit = ({ method, path }: Seen) => method === 'POST' && path.includes('/commit/')
+const isBatch = ({ path }: Seen) => path.endsWith('/info/lfs/objects/batch')
+const to =
+  (part: string) =>
+  ({ path }: Seen) =>
+    path.includes(part)
+
+let parent = ''
+let folder = ''
+beforeAll(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'qwen3-asr-publish-'))
+  folder = await copyTinyRelease(parent)
+  return () => rm(parent, { recursive: true, force: true })
+})
+
+/** Change a document of a release as if it had been packaged so. */
+async function rewriteDocument(model: string, name: string, edit: (text: string) => string): Promise<void> {
+  const release = join(model, 'release')
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex')
+  const before = await readFile(join(release, name), 'utf8')
+  const after = edit(before)
+  await writeFile(join(release, name), after)
+  for (const [file, of] of [
+    ['manifest.json', before],
+    ['SHA256SUMS', before],
+  ] as const) {
+    const text = await readFile(join(release, file), 'utf8')
+    const changed = text
+      .replace(hash(of), hash(after))
+      .replace(
+        `"path": "${name}",\n      "size": ${Buffer.byteLength(before)}`,
+        `"path": "${name}",\n      "size": ${Buffer.byteLength(after)}`,
+      )
+    await writeFile(join(release, file), changed)
+  }
+  const manifest = await readFile(join(release, 'manifest.json'), 'utf8')
+  const sums = await readFile(join(release, 'SHA256SUMS'), 'utf8')
+  await writeFile(
+    join(release, 'SHA256SUMS'),
+    sums.replace(/^\w+ {2}manifest\.json$/m, `${hash(manifest)}  manifest.json`),
+  )
+}
+
+describe('publishing', () => {
+  it('makes the repository, brings everything in one commit, and has nothing to do the next time', async () => {
+    const hub = await startModelHub()
+    const first = await run(hub, folder)
+    expect(first.error).toBeUndefined()
+    await expectWhole(hub, folder)
+    expect(hub.repositories.get(REPO)?.isPrivate).toBe(false)
+    const commits = hub.commits(REPO)
+    expect(commits.map(({ title }) => title)).toEqual([
+      `${TINY_NAME}: ${TINY_NAME} as ONNX`,
+      'initial commit',
+    ])
+    expect(commits[0]?.description).toBe('Made with npm run pipeline -- --model tiny')
+    expect(first.tables[0]?.title).toMatch(/^Plan for tester\/tiny-onnx, main \(new\): add 23 \(13\.\d MB\)$/)
+    expect(first.notes).toContain('Made the public repository tester/tiny-onnx')
+    // each content goes once, also that of two names, and the token stays on the hub
+    const puts = hub.requests.filter(isPart).map(({ path }) => path)
+    expect(new Set(puts).size).toBe(puts.length)
+    const { files } = await manifestOf(folder)
+    const encoder = files.find(({ path }) => path === 'encoder.onnx')
+    expect(hub.requests.filter(isBatch).length).toBe(1)
+    expect(encoder?.size).toBeGreaterThan(hub.partSize) // multipart was used
+    for (const { host, authorization } of hub.requests)
+      expect(authorization).toBe(host === 'hub' ? `Bearer ${hub.token}` : undefined)
+    expect(first.published?.receipt).toMatchObject({
+      ...{ repo: REPO, branch: 'main', commit: hub.head(REPO), parent: commits[1]?.oid, transport: 'lfs' },
+      ...{ attempts: 1, retries: 0, verified: { files: 23, readBack: 'sample' } },
+    })
+    expect(first.published?.receipt?.files.length).toBe(23)
+    const upload = first.progress.filter(({ what }) => what === 'upload')
+    expect(upload.at(-1)?.done).toBe(upload.at(-1)?.total)
+    const before = hub.requests.length
+    const again = await run(hub, folder)
+    expect(again.published?.outcome).toBe('nothing to do')
+    expect(
+      hub.requests
+        .slice(before)
+        .filter(({ method, path }) => method !== 'GET' && !path.includes('validate-yaml')),
+    ).toEqual([])
+    expect(hub.commits(REPO).length).toBe(2)
+  })
+
+  it('a dry run prints the plan and writes nothing, without a token too', async () => {
+    const hub = await startModelHub()
+    await hub.createRepo(REPO, { 'README.md': 'old', 'notes.txt': 'mine' })
+    const planned = await run(hub, folder, { dryRun: true, hub: { url: hub.hubUrl } })
+    expect(planned.published).toEqual({ outcome: 'planned' })
+    const rows = planned.tables[0]?.rows.map(([action, path]) => `${action} ${path}`)
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        'update README.md',
+        'add encoder.onnx',
+        'keep notes.txt',
+        'keep .gitattributes',
+      ]),
+    )
+    expect(
+      hub.requests.filter(({ method, path }) => method !== 'GET' && !path.includes('validate-yaml')),
+    ).toEqual([])
+    expect(hub.commits(REPO).length).toBe(2)
+  })
+
+  it('sends what differs alone, and leaves what is not its own', async () => {
+    const hub = await startModelHub()
+    await run(hub, folder)
+    await hub.commitElsewhere(REPO, { 'notes.txt': 'mine', 'config.json': '{}' })
+    const before = hub.requests.length
+    const ran = await run(hub, folder)
+    expect(ran.tables[0]?.title).toMatch(/update 1 \(.*unchanged 22 \(.*keep 2 \(/)
+    expect(hub.requests.slice(before).filter(isPart)).toEqual([])
+    await expectWhole(hub, folder)
+    expect((await hub.read(REPO, 'notes.txt')).toString()).toBe('mine')
+  })
+
+  it('mirrors when told to and confirmed: the rest goes, .gitattributes stays', async () => {
+    const hub = await startModelHub()
+    await hub.createRepo(REPO, { 'notes.txt': 'mine', 'old/model.onnx': 'old' })
+    const questions: string[] = []
+    const confirm = (answer: boolean) => async (question: string) => {
+      questions.push(question)
+      return answer
+    }
+    const refused = await run(hub, folder, { mirror: true, confirm: confirm(false) })
+    expect(refused.error).toMatchObject({
+      message: expect.stringContaining('Nothing was changed'),
+      exitCode: 2,
+    })
+    expect(hub.commits(REPO).length).toBe(2)
+    const ran = await run(hub, folder, { mirror: true, confirm: confirm(true) })
+    expect(ran.error).toBeUndefined()
+    expect(questions).toEqual(Array(2).fill('Delete 2 files (7 B) of tester/tiny-onnx?'))
+    expect(hub.tree(REPO).size).toBe(24)
+    expect(hub.tree(REPO).has('.gitattributes')).toBe(true)
+    await expectWhole(hub, folder)
+  })
+
+  it('commits to a new branch, tags, opens a pull request, makes a private repository', async () => {
+    const hub = await startModelHub()
+    const options = { branch: 'next', tag: 'v1', message: 'First', isPrivate: true, archives: false }
+    const ran = await run(hub, folder, options)
+    expect(ran.error).toBeUndefined()
+    expect(hub.repositories.get(REPO)?.isPrivate).toBe(true)
+    expect(hub.tree(REPO).size).toBe(1)
+    expect(hub.commits(REPO, 'next')[0]?.title).toBe('First')
+    expect([...hub.tree(REPO, 'v1').keys()].filter((path) => path.endsWith('.gz'))).toEqual([])
+    const sums = (await hub.read(REPO, 'SHA256SUMS', 'v1')).toString()
+    expect(sums.split('\n').length - 1).toBe(20)
+    const pull = await run(hub, folder, { createPr: true })
+    expect(pull.published?.receipt?.pullRequest).toBe(`${hub.hubUrl}/${REPO}/discussions/1`)
+    expect(hub.tree(REPO).size).toBe(1)
+    await expectWhole(hub, folder, 'refs/pr/1')
+    // a tag that people have pinned does not move
+    const moved = await run(hub, folder, { tag: 'v1' })
+    expect(moved.error?.message).toMatch(
+      /^The tag v1 of tester\/tiny-onnx is for \w+, not for the new commit \w+\.$/,
+    )
+    expect((await run(hub, folder, { tag: 'v2' })).notes).toContain('Tagged v2')
+    expect((await run(hub, folder, { tag: 'v2' })).notes).toContain('The tag v2 is there')
+  })
+
+  it('is what the official client downloads, hash for hash', async () => {
+    const hub = await startModelHub()
+    await run(hub, folder, { tag: 'v1' })
+    const out = await temporaryFolder()
+    const script = `
+import sys
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+print(snapshot_download(sys.argv[1], revision="v1", local_dir=sys.argv[2]))
+assert HfApi().list_repo_refs(sys.argv[1]).tags[0].name == "v1"`
+    const env = {
+      HF_ENDPOINT: hub.hubUrl,
+      HF_TOKEN: hub.token,
+      HF_HOME: join(out, 'home'),
+      HF_HUB_DISABLE_XET: '1',
+    }
+    await execa('.venv/bin/python', ['-c', script, REPO, join(out, 'model')], { env })
+    await execa('sha256sum', ['-c', '--strict', '--quiet', 'SHA256SUMS'], { cwd: join(out, 'model') })
+    const names = (await readdir(join(out, 'model'))).filter((name) => !name.startsWith('.'))
+    expect(names.length).toBe(23)
+  })
+})
+
+describe('faults on the way', () => {
+  const retry = { 'retry-after': '0' }
+  const status = (status: number, on: (request: Seen) => boolean, headers = {}): Fault => ({
+    kind: 'status',
+    status,
+    on,
+    headers,
+  })
+  const transient: [string, Fault[]][] = [
+    ['429 for a batch', [status(429, isBatch, retry)]],
+    ['429 with RateLimit for a part', [status(429, isPart, { ratelimit: '"api";r=0;t=0' })]],
+    ['500 and 503 for parts', [status(500, isPart), status(503, isPart)]],
+    ['503 for preupload', [status(503, to('/preupload/'), retry)]],
+    ['429 for the commit', [status(429, isCommit, retry)]],
+    ['a reset in the middle of a part', [{ kind: 'reset', afterBytes: 300_000, on: isPart }]],
+    ['a storage that takes nothing', [{ kind: 'stall', on: isPart }]],
+    ['a lost answer to a part', [{ kind: 'lost-response', on: isPart }]],
+    ['a lost answer to the end of an upload in parts', [{ kind: 'lost-response', on: to('/complete/') }]],
+    ['no ETag', [{ kind: 'missing-etag', on: to('/part/') }]],
+    ['addresses that expired', [{ kind: 'status', status: 403, on: isPart }]],
+    [
+      'an answer that ends early',
+      [
+        {
+          kind: 'truncate',
+          afterBytes: 1000,
+          on: ({ method, host }) => host === 'storage' && method === 'GET',
+        },
+      ],
+    ],
+    ['500 for the commit', [status(500, isCommit)]],
+    ['a connection that dies before the commit', [{ kind: 'reset', afterBytes: 0, on: isCommit }]],
+  ]
+  it.each(transient)('%s: it ends well', async (_, faults) => {
+    const hub = await startModelHub()
+    hub.faults.push(...faults.map((fault) => ({ ...fault })))
+    const ran = await run(hub, folder)
+    expect(ran.error).toBeUndefined()
+    expect(hub.faults).toEqual([])
+    await expectWhole(hub, folder)
+    expect(hub.commits(REPO).length).toBe(2)
+    const last = ran.progress.filter(({ what }) => what === 'upload').at(-1)
+    expect(last?.done).toBe(last?.total)
+  })
+
+  it('addresses that all expire in between are asked for anew; what is stored is not sent again', async () => {
+    const hub = await startModelHub()
+    let puts = 0
+    const third = (request: Seen) => isPart(request) && ++puts === 8
+    hub.faults.push({ kind: 'before', on: third, run: () => hub.signer.expire() })
+    const ran = await run(hub, folder)
+    expect(ran.error).toBeUndefined()
+    expect(hub.requests.filter(isBatch).length).toBe(2)
+    const stored = hub.requests
+      .filter((request) => isPart(request) && request.status === 200)
+      .map(({ path }) => path)
+    expect(new Set(stored).size).toBe(stored.length)
+    expect(
+      hub.requests.filter(({ path, status }) => path.includes('/complete/') && status === 200).length,
+    ).toBe(
+      new Set(
+        hub.requests
+          .filter(({ path, status }) => path.includes('/complete/') && status === 200)
+          .map(({ path }) => path),
+      ).size,
+    )
+    expect(ran.published?.receipt?.attempts).toBe(2)
+  })
+
+  it.each(['lost-response', 'gateway-timeout'] as const)(
+    'a commit that was made although its answer was lost (%s) is found, and not made again',
+    async (kind) => {
+      const hub = await startModelHub()
+      hub.faults.push({ kind, on: isCommit })
+      const ran = await run(hub, folder)
+      expect(ran.error).toBeUndefined()
+      expect(ran.published?.receipt?.commit).toBe(hub.head(REPO))
+      expect(hub.commits(REPO).length).toBe(2)
+      hub.faults.push({ kind, on: isCommit })
+      await hub.commitElsewhere(REPO, { 'config.json': '{}' })
+      const pull = await run(hub, folder, { createPr: true })
+      expect(pull.error).toBeUndefined()
+      expect(hub.repositories.get(REPO)?.pullRequests.size).toBe(1)
+      expect(pull.published?.receipt?.pullRequest).toBe(`${hub.hubUrl}/${REPO}/discussions/1`)
+    },
+  )
+
+  it('does not overwrite what somebody else has committed meanwhile', async () => {
+    const hub = await startModelHub()
+    await hub.createRepo(REPO)
+    hub.faults.push({
+      kind: 'before',
+      on: isCommit,
+      run: () => hub.commitElsewhere(REPO, { 'config.json': '{"mine":1}' }),
+    })
+    const ran = await run(hub, folder)
+    expect(ran.error?.message).toMatch(
+      /^Somebody else has committed to tester\/tiny-onnx, main, since the plan was made \(\w+, now \w+\)\. Nothing was changed\.$/,
+    )
+    expect(ran.error?.hint).toBe('Run the same command again to see the new plan.')
+    expect((await hub.read(REPO, 'config.json')).toString()).toBe('{"mine":1}')
+    const again = await run(hub, folder)
+    expect(again.tables[0]?.rows.map(([action, path]) => `${action} ${path}`)).toContain('update config.json')
+    expect(again.error).toBeUndefined()
+  })
+
+  it('finds that the storage holds other bytes than it was sent, though the tree looks right', async () => {
+    const hub = await startModelHub({ partSize: 1 << 24 })
+    hub.faults.push({ kind: 'store-corrupt', on: isPart })
+    const ran = await run(hub, folder)
+    expect(ran.error?.message).toMatch(/tester\/tiny-onnx at \w+ is not right: .* is stored with other bytes/)
+    expect(ran.error?.exitCode).toBe(3)
+    const clean = await startModelHub()
+    await run(clean, folder)
+    const { files } = await manifestOf(folder)
+    await clean.store.corrupt(files.find(({ path }) => path === 'encoder.onnx')?.sha256 ?? '')
+    expect((await run(clean, folder)).published?.outcome).toBe('nothing to do')
+    expect((await run(clean, folder, { readBack: 'full' })).error?.message).toContain(
+      'encoder.int4.onnx is stored with other bytes',
+    )
+  })
+
+  it('gives up when nothing gets on, says why, and goes on the next time', async () => {
+    const hub = await startModelHub()
+    hub.faults.push({ kind: 'status', status: 503, on: isPart, times: 1000 })
+    const ran = await run(hub, folder, { network: { firstWaitMs: 1, stallMs: 500 } })
+    expect(ran.error?.message).toMatch(
+      /^http:\/\/localhost:\d+\/\w+\/[\w-]+(\/\d+)? answers 503 Service Unavailable$/,
+    )
+    expect(ran.error?.hint).toContain('run the same command again')
+    expect(hub.commits(REPO).length).toBe(1)
+    hub.faults.length = 0
+    expect((await run(hub, folder)).published?.outcome).toBe('published')
+  })
+
+  it('a release that changes while it is sent is noticed', async () => {
+    const model = await copyTinyRelease()
+    const archive = join(model, 'release', `${TINY_NAME}.tar.gz`)
+    const hub = await startModelHub()
+    const bytes = await readFile(archive)
+    const flipped = Buffer.from(bytes)
+    flipped[50] = (flipped[50] ?? 0) ^ 1
+    hub.faults.push({ kind: 'before', on: to('/preupload/'), run: () => writeFile(archive, flipped) })
+    expect((await run(hub, model)).error?.message).toContain(
+      'A file of the release has changed since it was looked at',
+    )
+    await writeFile(archive, bytes)
+    hub.faults.push({ kind: 'before', on: isBatch, run: () => truncate(archive, 1000) })
+    expect((await run(hub, model)).error?.message).toMatch(/\.tar\.gz became shorter while it was read\./)
+    expect(hub.commits(REPO).length).toBe(1)
+  })
+})
+
+describe('what is not published', () => {
+  it('a release without its gates, unless told to; a release that is not right', async () => {
+    const model = await copyTinyRelease()
+    const hub = await startModelHub()
+    const manifest = join(model, 'release', 'manifest.json')
+    const text = await readFile(manifest, 'utf8')
+    await writeFile(manifest, text.replace('"ungated": []', '"ungated": ["WER was not measured."]'))
+    const ran = await run(hub, model)
+    expect(ran.error).toMatchObject({
+      message: expect.stringContaining('was not validated: WER was not measured.'),
+      exitCode: 3,
+    })
+    expect(hub.requests).toEqual([])
+    expect((await run(hub, model, { allowUngated: true, dryRun: true })).published?.outcome).toBe('planned')
+    await writeFile(manifest, text)
+    await writeFile(join(model, 'release', TINY_NAME, 'extra.onnx'), 'x')
+    expect((await run(hub, model)).error).toMatchObject({
+      message: expect.stringContaining('extra.onnx is not in the manifest.'),
+      exitCode: 3,
+    })
+    await rm(join(model, 'release', TINY_NAME, 'extra.onnx'))
+    await rewriteDocument(model, 'README.md', (card) => card.replace('license: apache-2.0\n', ''))
+    const card = await run(hub, model)
+    expect(card.error?.message).toBe('The hub does not accept README.md: "license" must be a string')
+    expect(hub.requests.filter(isPart)).toEqual([])
+  })
+
+  it.each([
+    ['hf_wrong', 'The hub does not accept the token.'],
+    [undefined, 'There is no token for the hub, so nothing can be published.'],
+  ])('with the token %s', async (token, message) => {
+    const hub = await startModelHub()
+    const ran = await run(hub, folder, { hub: { url: hub.hubUrl, ...(token !== undefined && { token }) } })
+    expect(ran.error?.message).toBe(message)
+    expect(hub.repositories.size).toBe(0)
+  })
+})
+
+describe('npm run publish', () => {
+  const environment = (hub: ModelHub, more = {}) => ({
+    HF_ENDPOINT: `${hub.hubUrl}/`,
+    HF_TOKEN: hub.token,
+    HF_HOME: '/nonexistent',
+    ...more,
+  })
+
+  it('publishes, leaves a receipt, has nothing to do then; verify --from-hub agrees', async () => {
+    const model = await copyTinyRelease()
+    const hub = await startModelHub()
+    const env = environment(hub)
+    const first = await runCli([model, '--repo', REPO, '--tag', 'v1', '--verify', 'full'], env, MAIN)
+    expect(first.exitCode).toBe(0)
+    expect(first.stdout).toMatch(
+      /Done in .*\. http:\/\/127.*\/tester\/tiny-onnx has it at \w{12}; receipt: .*publish-receipt\.json/,
+    )
+    const receipt = JSON.parse(await readFile(join(model, 'publish-receipt.json'), 'utf8'))
+    expect(receipt).toMatchObject({ commit: hub.head(REPO), tag: 'v1', verified: { readBack: 'full' } })
+    const again = await runCli([model, '--repo', REPO], env, MAIN)
+    expect(again.stdout).toContain('Nothing to do')
+    expect(again.exitCode).toBe(0)
+    const keep = join(await temporaryFolder(), 'fetched')
+    hub.faults.push({
+      kind: 'truncate',
+      afterBytes: 5000,
+      on: ({ method, host }) => host === 'storage' && method === 'GET',
+    })
+    const args = ['verify', '--from-hub', `${REPO}@v1`, '--against', model, '--keep', keep, '--threads', '1']
+    const verified = await runCli(args, env, PACKAGE)
+    expect(verified.stdout).toMatch(/int4 hears +pass +"One seven zero two nine two\."/)
+    expect(verified.stdout).toMatch(/same as local +pass +21 files the same, 0 differences/)
+    expect(verified.exitCode).toBe(0)
+    const before = hub.requests.length
+    expect((await runCli(args, env, PACKAGE)).exitCode).toBe(0)
+    expect(hub.requests.slice(before).filter(({ host }) => host === 'storage')).toEqual([])
+    await hub.commitElsewhere(REPO, { 'decoder.int4.onnx': 'other', 'config.json': null })
+    const harmed = await runCli(['verify', '--from-hub', REPO, '--threads', '1'], env, PACKAGE)
+    expect(harmed.stdout).toMatch(/decoder\.int4\.onnx has 5 bytes in the repository, wanted \d+\./)
+    expect(harmed.stdout).toContain('config.json is in the manifest, but not in the repository.')
+    expect(harmed.exitCode).toBe(3)
+    const nowhere = await runCli(['verify', '--from-hub', `${REPO}@nope`], env, PACKAGE)
+    expect(nowhere.stdout).toContain(
+      'error: The hub has no model tester/tiny-onnx at nope, or you may not see it.',
+    )
+  })
+
+  it('asks before it deletes: without a terminal it wants --yes', async () => {
+    const hub = await startModelHub()
+    await hub.createRepo(REPO, { 'notes.txt': 'mine' })
+    const asked = await runCli([folder, '--repo', REPO, '--mirror'], environment(hub), MAIN)
+    expect(asked.stdout).toContain(
+      'error: Delete 1 files (4 B) of tester/tiny-onnx? Nobody is here to answer.',
+    )
+    expect(asked.exitCode).toBe(2)
+    expect(hub.tree(REPO).has('notes.txt')).toBe(true)
+    const receipt = join(await temporaryFolder(), 'receipt.json')
+    const ended = await runCli(
+      [folder, '--repo', REPO, '--mirror', '--yes', '--receipt', receipt],
+      environment(hub),
+      MAIN,
+    )
+    expect(ended.exitCode).toBe(0)
+    expect(hub.tree(REPO).has('notes.txt')).toBe(false)
+  })
+
+  it('a kill in the middle: the next run sends the unfinished file again, and no other', async () => {
+    const hub = await startModelHub()
+    const child = startCli([folder, '--repo', REPO], environment(hub), MAIN)
+    let completions = 0
+    const second = ({ path, method }: Seen) => method === 'PUT' && completions >= 1 && path.includes('/part/')
+    hub.faults.push({
+      kind: 'before',
+      on: ({ path }) => path.includes('/complete/') && ++completions < 0,
+      run: () => {},
+    })
+    hub.faults.push({ kind: 'before', on: second, run: () => child.kill('SIGKILL') })
+    expect((await child).signal).toBe('SIGKILL')
+    expect(hub.commits(REPO).length).toBe(1)
+    const before = hub.requests.length
+    const done = new Set(
+      hub.requests
+        .filter(
+          ({ path, status }) => (path.includes('/complete/') || path.includes('/basic/')) && status === 200,
+        )
+        .map(({ path }) => path),
+    )
+    expect(done.size).toBeGreaterThan(0)
+    const ended = await runCli([folder, '--repo', REPO], environment(hub), MAIN)
+    expect(ended.exitCode).toBe(0)
+    const { files } = await manifestOf(folder)
+    const lfs = new Set([...hub.tree(REPO).values()].flatMap(({ sha256 = [] }) => sha256))
+    const sent = hub.requests
+      .slice(before)
+      .filter(
+        ({ path, status }) => (path.includes('/complete/') || path.includes('/basic/')) && status === 200,
+      )
+    expect(done.size + sent.length).toBe(lfs.size)
+    expect(files.length).toBeGreaterThan(lfs.size)
+    await expectWhole(hub, folder)
+  })
+
+  it('shows the token and signed addresses nowhere', async () => {
+    const hub = await startModelHub({ token: 'hf_verysecrettoken' })
+    hub.faults.push({ kind: 'status', status: 400, on: isPart, times: 1000, readBody: true })
+    const child = startCli([folder, '--repo', REPO, '--debug', '--json'], environment(hub), MAIN)
+    const commandLine = await readFile(`/proc/${child.pid}/cmdline`, 'utf8')
+    const failed = await child
+    expect(failed.exitCode).toBe(1)
+    expect(failed.stdout).toContain('"event":"failure"')
+    hub.faults.length = 0
+    const receipt = join(await temporaryFolder(), 'receipt.json')
+    const ended = await runCli([folder, '--repo', REPO, '--receipt', receipt], environment(hub), MAIN)
+    expect(ended.exitCode).toBe(0)
+    const said = [
+      commandLine,
+      failed.stdout,
+      failed.stderr,
+      ended.stdout,
+      ended.stderr,
+      await readFile(receipt, 'utf8'),
+    ].join('\n')
+    expect(said).not.toContain('hf_verysecrettoken')
+    expect(said).not.toMatch(/Signature|\?expires/)
+  })
+
+  it('takes the token that the official client has saved', async () => {
+    const hub = await startModelHub({ token: 'hf_fromafile' })
+    const home = await temporaryFolder()
+    await writeFile(join(home, 'token'), 'hf_fromafile\n')
+    hub.faults.push({ kind: 'status', status: 403, on: to('/preupload/') })
+    const env = environment(hub, { HF_TOKEN: undefined, HF_HOME: home })
+    const refused = await runCli([folder, '--repo', REPO], env, MAIN)
+    expect(refused.stdout).toContain('error: The token may not write to tester/tiny-onnx (403).')
+    expect(refused.stdout).not.toContain('hf_fromafile')
+  })
+
+  it('is the last stage of the pipeline, which only says what it would do by default', async () => {
+    const hub = await startModelHub()
+    const args = [
+      '--model',
+      'tiny',
+      '--output',
+      SHARED_RELEASES,
+      '--threads',
+      '1',
+      '--repo',
+      REPO,
+      '--only',
+      'publish',
+    ]
+    const planned = await runCli(args, environment(hub))
+    expect(planned.stdout).toContain('Plan for tester/tiny-onnx, main (new): add 23')
+    expect(hub.repositories.size).toBe(0)
+    const ended = await runCli([...args, '--no-dry-run'], environment(hub))
+    expect(ended.exitCode).toBe(0)
+    await expectWhole(hub, join(SHARED_RELEASES, TINY_NAME))
+    await rm(join(SHARED_RELEASES, TINY_NAME, 'publish-receipt.json'))
+  })
+
+  it.each([
+    [['--repo', 'x/y', '--repo', 'x/z'], '--repo is given more than once.'],
+    [['--repo', 'x'], '"x" is no repository of the hub.'],
+    [
+      ['--repo', 'x/y', '--branch', '../x'],
+      '--branch is "../x", wanted letters, digits, dots, dashes and slashes.',
+    ],
+    [[], 'Missing required argument: repo'],
+  ])('%j is wrong usage', async (args, message) => {
+    const ended = await runCli([folder, ...args], { HF_ENDPOINT: 'http://127.0.0.1:1' }, MAIN)
+    expect(ended.stdout).toContain(`error: ${message}`)
+    expect(ended.exitCode).toBe(2)
+  })
+})
