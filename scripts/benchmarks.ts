@@ -5,6 +5,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   eval: './bench-eval.ts',
   decode: './bench-decode.ts',
   package: './bench-package.ts',
+  publish: './bench-publish.ts',
 }
 
 const name = process.argv[2] ?? ''

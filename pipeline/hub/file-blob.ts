@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { Readable } from 'node:stream'
+import { type FileHandle, open } from 'node:fs/promises'
 import { Failure } from '../failure.ts'
 
 const READ_BYTES = 1 << 20
@@ -33,34 +32,51 @@ export class FileBlob extends Blob {
     return new FileBlob(this.#path, this.#start, this.#end, onBytes)
   }
 
+  /** @returns chunks as they are asked for; the stream fails when the file has become shorter */
   override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return Readable.toWeb(
-      Readable.from(this.#read(), { objectMode: false, highWaterMark: READ_BYTES }),
-    ) as ReadableStream<Uint8Array<ArrayBuffer>>
+    let file: FileHandle | undefined
+    let at = this.#start
+    const end = async () => {
+      await file?.close()
+      file = undefined
+    }
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
+      if (at === this.#end) {
+        await end()
+        controller.close()
+        return
+      }
+      try {
+        file ??= await open(this.#path)
+        const chunk = new Uint8Array(Buffer.allocUnsafeSlow(Math.min(READ_BYTES, this.#end - at)).buffer)
+        const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
+        if (bytesRead === 0) throw shorter(this.#path)
+        at += bytesRead
+        this.#onBytes?.(bytesRead)
+        controller.enqueue(chunk.subarray(0, bytesRead))
+      } catch (error) {
+        await end()
+        throw error
+      }
+    }
+    return new ReadableStream({ pull, cancel: end }, { highWaterMark: 0 })
   }
 
   override async arrayBuffer(): Promise<ArrayBuffer> {
-    const chunks: Buffer[] = []
-    for await (const chunk of this.#read()) chunks.push(chunk)
-    const bytes = Buffer.concat(chunks)
-    return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)
+    const bytes = new Uint8Array(this.size)
+    let filled = 0
+    for await (const chunk of this.stream()) {
+      bytes.set(chunk, filled)
+      filled += chunk.length
+    }
+    return bytes.buffer
   }
 
   override async text(): Promise<string> {
     return Buffer.from(await this.arrayBuffer()).toString('utf8')
   }
+}
 
-  /** @throws Failure when the file has become shorter */
-  async *#read(): AsyncGenerator<Buffer> {
-    if (this.size === 0) return
-    const options = { start: this.#start, end: this.#end - 1, highWaterMark: READ_BYTES }
-    let read = 0
-    for await (const chunk of createReadStream(this.#path, options)) {
-      read += (chunk as Buffer).length
-      this.#onBytes?.((chunk as Buffer).length)
-      yield chunk as Buffer
-    }
-    if (read < this.size)
-      throw new Failure(`${this.#path} became shorter while it was read.`, 'Package it again, then publish.')
-  }
+function shorter(path: string): Failure {
+  return new Failure(`${path} became shorter while it was read.`, 'Package it again, then publish.')
 }

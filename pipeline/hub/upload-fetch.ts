@@ -68,8 +68,10 @@ async function answer(
   if (COMMIT.test(pathname)) return sendCommit(url, init, options)
   if (LFS_BATCH.test(pathname)) return sendBatch(url, init, options)
   if (init.method === 'PUT' && init.body instanceof FileBlob) return sendPart(url, init, options, gate)
+  const ending = endingPath(init, options)
+  if (ending !== undefined) gate.leave(ending) // all its parts are there: the storage puts them together by itself
   const response = await retrying(() => watched(url, init, options), options)
-  if (response.ok) completed(init, options, gate)
+  if (response.ok && ending !== undefined) options.onStored(ending)
   return response
 }
 
@@ -182,13 +184,10 @@ async function sendPart(
   return response
 }
 
-/** The end of a multipart upload names its object. */
-function completed({ method, body }: Hinted, { planned, onStored }: UploadOptions, gate: Gate): void {
-  if (method !== 'POST' || typeof body !== 'string' || !body.startsWith('{"oid":')) return
-  const path = planned.get(String(JSON.parse(body).oid))
-  if (path === undefined) return
-  onStored(path)
-  gate.leave(path)
+/** The file whose multipart upload a request ends: it names its object. */
+function endingPath({ method, body }: Hinted, { planned }: UploadOptions): string | undefined {
+  if (method !== 'POST' || typeof body !== 'string' || !body.startsWith('{"oid":')) return undefined
+  return planned.get(String(JSON.parse(body).oid))
 }
 
 /** The token goes to the hub alone: storage has addresses that are signed, and refuses it. */

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Manifest } from '../../pipeline/release/manifest.ts'
 import { startCli } from '../helpers/cli.ts'
+import { modelHub } from '../helpers/model-hub.ts'
 import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
 import type { Seen } from '../standin/faults.ts'
-import { startModelHub } from '../standin/model-hub.ts'
 
 const REPO = 'tester/large-onnx'
 /** Above what 31 bits hold; LARGE_GB=7 was measured (docs/measurements.md). */
@@ -53,7 +53,7 @@ describe.runIf(process.platform === 'linux')('a release of gigabytes', () => {
   it('is published in little memory; a kill in the middle costs the unfinished file at most', async () => {
     const model = await copyTinyRelease()
     await enlarge(model)
-    const hub = await startModelHub({ partSize: PART_BYTES })
+    const hub = await modelHub({ partSize: PART_BYTES })
     const start = () =>
       startCli(
         [model, '--repo', REPO],

@@ -10,10 +10,11 @@ import { type Published, type PublishOptions, publish } from '../../pipeline/pub
 import type { Manifest } from '../../pipeline/release/manifest.ts'
 import { runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { modelHub } from '../helpers/model-hub.ts'
 import { SHARED_RELEASES } from '../helpers/places.ts'
 import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
 import type { Fault, Seen } from '../standin/faults.ts'
-import { type ModelHub, startModelHub } from '../standin/model-hub.ts'
+import type { ModelHub } from '../standin/model-hub.ts'
 
 const REPO = 'tester/tiny-onnx'
 const MAIN = 'pipeline/publish/main.ts'
@@ -110,7 +111,7 @@ async function rewriteDocument(model: string, name: string, edit: (text: string)
 
 describe('publishing', () => {
   it('makes the repository, brings everything in one commit, and has nothing to do the next time', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const first = await run(hub, folder)
     expect(first.error).toBeUndefined()
     await expectWhole(hub, folder)
@@ -151,7 +152,7 @@ describe('publishing', () => {
   })
 
   it('a dry run prints the plan and writes nothing, without a token too', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     await hub.createRepo(REPO, { 'README.md': 'old', 'notes.txt': 'mine' })
     const planned = await run(hub, folder, { dryRun: true, hub: { url: hub.hubUrl } })
     expect(planned.published).toEqual({ outcome: 'planned' })
@@ -171,7 +172,7 @@ describe('publishing', () => {
   })
 
   it('sends what differs alone, and leaves what is not its own', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     await run(hub, folder)
     await hub.commitElsewhere(REPO, { 'notes.txt': 'mine', 'config.json': '{}' })
     const before = hub.requests.length
@@ -183,7 +184,7 @@ describe('publishing', () => {
   })
 
   it('mirrors when told to and confirmed: the rest goes, .gitattributes stays', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     await hub.createRepo(REPO, { 'notes.txt': 'mine', 'old/model.onnx': 'old' })
     const questions: string[] = []
     const confirm = (answer: boolean) => async (question: string) => {
@@ -205,7 +206,7 @@ describe('publishing', () => {
   })
 
   it('commits to a new branch, tags, opens a pull request, makes a private repository', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const options = { branch: 'next', tag: 'v1', message: 'First', isPrivate: true, archives: false }
     const ran = await run(hub, folder, options)
     expect(ran.error).toBeUndefined()
@@ -229,7 +230,7 @@ describe('publishing', () => {
   })
 
   it('is what the official client downloads, hash for hash', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     await run(hub, folder, { tag: 'v1' })
     const out = await temporaryFolder()
     const script = `
@@ -284,7 +285,7 @@ describe('faults on the way', () => {
     ['a connection that dies before the commit', [{ kind: 'reset', afterBytes: 0, on: isCommit }]],
   ]
   it.each(transient)('%s: it ends well', async (_, faults) => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     hub.faults.push(...faults.map((fault) => ({ ...fault })))
     const ran = await run(hub, folder)
     expect(ran.error).toBeUndefined()
@@ -296,7 +297,7 @@ describe('faults on the way', () => {
   })
 
   it('addresses that all expire in between are asked for anew; what is stored is not sent again', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     let puts = 0
     const third = (request: Seen) => isPart(request) && ++puts === 8
     hub.faults.push({ kind: 'before', on: third, run: () => hub.signer.expire() })
@@ -322,7 +323,7 @@ describe('faults on the way', () => {
   it.each(['lost-response', 'gateway-timeout'] as const)(
     'a commit that was made although its answer was lost (%s) is found, and not made again',
     async (kind) => {
-      const hub = await startModelHub()
+      const hub = await modelHub()
       hub.faults.push({ kind, on: isCommit })
       const ran = await run(hub, folder)
       expect(ran.error).toBeUndefined()
@@ -338,7 +339,7 @@ describe('faults on the way', () => {
   )
 
   it('does not overwrite what somebody else has committed meanwhile', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     await hub.createRepo(REPO)
     hub.faults.push({
       kind: 'before',
@@ -357,12 +358,12 @@ describe('faults on the way', () => {
   })
 
   it('finds that the storage holds other bytes than it was sent, though the tree looks right', async () => {
-    const hub = await startModelHub({ partSize: 1 << 24 })
+    const hub = await modelHub({ partSize: 1 << 24 })
     hub.faults.push({ kind: 'store-corrupt', on: isPart })
     const ran = await run(hub, folder)
     expect(ran.error?.message).toMatch(/tester\/tiny-onnx at \w+ is not right: .* is stored with other bytes/)
     expect(ran.error?.exitCode).toBe(3)
-    const clean = await startModelHub()
+    const clean = await modelHub()
     await run(clean, folder)
     const { files } = await manifestOf(folder)
     await clean.store.corrupt(files.find(({ path }) => path === 'encoder.onnx')?.sha256 ?? '')
@@ -373,7 +374,7 @@ describe('faults on the way', () => {
   })
 
   it('gives up when nothing gets on, says why, and goes on the next time', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     hub.faults.push({ kind: 'status', status: 503, on: isPart, times: 1000 })
     const ran = await run(hub, folder, { network: { firstWaitMs: 1, stallMs: 500 } })
     expect(ran.error?.message).toMatch(
@@ -388,7 +389,7 @@ describe('faults on the way', () => {
   it('a release that changes while it is sent is noticed', async () => {
     const model = await copyTinyRelease()
     const archive = join(model, 'release', `${TINY_NAME}.tar.gz`)
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const bytes = await readFile(archive)
     const flipped = Buffer.from(bytes)
     flipped[50] = (flipped[50] ?? 0) ^ 1
@@ -406,7 +407,7 @@ describe('faults on the way', () => {
 describe('what is not published', () => {
   it('a release without its gates, unless told to; a release that is not right', async () => {
     const model = await copyTinyRelease()
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const manifest = join(model, 'release', 'manifest.json')
     const text = await readFile(manifest, 'utf8')
     await writeFile(manifest, text.replace('"ungated": []', '"ungated": ["WER was not measured."]'))
@@ -434,7 +435,7 @@ describe('what is not published', () => {
     ['hf_wrong', 'The hub does not accept the token.'],
     [undefined, 'There is no token for the hub, so nothing can be published.'],
   ])('with the token %s', async (token, message) => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const ran = await run(hub, folder, { hub: { url: hub.hubUrl, ...(token !== undefined && { token }) } })
     expect(ran.error?.message).toBe(message)
     expect(hub.repositories.size).toBe(0)
@@ -451,7 +452,7 @@ describe('npm run publish', () => {
 
   it('publishes, leaves a receipt, has nothing to do then; verify --from-hub agrees', async () => {
     const model = await copyTinyRelease()
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const env = environment(hub)
     const first = await runCli([model, '--repo', REPO, '--tag', 'v1', '--verify', 'full'], env, MAIN)
     expect(first.exitCode).toBe(0)
@@ -489,7 +490,7 @@ describe('npm run publish', () => {
   })
 
   it('asks before it deletes: without a terminal it wants --yes', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     await hub.createRepo(REPO, { 'notes.txt': 'mine' })
     const asked = await runCli([folder, '--repo', REPO, '--mirror'], environment(hub), MAIN)
     expect(asked.stdout).toContain(
@@ -508,7 +509,7 @@ describe('npm run publish', () => {
   })
 
   it('a kill in the middle: the next run sends the unfinished file again, and no other', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const child = startCli([folder, '--repo', REPO], environment(hub), MAIN)
     let completions = 0
     const second = ({ path, method }: Seen) => method === 'PUT' && completions >= 1 && path.includes('/part/')
@@ -544,7 +545,7 @@ describe('npm run publish', () => {
   })
 
   it('shows the token and signed addresses nowhere', async () => {
-    const hub = await startModelHub({ token: 'hf_verysecrettoken' })
+    const hub = await modelHub({ token: 'hf_verysecrettoken' })
     hub.faults.push({ kind: 'status', status: 400, on: isPart, times: 1000, readBody: true })
     const child = startCli([folder, '--repo', REPO, '--debug', '--json'], environment(hub), MAIN)
     const commandLine = await readFile(`/proc/${child.pid}/cmdline`, 'utf8')
@@ -568,7 +569,7 @@ describe('npm run publish', () => {
   })
 
   it('takes the token that the official client has saved', async () => {
-    const hub = await startModelHub({ token: 'hf_fromafile' })
+    const hub = await modelHub({ token: 'hf_fromafile' })
     const home = await temporaryFolder()
     await writeFile(join(home, 'token'), 'hf_fromafile\n')
     hub.faults.push({ kind: 'status', status: 403, on: to('/preupload/') })
@@ -579,7 +580,7 @@ describe('npm run publish', () => {
   })
 
   it('is the last stage of the pipeline, which only says what it would do by default', async () => {
-    const hub = await startModelHub()
+    const hub = await modelHub()
     const args = [
       '--model',
       'tiny',

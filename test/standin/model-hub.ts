@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
 import { applyFault, type Fault, type Seen, takeFault } from './faults.ts'
 import { answerHub } from './hub-routes.ts'
 import { ObjectStore } from './object-store.ts'
@@ -40,7 +39,7 @@ export interface ModelHub extends HubState {
 /**
  * A loopback stand-in of the hub for model repositories, strict where the real one is: one host for the API, another
  * host name for the storage, signed addresses that expire, no chunked uploads, real hashes, atomic commits that know
- * their parent, trees in pages. It ends with the test.
+ * their parent, trees in pages. Who starts it closes it.
  */
 export async function startModelHub(options: HubOptions = {}): Promise<ModelHub> {
   const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-hub-'))
@@ -59,7 +58,6 @@ export async function startModelHub(options: HubOptions = {}): Promise<ModelHub>
     await Promise.all([hub.close(), storage.close()])
     await rm(folder, { recursive: true, force: true })
   }
-  onTestFinished(close)
   return Object.assign(state, { close, ...views(state) })
 }
 

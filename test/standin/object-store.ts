@@ -13,8 +13,9 @@ export interface Multipart {
   readonly etags: Map<number, string>
 }
 
-const ZERO_RUN = 1 << 16
-const ZEROS = Buffer.alloc(ZERO_RUN)
+/** Larger than what a socket gives at once. */
+const WRITE_BYTES = 1 << 20
+const ZEROS = Buffer.alloc(WRITE_BYTES)
 
 /**
  * Objects by sha256, on disk; runs of zeros become holes, so that gigabytes of a sparse file cost nothing. Nothing is
@@ -137,12 +138,19 @@ export class ObjectStore {
 }
 
 async function writeSparse(file: FileHandle, start: number, body: Readable): Promise<number> {
-  let at = start
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    const isZero = chunk.length <= ZERO_RUN && chunk.equals(ZEROS.subarray(0, chunk.length))
-    if (!isZero) await file.write(chunk, 0, chunk.length, at)
-    at += chunk.length
+  let [at, filled] = [start, 0]
+  const gathered = Buffer.allocUnsafe(WRITE_BYTES)
+  const flush = async () => {
+    const part = gathered.subarray(0, filled)
+    if (!part.equals(ZEROS.subarray(0, filled))) await file.write(part, 0, filled, at)
+    at += filled
+    filled = 0
   }
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    if (filled + chunk.length > WRITE_BYTES) await flush()
+    filled += chunk.copy(gathered, filled)
+  }
+  await flush()
   const { size } = await file.stat()
   if (size < at) await file.truncate(at)
   return at - start

@@ -1,0 +1,151 @@
+import { link, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import os from 'node:os'
+import { basename, join } from 'node:path'
+import { execa } from 'execa'
+import yargs from 'yargs'
+import { formatBytes } from '../pipeline/files.ts'
+import { PROJECT } from '../pipeline/models.ts'
+import { readManifest } from '../pipeline/release/manifest.ts'
+import { findRelease } from '../pipeline/release/release-files.ts'
+import { isModelFile } from '../pipeline/release/verify.ts'
+import { tableLines } from '../pipeline/reporter.ts'
+import { watchMemory } from './tree-memory.ts'
+
+/*
+ * Publishing a release against the official Python client's upload_folder of the same files, in one run, alternating, to
+ * the stand-in of the hub on this machine, which hashes what it gets:
+ *   npm run bench -- publish --model-dir output/qwen3-asr-0.6b
+ * Whole commands, each to an empty repository of a new server; medians. Ours checks every file before, and reads samples
+ * back; Python does neither. Plain LFS on both sides.
+ */
+
+const { modelDir, rounds, work } = await yargs(process.argv.slice(2))
+  .usage('npm run bench -- publish --model-dir DIR')
+  .command('publish', 'uploads against the Python client')
+  .option('model-dir', {
+    type: 'string',
+    demandOption: true,
+    describe: 'a packaged model directory at full size',
+  })
+  .option('rounds', { type: 'number', default: 3 })
+  .option('work', {
+    type: 'string',
+    default: os.tmpdir(),
+    describe: 'where the links and the stored objects go',
+  })
+  .demandCommand(1)
+  .strict()
+  .parse()
+
+const REPO = 'tester/bench-onnx'
+const PYTHON = `
+import sys
+from huggingface_hub import HfApi
+api = HfApi()
+api.create_repo(sys.argv[1], exist_ok=True)
+api.upload_folder(repo_id=sys.argv[1], folder_path=sys.argv[2])`
+
+interface Server {
+  readonly url: string
+  readonly token: string
+}
+
+interface Contender {
+  readonly name: string
+  command(folder: string): readonly [program: string, args: readonly string[]]
+}
+
+const CONTENDERS: readonly Contender[] = [
+  {
+    name: 'publish',
+    command: () => {
+      const main = join(PROJECT, 'pipeline', 'publish', 'main.ts')
+      const args = [modelDir, '--repo', REPO, '--allow-ungated', '--receipt', join(root, 'receipt.json')]
+      return [process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args]]
+    },
+  },
+  {
+    name: 'huggingface_hub upload_folder',
+    command: (folder) => [join(PROJECT, '.venv', 'bin', 'python'), ['-c', PYTHON, REPO, folder]],
+  },
+]
+
+interface Measured {
+  readonly seconds: number
+  readonly mib: number
+}
+
+const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))
+try {
+  const folder = join(root, 'flat')
+  const total = await flatten(folder)
+  const found = new Map<string, Measured[]>(CONTENDERS.map(({ name }) => [name, []]))
+  for (let round = 0; round < rounds; round++)
+    for (const contender of CONTENDERS) found.get(contender.name)?.push(await measure(contender, folder))
+  const rows = [...found].map(([name, runs]) => {
+    const seconds = median(runs.map((run) => run.seconds))
+    const mib = Math.max(...runs.map((run) => run.mib))
+    return [name, `${seconds.toFixed(1)} s`, `${formatBytes(total / seconds)}/s`, `${mib} MiB`]
+  })
+  process.stdout.write(
+    `${tableLines(['uploader', 'time', 'rate', 'peak'], rows).join('\n')}\n\n  ${describe(total)}\n`,
+  )
+} finally {
+  await rm(root, { recursive: true, force: true })
+}
+
+/** The files as the repository has them, for the client that uploads a folder. */
+async function flatten(folder: string): Promise<number> {
+  const release = await findRelease(modelDir)
+  const { files } = await readManifest(release.root)
+  await mkdir(folder)
+  for (const file of files)
+    await link(join(isModelFile(file) ? release.model : release.root, file.path), join(folder, file.path))
+  const sizes = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))
+  return sizes.reduce((sum, { size }) => sum + size, 0)
+}
+
+async function measure(contender: Contender, folder: string): Promise<Measured> {
+  const script = join(PROJECT, 'scripts', 'bench-publish-server.ts')
+  const server = execa(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
+    stdin: 'pipe',
+    env: { TMPDIR: work },
+    reject: false,
+  })
+  try {
+    const { url, token } = await addressOf(server)
+    const [program, args] = contender.command(folder)
+    const env = {
+      HF_ENDPOINT: url,
+      HF_TOKEN: token,
+      HF_HUB_DISABLE_XET: '1',
+      HF_HOME: join(root, 'home'),
+      CI: 'true',
+    }
+    const started = performance.now()
+    const child = execa(program, args, { env })
+    const memory = watchMemory(child.pid ?? 0)
+    await child
+    const seconds = (performance.now() - started) / 1000
+    return { seconds, mib: Math.round(memory().total / 1024) }
+  } finally {
+    server.stdin.end()
+    await server
+  }
+}
+
+async function addressOf(server: { readonly stdout: NodeJS.ReadableStream }): Promise<Server> {
+  for await (const chunk of server.stdout) return JSON.parse(String(chunk))
+  throw new Error('the server said nothing')
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? Number.NaN
+}
+
+function describe(total: number): string {
+  const cpu = os.cpus()[0]?.model ?? 'unknown CPU'
+  const what = `${basename(modelDir)}, ${formatBytes(total)}`
+  return `${what}; medians of ${rounds}, ${cpu}, ${os.availableParallelism()} cores shared with the server, Node ${process.versions.node}`
+}
