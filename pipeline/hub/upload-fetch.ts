@@ -13,12 +13,15 @@ import { FileBlob } from './file-blob.ts'
 const STALL_MS = 60_000
 /** The hub checks a whole commit before it answers. */
 const COMMIT_PATIENCE = 5
+/** The slowest line that is waited for, in bytes a millisecond. */
+const SLOWEST_PER_MS = 100
 const LFS_BATCH = /\.git\/info\/lfs\/objects\/batch$/
 const COMMIT = /\/api\/models\/[^/]+\/[^/]+\/commit\/[^/]+$/
 
 export interface UploadOptions extends RetryOptions {
-  /** the only origin that may see the token */
   readonly origin: string
+  /** of the hub, which no other origin may see */
+  readonly token?: string
   /** path by sha256 of everything that may be uploaded */
   readonly planned: ReadonlyMap<string, string>
   readonly signal: AbortSignal
@@ -190,10 +193,11 @@ function endingPath({ method, body }: Hinted, { planned }: UploadOptions): strin
   return planned.get(String(JSON.parse(body).oid))
 }
 
-/** The token goes to the hub alone: storage has addresses that are signed, and refuses it. */
-function guarded(url: string, init: Hinted, origin: string): Hinted {
+/** The token goes to the hub alone: storage has addresses that are signed, and refuses it; xet has tokens of its own. */
+function guarded(url: string, init: Hinted, { origin, token = '' }: UploadOptions): Hinted {
   const headers = new Headers(init.headers)
-  if (new URL(url).origin !== origin) headers.delete('authorization')
+  const isForeign = new URL(url).origin !== origin
+  if (isForeign && headers.get('authorization') === `Bearer ${token}`) headers.delete('authorization')
   return { ...init, headers }
 }
 
@@ -201,23 +205,27 @@ function guarded(url: string, init: Hinted, origin: string): Hinted {
 async function watched(
   url: string,
   init: Hinted,
-  { origin, signal, stallMs = STALL_MS, onBytes }: UploadOptions,
+  options: UploadOptions,
   patience = 1,
   transient?: ReadonlySet<number>,
 ): Promise<Response> {
+  const { signal, stallMs = STALL_MS, onBytes } = options
   const stalled = new AbortController()
+  // a body in one piece is not seen moving
+  const waitMs =
+    patience * stallMs + (init.body instanceof Uint8Array ? init.body.length / SLOWEST_PER_MS : 0)
   const ends = [signal, stalled.signal, ...(init.signal ? [init.signal] : [])]
   const giveUp = () =>
-    stalled.abort(new TransientError(`${withoutQuery(url)} is silent for ${(patience * stallMs) / 1000} s`))
-  let timer = setTimeout(giveUp, patience * stallMs)
+    stalled.abort(new TransientError(`${withoutQuery(url)} is silent for ${waitMs / 1000} s`))
+  let timer = setTimeout(giveUp, waitMs)
   const moved = (count: number) => {
     clearTimeout(timer)
-    timer = setTimeout(giveUp, patience * stallMs)
+    timer = setTimeout(giveUp, waitMs)
     onBytes(count)
   }
   const body = init.body instanceof FileBlob ? init.body.counted(moved) : init.body
   try {
-    const guardedInit = guarded(url, init, origin)
+    const guardedInit = guarded(url, init, options)
     return await fetchOnce(
       url,
       { ...guardedInit, ...(body !== undefined && { body }), signal: AbortSignal.any(ends) },

@@ -79,6 +79,7 @@ async function commitOnce(plan: Plan, target: UploadTarget, context: UploadConte
     ],
     fetch: uploadFetch({
       ...{ ...context, origin: new URL(hub.url).origin, planned, signal },
+      ...(hub.token && { token: hub.token }),
       onMissing: (bytes) => progress.missing(bytes),
       onBytes: (count) => progress.add(count),
       onStored: () => progress.addStored(),

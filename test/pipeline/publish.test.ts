@@ -15,6 +15,7 @@ import { SHARED_RELEASES } from '../helpers/places.ts'
 import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
 import type { Fault, Seen } from '../standin/faults.ts'
 import type { ModelHub } from '../standin/model-hub.ts'
+import { XET_TOKEN } from '../standin/xet.ts'
 
 const REPO = 'tester/tiny-onnx'
 const MAIN = 'pipeline/publish/main.ts'
@@ -248,6 +249,33 @@ assert HfApi().list_repo_refs(sys.argv[1]).tags[0].name == "v1"`
     await execa('sha256sum', ['-c', '--strict', '--quiet', 'SHA256SUMS'], { cwd: join(out, 'model') })
     const names = (await readdir(join(out, 'model'))).filter((name) => !name.startsWith('.'))
     expect(names.length).toBe(23)
+  })
+})
+
+describe('publishing by xet', () => {
+  it('brings the same bytes, with the token of the storage it is for; a broken xorb is sent again', async () => {
+    const hub = await modelHub({ xet: true })
+    hub.faults.push(
+      { kind: 'status', status: 503, on: to('/xorbs/') },
+      { kind: 'reset', afterBytes: 1000, on: to('/shards') },
+    )
+    const ran = await run(hub, folder, { useXet: true })
+    expect(ran.error).toBeUndefined()
+    await expectWhole(hub, folder)
+    expect(ran.published?.receipt?.transport).toBe('xet')
+    expect(hub.requests.filter(isPart)).toEqual([])
+    const cas = hub.requests.filter(({ host }) => host === 'cas')
+    expect(cas.length).toBeGreaterThan(4)
+    expect(new Set(cas.map(({ authorization }) => authorization))).toEqual(new Set([`Bearer ${XET_TOKEN}`]))
+    const again = await run(hub, folder, { useXet: true })
+    expect(again.published?.outcome).toBe('nothing to do')
+  })
+
+  it('falls back to plain uploads where the hub has no xet', async () => {
+    const hub = await modelHub()
+    expect((await run(hub, folder, { useXet: true })).error).toBeUndefined()
+    await expectWhole(hub, folder)
+    expect(hub.requests.filter(isPart).length).toBeGreaterThan(0)
   })
 })
 

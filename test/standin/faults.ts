@@ -3,7 +3,7 @@ import { Transform } from 'node:stream'
 
 /** What a request is, for tests to choose one by. */
 export interface Seen {
-  readonly host: 'hub' | 'storage'
+  readonly host: 'hub' | 'storage' | 'cas'
   readonly method: string
   /** decoded, without the query */
   readonly path: string

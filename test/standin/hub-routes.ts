@@ -4,6 +4,7 @@ import { commitRoute } from './commit-route.ts'
 import type { Fault } from './faults.ts'
 import { blobOid, type Commit, Repository } from './repository.ts'
 import { type Call, fail, type HubState, json } from './state.ts'
+import { XET_TOKEN, xetAction } from './xet.ts'
 
 const ID = '([\\w.-]+/[\\w.-]+)'
 type Route = readonly [
@@ -22,6 +23,7 @@ const ROUTES: readonly Route[] = [
     (call) => sendInfo(call, call.rest[0] ?? ''),
   ],
   ['GET', new RegExp(`^/api/models/${ID}/refs$`), false, sendRefs],
+  ['GET', new RegExp(`^/api/models/${ID}/xet-write-token/(.+)$`), true, sendXetToken],
   ['GET', new RegExp(`^/api/models/${ID}/tree/([^/]+)(?:/(.*))?$`), false, sendTree],
   ['POST', new RegExp(`^/api/models/${ID}/paths-info/(.+)$`), false, sendPaths],
   ['POST', new RegExp(`^/api/models/${ID}/preupload/(.+)$`), true, preupload],
@@ -190,22 +192,32 @@ function preupload({ response, repository, rest, body }: Call): undefined {
 }
 
 /** @see https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md */
-async function batch({ response, state, body }: Call): Promise<void> {
-  const { operation, objects } = JSON.parse(body.toString()) as {
+async function batch({ response, state, body, repository }: Call): Promise<void> {
+  const { operation, objects, transfers } = JSON.parse(body.toString()) as {
     operation: string
     objects: { oid: string; size: number }[]
+    transfers: string[]
   }
   if (operation !== 'upload') return fail(response, 400, 'only uploads here')
+  const isXet = state.casUrl !== '' && transfers.includes('xet')
   const isMultipart = objects.some(({ size }) => size > state.partSize)
   const answered = await Promise.all(
     objects.map(async ({ oid, size }) => {
       if (!/^[0-9a-f]{64}$/.test(oid) || size === 0)
         return { oid, size, error: { code: 422, message: 'invalid object' } }
       if ((await state.store.size(oid)) === size) return { oid, size }
-      return { oid, size, actions: { upload: uploadAction(state, oid, size) } }
+      return {
+        oid,
+        size,
+        actions: {
+          upload: isXet
+            ? xetAction(state.hubUrl, repository.id, state.casUrl)
+            : uploadAction(state, oid, size),
+        },
+      }
     }),
   )
-  json(response, { transfer: isMultipart ? 'multipart' : 'basic', objects: answered })
+  json(response, { transfer: isXet ? 'xet' : isMultipart ? 'multipart' : 'basic', objects: answered })
 }
 
 function uploadAction({ signer, store, partSize }: HubState, oid: string, size: number): object {
@@ -215,6 +227,10 @@ function uploadAction({ signer, store, partSize }: HubState, oid: string, size: 
   for (let part = 1; (part - 1) * partSize < size; part++)
     header[String(part).padStart(5, '0')] = signer.sign(`/part/${id}/${part}`)
   return { href: signer.sign(`/complete/${id}`), header }
+}
+
+function sendXetToken({ response, state }: Call): undefined {
+  json(response, { accessToken: XET_TOKEN, casUrl: state.casUrl, exp: Math.floor(Date.now() / 1000) + 3600 })
 }
 
 function makeBranch({ response, repository, rest, body }: Call): undefined {

@@ -10,6 +10,7 @@ import { blobOid, type Commit, Repository, type Stored } from './repository.ts'
 import { Signer } from './signer.ts'
 import type { HubRequest, HubState } from './state.ts'
 import { answerStorage } from './storage-routes.ts'
+import { answerCas } from './xet.ts'
 
 export interface HubOptions {
   readonly token?: string
@@ -18,6 +19,8 @@ export interface HubOptions {
   /** entries of a tree on a page */
   readonly pageSize?: number
   readonly urlLifetimeMs?: number
+  /** answer with xet where a client offers it */
+  readonly xet?: boolean
 }
 
 export interface ModelHub extends HubState {
@@ -46,7 +49,7 @@ export async function startModelHub(options: HubOptions = {}): Promise<ModelHub>
   await mkdir(folder, { recursive: true })
   const state: HubState = {
     ...{ token: options.token ?? 'hf_standintoken', partSize: options.partSize ?? 1 << 20 },
-    ...{ pageSize: options.pageSize ?? 3, store: new ObjectStore(folder), hubUrl: '' },
+    ...{ pageSize: options.pageSize ?? 3, store: new ObjectStore(folder), hubUrl: '', casUrl: '' },
     signer: new Signer(options.urlLifetimeMs ?? 3_600_000),
     ...{ repositories: new Map(), requests: [], faults: [] },
   }
@@ -54,8 +57,10 @@ export async function startModelHub(options: HubOptions = {}): Promise<ModelHub>
   state.signer.base = `http://localhost:${storage.port}`
   const hub = await listen('hub', state, answerHub)
   state.hubUrl = `http://127.0.0.1:${hub.port}`
+  const cas = await listen('cas', state, answerCas)
+  if (options.xet) state.casUrl = `http://localhost:${cas.port}`
   const close = async () => {
-    await Promise.all([hub.close(), storage.close()])
+    await Promise.all([hub.close(), storage.close(), cas.close()])
     await rm(folder, { recursive: true, force: true })
   }
   return Object.assign(state, { close, ...views(state) })

@@ -25,6 +25,8 @@ export interface HubState {
   readonly requests: HubRequest[]
   readonly faults: Fault[]
   hubUrl: string
+  /** where xet uploads go, for clients that offer it; '' when the hub has none */
+  casUrl: string
 }
 
 export interface Call {
