@@ -4,6 +4,8 @@ import { SpeechError } from '../speech-error.ts'
 const ATTEMPTS = 6
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 60_000
+/** The hub counts requests in windows of five minutes, and says how long one still is. */
+const LONGEST_ASKED_MS = 330_000
 const TRANSIENT = new Set([408, 429, 500, 502, 503, 504])
 
 export interface RetryOptions {
@@ -36,10 +38,10 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
       options.signal?.throwIfAborted()
       if (tries === ATTEMPTS || !isTransient(error)) throw error
       const asked = error instanceof BusyError ? error.waitMs : undefined
-      const wait =
-        asked ?? (options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (tries - 1) * (0.75 + Math.random() / 2)
+      const own = (options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (tries - 1) * (0.75 + Math.random() / 2)
+      const wait = asked === undefined ? Math.min(own, LONGEST_WAIT_MS) : Math.min(asked, LONGEST_ASKED_MS)
       options.onRetry?.((error as Error).message)
-      await sleep(Math.min(wait, LONGEST_WAIT_MS), undefined, options.signal && { signal: options.signal })
+      await sleep(wait, undefined, options.signal && { signal: options.signal })
     }
   }
 }

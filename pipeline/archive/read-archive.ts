@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, type Header } from 'tar-stream'
 import { Failure } from '../failure.ts'
+import { hashed } from './hashed.ts'
 
 type Entry = Readable & { readonly header: Header }
 
@@ -36,14 +37,11 @@ export async function readArchive(path: string, folder: string, options: Options
   const { size: total } = await stat(path)
   const hash = createHash('sha256')
   let done = 0
-  const counted = async function* (chunks: AsyncIterable<Buffer>) {
-    for await (const chunk of chunks) {
-      hash.update(chunk)
-      done += chunk.length
-      options.onProgress(done, total)
-      yield chunk
-    }
+  const onBytes = (count: number) => {
+    done += count
+    options.onProgress(done, total)
   }
+  const counted = (chunks: AsyncIterable<Buffer>) => hashed(chunks, hash, onBytes)
   const tar = extract()
   await mkdir(folder, { recursive: true })
   const source = createReadStream(path, { highWaterMark: READ_BYTES })
@@ -89,14 +87,11 @@ async function unpack(
 async function writeMember(entry: Entry, folder: string, name: string, signal: AbortSignal) {
   const hash = createHash('sha256')
   let size = 0
-  const hashed = async function* (chunks: AsyncIterable<Buffer>) {
-    for await (const chunk of chunks) {
-      hash.update(chunk)
-      size += chunk.length
-      yield chunk
-    }
-  }
-  await pipeline(entry, hashed, createWriteStream(join(folder, name)), { signal })
+  const measured = (chunks: AsyncIterable<Buffer>) =>
+    hashed(chunks, hash, (count) => {
+      size += count
+    })
+  await pipeline(entry, measured, createWriteStream(join(folder, name)), { signal })
   return { name, size, sha256: hash.digest('hex') }
 }
 

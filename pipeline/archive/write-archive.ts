@@ -1,10 +1,11 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Pack, pack } from 'tar-stream'
 import { gzip } from './gzip.ts'
+import { hashed } from './hashed.ts'
 
 const READ_BYTES = 1 << 20
 /** Thousands download what is compressed once: level 1 is a third quicker, and its archives 3 % larger (docs/measurements.md). */
@@ -120,11 +121,4 @@ async function addMembers(
     await pipeline(reading, counted, archive.entry({ ...header, size }), { signal })
   }
   archive.finalize()
-}
-
-async function* hashed(chunks: AsyncIterable<Buffer>, hash: Hash): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    hash.update(chunk)
-    yield chunk
-  }
 }

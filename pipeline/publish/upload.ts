@@ -7,6 +7,8 @@ import { UnknownOutcome, uploadFetch } from '../hub/upload-fetch.ts'
 import { isDone, type Plan, stepsOf } from './plan.ts'
 import type { Progress } from './progress.ts'
 
+/** What is not this is storage, also where the hub itself ends uploads in parts (`/api/complete_multipart`). */
+const HUBS_API = /\/api\/models\/|\.git\/info\/lfs\//
 /** Runs without an object more on the hub than before, until it is given up. */
 const FRUITLESS = 3
 
@@ -130,7 +132,7 @@ function mayGoOn(error: unknown): boolean {
   if (error instanceof TransientError || error instanceof UnknownOutcome) return true
   if (error instanceof TypeError && error.cause !== undefined) return true
   if (error instanceof HubApiError) {
-    const isOfStorage = !/\/api\//.test(error.url)
+    const isOfStorage = !HUBS_API.test(error.url)
     return error.statusCode >= 500 || (isOfStorage && [400, 403, 404].includes(error.statusCode))
   }
   // the library's own words for answers of the storage that lack something
