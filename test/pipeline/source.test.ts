@@ -38,7 +38,9 @@ describe('a checkpoint on the hub', () => {
     expect(ended.stdout).toContain('error: The stage export has no current result')
     const snapshot = join(home, 'hub', 'models--me--tiny', 'snapshots', hub.commit)
     expect((await readCheckpoint(snapshot)).layout).toBe('native')
-    expect(await readdir(snapshot)).not.toContain('README.md')
+    const names = await readdir(snapshot)
+    expect(names).toContain('README.md') // its license and languages are those of the release
+    expect(names).not.toContain('chat_template.jinja')
 
     const requests = hub.requests.filter((request) => request.startsWith('GET /me/')).length
     await run('me/tiny')
