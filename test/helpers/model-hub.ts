@@ -1,9 +1,6 @@
-import { onTestFinished } from 'vitest'
-import { type HubOptions, type ModelHub, startModelHub } from '../standin/model-hub.ts'
+import { type ModelHub, type ModelHubOptions, startModelHub } from '../hub/model-hub.ts'
 
-/** The stand-in of the hub, for one test. */
-export async function modelHub(options?: HubOptions): Promise<ModelHub> {
-  const hub = await startModelHub(options)
-  onTestFinished(() => hub.close())
-  return hub
+/** The stand-in of the hub for one test, with parts so small that a tiny release has some. */
+export async function modelHub(options: ModelHubOptions = {}): Promise<ModelHub> {
+  return startModelHub({ partSize: 1 << 20, ...options })
 }

@@ -8,7 +8,7 @@ import type { Manifest } from '../../pipeline/release/manifest.ts'
 import { startCli } from '../helpers/cli.ts'
 import { modelHub } from '../helpers/model-hub.ts'
 import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
-import type { Seen } from '../standin/faults.ts'
+import type { Seen } from '../hub/faults.ts'
 
 const REPO = 'tester/large-onnx'
 /** Above what 31 bits hold; LARGE_GB=7 was measured (docs/measurements.md). */
@@ -57,13 +57,13 @@ describe.runIf(process.platform === 'linux')('a release of gigabytes', () => {
     const start = () =>
       startCli(
         [model, '--repo', REPO],
-        { HF_ENDPOINT: hub.hubUrl, HF_TOKEN: hub.token },
+        { HF_ENDPOINT: hub.url, HF_TOKEN: hub.token },
         'pipeline/publish/main.ts',
       )
     const killed = start()
     let parts = 0
     const inTheMiddle = ({ path, method }: Seen) =>
-      method === 'PUT' && path.includes('/part/') && ++parts === 30
+      method === 'PUT' && path.startsWith('/uploads/') && ++parts === 30
     hub.faults.push({ kind: 'before', on: inTheMiddle, run: () => killed.kill('SIGKILL') })
     await killed
     const first = hub.requests.length
@@ -84,15 +84,19 @@ describe.runIf(process.platform === 'linux')('a release of gigabytes', () => {
     const tree = hub.tree(REPO)
     for (const name of [`${TINY_NAME}.tar.gz`, `${TINY_NAME}-int4.tar.gz`]) {
       const path = join(model, 'release', name)
-      expect(tree.get(name)).toMatchObject({ size: (await stat(path)).size, sha256: await sha256Of(path) })
+      expect(tree.get(name)).toMatchObject({
+        lfs: { size: (await stat(path)).size, oid: await sha256Of(path) },
+      })
     }
     // every object was completed once in both runs together
     const ended = hub.requests.filter(
-      ({ path, status }) => status === 200 && (path.includes('/complete/') || path.includes('/basic/')),
+      ({ path, method, status }) =>
+        status === 200 &&
+        (path === '/api/complete_multipart' || (method === 'PUT' && path.startsWith('/objects/'))),
     )
-    const objects = new Set([...tree.values()].flatMap(({ sha256 = [] }) => sha256))
+    const objects = new Set([...tree.values()].flatMap(({ lfs }) => lfs?.oid ?? []))
     expect(ended.length).toBe(objects.size)
-    expect(hub.requests.slice(first).some(({ path }) => path.includes('/part/'))).toBe(true)
+    expect(hub.requests.slice(first).some(({ path }) => path.startsWith('/uploads/'))).toBe(true)
     expect(hub.commits(REPO).length).toBe(2)
   })
 })

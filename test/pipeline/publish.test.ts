@@ -13,11 +13,12 @@ import { temporaryFolder } from '../helpers/folder.ts'
 import { modelHub } from '../helpers/model-hub.ts'
 import { SHARED_RELEASES } from '../helpers/places.ts'
 import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
-import type { Fault, Seen } from '../standin/faults.ts'
-import type { ModelHub } from '../standin/model-hub.ts'
-import { XET_TOKEN } from '../standin/xet.ts'
+import type { Fault, Seen } from '../hub/faults.ts'
+import type { ModelHub } from '../hub/model-hub.ts'
+import type { HubRequest } from '../hub/state.ts'
 
 const REPO = 'tester/tiny-onnx'
+const PART_BYTES = 1 << 20
 const MAIN = 'pipeline/publish/main.ts'
 const PACKAGE = 'pipeline/package/main.ts'
 
@@ -38,7 +39,7 @@ async function run(hub: ModelHub, folder: string, more: Partial<PublishOptions> 
     if (event.event === 'progress') ran.progress.push(event)
   }
   const options: PublishOptions = {
-    ...{ hub: { url: hub.hubUrl, token: hub.token }, folder, repo: REPO, branch: 'main', isPrivate: false },
+    ...{ hub: { url: hub.url, token: hub.token }, folder, repo: REPO, branch: 'main', isPrivate: false },
     ...{ createPr: false, mirror: false, archives: true, useXet: false, allowUngated: false, dryRun: false },
     confirm: async () => true,
     ...{ network: { firstWaitMs: 5, stallMs: 500 }, emit, signal: new AbortController().signal, ...more },
@@ -67,6 +68,9 @@ async function expectWhole(hub: ModelHub, folder: string, revision = 'main'): Pr
 }
 
 const isPart = ({ method, host }: Seen) => host === 'storage' && method === 'PUT'
+/** The answer after which an object is stored. */
+const isStored = ({ path, method, status }: HubRequest) =>
+  status === 200 && (path === '/api/complete_multipart' || (method === 'PUT' && path.startsWith('/objects/')))
 const isCommit = ({ method, path }: Seen) => method === 'POST' && path.includes('/commit/')
 const isBatch = ({ path }: Seen) => path.endsWith('/info/lfs/objects/batch')
 const to =
@@ -116,7 +120,7 @@ describe('publishing', () => {
     const first = await run(hub, folder)
     expect(first.error).toBeUndefined()
     await expectWhole(hub, folder)
-    expect(hub.repositories.get(REPO)?.isPrivate).toBe(false)
+    expect(hub.repo(REPO)?.private).toBe(false)
     const commits = hub.commits(REPO)
     expect(commits.map(({ title }) => title)).toEqual([
       `${TINY_NAME}: ${TINY_NAME} as ONNX`,
@@ -131,7 +135,7 @@ describe('publishing', () => {
     const { files } = await manifestOf(folder)
     const encoder = files.find(({ path }) => path === 'encoder.onnx')
     expect(hub.requests.filter(isBatch).length).toBe(1)
-    expect(encoder?.size).toBeGreaterThan(hub.partSize) // multipart was used
+    expect(encoder?.size).toBeGreaterThan(PART_BYTES) // so it went in parts
     for (const { host, authorization } of hub.requests)
       expect(authorization).toBe(host === 'hub' ? `Bearer ${hub.token}` : undefined)
     expect(first.published?.receipt).toMatchObject({
@@ -154,8 +158,8 @@ describe('publishing', () => {
 
   it('a dry run prints the plan and writes nothing, without a token too', async () => {
     const hub = await modelHub()
-    await hub.createRepo(REPO, { 'README.md': 'old', 'notes.txt': 'mine' })
-    const planned = await run(hub, folder, { dryRun: true, hub: { url: hub.hubUrl } })
+    hub.createRepo(REPO, { files: { 'README.md': 'old', 'notes.txt': 'mine' } })
+    const planned = await run(hub, folder, { dryRun: true, hub: { url: hub.url } })
     expect(planned.published).toEqual({ outcome: 'planned' })
     const rows = planned.tables[0]?.rows.map(([action, path]) => `${action} ${path}`)
     expect(rows).toEqual(
@@ -186,7 +190,7 @@ describe('publishing', () => {
 
   it('mirrors when told to and confirmed: the rest goes, .gitattributes stays', async () => {
     const hub = await modelHub()
-    await hub.createRepo(REPO, { 'notes.txt': 'mine', 'old/model.onnx': 'old' })
+    hub.createRepo(REPO, { files: { 'notes.txt': 'mine', 'old/model.onnx': 'old' } })
     const questions: string[] = []
     const confirm = (answer: boolean) => async (question: string) => {
       questions.push(question)
@@ -211,14 +215,14 @@ describe('publishing', () => {
     const options = { branch: 'next', tag: 'v1', message: 'First', isPrivate: true, archives: false }
     const ran = await run(hub, folder, options)
     expect(ran.error).toBeUndefined()
-    expect(hub.repositories.get(REPO)?.isPrivate).toBe(true)
+    expect(hub.repo(REPO)?.private).toBe(true)
     expect(hub.tree(REPO).size).toBe(1)
     expect(hub.commits(REPO, 'next')[0]?.title).toBe('First')
     expect([...hub.tree(REPO, 'v1').keys()].filter((path) => path.endsWith('.gz'))).toEqual([])
     const sums = (await hub.read(REPO, 'SHA256SUMS', 'v1')).toString()
     expect(sums.split('\n').length - 1).toBe(20)
     const pull = await run(hub, folder, { createPr: true })
-    expect(pull.published?.receipt?.pullRequest).toBe(`${hub.hubUrl}/${REPO}/discussions/1`)
+    expect(pull.published?.receipt?.pullRequest).toBe(`${hub.url}/${REPO}/discussions/1`)
     expect(hub.tree(REPO).size).toBe(1)
     await expectWhole(hub, folder, 'refs/pr/1')
     // a tag that people have pinned does not move
@@ -240,7 +244,7 @@ from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 print(snapshot_download(sys.argv[1], revision="v1", local_dir=sys.argv[2]))
 assert HfApi().list_repo_refs(sys.argv[1]).tags[0].name == "v1"`
     const env = {
-      HF_ENDPOINT: hub.hubUrl,
+      HF_ENDPOINT: hub.url,
       HF_TOKEN: hub.token,
       HF_HOME: join(out, 'home'),
       HF_HUB_DISABLE_XET: '1',
@@ -266,7 +270,7 @@ describe('publishing by xet', () => {
     expect(hub.requests.filter(isPart)).toEqual([])
     const cas = hub.requests.filter(({ host }) => host === 'cas')
     expect(cas.length).toBeGreaterThan(4)
-    expect(new Set(cas.map(({ authorization }) => authorization))).toEqual(new Set([`Bearer ${XET_TOKEN}`]))
+    for (const { authorization } of cas) expect(authorization).toMatch(/^Bearer write\./)
     const again = await run(hub, folder, { useXet: true })
     expect(again.published?.outcome).toBe('nothing to do')
   })
@@ -296,8 +300,11 @@ describe('faults on the way', () => {
     ['a reset in the middle of a part', [{ kind: 'reset', afterBytes: 300_000, on: isPart }]],
     ['a storage that takes nothing', [{ kind: 'stall', on: isPart }]],
     ['a lost answer to a part', [{ kind: 'lost-response', on: isPart }]],
-    ['a lost answer to the end of an upload in parts', [{ kind: 'lost-response', on: to('/complete/') }]],
-    ['no ETag', [{ kind: 'missing-etag', on: to('/part/') }]],
+    [
+      'a lost answer to the end of an upload in parts',
+      [{ kind: 'lost-response', on: to('/complete_multipart') }],
+    ],
+    ['no ETag', [{ kind: 'missing-etag', on: to('/uploads/') }]],
     ['addresses that expired', [{ kind: 'status', status: 403, on: isPart }]],
     [
       'an answer that ends early',
@@ -328,23 +335,12 @@ describe('faults on the way', () => {
     const hub = await modelHub()
     let puts = 0
     const third = (request: Seen) => isPart(request) && ++puts === 8
-    hub.faults.push({ kind: 'before', on: third, run: () => hub.signer.expire() })
+    hub.faults.push({ kind: 'before', on: third, run: () => hub.expire() })
     const ran = await run(hub, folder)
     expect(ran.error).toBeUndefined()
     expect(hub.requests.filter(isBatch).length).toBe(2)
-    const stored = hub.requests
-      .filter((request) => isPart(request) && request.status === 200)
-      .map(({ path }) => path)
+    const stored = hub.requests.filter(isStored).map(({ sha }) => sha)
     expect(new Set(stored).size).toBe(stored.length)
-    expect(
-      hub.requests.filter(({ path, status }) => path.includes('/complete/') && status === 200).length,
-    ).toBe(
-      new Set(
-        hub.requests
-          .filter(({ path, status }) => path.includes('/complete/') && status === 200)
-          .map(({ path }) => path),
-      ).size,
-    )
     expect(ran.published?.receipt?.attempts).toBe(2)
   })
 
@@ -361,14 +357,14 @@ describe('faults on the way', () => {
       await hub.commitElsewhere(REPO, { 'config.json': '{}' })
       const pull = await run(hub, folder, { createPr: true })
       expect(pull.error).toBeUndefined()
-      expect(hub.repositories.get(REPO)?.pullRequests.size).toBe(1)
-      expect(pull.published?.receipt?.pullRequest).toBe(`${hub.hubUrl}/${REPO}/discussions/1`)
+      expect(hub.repo(REPO)?.pullRequests.size).toBe(1)
+      expect(pull.published?.receipt?.pullRequest).toBe(`${hub.url}/${REPO}/discussions/1`)
     },
   )
 
   it('does not overwrite what somebody else has committed meanwhile', async () => {
     const hub = await modelHub()
-    await hub.createRepo(REPO)
+    hub.createRepo(REPO)
     hub.faults.push({
       kind: 'before',
       on: isCommit,
@@ -394,7 +390,7 @@ describe('faults on the way', () => {
     const clean = await modelHub()
     await run(clean, folder)
     const { files } = await manifestOf(folder)
-    await clean.store.corrupt(files.find(({ path }) => path === 'encoder.onnx')?.sha256 ?? '')
+    await clean.corrupt(files.find(({ path }) => path === 'encoder.onnx')?.sha256 ?? '')
     expect((await run(clean, folder)).published?.outcome).toBe('nothing to do')
     expect((await run(clean, folder, { readBack: 'full' })).error?.message).toContain(
       'encoder.int4.onnx is stored with other bytes',
@@ -464,15 +460,15 @@ describe('what is not published', () => {
     [undefined, 'There is no token for the hub, so nothing can be published.'],
   ])('with the token %s', async (token, message) => {
     const hub = await modelHub()
-    const ran = await run(hub, folder, { hub: { url: hub.hubUrl, ...(token !== undefined && { token }) } })
+    const ran = await run(hub, folder, { hub: { url: hub.url, ...(token !== undefined && { token }) } })
     expect(ran.error?.message).toBe(message)
-    expect(hub.repositories.size).toBe(0)
+    expect(hub.repo(REPO)).toBeUndefined()
   })
 })
 
 describe('npm run publish', () => {
   const environment = (hub: ModelHub, more = {}) => ({
-    HF_ENDPOINT: `${hub.hubUrl}/`,
+    HF_ENDPOINT: `${hub.url}/`,
     HF_TOKEN: hub.token,
     HF_HOME: '/nonexistent',
     ...more,
@@ -519,7 +515,7 @@ describe('npm run publish', () => {
 
   it('asks before it deletes: without a terminal it wants --yes', async () => {
     const hub = await modelHub()
-    await hub.createRepo(REPO, { 'notes.txt': 'mine' })
+    hub.createRepo(REPO, { files: { 'notes.txt': 'mine' } })
     const asked = await runCli([folder, '--repo', REPO, '--mirror'], environment(hub), MAIN)
     expect(asked.stdout).toContain(
       'error: Delete 1 files (4 B) of tester/tiny-onnx? Nobody is here to answer.',
@@ -540,33 +536,24 @@ describe('npm run publish', () => {
     const hub = await modelHub()
     const child = startCli([folder, '--repo', REPO], environment(hub), MAIN)
     let completions = 0
-    const second = ({ path, method }: Seen) => method === 'PUT' && completions >= 1 && path.includes('/part/')
+    const second = ({ path, method }: Seen) =>
+      method === 'PUT' && completions >= 1 && path.startsWith('/uploads/')
     hub.faults.push({
       kind: 'before',
-      on: ({ path }) => path.includes('/complete/') && ++completions < 0,
+      on: ({ path }) => path === '/api/complete_multipart' && ++completions < 0,
       run: () => {},
     })
     hub.faults.push({ kind: 'before', on: second, run: () => child.kill('SIGKILL') })
     expect((await child).signal).toBe('SIGKILL')
     expect(hub.commits(REPO).length).toBe(1)
     const before = hub.requests.length
-    const done = new Set(
-      hub.requests
-        .filter(
-          ({ path, status }) => (path.includes('/complete/') || path.includes('/basic/')) && status === 200,
-        )
-        .map(({ path }) => path),
-    )
+    const done = new Set(hub.requests.filter(isStored).map(({ sha }) => sha))
     expect(done.size).toBeGreaterThan(0)
     const ended = await runCli([folder, '--repo', REPO], environment(hub), MAIN)
     expect(ended.exitCode).toBe(0)
     const { files } = await manifestOf(folder)
-    const lfs = new Set([...hub.tree(REPO).values()].flatMap(({ sha256 = [] }) => sha256))
-    const sent = hub.requests
-      .slice(before)
-      .filter(
-        ({ path, status }) => (path.includes('/complete/') || path.includes('/basic/')) && status === 200,
-      )
+    const lfs = new Set([...hub.tree(REPO).values()].flatMap(({ lfs }) => lfs?.oid ?? []))
+    const sent = hub.requests.slice(before).filter(isStored)
     expect(done.size + sent.length).toBe(lfs.size)
     expect(files.length).toBeGreaterThan(lfs.size)
     await expectWhole(hub, folder)
@@ -623,7 +610,7 @@ describe('npm run publish', () => {
     ]
     const planned = await runCli(args, environment(hub))
     expect(planned.stdout).toContain('Plan for tester/tiny-onnx, main (new): add 23')
-    expect(hub.repositories.size).toBe(0)
+    expect(hub.repo(REPO)).toBeUndefined()
     const ended = await runCli([...args, '--no-dry-run'], environment(hub))
     expect(ended.exitCode).toBe(0)
     await expectWhole(hub, join(SHARED_RELEASES, TINY_NAME))
