@@ -1,7 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { Failure } from '../failure.ts'
 
-const READ_BYTES = 1 << 20
+const READ_BYTES = 1 << 18
 
 /** Part of a file as a Blob whose bytes are read when they are asked for: fetch sends it with its length. */
 export class FileBlob extends Blob {
@@ -32,34 +32,23 @@ export class FileBlob extends Blob {
     return new FileBlob(this.#path, this.#start, this.#end, onBytes)
   }
 
-  /** @returns chunks as they are asked for; the stream fails when the file has become shorter */
+  /**
+   * The file is opened for each chunk: a request that fails drops its body without a word, and an open file with it.
+   * @returns chunks as they are asked for; the stream fails when the file has become shorter
+   */
   override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    let file: FileHandle | undefined
     let at = this.#start
-    const end = async () => {
-      await file?.close()
-      file = undefined
-    }
     const pull = async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
       if (at === this.#end) {
-        await end()
         controller.close()
         return
       }
-      try {
-        file ??= await open(this.#path)
-        const chunk = new Uint8Array(Buffer.allocUnsafeSlow(Math.min(READ_BYTES, this.#end - at)).buffer)
-        const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
-        if (bytesRead === 0) throw shorter(this.#path)
-        at += bytesRead
-        this.#onBytes?.(bytesRead)
-        controller.enqueue(chunk.subarray(0, bytesRead))
-      } catch (error) {
-        await end()
-        throw error
-      }
+      const chunk = await readPart(this.#path, at, Math.min(READ_BYTES, this.#end - at))
+      at += chunk.length
+      this.#onBytes?.(chunk.length)
+      controller.enqueue(chunk)
     }
-    return new ReadableStream({ pull, cancel: end }, { highWaterMark: 0 })
+    return new ReadableStream({ pull }, { highWaterMark: 0 })
   }
 
   override async arrayBuffer(): Promise<ArrayBuffer> {
@@ -77,6 +66,14 @@ export class FileBlob extends Blob {
   }
 }
 
-function shorter(path: string): Failure {
-  return new Failure(`${path} became shorter while it was read.`, 'Package it again, then publish.')
+async function readPart(path: string, at: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path)
+  try {
+    const chunk = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+    const { bytesRead } = await file.read(chunk, 0, length, at)
+    if (bytesRead > 0) return chunk.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+  throw new Failure(`${path} became shorter while it was read.`, 'Package it again, then publish.')
 }

@@ -136,7 +136,7 @@ async function sendCommit(url: string, init: Hinted, options: UploadOptions): Pr
 interface LfsObject {
   readonly oid: string
   readonly size: number
-  readonly actions?: { readonly upload?: unknown }
+  readonly actions?: { readonly upload?: { readonly header?: Readonly<Record<string, string>> } }
 }
 
 /** Asks for each content once, although two files may have it, and for none that was not planned. */
@@ -154,9 +154,28 @@ async function sendBatch(url: string, init: Hinted, options: UploadOptions): Pro
   if (!response.ok) return response
   const answer = (await response.clone().json()) as { readonly objects?: readonly LfsObject[] }
   const missing = (answer.objects ?? []).filter(({ actions }) => actions?.upload !== undefined)
+  requireParts(missing, url)
   options.onMissing(missing.reduce((sum, { size }) => sum + size, 0))
   return response
 }
+
+/** The library fails on a wrong number of parts in a way that ends the process, so it does not see one. */
+function requireParts(missing: readonly LfsObject[], url: string): void {
+  for (const { size, actions } of missing) {
+    const header = actions?.upload?.header ?? {}
+    if (header['chunk_size'] === undefined) continue
+    const wanted = Math.ceil(size / Number(header['chunk_size']))
+    const found = Object.keys(header).filter((key) => /^\d+$/.test(key)).length
+    if (found !== wanted)
+      throw new TransientError(`${withoutQuery(url)} gives ${found} addresses for ${wanted} parts`)
+  }
+}
+
+/**
+ * Else fetch keeps a copy of the whole body in memory, to send it again where a redirect may lead (Fetch standard, HTTP-network-or-cache
+ * fetch, step 8.1). Signed addresses do not redirect.
+ */
+const UNBUFFERED = { redirect: 'error', window: null } as const
 
 /** One part, or a file in one part. What was counted of an attempt that fails is taken back. */
 async function sendPart(
@@ -169,15 +188,19 @@ async function sendPart(
   if (path !== '') await gate.enter(path)
   const response = await retrying(async () => {
     let counted = 0
+    let isOver = false
     const onBytes = (count: number) => {
+      if (isOver) return // a body is read on for a moment after its request has failed
       counted += count
       options.onBytes(count)
     }
+    let answered: Response | undefined
     try {
-      return await watched(url, init, { ...options, onBytes })
-    } catch (error) {
-      options.onBytes(-counted)
-      throw error
+      answered = await watched(url, { ...init, ...UNBUFFERED }, { ...options, onBytes })
+      return answered
+    } finally {
+      isOver = true
+      if (!answered?.ok) options.onBytes(-counted)
     }
   }, options)
   if (response.ok && path !== '' && progressHint?.part === undefined) {

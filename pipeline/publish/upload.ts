@@ -1,4 +1,4 @@
-import { type CommitOutput, commitIter, HubApiError } from '@huggingface/hub'
+import { type CommitOutput, type CommitProgressEvent, commitIter, HubApiError } from '@huggingface/hub'
 import { type RetryOptions, TransientError } from '../../eval/dataset/retrying-fetch.ts'
 import { Failure } from '../failure.ts'
 import type { Connection } from '../hub/connection.ts'
@@ -89,17 +89,46 @@ async function commitOnce(plan: Plan, target: UploadTarget, context: UploadConte
   })
   const sizes = new Map(files.map(({ path, size }) => [path, size]))
   progress.begin([...sizes.values()].reduce((sum, size) => sum + size, 0))
-  for (;;) {
-    const { done, value } = await run.next()
-    if (done) {
-      if (value === undefined) throw new Failure('The hub did not say which commit it made.')
-      return value
-    }
-    if (value.event === 'phase') progress.phase(value.phase)
-    else if (value.state === 'hashing')
-      progress.hashed(value.path, value.progress * (sizes.get(value.path) ?? 0))
-    else if (useXet) progress.xet(value.path, value.progress * (sizes.get(value.path) ?? 0))
+  // The library lets some errors of parallel uploads go; unheard, they would end the process.
+  let stray = (_error: unknown): void => {}
+  const strayed = new Promise<never>((_, reject) => {
+    stray = reject
+  })
+  strayed.catch(() => undefined)
+  process.on('unhandledRejection', stray)
+  try {
+    return await follow(run, strayed, (event) => show(event, sizes, context, useXet))
+  } finally {
+    process.off('unhandledRejection', stray)
   }
+}
+
+async function follow(
+  run: AsyncGenerator<CommitProgressEvent, CommitOutput | undefined>,
+  strayed: Promise<never>,
+  onEvent: (event: CommitProgressEvent) => void,
+): Promise<CommitOutput> {
+  for (;;) {
+    const { done, value } = await Promise.race([run.next(), strayed])
+    if (!done) onEvent(value)
+    else if (value === undefined) throw new Failure('The hub did not say which commit it made.')
+    else return value
+  }
+}
+
+function show(
+  event: CommitProgressEvent,
+  sizes: ReadonlyMap<string, number>,
+  { progress }: UploadContext,
+  useXet: boolean,
+): void {
+  if (event.event === 'phase') {
+    progress.phase(event.phase)
+    return
+  }
+  const bytes = event.progress * (sizes.get(event.path) ?? 0)
+  if (event.state === 'hashing') progress.hashed(event.path, bytes)
+  else if (useXet) progress.xet(event.path, bytes)
 }
 
 /**

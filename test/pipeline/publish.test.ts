@@ -136,8 +136,10 @@ describe('publishing', () => {
     const encoder = files.find(({ path }) => path === 'encoder.onnx')
     expect(hub.requests.filter(isBatch).length).toBe(1)
     expect(encoder?.size).toBeGreaterThan(PART_BYTES) // so it went in parts
-    for (const { host, authorization } of hub.requests)
-      expect(authorization).toBe(host === 'hub' ? `Bearer ${hub.token}` : undefined)
+    for (const { host, path, authorization } of hub.requests) {
+      const isApi = host === 'hub' && path !== '/api/complete_multipart'
+      expect(authorization).toBe(isApi ? `Bearer ${hub.token}` : undefined)
+    }
     expect(first.published?.receipt).toMatchObject({
       ...{ repo: REPO, branch: 'main', commit: hub.head(REPO), parent: commits[1]?.oid, transport: 'lfs' },
       ...{ attempts: 1, retries: 0, verified: { files: 23, readBack: 'sample' } },
@@ -304,6 +306,7 @@ describe('faults on the way', () => {
       'a lost answer to the end of an upload in parts',
       [{ kind: 'lost-response', on: to('/complete_multipart') }],
     ],
+    ['an address too few', [{ kind: 'wrong-part-count', on: isBatch }]],
     ['no ETag', [{ kind: 'missing-etag', on: to('/uploads/') }]],
     ['addresses that expired', [{ kind: 'status', status: 403, on: isPart }]],
     [
