@@ -7,7 +7,8 @@ import { Failure } from '../failure.ts'
 import type { Connection } from './connection.ts'
 import { fileUrl, type RemoteFile } from './repository.ts'
 
-const CHUNK_BYTES = 8 << 20
+/** Larger than any file that the hub serves by itself, which may not know ranges. */
+const CHUNK_BYTES = 16 << 20
 
 interface Options extends RetryOptions {
   readonly signal: AbortSignal

@@ -1,5 +1,5 @@
 import { createBranch, createRepo, HubApiError, whoAmI } from '@huggingface/hub'
-import { fetchOnce, type RetryOptions, retrying } from '../../eval/dataset/retrying-fetch.ts'
+import { fetchOnce, type RetryOptions, retrying, TransientError } from '../../eval/dataset/retrying-fetch.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { type Connection, hubParams } from '../hub/connection.ts'
 
@@ -117,8 +117,11 @@ export async function cardProblems(
 ): Promise<{ readonly errors: string[]; readonly warnings: string[] } | undefined> {
   const body = JSON.stringify({ repoType: 'model', content })
   const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
-  const response = await call(hub, '/api/validate-yaml', init, options)
-  if (![200, 400, 422].includes(response.status)) return undefined
+  const response = await call(hub, '/api/validate-yaml', init, options).catch((error) => {
+    if (error instanceof TransientError) return undefined // the commit is checked all the same
+    throw error
+  })
+  if (!response || ![200, 400, 422].includes(response.status)) return undefined
   const answer = (await response.json().catch(() => ({}))) as Record<
     string,
     { message?: string }[] | undefined

@@ -2,15 +2,18 @@ import { describeError, EXIT, type ExitCode } from '../failure.ts'
 import { interruption } from '../interruption.ts'
 import { parseTranscribe } from './cli.ts'
 
+/** Who reads may have seen enough, as head has: work stops as after Ctrl-C, since a runtime at work does not like a sudden end. */
+const reader = new AbortController()
+
 const output = {
   isLive: process.stdout.isTTY === true,
   print: (text: string) => process.stdout.write(text),
-  complain: (text: string) => process.stderr.write(text),
+  complain: (text: string) => reader.signal.aborted || process.stderr.write(text),
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
-  process.exit(EXIT.done) // who reads has seen enough, as with head
+  reader.abort(error)
 })
 process.exitCode = await main(process.argv.slice(2))
 
@@ -19,9 +22,11 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     const options = await parseTranscribe(args)
     if (!options) return EXIT.done
     const { transcribeFiles } = await import('./run.ts') // the command line answers at once
-    const failures = await transcribeFiles(options, output, interruption())
-    return failures > 0 ? EXIT.failed : EXIT.done
+    const signal = AbortSignal.any([interruption(), reader.signal])
+    const failures = await transcribeFiles(options, output, signal)
+    return failures > 0 && !reader.signal.aborted ? EXIT.failed : EXIT.done
   } catch (error) {
+    if (reader.signal.aborted) return EXIT.done
     const { message, hint, exitCode } = describeError(error)
     output.complain(`error: ${message}\n${hint ? `hint: ${hint}\n` : ''}`)
     if (args.includes('--debug') && error instanceof Error) output.complain(`${error.stack}\n`)
