@@ -40,8 +40,10 @@ export async function downloadFile(
   })
   const file = await open(partial, 'a+')
   try {
-    let at = await hashStart(partial, remote.size, hash)
-    await file.truncate(at)
+    const there = (await file.stat()).size
+    let at = there > remote.size ? 0 : there
+    if (at < there) await file.truncate(at)
+    await hashStart(partial, at, hash)
     options.onBytes(at)
     while (at < remote.size) {
       options.signal.throwIfAborted()
@@ -69,12 +71,11 @@ function hashFor({ sha256, size }: RemoteFile): Hash {
   return sha256 === undefined ? createHash('sha1').update(`blob ${size}\0`) : createHash('sha256')
 }
 
-/** @returns how many bytes of an earlier run are there; they are hashed */
-async function hashStart(path: string, size: number, hash: Hash): Promise<number> {
-  const there = (await stat(path)).size
-  if (there === 0 || there > size) return 0
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
-  return there
+/** What an earlier run has fetched. */
+async function hashStart(path: string, size: number, hash: Hash): Promise<void> {
+  if (size === 0) return
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, end: size - 1 }))
+    hash.update(chunk as Buffer)
 }
 
 async function hasHash(path: string, remote: RemoteFile): Promise<boolean> {

@@ -8,7 +8,7 @@ import type { Event } from '../../pipeline/events.ts'
 import { describeError } from '../../pipeline/failure.ts'
 import { type Published, type PublishOptions, publish } from '../../pipeline/publish/publish.ts'
 import type { Manifest } from '../../pipeline/release/manifest.ts'
-import { runCli, startCli } from '../helpers/cli.ts'
+import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { modelHub } from '../helpers/model-hub.ts'
 import { SHARED_RELEASES } from '../helpers/places.ts'
@@ -510,6 +510,12 @@ describe('npm run publish', () => {
     expect(harmed.stdout).toMatch(/decoder\.int4\.onnx has 5 bytes in the repository, wanted \d+\./)
     expect(harmed.stdout).toContain('config.json is in the manifest, but not in the repository.')
     expect(harmed.exitCode).toBe(3)
+    const full = await runCli(
+      ['verify', '--from-hub', `${REPO}@v1`],
+      { ...env, ...fullDiskFor('.partial') },
+      PACKAGE,
+    )
+    expect(full.stdout).toContain('error: The disk is full')
     const nowhere = await runCli(['verify', '--from-hub', `${REPO}@nope`], env, PACKAGE)
     expect(nowhere.stdout).toContain(
       'error: The hub has no model tester/tiny-onnx at nope, or you may not see it.',
