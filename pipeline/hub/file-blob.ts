@@ -10,26 +10,37 @@ export class FileBlob extends Blob {
   readonly #start: number
   readonly #end: number
   readonly #onBytes: ((count: number) => void) | undefined
+  readonly #onError: ((error: unknown) => void) | undefined
 
-  /** @param onBytes told of every chunk that is read */
-  constructor(path: string, start: number, end: number, onBytes?: (count: number) => void) {
+  /**
+   * @param onBytes told of every chunk that is read
+   * @param onError told why a file could not be read, of which fetch says nothing clear
+   */
+  constructor(
+    path: string,
+    start: number,
+    end: number,
+    onBytes?: (count: number) => void,
+    onError?: (error: unknown) => void,
+  ) {
     super([])
     Object.defineProperty(this, 'size', { value: end - start }) // Blob's own is an accessor of its prototype
     this.#path = path
     this.#start = start
     this.#end = end
     this.#onBytes = onBytes
+    this.#onError = onError
   }
 
   override slice(start = 0, end = this.size): FileBlob {
     const at = (offset: number) =>
       this.#start + Math.min(this.size, offset < 0 ? Math.max(0, this.size + offset) : offset)
-    return new FileBlob(this.#path, at(start), Math.max(at(start), at(end)), this.#onBytes)
+    return new FileBlob(this.#path, at(start), Math.max(at(start), at(end)), this.#onBytes, this.#onError)
   }
 
-  /** The same bytes; `onBytes` is told when they are read. */
-  counted(onBytes: (count: number) => void): FileBlob {
-    return new FileBlob(this.#path, this.#start, this.#end, onBytes)
+  /** The same bytes, told of as they are read. */
+  watched(onBytes: (count: number) => void, onError: (error: unknown) => void): FileBlob {
+    return new FileBlob(this.#path, this.#start, this.#end, onBytes, onError)
   }
 
   /**
@@ -43,7 +54,10 @@ export class FileBlob extends Blob {
         controller.close()
         return
       }
-      const chunk = await readPart(this.#path, at, Math.min(READ_BYTES, this.#end - at))
+      const chunk = await readPart(this.#path, at, Math.min(READ_BYTES, this.#end - at)).catch((error) => {
+        this.#onError?.(error)
+        throw error
+      })
       at += chunk.length
       this.#onBytes?.(chunk.length)
       controller.enqueue(chunk)

@@ -246,7 +246,11 @@ async function watched(
     timer = setTimeout(giveUp, waitMs)
     onBytes(count)
   }
-  const body = init.body instanceof FileBlob ? init.body.counted(moved) : init.body
+  let unreadable: { readonly error: unknown } | undefined
+  const onError = (error: unknown) => {
+    unreadable ??= { error }
+  }
+  const body = init.body instanceof FileBlob ? init.body.watched(moved, onError) : init.body
   try {
     const guardedInit = guarded(url, init, options)
     return await fetchOnce(
@@ -256,6 +260,7 @@ async function watched(
     )
   } catch (error) {
     signal.throwIfAborted()
+    if (unreadable) throw unreadable.error // our disk, not the network
     throw stalled.signal.aborted ? stalled.signal.reason : error
   } finally {
     clearTimeout(timer)

@@ -426,7 +426,16 @@ describe('faults on the way', () => {
     )
     await writeFile(archive, bytes)
     hub.faults.push({ kind: 'before', on: isBatch, run: () => truncate(archive, 1000) })
-    expect((await run(hub, model)).error?.message).toMatch(/\.tar\.gz became shorter while it was read\./)
+    expect((await run(hub, model)).error?.message).toMatch(
+      /^\S+\.tar\.gz became shorter while it was read\.$/,
+    )
+    await writeFile(archive, bytes)
+    hub.faults.push({ kind: 'before', on: isBatch, run: () => rm(archive) })
+    const before = hub.requests.filter(isPart).length
+    expect((await run(hub, model)).error?.message).toMatch(
+      /^ENOENT: no such file or directory, open '.*\.tar\.gz'$/,
+    )
+    expect(hub.requests.filter(isPart).length - before).toBeLessThan(30) // a bad disk is no bad line
     expect(hub.commits(REPO).length).toBe(1)
   })
 })
