@@ -2,10 +2,11 @@ import os from 'node:os'
 import { join } from 'node:path'
 import yargs from 'yargs'
 import { languageName } from '../eval/prompt.ts'
+import { parseOrPrint, repeatedOption } from './arguments.ts'
 import { describeError, EXIT, Failure } from './failure.ts'
-import { checkRepoName } from './hub/connection.ts'
+import { checkRepoName } from './hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from './models.ts'
-import type { Options } from './options.ts'
+import { GRAPH_DEFAULTS, type Options } from './options.ts'
 import { STAGE_NAMES, type StageName } from './stages.ts'
 
 const COMMAND = 'npm run pipeline --'
@@ -20,14 +21,8 @@ const NEWEST_OPSET = 23
  * @throws Failure with exit code 2 for wrong usage
  */
 export async function parseCommandLine(args: readonly string[]): Promise<Options | undefined> {
-  let printed = ''
-  const parsed = await parser().parse([...args], {}, (_error, _argv, output) => {
-    printed = output
-  })
-  if (printed !== '') {
-    process.stdout.write(`${printed}\n`)
-    return undefined
-  }
+  const parsed = await parseOrPrint(parser(), args)
+  if (!parsed) return undefined
   const stages = chosenStages(parsed)
   if (parsed.repo !== undefined) checkRepoName(parsed.repo)
   else if (stages.includes('publish') && !parsed.dryRun)
@@ -114,25 +109,29 @@ function parser() {
       describe: 'where to make the Python environment (default: .venv)',
     })
     .option('device', { type: 'string', default: 'cpu', describe: 'torch device of the export' })
-    .option('opset', { type: 'number', default: 18, describe: 'ONNX opset of the graphs' })
+    .option('opset', { type: 'number', default: GRAPH_DEFAULTS.opset, describe: 'ONNX opset of the graphs' })
     .option('skip-encoder', { type: 'boolean', default: false, describe: 'do not export the encoder' })
     .option('skip-decoder', { type: 'boolean', default: false, describe: 'do not export the decoder' })
     .option('block-size', {
       type: 'number',
-      default: 64,
+      default: GRAPH_DEFAULTS.blockSize,
       choices: [16, 32, 64, 128, 256],
       describe: 'weights that share a scale in int4',
     })
     .option('accuracy-level', {
       type: 'number',
-      default: 4,
+      default: GRAPH_DEFAULTS.accuracyLevel,
       choices: [0, 1, 2, 3, 4],
       describe: 'MatMulNBits accuracy level',
     })
-    .option('symmetric', { type: 'boolean', default: false, describe: 'int4 without zero points' })
+    .option('symmetric', {
+      type: 'boolean',
+      default: GRAPH_DEFAULTS.symmetric,
+      describe: 'int4 without zero points',
+    })
     .option('prefill-int8', {
       type: 'boolean',
-      default: true,
+      default: GRAPH_DEFAULTS.prefillInt8,
       describe: 'int4: prompts with 8-bit products, two to four times as fast',
     })
     .option('speech', {
@@ -191,8 +190,8 @@ function checkValues(argv: Record<string, unknown>): true {
     if (!Number.isInteger(value) || Number(value) < 1)
       throw usage(`--${name} is ${value}, wanted a whole number above 0.`)
   }
-  const repeated = Object.entries(argv).find(([key, value]) => key !== '_' && Array.isArray(value))
-  if (repeated) throw usage(`--${repeated[0]} is given more than once.`)
+  const repeated = repeatedOption(argv)
+  if (repeated) throw usage(`--${repeated} is given more than once.`)
   positive('threads')
   positive('max-new-tokens')
   const opset = Number(argv['opset'])

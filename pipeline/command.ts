@@ -1,9 +1,7 @@
 import type { Emit } from './events.ts'
-import { describeError, EXIT, type ExitCode, Failure } from './failure.ts'
+import { describeError, EXIT, type ExitCode } from './failure.ts'
+import { interruption } from './interruption.ts'
 import { jsonReporter, liveReporter, plainReporter, type Reporter } from './reporter.ts'
-
-/** Two signals closer than this are one key press that reached us twice. */
-const ONE_PRESS_MS = 1000
 
 interface Common {
   readonly json: boolean
@@ -55,21 +53,4 @@ function reporterFor({ json, asks = false }: Common): Reporter {
   if (json) return jsonReporter()
   const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
   return process.stdout.isTTY && !isCi && !asks ? liveReporter() : plainReporter()
-}
-
-function interruption(afterStop: string): AbortSignal {
-  const controller = new AbortController()
-  let first = 0
-  const stop = () => {
-    const now = performance.now()
-    if (first !== 0 && now - first > ONE_PRESS_MS) {
-      process.stderr.write(`\nStopped at once. ${afterStop}\n`)
-      process.exit(EXIT.interrupted)
-    }
-    first ||= now
-    controller.abort(new Failure('Stopped.', afterStop, EXIT.interrupted))
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  return controller.signal
 }

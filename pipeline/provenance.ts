@@ -8,6 +8,7 @@ import { hashFiles } from './hash-cache.ts'
 import type { Layout } from './layout.ts'
 import { PROJECT } from './models.ts'
 import type { Run } from './stages.ts'
+import { pinnedVersions } from './venv.ts'
 
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
 export interface Provenance {
@@ -94,13 +95,11 @@ async function checkpointSums({
 
 /** Versions that are pinned, of the packages that computed. */
 async function toolVersions(): Promise<Record<string, string>> {
-  const pins = await readFile(join(PROJECT, 'python', 'requirements.txt'), 'utf8')
-  const python = Array.from(pins.matchAll(/^([\w.-]+)==(\S+)/gm), ([, name = '', pin = '']) => [name, pin])
   const project = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
   return {
     [project.name]: project.version,
     node: process.versions.node,
     'onnxruntime-node': project.dependencies['onnxruntime-node'],
-    ...Object.fromEntries(python),
+    ...Object.fromEntries(await pinnedVersions()),
   }
 }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import type { Emit } from './events.ts'
 import { EXIT, Failure } from './failure.ts'
+import { parseHubId } from './hub/hub-id.ts'
 import { type KnownModel, MODELS } from './models.ts'
 import { runPython } from './python.ts'
 import type { Python } from './venv.ts'
@@ -16,8 +17,6 @@ export interface Source {
   readonly maxWer: number | undefined
   readonly place: KnownModel['source']
 }
-
-const HUB_ID = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/
 
 /**
  * What `--model` means: a name of the model table, a directory, or a hub id with an optional @revision.
@@ -37,14 +36,15 @@ export async function resolveSource(model: string): Promise<Source> {
     const base = basename(folder)
     return { name: releaseName(base), base, flag: `path/to/${base}`, maxWer: undefined, place: { folder } }
   }
-  const [, repo, revision = 'main'] = HUB_ID.exec(model) ?? []
-  if (repo === undefined || info || model.startsWith('.')) throw unknownModel(model)
+  const place = parseHubId(model)
+  if (!place || info || model.startsWith('.')) throw unknownModel(model)
+  const { repo } = place
   return {
     name: releaseName(basename(repo)),
     base: repo,
     flag: model,
     maxWer: undefined,
-    place: { repo, revision },
+    place,
   }
 }
 
@@ -70,7 +70,8 @@ export async function checkpointFolder(
   return { folder: String(result['folder']), commit: String(result['commit']) }
 }
 
-function releaseName(base: string): string {
+/** What the release of a checkpoint is called by default. */
+export function releaseName(base: string): string {
   return base.toLowerCase().replace(/-hf$/, '')
 }
 

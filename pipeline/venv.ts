@@ -85,8 +85,7 @@ async function prepared(path: string): Promise<Python> {
   if (version === undefined)
     throw new Failure(`--python ${path} cannot be run.`, 'Give the path of a Python interpreter.')
   requireVersion(path, version)
-  const pins = (await readFile(REQUIREMENTS, 'utf8')).matchAll(/^([\w.-]+)==(\S+)/gm)
-  const wanted = new Map(Array.from(pins, ([, name = '', pin = '']) => [name, pin]))
+  const wanted = await pinnedVersions()
   const asked = await execa(path, ['-c', ASK_VERSIONS, ...wanted.keys()])
   const found = JSON.parse(asked.stdout) as Readonly<Record<string, string | null>>
   for (const [name, pin] of wanted) {
@@ -98,6 +97,12 @@ async function prepared(path: string): Promise<Python> {
     )
   }
   return { path, fingerprint: asked.stdout }
+}
+
+/** Name to version of the packages that python/requirements.txt pins. */
+export async function pinnedVersions(): Promise<Map<string, string>> {
+  const pins = (await readFile(REQUIREMENTS, 'utf8')).matchAll(/^([\w.-]+)==(\S+)/gm)
+  return new Map(Array.from(pins, ([, name = '', pin = '']) => [name, pin]))
 }
 
 const ASK_VERSIONS = `

@@ -7,6 +7,7 @@ import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/reporter.ts'
 import { identifySources } from '../pipeline/stamp.ts'
 import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
+import { median } from './median.ts'
 import { encoderMacs, prefillMacs, readSizes, stepBytes } from './model-work.ts'
 
 /*
@@ -279,11 +280,6 @@ function decoderOf({ prefill, decode }: UtteranceResult): number {
 
 function totalOf(parts: UtteranceResult): number {
   return parts.encoder + decoderOf(parts)
-}
-
-function median(values: readonly (number | undefined)[]): number {
-  const sorted = values.map((value) => value ?? Number.NaN).sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
 function ms(seconds: number): string {

@@ -7,6 +7,7 @@ import { formatBytes } from '../pipeline/files.ts'
 import { VARIANTS, type Variant, variantFiles, variantLabel } from '../pipeline/layout.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/reporter.ts'
+import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -97,11 +98,6 @@ async function measure(contender: Contender): Promise<Measured> {
   const { size } = await stat(out)
   await rm(out)
   return { seconds, bytes: size, mib }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
 function describe(): string {

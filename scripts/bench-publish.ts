@@ -5,10 +5,10 @@ import { execa } from 'execa'
 import yargs from 'yargs'
 import { formatBytes } from '../pipeline/files.ts'
 import { PROJECT } from '../pipeline/models.ts'
-import { readManifest } from '../pipeline/release/manifest.ts'
+import { isModelFile, readManifest } from '../pipeline/release/manifest.ts'
 import { findRelease } from '../pipeline/release/release-files.ts'
-import { isModelFile } from '../pipeline/release/verify.ts'
 import { tableLines } from '../pipeline/reporter.ts'
+import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -137,11 +137,6 @@ async function measure(contender: Contender, folder: string): Promise<Measured> 
 async function addressOf(server: { readonly stdout: NodeJS.ReadableStream }): Promise<Server> {
   for await (const chunk of server.stdout) return JSON.parse(String(chunk))
   throw new Error('the server said nothing')
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
 function describe(total: number): string {

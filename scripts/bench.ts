@@ -11,6 +11,7 @@ import { type Place, placeWeights } from '../graph-tools/place.ts'
 import { shareWeights } from '../graph-tools/share.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/reporter.ts'
+import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -163,11 +164,6 @@ async function measured(job: Job, inputs: string, command: typeof pythonCommand)
   const mib = Math.round(memory().total / 1024)
   await rm(folder, { recursive: true })
   return { job: Number(stdout), whole, mib }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
 function describe(): string {

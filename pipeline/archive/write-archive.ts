@@ -9,11 +9,10 @@ import { hashed } from './hashed.ts'
 
 const READ_BYTES = 1 << 20
 /** Thousands download what is compressed once: level 1 is a third quicker, and its archives 3 % larger (docs/measurements.md). */
-export const DEFAULT_LEVEL = 6
+const DEFAULT_LEVEL = 6
 
 export interface ArchiveOptions {
   readonly level?: number
-  readonly jobs?: number
   readonly signal: AbortSignal
   /** bytes before compression */
   readonly onProgress: (done: number, total: number) => void
@@ -46,7 +45,7 @@ export async function writeArchive(
   files: readonly string[],
   options: ArchiveOptions,
 ): Promise<Archive> {
-  const { level = DEFAULT_LEVEL, jobs, signal, onProgress } = options
+  const { level = DEFAULT_LEVEL, signal, onProgress } = options
   const members = await membersOf(top, files)
   const total = members.reduce((sum, { size, linkname }) => sum + (linkname === undefined ? size : 0), 0)
   const archive = pack()
@@ -65,13 +64,9 @@ export async function writeArchive(
           archive.destroy(error)
           throw error
         }),
-        writeFile(
-          file,
-          hashed(gzip(archive as AsyncIterable<Buffer>, { level, ...(jobs && { jobs }) }), hash),
-          {
-            signal,
-          },
-        ),
+        writeFile(file, hashed(gzip(archive as AsyncIterable<Buffer>, { level }), hash), {
+          signal,
+        }),
       ])
       await file.sync()
     } finally {

@@ -1,6 +1,7 @@
 import yargs from 'yargs'
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
+import { interruption } from '../interruption.ts'
 import {
   runAlias,
   runEmbedFp16,
@@ -13,11 +14,12 @@ import {
   runTie,
 } from './commands.ts'
 import { withFolders } from './folder-lock.ts'
-import { interruption } from './interruption.ts'
 import { runDiff, runInspect, runVerify } from './looking.ts'
 import { byteCount, bytes, nearest, once, optional, text } from './options.ts'
 import { graphFoldersOf, type Outcome, type Ui } from './rewriting.ts'
 import { progressLine, say, sayJson } from './terminal.ts'
+
+const AFTER_STOP = 'Nothing is half done; run the same command again for the rest.'
 
 const COMMAND = 'npm run graph --'
 const COMMANDS = [
@@ -134,7 +136,7 @@ function rewritingCommands(parser: Parser, ends: (code: ExitCode) => void): Pars
     paths: readonly string[],
     json: boolean,
     run: (ui: Ui) => Promise<void>,
-  ) => withFolders(await graphFoldersOf(paths), () => run(uiOf(command, json, interruption())))
+  ) => withFolders(await graphFoldersOf(paths), () => run(uiOf(command, json, interruption(AFTER_STOP))))
   return parser
     .command(
       'strip-allowzero <files..>',

@@ -5,7 +5,6 @@ import { type RetryOptions, retryingFetch } from '../../eval/dataset/retrying-fe
 import { EXIT, Failure } from '../failure.ts'
 
 const DEFAULT_HUB = 'https://huggingface.co'
-const NAME = /^[\w.-]+\/[\w.-]+$/
 
 /** Tokens of this process, to be kept out of all that it says. */
 const secrets = new Set<string>()
@@ -45,12 +44,6 @@ export function hubParams({ url, token }: Connection, options: RetryOptions = {}
     fetch: retryingFetch({ ...options, origin: new URL(url).origin }),
     ...(token && { accessToken: token }),
   }
-}
-
-/** @throws Failure (wrong usage) when it is no owner/name */
-export function checkRepoName(repo: string): void {
-  if (NAME.test(repo)) return
-  throw new Failure(`${JSON.stringify(repo)} is no repository of the hub.`, 'Give owner/name.', EXIT.usage)
 }
 
 /**

@@ -1,10 +1,10 @@
 import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { remoteFile } from '../../eval/dataset/remote-file.ts'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
 import { Failure } from '../failure.ts'
 import type { Connection } from './connection.ts'
+import { gitBlobHash, hashInto } from './git-blob.ts'
 import { fileUrl, type RemoteFile } from './repository.ts'
 
 /** Larger than any file that the hub serves by itself, which may not know ranges. */
@@ -43,7 +43,7 @@ export async function downloadFile(
     const there = (await file.stat()).size
     let at = there > remote.size ? 0 : there
     if (at < there) await file.truncate(at)
-    await hashStart(partial, at, hash)
+    await hashInto(hash, partial, at)
     options.onBytes(at)
     while (at < remote.size) {
       options.signal.throwIfAborted()
@@ -68,19 +68,11 @@ export async function downloadFile(
 
 /** sha256 of the content where the tree has it, else that of the git blob. */
 function hashFor({ sha256, size }: RemoteFile): Hash {
-  return sha256 === undefined ? createHash('sha1').update(`blob ${size}\0`) : createHash('sha256')
-}
-
-/** What an earlier run has fetched. */
-async function hashStart(path: string, size: number, hash: Hash): Promise<void> {
-  if (size === 0) return
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, end: size - 1 }))
-    hash.update(chunk as Buffer)
+  return sha256 === undefined ? gitBlobHash(size) : createHash('sha256')
 }
 
 async function hasHash(path: string, remote: RemoteFile): Promise<boolean> {
   if ((await stat(path)).size !== remote.size) return false
-  const hash = hashFor(remote)
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  const hash = await hashInto(hashFor(remote), path, remote.size)
   return hash.digest('hex') === (remote.sha256 ?? remote.oid)
 }

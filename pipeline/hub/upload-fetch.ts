@@ -22,8 +22,8 @@ export interface UploadOptions extends RetryOptions {
   readonly origin: string
   /** of the hub, which no other origin may see */
   readonly token?: string
-  /** path by sha256 of everything that may be uploaded */
-  readonly planned: ReadonlyMap<string, string>
+  /** sha256 of everything that may be uploaded */
+  readonly planned: ReadonlySet<string>
   readonly signal: AbortSignal
   readonly stallMs?: number
   /** bytes that the storage lacks, known from its answer */
@@ -31,7 +31,7 @@ export interface UploadOptions extends RetryOptions {
   /** sent, or taken back when a part has to be sent again */
   readonly onBytes: (count: number) => void
   /** an object is stored whole */
-  readonly onStored: (path: string) => void
+  readonly onStored: () => void
 }
 
 /** What the client library passes along with a body (internal to it, so looked at with care). */
@@ -71,10 +71,10 @@ async function answer(
   if (COMMIT.test(pathname)) return sendCommit(url, init, options)
   if (LFS_BATCH.test(pathname)) return sendBatch(url, init, options)
   if (init.method === 'PUT' && init.body instanceof FileBlob) return sendPart(url, init, options, gate)
-  const ending = endingPath(init, options)
-  if (ending !== undefined) gate.leave(ending) // all its parts are there: the storage puts them together by itself
+  const isEnd = endsParts(init)
+  if (isEnd) gate.leave() // all parts of the file are there: the storage puts them together by itself
   const response = await retrying(() => watched(url, init, options), options)
-  if (response.ok && ending !== undefined) options.onStored(ending)
+  if (response.ok && isEnd) options.onStored()
   return response
 }
 
@@ -95,8 +95,8 @@ function makeGate() {
       if (failure) throw failure.error
       holder = path
     },
-    leave(path: string): void {
-      if (holder === path) holder = undefined
+    leave(): void {
+      holder = undefined
       wake()
     },
     close(error: unknown): void {
@@ -204,16 +204,15 @@ async function sendPart(
     }
   }, options)
   if (response.ok && path !== '' && progressHint?.part === undefined) {
-    options.onStored(path)
-    gate.leave(path)
+    options.onStored()
+    gate.leave()
   }
   return response
 }
 
-/** The file whose multipart upload a request ends: it names its object. */
-function endingPath({ method, body }: Hinted, { planned }: UploadOptions): string | undefined {
-  if (method !== 'POST' || typeof body !== 'string' || !body.startsWith('{"oid":')) return undefined
-  return planned.get(String(JSON.parse(body).oid))
+/** Whether a request ends an upload in parts: it names their object. */
+function endsParts({ method, body }: Hinted): boolean {
+  return method === 'POST' && typeof body === 'string' && body.startsWith('{"oid":')
 }
 
 /** The token goes to the hub alone: storage has addresses that are signed, and refuses it; xet has tokens of its own. */

@@ -1,5 +1,6 @@
 import os from 'node:os'
 import yargs from 'yargs'
+import { parseOrPrint, repeatedOption } from '../arguments.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { VARIANTS, type Variant, variantLabel } from '../layout.ts'
 
@@ -45,8 +46,7 @@ export async function parsePackage(
   args: readonly string[],
 ): Promise<PackageOptions | VerifyCommandOptions | undefined> {
   let options: PackageOptions | VerifyCommandOptions | undefined
-  let printed = ''
-  await yargs()
+  const parser = yargs()
     .scriptName(COMMAND)
     .command(
       '$0 [model-dir]',
@@ -84,10 +84,7 @@ export async function parsePackage(
     .fail((message, error) => {
       throw error ?? usage(message)
     })
-    .parse([...args], {}, (_error, _argv, output) => {
-      printed = output
-    })
-  if (printed !== '') process.stdout.write(`${printed}\n`)
+  await parseOrPrint(parser, args)
   return options
 }
 
@@ -142,14 +139,8 @@ const VERIFY = {
   ...COMMON,
 } as const
 
-interface ParsedCommon {
-  readonly threads: number
-  readonly json: boolean
-  readonly debug: boolean
-}
-
 function packageOptions(
-  parsed: ParsedCommon & {
+  parsed: Common & {
     readonly modelDir?: string | undefined
     readonly variants: string
     readonly evaluation?: readonly string[] | undefined
@@ -157,6 +148,7 @@ function packageOptions(
     readonly level?: number | undefined
   },
 ): PackageOptions {
+  refuseRepeated(parsed)
   const { modelDir, variants, evaluation = [], allowUngated, level } = parsed
   if (level !== undefined && !(Number.isInteger(level) && level >= 1 && level <= 9))
     throw usage(`--level is ${level}, wanted 1 to 9.`)
@@ -170,7 +162,7 @@ function packageOptions(
 }
 
 function verifyOptions(
-  parsed: ParsedCommon & {
+  parsed: Common & {
     readonly target?: string | undefined
     readonly fromHub?: string | undefined
     readonly against?: string | undefined
@@ -179,6 +171,7 @@ function verifyOptions(
     readonly keep?: string | undefined
   },
 ): VerifyCommandOptions {
+  refuseRepeated(parsed)
   const { target, fromHub, against, manifest, variants, keep } = parsed
   if ((target === undefined) === (fromHub === undefined))
     throw usage('Found no release to verify, or two; wanted an archive, a folder, or --from-hub.')
@@ -193,7 +186,12 @@ function verifyOptions(
   }
 }
 
-function commonOf({ threads, json, debug }: ParsedCommon): Common {
+function refuseRepeated(parsed: object): void {
+  const repeated = repeatedOption(parsed, ['evaluation'])
+  if (repeated) throw usage(`--${repeated} is given more than once.`)
+}
+
+function commonOf({ threads, json, debug }: Common): Common {
   if (!(Number.isInteger(threads) && threads > 0))
     throw usage(`--threads is ${threads}, wanted a whole number above 0.`)
   return { threads, json, debug }

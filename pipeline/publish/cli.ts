@@ -1,27 +1,17 @@
 import yargs from 'yargs'
+import { parseOrPrint, repeatedOption } from '../arguments.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { checkRepoName } from '../hub/connection.ts'
+import { checkRepoName } from '../hub/hub-id.ts'
 import type { ReadBack } from './check-remote.ts'
+import type { PublishChoices } from './publish.ts'
 
 const COMMAND = 'npm run publish --'
 
-export interface PublishCommandOptions {
+export interface PublishCommandOptions extends PublishChoices {
   /** undefined: the only one in output/ */
   readonly modelDir?: string
-  readonly repo: string
-  readonly branch: string
-  readonly isPrivate: boolean
-  readonly createPr: boolean
-  readonly message?: string
-  readonly tag?: string
-  readonly mirror: boolean
   readonly yes: boolean
   readonly asks: boolean
-  readonly archives: boolean
-  readonly useXet: boolean
-  readonly allowUngated: boolean
-  readonly dryRun: boolean
-  readonly readBack?: ReadBack
   readonly receipt?: string
   readonly json: boolean
   readonly debug: boolean
@@ -33,8 +23,7 @@ export interface PublishCommandOptions {
  */
 export async function parsePublish(args: readonly string[]): Promise<PublishCommandOptions | undefined> {
   let options: PublishCommandOptions | undefined
-  let printed = ''
-  await yargs()
+  const parser = yargs()
     .scriptName(COMMAND)
     .command(
       '$0 [model-dir]',
@@ -63,10 +52,7 @@ export async function parsePublish(args: readonly string[]): Promise<PublishComm
     .fail((message, error) => {
       throw error ?? usage(message)
     })
-    .parse([...args], {}, (_error, _argv, output) => {
-      printed = output
-    })
-  if (printed !== '') process.stdout.write(`${printed}\n`)
+  await parseOrPrint(parser, args)
   return options
 }
 
@@ -117,8 +103,8 @@ interface Parsed {
 }
 
 function optionsOf(parsed: Parsed): PublishCommandOptions {
-  const repeated = Object.entries(parsed).find(([key, value]) => key !== '_' && Array.isArray(value))
-  if (repeated) throw usage(`--${repeated[0]} is given more than once.`)
+  const repeated = repeatedOption(parsed)
+  if (repeated) throw usage(`--${repeated} is given more than once.`)
   const { modelDir, message, tag, verify, receipt, xet, private: isPrivate } = parsed
   checkRepoName(parsed.repo)
   for (const [name, value] of Object.entries({ branch: parsed.branch, tag: tag ?? 'v1' })) {

@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { hashFile } from '../../eval/hash-file.ts'
 import { FileBlob } from '../hub/file-blob.ts'
-import type { Manifest } from '../release/manifest.ts'
+import { gitBlobHash, hashInto } from '../hub/git-blob.ts'
+import { isModelFile, type Manifest } from '../release/manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from '../release/release-files.ts'
-import { isModelFile } from '../release/verify.ts'
 
 /** A file as the repository will have it: everything of a release lies at the top there. */
 export interface HubFile {
@@ -41,7 +39,13 @@ export async function hubFiles(
 }
 
 function onDisk(path: string, file: string, { size, sha256 }: { size: number; sha256: string }): HubFile {
-  return { path, size, sha256, content: new FileBlob(file, 0, size), gitOid: () => gitOidOf(file, size) }
+  return {
+    path,
+    size,
+    sha256,
+    content: new FileBlob(file, 0, size),
+    gitOid: async () => (await hashInto(gitBlobHash(size), file, size)).digest('hex'),
+  }
 }
 
 /** SHA256SUMS without the model's folder, as the repository has none. */
@@ -54,13 +58,6 @@ async function flatSums(root: string, name: string, kept: ReadonlySet<string>): 
   return {
     ...{ path: SUMS, size: bytes.length, content: new Blob([bytes]) },
     sha256: createHash('sha256').update(bytes).digest('hex'),
-    gitOid: async () => createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
+    gitOid: async () => gitBlobHash(bytes.length).update(bytes).digest('hex'),
   }
-}
-
-/** @see https://git-scm.com/book/en/v2/Git-Internals-Git-Objects */
-async function gitOidOf(file: string, size: number): Promise<string> {
-  const hash = createHash('sha1').update(`blob ${size}\0`)
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash)
-  return hash.digest('hex')
 }

@@ -29,6 +29,7 @@ export class Progress {
     this.#sent = 0
     this.#samples.length = 0
     this.#hashed.clear()
+    this.#xet.clear()
   }
 
   /** Objects that were stored whole, of all runs. */

@@ -21,10 +21,8 @@ import { upload } from './upload.ts'
 /** Where a receipt goes, in the model directory. */
 export const RECEIPT = 'publish-receipt.json'
 
-export interface PublishOptions {
-  readonly hub: Connection
-  /** a release folder, or the model directory that it is in */
-  readonly folder: string
+/** What the user chooses. */
+export interface PublishChoices {
   readonly repo: string
   readonly branch: string
   readonly isPrivate: boolean
@@ -38,6 +36,12 @@ export interface PublishOptions {
   readonly dryRun: boolean
   /** undefined: a sample of what was sent */
   readonly readBack?: ReadBack
+}
+
+export interface PublishOptions extends PublishChoices {
+  readonly hub: Connection
+  /** a release folder, or the model directory that it is in */
+  readonly folder: string
   /** asked before anything is deleted */
   confirm(question: string): Promise<boolean>
   readonly network?: RetryOptions & { readonly stallMs?: number }
@@ -69,9 +73,10 @@ export async function publish(options: PublishOptions): Promise<Published> {
     const plan = await planFor(files, options)
     show(plan, options)
     if (options.dryRun) return { outcome: 'planned' }
-    if (isDone(plan) && plan.parent !== undefined) return await leaveAsItIs(plan, files, options)
     await confirmDeletions(plan, options)
-    return await carryOut(plan, files, manifest, options)
+    const base = await prepareTarget(plan, files, options)
+    if (isDone(base)) return await leaveAsItIs(base, files, options)
+    return await carryOut(base, files, manifest, options)
   } catch (error) {
     throw explainHubError(error, repo)
   }
@@ -179,12 +184,11 @@ async function carryOut(
   const { hub, repo, branch, createPr, useXet, emit, signal, message } = options
   const network = networkOf(options)
   const started = performance.now()
-  const base = await prepareTarget(plan, files, options)
   const retries = { count: 0 }
   const before = createPr ? await refsOf(hub, repo, network) : undefined
   const title = message ?? `${manifest.name}: ${manifest.source.model} as ONNX`
   const uploaded = await upload(
-    base,
+    plan,
     { hub, repo, branch, title, createPr, useXet, description: `Made with ${manifest.command}` },
     {
       ...network,
@@ -199,7 +203,7 @@ async function carryOut(
   )
   const seconds = (performance.now() - started) / 1000
   emit({ event: 'note', text: `Committed ${uploaded.commit} to ${repo}` })
-  const sent = stepsOf(base, 'add', 'update').flatMap(({ file }) => file ?? [])
+  const sent = stepsOf(plan, 'add', 'update').flatMap(({ file }) => file ?? [])
   const check = await checkRemote(
     files,
     sent,
@@ -207,7 +211,7 @@ async function carryOut(
   )
   await tag(options, uploaded.commit)
   const receipt = receiptOf({
-    ...{ ...options, ...uploaded, plan: base, files, check, seconds, retries: retries.count },
+    ...{ ...options, ...uploaded, plan, files, check, seconds, retries: retries.count },
   })
   return { outcome: 'published', receipt }
 }

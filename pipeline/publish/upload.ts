@@ -69,7 +69,7 @@ async function commitOnce(plan: Plan, target: UploadTarget, context: UploadConte
   const { hub, repo, branch, title, description, createPr, useXet } = target
   const { progress, signal } = context
   const files = stepsOf(plan, 'add', 'update').flatMap(({ file }) => file ?? [])
-  const planned = new Map(files.map(({ sha256, path }) => [sha256, path]))
+  const planned = new Set(files.map(({ sha256 }) => sha256))
   const run = commitIter({
     ...{ hubUrl: hub.url, repo, branch, title, useXet, abortSignal: signal, isPullRequest: createPr },
     ...(hub.token && { accessToken: hub.token }),

@@ -10,12 +10,19 @@ import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { formatBytes, freshFolder, writeJson, writeText } from '../files.ts'
 import { hashFiles } from '../hash-cache.ts'
-import { graphFile, type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
+import { type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
 import { modelCard } from './card.ts'
 import { werChart } from './chart.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
-import { MANIFEST_FORMAT, type Manifest, measurementsOf, type ReleaseFile, roleOf } from './manifest.ts'
+import {
+  isModelFile,
+  MANIFEST_FORMAT,
+  type Manifest,
+  measurementsOf,
+  type ReleaseFile,
+  roleOf,
+} from './manifest.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
 import { selfTest } from './self-test.ts'
 
@@ -94,14 +101,13 @@ async function describeFiles(
     emit({ event: 'progress', what: 'sha256', done, total: names.length, unit: 'files' })
   const cache = join(layout.work, 'sha256.json')
   const sums = await hashFiles(paths, { cache, algorithm: 'sha256', signal, onFile })
-  const encoder = graphFile('encoder', '')
   return Promise.all(
     names.map(async (name, i): Promise<ReleaseFile> => {
-      const isAlias = name !== encoder && names.includes(encoder) && sums[i] === sums[names.indexOf(encoder)]
+      const first = names[sums.indexOf(sums[i] ?? '')] ?? name
       return {
         ...{ path: name, size: (await stat(paths[i] ?? '')).size, sha256: sums[i] ?? '', role: roleOf(name) },
         variants: variants.filter((v) => variantFiles(v, { prefillInt8 }).includes(name)).map(variantLabel),
-        ...(isAlias && { aliasOf: encoder }),
+        ...(first !== name && { aliasOf: first }),
       }
     }),
   )
@@ -185,8 +191,7 @@ async function documentOf(building: string, path: string): Promise<ReleaseFile> 
 
 /** As `sha256sum` writes them, for `sha256sum -c` in the release's folder. */
 async function checksums(name: string, building: string, files: readonly ReleaseFile[]): Promise<string> {
-  const isInModel = ({ role }: ReleaseFile) => role !== 'archive' && role !== 'documentation'
-  const lines = files.map((file) => `${file.sha256}  ${isInModel(file) ? `${name}/` : ''}${file.path}\n`)
+  const lines = files.map((file) => `${file.sha256}  ${isModelFile(file) ? `${name}/` : ''}${file.path}\n`)
   return [...lines, `${await hashFile(join(building, MANIFEST), 'sha256')}  ${MANIFEST}\n`].join('')
 }
 

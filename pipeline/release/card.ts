@@ -5,6 +5,7 @@ import { percent, remarks } from '../../eval/report/tables.ts'
 import type { Row } from '../../eval/summary.ts'
 import type { Tokenizer } from '../../eval/tokenizer.ts'
 import { formatBytes } from '../files.ts'
+import { isRepoName } from '../hub/hub-id.ts'
 import { EMBEDDINGS } from '../layout.ts'
 import type { Provenance } from '../provenance.ts'
 import { quantizationTag } from '../stages/quantize.ts'
@@ -13,12 +14,10 @@ import type { ReleaseFile } from './manifest.ts'
 import { CHART, MANIFEST, SUMS } from './release-files.ts'
 
 const TASK = 'automatic-speech-recognition'
-/** What a hub id looks like: the hub refuses any other base_model. */
 const BUNDLED = 'held-out'
 const SYNTHETIC = `Synthetic speech (espeak-ng) that ships with the project: it shows that the graphs are sound, not how well they hear people.
 
 `
-const HUB_ID = /^[\w.-]+\/[\w.-]+$/
 
 export interface Card {
   readonly name: string
@@ -62,7 +61,7 @@ function frontMatter({ name, variants, evidence: { provenance, reports } }: Card
     language: languages,
     pipeline_tag: TASK,
     library_name: 'onnxruntime',
-    ...(HUB_ID.test(model) && { base_model: model, base_model_relation: 'quantized' }),
+    ...(isRepoName(model) && { base_model: model, base_model_relation: 'quantized' }),
     tags: [
       'onnx',
       'onnxruntime',
@@ -99,7 +98,7 @@ function indexResults(report: Report): object[] {
 }
 
 function introduction({ model, revision }: Provenance): string {
-  const source = HUB_ID.test(model) ? `[${model}](https://huggingface.co/${model})` : model
+  const source = isRepoName(model) ? `[${model}](https://huggingface.co/${model})` : model
   return `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''} as ONNX graphs for onnxruntime: an audio encoder and a decoder over shared weights. The decoder
 comes in two layouts: one fused graph for prompts and steps, or two graphs (prompt, one step) as earlier releases have.`
 }
@@ -219,10 +218,7 @@ or with any onnxruntime, step by step:
    The split layout: \`decoder_init${graph}.onnx\` with the ids and \`audio_offset\` = ${audioOffset}, then \`decoder_step${graph}.onnx\` with rows of \`${EMBEDDINGS}\`.
 5. Greedily, until one of \`eos_token_ids\` in \`config.json\`, at most 512 tokens. The text follows \`<asr_text>\`.
 
-\`SPEC.PRECISION.onnx\` falls back to \`SPEC.onnx\` where a precision has no graph of its own.`.replaceAll(
-    'SPEC',
-    'NAME',
-  )
+\`NAME.PRECISION.onnx\` falls back to \`NAME.onnx\` where a precision has no graph of its own.`
 }
 
 const PREFILL_NOTE = `
@@ -256,14 +252,13 @@ A variant needs its own files alone; an archive holds them all. \`${SUMS}\` and 
 }
 
 function reproduction({ command, evidence: { provenance } }: Card): string {
-  const { name = 'qwen3-asr-onnx' } = { name: Object.keys(provenance.tools)[0] }
-  const tools = Object.entries(provenance.tools).map((pair) => pair.join(' '))
+  const [project, ...others] = Object.entries(provenance.tools).map((pair) => pair.join(' '))
   return `## Reproduce
 
     ${command}
 
-with ${name} ${provenance.tools[name]}. Graphs and archives are the same bytes wherever they are made; figures of speed are not.
-Made with ${tools.slice(1).join(', ')}.`
+with ${project}. Graphs and archives are the same bytes wherever they are made; figures of speed are not.
+Made with ${others.join(', ')}.`
 }
 
 function rowOf(report: Report, dataset: string, system: string): Row | undefined {

@@ -1,8 +1,7 @@
 import { basename } from 'node:path'
+import { GRAPH_DEFAULTS } from '../options.ts'
+import { releaseName } from '../source.ts'
 import type { Evidence } from './evidence.ts'
-
-/** What the pipeline does when nothing else is said. */
-const DEFAULTS = { opset: 18, blockSize: 64, accuracyLevel: 4, symmetric: false, prefillInt8: true } as const
 
 /** The command that makes this release again, without a path of this machine. */
 export function commandOf({ provenance, evaluation }: Evidence, name: string): string {
@@ -10,10 +9,10 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
   const { language, context, speech, isBundledSpeech = true } = evaluation ?? {}
   const words = [
     `npm run pipeline -- --model ${flag}`,
-    ...(name === defaultName(provenance.model) ? [] : [`--name ${name}`]),
-    ...(options.opset === DEFAULTS.opset ? [] : [`--opset ${options.opset}`]),
-    ...(options.blockSize === DEFAULTS.blockSize ? [] : [`--block-size ${options.blockSize}`]),
-    ...(options.accuracyLevel === DEFAULTS.accuracyLevel
+    ...(name === releaseName(basename(provenance.model)) ? [] : [`--name ${name}`]),
+    ...(options.opset === GRAPH_DEFAULTS.opset ? [] : [`--opset ${options.opset}`]),
+    ...(options.blockSize === GRAPH_DEFAULTS.blockSize ? [] : [`--block-size ${options.blockSize}`]),
+    ...(options.accuracyLevel === GRAPH_DEFAULTS.accuracyLevel
       ? []
       : [`--accuracy-level ${options.accuracyLevel}`]),
     ...(options.symmetric ? ['--symmetric'] : []),
@@ -23,8 +22,4 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
     ...(isBundledSpeech || speech === undefined ? [] : [`--speech path/to/${basename(speech)}`]),
   ]
   return words.join(' ')
-}
-
-function defaultName(model: string): string {
-  return basename(model).toLowerCase().replace(/-hf$/, '')
 }

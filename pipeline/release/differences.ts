@@ -1,5 +1,4 @@
-import type { Manifest } from './manifest.ts'
-import { isModelFile } from './verify.ts'
+import { isModelFile, type Manifest } from './manifest.ts'
 
 /** How two releases of one model differ. */
 export interface Differences {

@@ -2,9 +2,10 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { alias } from '../../graph-tools/alias.ts'
 import type { Emit } from '../events.ts'
-import { Failure } from '../failure.ts'
-import { type Connection, checkRepoName } from '../hub/connection.ts'
+import { EXIT, Failure } from '../failure.ts'
+import type { Connection } from '../hub/connection.ts'
 import { downloadFile } from '../hub/download.ts'
+import { parseHubId } from '../hub/hub-id.ts'
 import { commitOf, explainHubError, type RemoteFile, treeOf } from '../hub/repository.ts'
 import { type Manifest, parseManifest, type ReleaseFile } from './manifest.ts'
 import { MANIFEST } from './release-files.ts'
@@ -35,10 +36,14 @@ interface Options {
  */
 export async function fetchRelease(options: Options): Promise<Fetched> {
   const { hub, name, folder, emit, signal } = options
-  const at = name.indexOf('@')
-  const repo = at < 0 ? name : name.slice(0, at)
-  const revision = at < 0 ? 'main' : name.slice(at + 1)
-  checkRepoName(repo)
+  const id = parseHubId(name)
+  if (!id)
+    throw new Failure(
+      `${JSON.stringify(name)} is no repository of the hub.`,
+      'Give owner/name[@revision].',
+      EXIT.usage,
+    )
+  const { repo, revision } = id
   const network = {
     signal,
     onRetry: (reason: string) => emit({ event: 'note', text: `${reason}; asking again` }),

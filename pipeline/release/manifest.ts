@@ -108,6 +108,11 @@ export function roleOf(name: string): Role {
   return DECODERS.some((decoder) => decoder === graph) ? 'decoder' : 'weights'
 }
 
+/** Whether it lies in the model's folder; archives and documents lie beside that. */
+export function isModelFile({ role }: Pick<ReleaseFile, 'role'>): boolean {
+  return role !== 'archive' && role !== 'documentation'
+}
+
 /** A report without the single utterances. */
 export function measurementsOf(report: Report): Measurement[] {
   const of = (name: string) => (row: { readonly dataset: string }) => row.dataset === name

@@ -4,8 +4,8 @@ import { hashFile } from '../../eval/hash-file.ts'
 import type { Emit } from '../events.ts'
 import { VARIANTS, variantLabel } from '../layout.ts'
 import { releaseProblems } from './contract.ts'
-import type { Manifest, ReleaseFile } from './manifest.ts'
-import { CARD, MANIFEST, type ReleaseFolder, SUMS } from './release-files.ts'
+import { isModelFile, type Manifest, type ReleaseFile } from './manifest.ts'
+import { MANIFEST, type ReleaseFolder, SUMS } from './release-files.ts'
 import { selfTest } from './self-test.ts'
 
 /** One thing that was looked at. */
@@ -57,10 +57,6 @@ export async function verifyVariant(
   options: VerifyOptions,
 ): Promise<Check[]> {
   return [await contract(folder), await hears(folder, label, manifest, options)]
-}
-
-export function isModelFile({ role }: ReleaseFile): boolean {
-  return role !== 'archive' && role !== 'documentation'
 }
 
 type Place = ReleaseFile & { readonly file: string }
@@ -125,7 +121,7 @@ async function checksums(there: readonly Place[], { emit, signal }: VerifyOption
 async function strangers({ files, name }: Manifest, root: string, model: string): Promise<Check> {
   const known = new Set(files.map(({ path }) => path))
   const [inside, outside] = [await readdir(model), await readdir(root)]
-  const own = new Set([MANIFEST, SUMS, CARD, name])
+  const own = new Set([MANIFEST, SUMS, name])
   const strange = [
     ...inside.filter((entry) => !known.has(entry)),
     ...outside.filter((entry) => !known.has(entry) && !own.has(entry)),

@@ -230,6 +230,7 @@ describe('npm run package', () => {
   })
 
   it.each([
+    [['--variants', 'int4', '--variants', 'FP32'], '--variants is given more than once.', 2],
     [['--variants', 'fp16'], '--variants names "fp16", wanted some of FP32, int4.', 2],
     [['--level', '10'], '--level is 10, wanted 1 to 9.', 2],
     [['/nowhere'], '/nowhere is no model directory: it holds no config.json.', 1],

@@ -158,6 +158,16 @@ describe('publishing', () => {
     expect(hub.commits(REPO).length).toBe(2)
   })
 
+  it('makes a branch that has it all already without an empty commit', async () => {
+    const hub = await modelHub()
+    await run(hub, folder)
+    const ran = await run(hub, folder, { branch: 'next', tag: 'v1' })
+    expect(ran.published?.outcome).toBe('nothing to do')
+    expect(hub.head(REPO, 'next')).toBe(hub.head(REPO))
+    expect(hub.head(REPO, 'v1')).toBe(hub.head(REPO))
+    expect(hub.commits(REPO, 'next').length).toBe(2)
+  })
+
   it('a dry run prints the plan and writes nothing, without a token too', async () => {
     const hub = await modelHub()
     hub.createRepo(REPO, { files: { 'README.md': 'old', 'notes.txt': 'mine' } })

@@ -6,7 +6,7 @@ import { resolveSource } from '../../pipeline/source.ts'
 import { TINY } from '../helpers/checkpoint.ts'
 import { runCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
-import { startHub } from '../helpers/hub.ts'
+import { modelHub } from '../helpers/model-hub.ts'
 
 describe('resolveSource', () => {
   it('knows the model table, directories and hub ids', async () => {
@@ -24,9 +24,13 @@ describe('resolveSource', () => {
 
 describe('a checkpoint on the hub', () => {
   it('is fetched by its id into the cache, and refused with a sentence when it is not there', async () => {
-    const files = new Map<string, Uint8Array>()
-    for (const name of await readdir(TINY)) files.set(name, await readFile(join(TINY, name)))
-    const hub = await startHub('me/tiny', files)
+    const files: Record<string, Uint8Array> = {}
+    for (const name of await readdir(TINY)) files[name] = await readFile(join(TINY, name))
+    const hub = await modelHub({ user: 'me' })
+    hub.createRepo('me/tiny', { files })
+    const commit = hub.head('me/tiny')
+    const fetched = () =>
+      hub.requests.filter(({ method, path }) => method === 'GET' && path.startsWith('/me/')).length
     const home = await temporaryFolder()
     const env = { HF_ENDPOINT: hub.url, HF_HOME: home, HF_TOKEN: undefined }
     // --only package ends, after the download, at the stages that have not run.
@@ -34,17 +38,18 @@ describe('a checkpoint on the hub', () => {
       runCli(['--model', model, '--output', join(home, 'out'), '--only', 'package'], env)
 
     const ended = await run('me/tiny')
-    expect(ended.stdout).toContain(`me/tiny is at commit ${hub.commit}`)
+    expect(ended.stdout).toContain(`me/tiny is at commit ${commit}`)
     expect(ended.stdout).toContain('error: The stage export has no current result')
-    const snapshot = join(home, 'hub', 'models--me--tiny', 'snapshots', hub.commit)
+    const snapshot = join(home, 'hub', 'models--me--tiny', 'snapshots', commit)
     expect((await readCheckpoint(snapshot)).layout).toBe('native')
     const names = await readdir(snapshot)
     expect(names).toContain('README.md') // its license and languages are those of the release
     expect(names).not.toContain('chat_template.jinja')
 
-    const requests = hub.requests.filter((request) => request.startsWith('GET /me/')).length
+    const requests = fetched()
+    expect(requests).toBeGreaterThan(0)
     await run('me/tiny')
-    expect(hub.requests.filter((request) => request.startsWith('GET /me/')).length).toBe(requests)
+    expect(fetched()).toBe(requests)
 
     expect((await run('me/tiny@nope')).stdout).toContain('error: me/tiny has no revision nope.')
     expect((await run('me/other')).stdout).toContain(

@@ -1,0 +1,19 @@
+import { EXIT, Failure } from '../failure.ts'
+
+const HUB_ID = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/
+
+/** owner/name, and the revision behind an @; main by default. */
+export function parseHubId(text: string): { readonly repo: string; readonly revision: string } | undefined {
+  const [, repo, revision = 'main'] = HUB_ID.exec(text) ?? []
+  return repo === undefined ? undefined : { repo, revision }
+}
+
+export function isRepoName(text: string): boolean {
+  return parseHubId(text)?.repo === text
+}
+
+/** @throws Failure (wrong usage) when it is no owner/name */
+export function checkRepoName(repo: string): void {
+  if (isRepoName(repo)) return
+  throw new Failure(`${JSON.stringify(repo)} is no repository of the hub.`, 'Give owner/name.', EXIT.usage)
+}
