@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 
 const READ_BYTES = 1 << 20
@@ -28,4 +29,12 @@ export async function hashFile(
   } finally {
     await file.close()
   }
+}
+
+/** Feed the first `size` bytes of a file to a hash. */
+export async function hashInto(hash: Hash, path: string, size: number): Promise<Hash> {
+  if (size === 0) return hash
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, end: size - 1 }))
+    hash.update(chunk as Buffer)
+  return hash
 }

@@ -13,7 +13,7 @@ export function interruption(hint = ''): AbortSignal {
   const stop = () => {
     const now = performance.now()
     if (first !== 0 && now - first > ONE_PRESS_MS) {
-      process.stderr.write(`\nStopped at once. ${hint}\n`)
+      process.stderr.write(`\n${`Stopped at once. ${hint}`.trimEnd()}\n`)
       process.exit(EXIT.interrupted)
     }
     first ||= now

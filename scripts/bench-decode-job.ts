@@ -7,6 +7,7 @@ import { seededRandom } from '../eval/random.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
 import { readReleaseConfig } from '../eval/release-config.ts'
 import type { Layout } from '../eval/session.ts'
+import { median } from './median.ts'
 
 /*
  * One side of `npm run bench -- decode`, in a process of its own: prints one JSON object. The largest logit is found and fed for as
@@ -95,7 +96,7 @@ async function timeStep(decoder: Decoder, vocab: number): Promise<number> {
     tokens = tokens.map((_, row) => argmax(logits, row, vocab))
     times.push((performance.now() - started) / 1000)
   }
-  return times.slice(WARM_UP).sort((a, b) => a - b)[job.steps >> 1] as number
+  return median(times.slice(WARM_UP))
 }
 
 async function measureUtterances(): Promise<UtteranceResult[]> {

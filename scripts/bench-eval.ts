@@ -12,6 +12,7 @@ import { recognize } from '../eval/recognize.ts'
 import { loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
 import { BUNDLED_SPEECH } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/reporter.ts'
+import { median } from './median.ts'
 
 /*
  * What evaluation costs around the model: audio decoding, resampling, mel, and everything of the decoding loop that is
@@ -152,7 +153,7 @@ async function medianOf(job: () => unknown): Promise<number> {
     await job()
     times.push((performance.now() - started) / 1000)
   }
-  return times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN
+  return median(times)
 }
 
 function print(title: string, columns: string[], rows: string[][]): void {

@@ -1,5 +1,7 @@
-/** The middle of values in order, the upper one of two; NaN where one is missing. */
+import { quantile } from '../eval/bootstrap.ts'
+
+/** NaN of none, and where one is missing. */
 export function median(values: readonly (number | undefined)[]): number {
-  const sorted = values.map((value) => value ?? Number.NaN).sort((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
+  if (values.includes(undefined)) return Number.NaN
+  return quantile(Float64Array.from(values as readonly number[]).sort(), 0.5)
 }

@@ -64,9 +64,7 @@ export async function writeArchive(
           archive.destroy(error)
           throw error
         }),
-        writeFile(file, hashed(gzip(archive as AsyncIterable<Buffer>, { level }), hash), {
-          signal,
-        }),
+        writeFile(file, hashed(gzip(archive as AsyncIterable<Buffer>, { level }), hash), { signal }),
       ])
       await file.sync()
     } finally {

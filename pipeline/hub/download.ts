@@ -2,9 +2,10 @@ import { createHash, type Hash } from 'node:crypto'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { remoteFile } from '../../eval/dataset/remote-file.ts'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
+import { hashInto } from '../../eval/hash-file.ts'
 import { Failure } from '../failure.ts'
 import type { Connection } from './connection.ts'
-import { gitBlobHash, hashInto } from './git-blob.ts'
+import { gitBlobHash } from './git-blob.ts'
 import { fileUrl, type RemoteFile } from './repository.ts'
 
 /** Larger than any file that the hub serves by itself, which may not know ranges. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hashFile } from '../../eval/hash-file.ts'
+import { hashFile, hashInto } from '../../eval/hash-file.ts'
 import { FileBlob } from '../hub/file-blob.ts'
-import { gitBlobHash, hashInto } from '../hub/git-blob.ts'
+import { gitBlobHash } from '../hub/git-blob.ts'
 import { isModelFile, type Manifest } from '../release/manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from '../release/release-files.ts'
 
