@@ -45,8 +45,8 @@ export interface DecoderOptions extends SessionOptions {
   /** by default int8 where the folder has it; of the fused layout only */
   readonly prefill?: PrefillKind
   /**
-   * Step two rows at least, with one that holds nothing beside a sequence that is alone: products of one row round otherwise
-   * than those of several, which are all alike. So what a sequence becomes does not depend on who else is in the batch.
+   * Step an even number of rows, the last of which may hold nothing: the runtime's int4 kernels take rows by twos, and a row
+   * that is left over is rounded otherwise. So what a sequence becomes does not depend on who else is in the batch.
    */
   readonly isSteady?: boolean
 }

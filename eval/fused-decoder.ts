@@ -1,7 +1,7 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Decoder, DecoderOptions, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
-import { KvCache } from './kv-cache.ts'
+import { KvCache, roundUp } from './kv-cache.ts'
 import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'
@@ -23,8 +23,8 @@ export async function openFusedDecoder(
   const session = await openSession(folder, 'decoder', options)
   const { hiddenSize, vocabSize } = config
   const names = tensorNames(config.cache.layers)
-  const leastRows = options.isSteady ? 2 : 1
-  const cache = new KvCache(config.cache, names.past, leastRows)
+  const rowStep = options.isSteady ? 2 : 1
+  const cache = new KvCache(config.cache, names.past, rowStep)
   const prefillGraph = await openPrefill?.(
     { past: names.past, outputs: names.fresh, ...config.cache },
     options,
@@ -71,7 +71,7 @@ export async function openFusedDecoder(
       const { rows } = cache
       if (tokens.length !== rows)
         throw new RangeError(`Found ${tokens.length} tokens for a batch of ${rows} rows.`)
-      const fed = Math.max(rows, leastRows)
+      const fed = roundUp(rows, rowStep)
       if (batch.rows !== fed) batch = makeBatch(fed, hiddenSize)
       cache.reserve()
       for (let row = 0; row < rows; row++) {

@@ -6,6 +6,11 @@ const BUCKET = 64
 /** Storage is larger than what it is for, so that it seldom moves; the system gives memory when it is written to. */
 const GROWTH = 1.5
 
+/** The smallest multiple of `step` that is not below `count`. */
+export function roundUp(count: number, step: number): number {
+  return Math.ceil(count / step) * step
+}
+
 /** Sizes of one position's keys, and of its values, in every layer. */
 export interface CacheShape {
   readonly layers: number
@@ -21,7 +26,7 @@ export interface CacheShape {
  */
 export class KvCache {
   readonly #shape: CacheShape
-  readonly #leastRows: number
+  readonly #rowStep: number
   /** key and value of layer 0, of layer 1, ...: of any size from rows * heads * capacity * head_dim on */
   readonly #storage: Float32Array[]
   readonly #names: readonly string[]
@@ -31,11 +36,11 @@ export class KvCache {
 
   /**
    * @param names of the graph's past inputs, in the order of the arrays that are added
-   * @param leastRows rows to feed at least: those that hold no sequence come last, and hold anything
+   * @param rowStep rows are fed in multiples of it: those that hold no sequence come last, and hold anything
    */
-  constructor(shape: CacheShape, names: readonly string[], leastRows = 1) {
+  constructor(shape: CacheShape, names: readonly string[], rowStep = 1) {
     this.#shape = shape
-    this.#leastRows = leastRows
+    this.#rowStep = rowStep
     this.#names = names
     this.#storage = names.map(() => new Float32Array(0))
   }
@@ -131,8 +136,7 @@ export class KvCache {
   }
 
   #makeFeeds(): Record<string, Tensor> {
-    const rows = this.rows === 0 ? 0 : Math.max(this.rows, this.#leastRows)
-    const dims = [rows, this.#shape.heads, this.#capacity, this.#shape.headDim]
+    const dims = [roundUp(this.rows, this.#rowStep), this.#shape.heads, this.#capacity, this.#shape.headDim]
     const count = dims.reduce((product, size) => product * size, 1)
     const feeds: Record<string, Tensor> = {}
     for (const [i, name] of this.#names.entries())
@@ -142,11 +146,11 @@ export class KvCache {
 
   /** Room for `rows` rows of `positions` positions. */
   #resize(rows: number, positions: number): void {
-    const wanted = Math.ceil(positions / BUCKET) * BUCKET
+    const wanted = roundUp(positions, BUCKET)
     // a capacity that one long row has left behind makes every step read zeros for all the others
     const capacity = wanted > this.#capacity || 2 * wanted <= this.#capacity ? wanted : this.#capacity
     if (capacity === this.#capacity && rows === this.rows) return
-    const count = Math.max(rows, this.#leastRows) * this.#shape.heads * capacity * this.#shape.headDim
+    const count = roundUp(rows, this.#rowStep) * this.#shape.heads * capacity * this.#shape.headDim
     // all memory before any move: where there is none, the cache stays as it is
     const storages = this.#storage.map((old) =>
       count <= old.length ? old : new Float32Array(Math.ceil(GROWTH * count)),

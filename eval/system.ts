@@ -56,6 +56,8 @@ export interface ModelOptions {
   readonly workers: number
   /** sequences that each worker decodes together */
   readonly batch: number
+  /** as in DecoderOptions; the split layout always decodes one at a time */
+  readonly isSteady: boolean
   /** by default int8 where the folder has it */
   readonly prefill?: PrefillKind
   readonly options: RecognizeOptions
@@ -90,7 +92,7 @@ const SOURCES = [
 
 /** A variant of a release directory, in worker threads of its own. */
 export async function modelSystem(model: ModelOptions): Promise<System> {
-  const { name, folder, variant, bytes, fingerprint, threads, workers, batch, options } = model
+  const { name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady, options } = model
   const layout = await layoutOf(folder, variant)
   const prefill = model.prefill ?? (layout === 'fused' ? await prefillKindOf(folder, variant) : 'same')
   const settings = {
@@ -102,6 +104,7 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
       threads,
       workers,
       batch,
+      ...(layout === 'fused' && { steady: isSteady }),
       provider: 'cpu',
       ...options,
     },
@@ -109,7 +112,7 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
   }
   const start = async (): Promise<Transcriber> => {
     const pool = await startPool(
-      { folder, variant, threads, layout, prefill, batch, isSteady: batch > 1, warmUp: true, options },
+      { folder, variant, threads, layout, prefill, batch, isSteady, warmUp: true, options },
       workers,
     )
     return {

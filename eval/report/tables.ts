@@ -174,11 +174,12 @@ function problemSentences({ scores }: Report): string[] {
 }
 
 /** Everything that a figure of speed depends on. */
-function howMeasured({ machines }: Report): string[] {
+function howMeasured({ machines, systems }: Report): string[] {
   const sentence =
     'RTF = seconds of compute per second of audio, after a warm-up, without reading and decoding the file; commands of other engines with their start'
   return [
     sentence,
+    ...howDecoded(systems),
     ...machines.map(({ machine, results }) => {
       const {
         cpu,
@@ -200,6 +201,23 @@ function howMeasured({ machines }: Report): string[] {
       return `${results} results on ${cpu}${flags}, ${cores} cores, ${memoryGiB} GiB, ${platform}: ${side}, onnxruntime ${onnxruntime} ${executionProvider}, Node ${node}`
     }),
   ]
+}
+
+/** A line for every way to decode, with the systems that were measured so. */
+function howDecoded(systems: readonly SystemFigures[]): string[] {
+  const names = new Map<string, string[]>()
+  for (const { name, kind, settings } of systems) {
+    if (kind !== 'model') continue
+    const { layout, batch, prefill, steady } = settings
+    const way = [
+      `${layout} layout`,
+      Number(batch) > 1 ? `up to ${batch} utterances decoded together` : 'one utterance at a time',
+      ...(prefill === 'int8' ? ['prompts in 8 bits'] : []),
+      ...(steady ? ['steps of an even number of rows, so that batches change no transcript'] : []),
+    ].join(', ')
+    names.set(way, [...(names.get(way) ?? []), name])
+  }
+  return [...names].map(([way, of]) => `${of.join(', ')}: ${way}`)
 }
 
 function systemOf({ systems }: Report, { system }: Row): SystemFigures | undefined {

@@ -133,6 +133,11 @@ const EVALUATE = {
     describe:
       'utterances that each worker decodes together; the same transcripts in less time and more memory',
   },
+  steady: {
+    type: 'boolean',
+    default: true,
+    describe: 'the same transcripts whatever --batch is; --no-steady: one alone is as quick as in transcribe',
+  },
   workers: { type: 'number', default: 1, describe: 'utterances at a time, each with sessions of its own' },
   output: { type: 'string', describe: 'folder of the results; under output/evaluation by default' },
   cache: { type: 'string', default: join(PROJECT, 'output', '.cache'), describe: 'folder of fetched audio' },
@@ -164,6 +169,7 @@ interface Parsed {
   readonly threads?: number | undefined
   readonly workers: number
   readonly batch: number
+  readonly steady: boolean
   readonly prefill?: EvaluateOptions['prefill'] | undefined
   readonly output?: string | undefined
   readonly cache: string
@@ -222,7 +228,7 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
       engineTimeout: parsed.engineTimeout,
       json: parsed.json === true,
     },
-    batch: parsed.batch,
+    ...{ batch: parsed.batch, isSteady: parsed.steady },
     ...(parsed.prefill && { prefill: parsed.prefill }),
     threads: parsed.threads ?? Math.max(1, Math.floor(availableParallelism() / workers)),
   }

@@ -38,6 +38,8 @@ export interface EvaluateOptions {
   readonly prefill?: PrefillKind
   /** sequences that each worker decodes together */
   readonly batch: number
+  /** transcripts do not depend on the batch */
+  readonly isSteady: boolean
   readonly workers: number
   /** undefined: under output/evaluation, by dataset */
   readonly output?: string

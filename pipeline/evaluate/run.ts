@@ -59,7 +59,7 @@ export async function runEvaluation(
 }
 
 async function openSystems(options: EvaluateOptions): Promise<System[]> {
-  const { threads, workers, batch, prefill, language, context } = options
+  const { threads, workers, batch, isSteady, prefill, language, context } = options
   const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
@@ -72,7 +72,7 @@ async function openSystems(options: EvaluateOptions): Promise<System[]> {
     }
     systems.push(
       await modelSystem({
-        ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch },
+        ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady },
         ...(prefill && { prefill }),
         options: recognize,
       }),

@@ -95,7 +95,8 @@ async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<S
   const folder = run.layout.model
   const { paths, bytes } = await variantFilesOf(folder, variant)
   return modelSystem({
-    ...{ name: variantLabel(variant), folder, variant, bytes, threads, workers: 1, batch: 1 },
+    ...{ name: variantLabel(variant), folder, variant, bytes },
+    ...{ threads, workers: 1, batch: 1, isSteady: true }, // as the defaults of npm run evaluate
     fingerprint: await fingerprintFiles(paths, run.layout.work),
     options: { maxNewTokens, ...(language && { language }), ...(context && { context }) },
   })

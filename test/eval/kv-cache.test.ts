@@ -127,7 +127,7 @@ describe('the KV cache', () => {
     expectRows(cache, [a, [...b, position(4)]])
   })
 
-  it('feeds a row that holds nothing beside one that is alone, and leaves out what it gives back', () => {
+  it('feeds a row that holds nothing beside an odd one, and leaves out what it gives back', () => {
     const cache = new KvCache(SHAPE, NAMES, 2)
     const row = [position(1), position(2)]
     cache.addRows(arraysOf([row]), [2])
@@ -144,6 +144,9 @@ describe('the KV cache', () => {
     cache.append(arraysOf([[position(5)]]), 1)
     expect([...cache.lengths]).toEqual([3, 2])
     expect(cache.feeds['0.key']?.dims[0]).toBe(2)
+    cache.addRows(arraysOf([[position(6)]]), [1])
+    expect(cache.feeds['0.key']?.dims[0]).toBe(4)
+    cache.removeRow(2)
     cache.removeRow(1)
     expect(cache.feeds['0.key']?.dims[0]).toBe(2)
     cache.removeRow(0)

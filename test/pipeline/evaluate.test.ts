@@ -86,6 +86,9 @@ describe('npm run evaluate', () => {
       /librispeech-other: int4 (cannot be told apart from|is (worse|better) than) FP32: [+-]/,
     )
     expect(ended.stdout).toMatch(/48 results on .*: 1 thread, onnxruntime 1\.30\.0 cpu, Node/)
+    expect(ended.stdout).toContain(
+      'int4: fused layout, one utterance at a time, prompts in 8 bits, steps of an even number of rows',
+    )
     expect(ended.stdout + ended.stderr).not.toContain('secret')
 
     const { rows: figures, machines, systems } = await json('streamed', 'report.json')

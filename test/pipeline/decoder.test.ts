@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { argmax, type PromptInput } from '../../eval/decoder.ts'
+import { type EmbeddingTable, openEmbeddings } from '../../eval/embeddings.ts'
+import { openFusedDecoder } from '../../eval/fused-decoder.ts'
+import { seededRandom } from '../../eval/random.ts'
+import { type ReleaseConfig, readReleaseConfig } from '../../eval/release-config.ts'
+import { SHARED_RELEASES } from '../helpers/places.ts'
+import { TINY_NAME } from '../helpers/tiny-release.ts'
+
+const SEQUENCES = 9
+const TOKENS = 80
+
+let model = ''
+let config: ReleaseConfig
+let embeddings: EmbeddingTable
+let inputs: PromptInput[] = []
+
+beforeAll(async () => {
+  model = join(SHARED_RELEASES, TINY_NAME)
+  config = await readReleaseConfig(model)
+  embeddings = openEmbeddings(join(model, 'embed_tokens.bin'), config.embeddingShape)
+  const random = seededRandom(5)
+  inputs = Array.from({ length: SEQUENCES }, () => {
+    const ids = Array.from({ length: 5 + Math.floor(random() * 90) }, () =>
+      Math.floor(random() * config.vocabSize),
+    )
+    return { prompt: { ids, audioOffset: 0 }, features: new Float32Array(0) }
+  })
+  return () => embeddings.close()
+})
+
+/** The bits of all logits of every sequence, decoded greedily; sequence i ends after TOKENS - i tokens. */
+async function decodeAll(variant: string, batch: number): Promise<string[][]> {
+  const options = { variant, threads: 2, isSteady: true }
+  const decoder = await openFusedDecoder(model, config, embeddings, options, undefined)
+  const bits = inputs.map((): string[] => [])
+  const active: { readonly index: number; token: number }[] = []
+  const take = (index: number, logits: Float32Array) => {
+    bits[index]?.push(Buffer.from(logits.slice().buffer).toString('base64'))
+    return { index, token: argmax(logits) }
+  }
+  for (let next = 0; next < inputs.length || active.length > 0; ) {
+    while (active.length < batch && next < inputs.length) {
+      active.push(take(next, await decoder.prefill([inputs[next] as PromptInput])))
+      next++
+    }
+    const logits = await decoder.step(active.map(({ token }) => token))
+    for (const [row, { index }] of active.entries())
+      active[row] = take(index, logits.subarray(row * config.vocabSize, (row + 1) * config.vocabSize))
+    for (let row = active.length - 1; row >= 0; row--) {
+      const { index } = active[row] as (typeof active)[number]
+      if ((bits[index]?.length ?? 0) < TOKENS - index) continue
+      decoder.remove(row)
+      const last = active.pop()
+      if (last && row < active.length) active[row] = last
+    }
+  }
+  await decoder.release()
+  return bits
+}
+
+describe('a steady decoder', () => {
+  for (const variant of ['', 'int4']) {
+    it(`gives every sequence the same bits in batches of any size, ${variant || 'FP32'}`, async () => {
+      const alone = await decodeAll(variant, 1)
+      expect(alone.map(({ length }) => length)).toEqual(inputs.map((_, i) => TOKENS - i))
+      for (const batch of [2, 3, 8]) {
+        const together = await decodeAll(variant, batch)
+        expect(together.map((own, i) => own.every((logits, at) => logits === alone[i]?.[at]))).toEqual(
+          inputs.map(() => true),
+        )
+      }
+    })
+  }
+})
