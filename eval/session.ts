@@ -11,6 +11,12 @@ export interface SessionOptions {
   readonly provider?: string
 }
 
+/**
+ * Microseconds that a session's threads wait for the next operator or run before they sleep. Left alone they go on for tens of
+ * milliseconds, and take a core from the session whose turn it is.
+ */
+const SPIN_DURATION = 1000
+
 /** The graphs that make up each layout of the decoder. */
 export const LAYOUTS = { fused: ['decoder'], split: ['decoder_init', 'decoder_step'] } as const
 export type Layout = keyof typeof LAYOUTS
@@ -36,6 +42,9 @@ export async function openSession(
       executionProviders: [provider],
       intraOpNumThreads: threads,
       graphOptimizationLevel: 'all',
+      // memory planned for one length is of no use to the next, and is taken beside what there is
+      enableMemPattern: false,
+      extra: { session: { intra_op: { spin_duration_us: `${SPIN_DURATION}` } } },
     })
   } catch (error) {
     throw new SpeechError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)

@@ -29,7 +29,7 @@ const options = await yargs(process.argv.slice(3))
     default: true,
     describe: 'whole utterances too, also in Python, for which the checkpoint is needed once',
   })
-  .option('rounds', { type: 'number', default: 3 })
+  .option('rounds', { type: 'number', default: 5 })
   .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' })
   .strict()
   .parse()
