@@ -208,12 +208,16 @@ function howDecoded(systems: readonly SystemFigures[]): string[] {
   const names = new Map<string, string[]>()
   for (const { name, kind, settings } of systems) {
     if (kind !== 'model') continue
-    const { layout, batch, prefill, steady } = settings
+    const { layout, batch, prefill, steady, language, context, prompt, stopLoops } = settings
     const way = [
       `${layout} layout`,
       Number(batch) > 1 ? `up to ${batch} utterances decoded together` : 'one utterance at a time',
       ...(prefill === 'int8' ? ['prompts in 8 bits'] : []),
       ...(steady ? ['steps of an even number of rows, so that batches change no transcript'] : []),
+      ...(language ? [`${language} forced`] : []),
+      ...(context ? ['with a context'] : []),
+      ...(prompt === 'legacy' ? ["with the wrong ids of older exporters' prompt"] : []),
+      ...(stopLoops === false ? ['loops not stopped'] : []),
     ].join(', ')
     names.set(way, [...(names.get(way) ?? []), name])
   }

@@ -32,7 +32,8 @@ export async function downloadFile(
     options.onBytes(remote.size)
     return
   }
-  const partial = `${path}.partial`
+  // by its content, as another revision's first bytes would not fit
+  const partial = `${path}.${(remote.sha256 ?? remote.oid).slice(0, 12)}.partial`
   const hash = hashFor(remote)
   const { token } = hub
   const source = remoteFile(fileUrl(hub, repo, commit, remote.path), remote.size, {

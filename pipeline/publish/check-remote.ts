@@ -55,7 +55,7 @@ export async function checkRemote(
     if (!there) problems.push(`${file.path} is missing`)
     else if (!(await isSame(file, there))) problems.push(`${file.path} has another size or hash`)
   }
-  const rest = stepsOf(await makePlan(files, remote, mirror, commit), 'delete')
+  const rest = stepsOf(await makePlan(files, remote, { mirror, parent: commit }), 'delete')
   problems.push(...rest.map(({ path }) => `${path} should not be there`))
   if (problems.length > 0) throw wrong(repo, commit, problems, 'Run the same command again.')
   const looked = options.readBack === 'none' ? [] : distinct(readBack)

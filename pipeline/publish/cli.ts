@@ -68,7 +68,7 @@ const OPTIONS = {
   message: text("the commit's first line"),
   tag: text('tag the new commit'),
   mirror: flag('delete everything else in the repository, but .gitattributes'),
-  yes: flag('do not ask before deleting'),
+  yes: flag('do not ask before deleting: what --mirror finds, or files of the release that is there'),
   archives: { type: 'boolean', default: true, describe: 'upload the tar.gz files too' },
   xet: flag('upload by the xet protocol: fewer bytes for small changes, much slower on the processor'),
   'allow-ungated': flag('publish a release whose gates did not pass'),
@@ -111,6 +111,10 @@ function optionsOf(parsed: Parsed): PublishCommandOptions {
     if (!/^[\w][\w./-]*$/.test(value) || value.includes('..'))
       throw usage(`--${name} is ${JSON.stringify(value)}, wanted letters, digits, dots, dashes and slashes.`)
   }
+  if (tag !== undefined && parsed.createPr)
+    throw usage(
+      'Found --tag with --create-pr: a pull request that is not merged is no release. Tag it when it is merged.',
+    )
   const { repo, branch, createPr, mirror, yes, archives, allowUngated, dryRun, json, debug } = parsed
   return {
     ...{
@@ -127,7 +131,7 @@ function optionsOf(parsed: Parsed): PublishCommandOptions {
       json,
       debug,
     },
-    asks: mirror && !yes,
+    asks: !yes,
     ...(modelDir !== undefined && { modelDir }),
     ...(message !== undefined && { message }),
     ...(tag !== undefined && { tag }),

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hashFile, hashInto } from '../../eval/hash-file.ts'
+import { hashInto } from '../../eval/hash-file.ts'
+import { EXIT, Failure } from '../failure.ts'
 import { FileBlob } from '../hub/file-blob.ts'
 import { gitBlobHash } from '../hub/git-blob.ts'
-import { isModelFile, type Manifest } from '../release/manifest.ts'
+import { isModelFile, type Manifest, type ReleaseFile, sumsOf } from '../release/manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from '../release/release-files.ts'
 
 /** A file as the repository will have it: everything of a release lies at the top there. */
@@ -17,28 +18,32 @@ export interface HubFile {
   gitOid(): Promise<string>
 }
 
+/** What the hub keeps beside the large files, and is read when the commit is made: hours after it was looked at. */
+const DOCUMENT = /\.(json|md|svg)$/
+
 /**
  * What a release puts into a repository: the model's files, the documents, and the archives.
  * @param withArchives without, programs that load single files lose nothing
+ * @throws Failure when a document is not what the manifest says
  */
 export async function hubFiles(
   { root, model }: ReleaseFolder,
-  { files, name }: Manifest,
+  manifest: Manifest,
   withArchives: boolean,
 ): Promise<HubFile[]> {
-  const chosen = files.filter(({ role }) => withArchives || role !== 'archive')
-  const manifest = join(root, MANIFEST)
-  return [
-    ...chosen.map((file) => onDisk(file.path, join(isModelFile(file) ? model : root, file.path), file)),
-    onDisk(MANIFEST, manifest, {
-      size: (await stat(manifest)).size,
-      sha256: await hashFile(manifest, 'sha256'),
-    }),
-    await flatSums(root, name, new Set([...chosen.map(({ path }) => path), MANIFEST])),
-  ]
+  const chosen = manifest.files.filter(({ role }) => withArchives || role !== 'archive')
+  const files: HubFile[] = []
+  for (const file of chosen) {
+    const path = join(isModelFile(file) ? model : root, file.path)
+    files.push(DOCUMENT.test(file.path) ? await inMemory(file, path) : onDisk(file, path))
+  }
+  const described = await readFile(join(root, MANIFEST))
+  if (JSON.stringify(JSON.parse(described.toString())) !== JSON.stringify(manifest)) throw changed(MANIFEST)
+  const own = ofBytes(MANIFEST, described)
+  return [...files, own, ofBytes(SUMS, Buffer.from(sumsOf(chosen, own.sha256, '')))]
 }
 
-function onDisk(path: string, file: string, { size, sha256 }: { size: number; sha256: string }): HubFile {
+function onDisk({ path, size, sha256 }: ReleaseFile, file: string): HubFile {
   return {
     path,
     size,
@@ -48,16 +53,24 @@ function onDisk(path: string, file: string, { size, sha256 }: { size: number; sh
   }
 }
 
-/** SHA256SUMS without the model's folder, as the repository has none. */
-async function flatSums(root: string, name: string, kept: ReadonlySet<string>): Promise<HubFile> {
-  const lines = (await readFile(join(root, SUMS), 'utf8')).split('\n').filter((line) => line !== '')
-  const flat = lines
-    .map((line) => line.replace(`  ${name}/`, '  '))
-    .filter((line) => kept.has(line.slice(66)))
-  const bytes = Buffer.from(flat.map((line) => `${line}\n`).join(''))
+async function inMemory({ path, sha256 }: ReleaseFile, file: string): Promise<HubFile> {
+  const read = ofBytes(path, await readFile(file))
+  if (read.sha256 !== sha256) throw changed(path)
+  return read
+}
+
+function ofBytes(path: string, bytes: Buffer): HubFile {
   return {
-    ...{ path: SUMS, size: bytes.length, content: new Blob([bytes]) },
+    ...{ path, size: bytes.length, content: new Blob([bytes]) },
     sha256: createHash('sha256').update(bytes).digest('hex'),
     gitOid: async () => gitBlobHash(bytes.length).update(bytes).digest('hex'),
   }
+}
+
+function changed(path: string): Failure {
+  return new Failure(
+    `${path} has changed since the release was looked at.`,
+    'Is it being packaged? Run the same command again when it is complete.',
+    EXIT.gate,
+  )
 }

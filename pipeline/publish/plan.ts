@@ -21,15 +21,19 @@ export interface Plan {
 /** The hub keeps it by itself, as the list of what goes to large file storage. */
 const HUBS_OWN = '.gitattributes'
 
-/**
- * Compare a release with a repository, by content.
- * @param mirror delete what the release does not have; else it stays
- */
+export interface PlanOptions {
+  /** delete what the release does not have; else it stays */
+  readonly mirror: boolean
+  readonly parent?: string | undefined
+  /** files of the release that is there, which go with it: readers look for graphs by name */
+  readonly earlier?: readonly string[]
+}
+
+/** Compare a release with a repository, by content. */
 export async function makePlan(
   files: readonly HubFile[],
   remote: ReadonlyMap<string, RemoteFile>,
-  mirror: boolean,
-  parent: string | undefined,
+  { mirror, parent, earlier = [] }: PlanOptions,
 ): Promise<Plan> {
   const steps: Step[] = []
   for (const file of files) {
@@ -40,7 +44,8 @@ export async function makePlan(
   const ours = new Set(files.map(({ path }) => path))
   for (const { path, size } of remote.values()) {
     if (ours.has(path)) continue
-    steps.push({ path, action: mirror && path !== HUBS_OWN ? 'delete' : 'keep', size })
+    const goes = (mirror || earlier.includes(path)) && path !== HUBS_OWN
+    steps.push({ path, action: goes ? 'delete' : 'keep', size })
   }
   return { steps, ...(parent !== undefined && { parent }) }
 }

@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { remoteFile } from '../../eval/dataset/remote-file.ts'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { formatBytes } from '../files.ts'
 import type { Connection } from '../hub/connection.ts'
-import { commitOf, explainHubError, treeOf } from '../hub/repository.ts'
-import { type Manifest, readManifest } from '../release/manifest.ts'
-import { CARD, findRelease, type ReleaseFolder } from '../release/release-files.ts'
+import { commitOf, explainHubError, fileUrl, type RemoteFile, treeOf } from '../hub/repository.ts'
+import { type Manifest, parseManifest, readManifest } from '../release/manifest.ts'
+import { CARD, findRelease, MANIFEST, type ReleaseFolder } from '../release/release-files.ts'
 import { verifyRelease } from '../release/verify.ts'
 import { type CheckOptions, checkRemote, type ReadBack } from './check-remote.ts'
 import { type HubFile, hubFiles } from './hub-files.ts'
@@ -34,7 +35,7 @@ export interface PublishChoices {
   readonly useXet: boolean
   readonly allowUngated: boolean
   readonly dryRun: boolean
-  /** undefined: a sample of what was sent */
+  /** undefined: a sample of what was sent, or of all when nobody has looked at the commit yet */
   readonly readBack?: ReadBack
 }
 
@@ -42,6 +43,8 @@ export interface PublishOptions extends PublishChoices {
   readonly hub: Connection
   /** a release folder, or the model directory that it is in */
   readonly folder: string
+  /** the commit that an earlier run has read back */
+  readonly verifiedCommit?: string
   /** asked before anything is deleted */
   confirm(question: string): Promise<boolean>
   readonly network?: RetryOptions & { readonly stallMs?: number }
@@ -72,6 +75,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
     await checkCard(release, options)
     const plan = await planFor(files, options)
     show(plan, options)
+    await requireFreeTag(plan, options)
     if (options.dryRun) return { outcome: 'planned' }
     await confirmDeletions(plan, options)
     const base = await prepareTarget(plan, files, options)
@@ -126,8 +130,44 @@ async function planFor(files: readonly HubFile[], options: PublishOptions): Prom
   const parent = await commitOf(hub, repo, branch, network)
   const base = parent ?? (await commitOf(hub, repo, undefined, network))
   // a new branch begins as the default one
-  const remote = base === undefined ? new Map() : await treeOf(hub, repo, base, network)
-  return makePlan(files, remote, mirror, parent)
+  const remote = base === undefined ? new Map<string, RemoteFile>() : await treeOf(hub, repo, base, network)
+  const earlier = base === undefined ? [] : await releasedFiles(remote, base, options)
+  return makePlan(files, remote, { mirror, parent, earlier })
+}
+
+/** Files of the release that the repository holds now, as its manifest says. */
+async function releasedFiles(
+  remote: ReadonlyMap<string, RemoteFile>,
+  commit: string,
+  options: PublishOptions,
+): Promise<readonly string[]> {
+  const { hub, repo } = options
+  const there = remote.get(MANIFEST)
+  if (!there) return []
+  const address = fileUrl(hub, repo, commit, MANIFEST)
+  const bytes = await remoteFile(address, there.size, {
+    ...networkOf(options),
+    ...(hub.token && { token: hub.token }),
+  }).slice(0, there.size)
+  try {
+    return parseManifest(Buffer.from(bytes).toString(), MANIFEST).files.map(({ path }) => path)
+  } catch {
+    return [] // another project's
+  }
+}
+
+/** A tag that people have pinned does not move, which is better known before gigabytes are sent. */
+async function requireFreeTag(plan: Plan, options: PublishOptions): Promise<void> {
+  const { tag, hub, repo } = options
+  if (tag === undefined) return
+  const network = networkOf(options)
+  if (plan.parent === undefined && (await commitOf(hub, repo, undefined, network)) === undefined) return
+  const there = (await refsOf(hub, repo, network)).tags.find(({ name }) => name === tag)
+  if (!there || (isDone(plan) && there.commit === plan.parent)) return
+  throw new Failure(
+    `The tag ${tag} of ${repo} is there already, for ${there.commit.slice(0, 12)}, which is not what would be tagged.`,
+    'Nothing was changed. Choose another --tag, or delete the old one on the hub.',
+  )
 }
 
 const ACTIONS: readonly Action[] = ['add', 'update', 'delete', 'unchanged', 'keep']
@@ -156,12 +196,12 @@ async function confirmDeletions(plan: Plan, { confirm, repo }: PublishOptions): 
   if (await confirm(question)) return
   throw new Failure(
     'Nothing was changed: the deletion was not confirmed.',
-    'Leave --mirror out to keep them.',
+    'They belong to an earlier release, or to nobody where --mirror is given: a reader would take them for parts of this one.',
     EXIT.usage,
   )
 }
 
-/** With an explicit --verify what is there is looked at all the same. */
+/** What no run has read back yet (one was killed, or has found other bytes) is looked at before it is tagged. */
 async function leaveAsItIs(
   plan: Plan,
   files: readonly HubFile[],
@@ -169,10 +209,12 @@ async function leaveAsItIs(
 ): Promise<Published> {
   const commit = plan.parent ?? ''
   options.emit({ event: 'note', text: `Nothing to do: ${options.repo} has it all at ${commit.slice(0, 12)}` })
-  if (options.readBack !== undefined)
-    await checkRemote(files, files, checkOptions(options, commit, options.readBack))
+  const readBack = options.readBack ?? (commit === options.verifiedCommit ? undefined : 'sample')
+  const check = readBack && (await checkRemote(files, files, checkOptions(options, commit, readBack)))
   await tag(options, commit)
-  return { outcome: 'nothing to do' }
+  if (!check || check.readBack === 'none') return { outcome: 'nothing to do' }
+  const receipt = receiptOf({ ...options, commit, plan, files, check, attempts: 0, seconds: 0, retries: 0 })
+  return { outcome: 'nothing to do', receipt }
 }
 
 async function carryOut(
@@ -243,7 +285,7 @@ async function findPullRequest(
   const known = new Set(before.map(({ ref }) => ref))
   for (const { ref, commit } of (await refsOf(hub, repo, network)).pullRequests) {
     if (known.has(ref)) continue
-    const plan = await makePlan(files, await treeOf(hub, repo, commit, network), mirror, commit)
+    const plan = await makePlan(files, await treeOf(hub, repo, commit, network), { mirror, parent: commit })
     if (isDone(plan)) return { commit, url: `${hub.url}/${repo}/discussions/${ref.split('/').at(-1)}` }
   }
   return undefined

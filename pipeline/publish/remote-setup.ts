@@ -99,7 +99,12 @@ export async function makeTag(
   if (response.status !== 409)
     throw new Failure(`The hub answers ${response.status} to the tag ${tag}.`, 'Run the same command again.')
   const there = (await refsOf(hub, repo, options)).tags.find(({ name }) => name === tag)
-  if (there === undefined || there.commit === commit) return 'there'
+  if (there?.commit === commit) return 'there'
+  if (there === undefined)
+    throw new Failure(
+      `The hub refuses the tag ${tag} of ${repo}, and does not list it.`,
+      'The commit is made and right. Choose another --tag.',
+    )
   throw new Failure(
     `The tag ${tag} of ${repo} is for ${there.commit.slice(0, 12)}, not for the new commit ${commit.slice(0, 12)}.`,
     'The commit is made and right. Choose another --tag, or delete the old one on the hub.',

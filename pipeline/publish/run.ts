@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Emit } from '../events.ts'
@@ -9,6 +10,7 @@ import { findRelease } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
 import type { PublishCommandOptions } from './cli.ts'
 import { publish, RECEIPT } from './publish.ts'
+import type { Receipt } from './receipt.ts'
 
 /** Publish as the command line asks for it, and leave a receipt. */
 export async function runPublish(
@@ -21,10 +23,14 @@ export async function runPublish(
   const folder = resolve(modelDir ?? (await onlyModel('its folder')))
   const hub = await connectHub()
   const { root } = await findRelease(folder)
-  const { outcome, receipt } = await asStep({ step: 'publish', of: root, output: `${repo}`, emit }, () =>
-    publish({ ...options, hub, folder, emit, signal, confirm: confirmation(options, signal) }),
-  )
   const path = resolve(options.receipt ?? join(dirname(root), RECEIPT))
+  const verifiedCommit = await verifiedBefore(path, repo, hub.url)
+  const { outcome, receipt } = await asStep({ step: 'publish', of: root, output: `${repo}`, emit }, () =>
+    publish({
+      ...{ ...options, hub, folder, emit, signal, confirm: confirmation(options, signal) },
+      ...(verifiedCommit !== undefined && { verifiedCommit }),
+    }),
+  )
   if (receipt) await writeJson(path, receipt)
   const said = {
     planned: 'This was a dry run: nothing was changed.',
@@ -33,6 +39,17 @@ export async function runPublish(
   }[outcome]
   emit({ event: 'done', seconds: (performance.now() - started) / 1000, release: said })
   return EXIT.done
+}
+
+/** The commit that the receipt of an earlier run says was read back. */
+async function verifiedBefore(path: string, repo: string, endpoint: string): Promise<string | undefined> {
+  try {
+    const receipt: Partial<Receipt> = JSON.parse(await readFile(path, 'utf8'))
+    if (receipt.repo !== repo || receipt.endpoint !== endpoint) return undefined
+    return receipt.verified?.readBack === 'none' ? undefined : receipt.verified?.commit
+  } catch {
+    return undefined
+  }
 }
 
 /** Somebody is asked; nobody there has to have said --yes. */

@@ -8,7 +8,7 @@ import { alias } from '../../graph-tools/alias.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { formatBytes, freshFolder, writeJson, writeText } from '../files.ts'
+import { exists, formatBytes, freshFolder, writeJson, writeText } from '../files.ts'
 import { hashFiles } from '../hash-cache.ts'
 import { type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
 import { modelCard } from './card.ts'
@@ -16,12 +16,12 @@ import { werChart } from './chart.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import {
-  isModelFile,
   MANIFEST_FORMAT,
   type Manifest,
   measurementsOf,
   type ReleaseFile,
   roleOf,
+  sumsOf,
 } from './manifest.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
 import { selfTest } from './self-test.ts'
@@ -51,6 +51,8 @@ export async function buildRelease(options: BuildOptions): Promise<Manifest> {
   requireGates(options, evidence.problems)
   for (const problem of evidence.problems) emit({ event: 'note', text: `Not validated: ${problem}` })
   const building = `${layout.release}.partial`
+  const aside = `${layout.release}.old` // left by a kill between two renames
+  if ((await exists(aside)) && !(await exists(layout.release))) await rename(aside, layout.release)
   await freshFolder(building)
   const folder = join(building, options.name)
   await mkdir(folder)
@@ -63,10 +65,18 @@ export async function buildRelease(options: BuildOptions): Promise<Manifest> {
   ]
   const manifest = await describeRelease(options, evidence, folder, files)
   await writeDocuments(options, evidence, building, manifest)
-  await rm(layout.release, { recursive: true, force: true })
-  await rename(building, layout.release)
+  await replaceFolder(building, layout.release)
   report(options, manifest)
   return manifest
+}
+
+/** Put a folder in the place of another. A kill leaves one of them there, or the new one beside its place and the old one aside. */
+async function replaceFolder(fresh: string, place: string): Promise<void> {
+  const aside = `${place}.old`
+  await rm(aside, { recursive: true, force: true })
+  if (await exists(place)) await rename(place, aside)
+  await rename(fresh, place)
+  await rm(aside, { recursive: true, force: true })
 }
 
 /** Every file that a release of these variants has, absolute. */
@@ -175,7 +185,8 @@ async function writeDocuments(
   const documents = [CARD, ...(chart === undefined ? [] : [CHART])]
   const described = await Promise.all(documents.map((file) => documentOf(building, file)))
   await writeJson(join(building, MANIFEST), { ...manifest, files: [...manifest.files, ...described] })
-  await writeText(join(building, SUMS), await checksums(name, building, [...manifest.files, ...described]))
+  const sha256 = await hashFile(join(building, MANIFEST), 'sha256')
+  await writeText(join(building, SUMS), sumsOf([...manifest.files, ...described], sha256, name))
 }
 
 function chartOf(reports: readonly Report[], { files }: Manifest): string | undefined {
@@ -187,12 +198,6 @@ async function documentOf(building: string, path: string): Promise<ReleaseFile> 
   const file = join(building, path)
   const { size } = await stat(file)
   return { path, size, sha256: await hashFile(file, 'sha256'), role: 'documentation', variants: [] }
-}
-
-/** As `sha256sum` writes them, for `sha256sum -c` in the release's folder. */
-async function checksums(name: string, building: string, files: readonly ReleaseFile[]): Promise<string> {
-  const lines = files.map((file) => `${file.sha256}  ${isModelFile(file) ? `${name}/` : ''}${file.path}\n`)
-  return [...lines, `${await hashFile(join(building, MANIFEST), 'sha256')}  ${MANIFEST}\n`].join('')
 }
 
 function report({ layout, emit }: BuildOptions, { files }: Manifest): void {

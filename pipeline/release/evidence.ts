@@ -144,7 +144,24 @@ async function reportOf(folder: string, fingerprints: Fingerprints): Promise<Rep
     return name === undefined ? [] : [{ ...system, name }]
   })
   if (systems.length === 0) return undefined
+  for (const { name, settings } of systems) requireUsual(folder, name, settings)
   return makeReport({ ...run, systems }, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
+}
+
+/**
+ * What is published is what a user of the release gets. A language, a context and the batch are told with the figures.
+ * @throws Failure for figures of a setting that measures something else
+ */
+function requireUsual(folder: string, name: string, settings: Readonly<Record<string, unknown>>): void {
+  const unusual = [
+    ...(settings['prompt'] === 'legacy' ? ['--prompt legacy'] : []),
+    ...(settings['stopLoops'] === false ? ['--no-loop-guard'] : []),
+  ]
+  if (unusual.length === 0) return
+  throw new Failure(
+    `The evaluation in ${folder} measured ${name} with ${unusual.join(' and ')}, which is not how releases are used.`,
+    'Measure this model directory without, then package it.',
+  )
 }
 
 function noEvaluation(folder: string): Failure {

@@ -65,7 +65,8 @@ export async function fetchRelease(options: Options): Promise<Fetched> {
     const manifest = await fetchManifest(tree, `${repo}@${revision}`, folder, fetch)
     emit({ event: 'note', text: `${repo} is at commit ${commit}` })
     const wanted = wantedFiles(manifest, options.variants)
-    progress.total = wanted.reduce((sum, { size, aliasOf }) => sum + (aliasOf ? 0 : size), 0)
+    const isLinked = ({ aliasOf }: ReleaseFile) => wanted.some(({ path }) => path === aliasOf)
+    progress.total = wanted.reduce((sum, file) => sum + (isLinked(file) ? 0 : file.size), 0)
     progress.done = 0
     for (const file of wanted) await fetchFile(file, tree, folder, wanted, fetch)
     return { commit, manifest, check: treeCheck(manifest, tree) }

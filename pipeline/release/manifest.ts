@@ -113,6 +113,21 @@ export function isModelFile({ role }: Pick<ReleaseFile, 'role'>): boolean {
   return role !== 'archive' && role !== 'documentation'
 }
 
+/**
+ * SHA256SUMS, as `sha256sum` writes it.
+ * @param manifestSha256 of manifest.json, which comes last
+ * @param folder of the model's files: the release's name on disk, '' where all lies in one folder
+ */
+export function sumsOf(files: readonly ReleaseFile[], manifestSha256: string, folder: string): string {
+  const place = (file: ReleaseFile) =>
+    folder !== '' && isModelFile(file) ? `${folder}/${file.path}` : file.path
+  return [
+    ...files.map((file) => `${file.sha256}  ${place(file)}`),
+    `${manifestSha256}  ${MANIFEST}`,
+    '',
+  ].join('\n')
+}
+
 /** A report without the single utterances. */
 export function measurementsOf(report: Report): Measurement[] {
   const of = (name: string) => (row: { readonly dataset: string }) => row.dataset === name

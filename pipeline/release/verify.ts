@@ -1,10 +1,10 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import type { Emit } from '../events.ts'
 import { VARIANTS, variantLabel } from '../layout.ts'
 import { releaseProblems } from './contract.ts'
-import { isModelFile, type Manifest, type ReleaseFile } from './manifest.ts'
+import { isModelFile, type Manifest, type ReleaseFile, sumsOf } from './manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from './release-files.ts'
 import { selfTest } from './self-test.ts'
 
@@ -41,7 +41,7 @@ export async function verifyRelease(
   const checks = [
     presence(manifest, absent, complete, isDownload, options.variants),
     await checksums(there, options),
-    ...(isDownload ? [] : [await strangers(manifest, root, model)]),
+    ...(isDownload ? [] : [await sums(manifest, root), await strangers(manifest, root, model)]),
     await contract(model),
   ]
   const variants = complete.filter((label) => options.variants?.includes(label) ?? true)
@@ -115,6 +115,18 @@ async function checksums(there: readonly Place[], { emit, signal }: VerifyOption
       problems.push(`${path} has another sha256 than the manifest's ${sha256.slice(0, 12)}...`)
   }
   return { check: 'sha256', found: `${there.length} files, ${bytes} bytes`, problems }
+}
+
+/** Whether SHA256SUMS says what the manifest says, and the manifest's own hash. */
+async function sums(manifest: Manifest, root: string): Promise<Check> {
+  const found = await readFile(join(root, SUMS), 'utf8').catch(() => undefined)
+  const wanted = sumsOf(manifest.files, await hashFile(join(root, MANIFEST), 'sha256'), manifest.name)
+  const problem = found === undefined ? `${SUMS} is missing.` : `${SUMS} does not say what ${MANIFEST} says.`
+  return {
+    check: SUMS,
+    found: `${manifest.files.length + 1} lines`,
+    problems: found === wanted ? [] : [problem],
+  }
 }
 
 /** What lies in a release that its manifest does not name. */

@@ -224,9 +224,13 @@ describe('npm run package', () => {
     child.kill('SIGKILL')
     await child
     expect(await sha256(join(model, 'release', 'SHA256SUMS'))).toBe(before)
+    // killed between the renames: the older one is found again, also by a run that fails
+    await rename(join(model, 'release'), join(model, 'release.old'))
+    expect((await run([model], fullDiskFor('.tar.gz'))).exitCode).toBe(1)
+    expect(await sha256(join(model, 'release', 'SHA256SUMS'))).toBe(before)
     const again = await runHere([model])
     expect(again.exitCode).toBe(0)
-    expect((await readdir(model)).filter((name) => name.includes('partial'))).toEqual([])
+    expect((await readdir(model)).filter((name) => /partial|old/.test(name))).toEqual([])
   })
 
   it.each([
@@ -314,6 +318,14 @@ print(json.dumps(ids))`
     expect(card).toMatch(/\| variant \| download \| on disk \| WER, held-out \| WER, speech \| RTF \|/)
     expect(card).toMatch(/\| FP32 \|.*\| not measured \|/)
     expect(JSON.stringify((await manifestOf(model)).evaluation)).not.toContain(PROJECT)
+    expect(card).toContain('int4: fused layout, one utterance at a time')
+    await editJson<{ systems: { settings: object }[] }>(join(out, 'run.json'), ({ systems, ...rest }) => ({
+      ...rest,
+      systems: systems.map((one) => ({ ...one, settings: { ...one.settings, prompt: 'legacy' } })),
+    }))
+    const legacy = await runHere([model, '--evaluation', out])
+    expect(legacy.stdout).toContain(`error: The evaluation in ${out} measured int4 with --prompt legacy`)
+    expect(legacy.exitCode).toBe(1)
     await rename(join(model, 'decoder.int4.onnx'), join(model, 'x'))
     await cp(join(model, 'decoder.onnx'), join(model, 'decoder.int4.onnx'))
     const other = await runHere([model, '--evaluation', out, '--allow-ungated'])

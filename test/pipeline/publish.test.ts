@@ -222,6 +222,39 @@ describe('publishing', () => {
     await expectWhole(hub, folder)
   })
 
+  it('takes away what the release that is there has alone, when confirmed: readers look for graphs by name', async () => {
+    const hub = await modelHub()
+    await run(hub, folder)
+    const manifest = await manifestOf(folder)
+    const stale = {
+      path: 'old.int4.onnx',
+      size: 3,
+      sha256: '0'.repeat(64),
+      role: 'prefill',
+      variants: ['int4'],
+    }
+    const earlier = JSON.stringify({ ...manifest, files: [...manifest.files, stale] })
+    const theirs = { 'manifest.json': earlier, 'old.int4.onnx': 'old', 'notes.txt': 'mine' }
+    await hub.commitElsewhere(REPO, theirs)
+    const questions: string[] = []
+    const confirm = (answer: boolean) => async (question: string) => {
+      questions.push(question)
+      return answer
+    }
+    const refused = await run(hub, folder, { confirm: confirm(false) })
+    expect(refused.error?.message).toContain('Nothing was changed')
+    expect(hub.tree(REPO).has('old.int4.onnx')).toBe(true)
+    expect((await run(hub, folder, { confirm: confirm(true) })).published?.outcome).toBe('published')
+    expect(questions).toEqual(Array(2).fill('Delete 1 files (3 B) of tester/tiny-onnx?'))
+    expect(hub.tree(REPO).has('old.int4.onnx')).toBe(false)
+    expect(hub.tree(REPO).has('notes.txt')).toBe(true)
+    await expectWhole(hub, folder)
+    // a manifest that is no release of this project says nothing
+    await hub.commitElsewhere(REPO, { 'manifest.json': '{"files": ["notes.txt"]}' })
+    expect((await run(hub, folder)).published?.outcome).toBe('published')
+    expect(hub.tree(REPO).has('notes.txt')).toBe(true)
+  })
+
   it('commits to a new branch, tags, opens a pull request, makes a private repository', async () => {
     const hub = await modelHub()
     const options = { branch: 'next', tag: 'v1', message: 'First', isPrivate: true, archives: false }
@@ -237,11 +270,10 @@ describe('publishing', () => {
     expect(pull.published?.receipt?.pullRequest).toBe(`${hub.url}/${REPO}/discussions/1`)
     expect(hub.tree(REPO).size).toBe(1)
     await expectWhole(hub, folder, 'refs/pr/1')
-    // a tag that people have pinned does not move
+    // a tag that people have pinned does not move, and nothing is sent for it
     const moved = await run(hub, folder, { tag: 'v1' })
-    expect(moved.error?.message).toMatch(
-      /^The tag v1 of tester\/tiny-onnx is for \w+, not for the new commit \w+\.$/,
-    )
+    expect(moved.error?.message).toMatch(/^The tag v1 of tester\/tiny-onnx is there already, for \w+,/)
+    expect(hub.tree(REPO).size).toBe(1)
     expect((await run(hub, folder, { tag: 'v2' })).notes).toContain('Tagged v2')
     expect((await run(hub, folder, { tag: 'v2' })).notes).toContain('The tag v2 is there')
   })
@@ -397,14 +429,26 @@ describe('faults on the way', () => {
   it('finds that the storage holds other bytes than it was sent, though the tree looks right', async () => {
     const hub = await modelHub({ partSize: 1 << 24 })
     hub.faults.push({ kind: 'store-corrupt', on: isPart })
-    const ran = await run(hub, folder)
-    expect(ran.error?.message).toMatch(/tester\/tiny-onnx at \w+ is not right: .* is stored with other bytes/)
-    expect(ran.error?.exitCode).toBe(3)
+    // the next run finds the commit, and must not take it for right
+    for (let round = 0; round < 2; round++) {
+      const ran = await run(hub, folder, { tag: 'v1' })
+      expect(ran.error?.message).toMatch(
+        /tester\/tiny-onnx at \w+ is not right: .* is stored with other bytes/,
+      )
+      expect(ran.error?.exitCode).toBe(3)
+    }
+    expect(hub.commits(REPO).length).toBe(2)
+    expect(await (await fetch(`${hub.url}/api/models/${REPO}/refs`)).json()).toMatchObject({ tags: [] })
     const clean = await modelHub()
-    await run(clean, folder)
+    const commit = (await run(clean, folder)).published?.receipt?.commit ?? ''
     const { files } = await manifestOf(folder)
     await clean.corrupt(files.find(({ path }) => path === 'encoder.onnx')?.sha256 ?? '')
-    expect((await run(clean, folder)).published?.outcome).toBe('nothing to do')
+    expect((await run(clean, folder, { verifiedCommit: commit })).published).toEqual({
+      outcome: 'nothing to do',
+    })
+    expect((await run(clean, folder)).error?.message).toContain(
+      'encoder.int4.onnx is stored with other bytes',
+    )
     expect((await run(clean, folder, { readBack: 'full' })).error?.message).toContain(
       'encoder.int4.onnx is stored with other bytes',
     )
@@ -421,6 +465,21 @@ describe('faults on the way', () => {
     expect(hub.commits(REPO).length).toBe(1)
     hub.faults.length = 0
     expect((await run(hub, folder)).published?.outcome).toBe('published')
+  })
+
+  it('documents are those that were looked at, whatever becomes of them while the large files go', async () => {
+    const model = await copyTinyRelease()
+    const config = join(model, 'release', TINY_NAME, 'config.json')
+    const right = await readFile(config, 'utf8')
+    const hub = await modelHub()
+    hub.faults.push({
+      ...{ kind: 'before', on: isPart },
+      run: () => writeFile(config, right.replace('qwen3_asr', 'other_asr')),
+    })
+    expect((await run(hub, model)).published?.outcome).toBe('published')
+    expect(await readFile(config, 'utf8')).not.toBe(right)
+    expect((await hub.read(REPO, 'config.json')).toString()).toBe(right)
+    await expectWhole(hub, model)
   })
 
   it('a release that changes while it is sent is noticed', async () => {
@@ -456,7 +515,12 @@ describe('what is not published', () => {
     const hub = await modelHub()
     const manifest = join(model, 'release', 'manifest.json')
     const text = await readFile(manifest, 'utf8')
-    await writeFile(manifest, text.replace('"ungated": []', '"ungated": ["WER was not measured."]'))
+    const sums = join(model, 'release', 'SHA256SUMS')
+    const right = await readFile(sums, 'utf8')
+    const ungated = text.replace('"ungated": []', '"ungated": ["WER was not measured."]')
+    const sha256 = (content: string) => createHash('sha256').update(content).digest('hex')
+    await writeFile(manifest, ungated)
+    await writeFile(sums, right.replace(sha256(text), sha256(ungated)))
     const ran = await run(hub, model)
     expect(ran.error).toMatchObject({
       message: expect.stringContaining('was not validated: WER was not measured.'),
@@ -465,6 +529,17 @@ describe('what is not published', () => {
     expect(hub.requests).toEqual([])
     expect((await run(hub, model, { allowUngated: true, dryRun: true })).published?.outcome).toBe('planned')
     await writeFile(manifest, text)
+    for (const [content, problem] of [
+      ['garbage', 'SHA256SUMS does not say what manifest.json says.'],
+      [undefined, 'SHA256SUMS is missing.'],
+    ] as const) {
+      await (content === undefined ? rm(sums) : writeFile(sums, content))
+      expect((await run(hub, model)).error).toMatchObject({
+        message: expect.stringContaining(problem),
+        exitCode: 3,
+      })
+    }
+    await writeFile(sums, right)
     await writeFile(join(model, 'release', TINY_NAME, 'extra.onnx'), 'x')
     expect((await run(hub, model)).error).toMatchObject({
       message: expect.stringContaining('extra.onnx is not in the manifest.'),
