@@ -12,10 +12,10 @@ export interface SessionOptions {
 }
 
 /**
- * Microseconds that a session's threads wait for the next operator or run before they sleep. Left alone they go on for tens of
+ * How long a session's threads wait for the next operator or run before they sleep. Left alone they go on for tens of
  * milliseconds, and take a core from the session whose turn it is.
  */
-const SPIN_DURATION = 1000
+const SPIN_MICROSECONDS = 1000
 
 /** The graphs that make up each layout of the decoder. */
 export const LAYOUTS = { fused: ['decoder'], split: ['decoder_init', 'decoder_step'] } as const
@@ -44,7 +44,7 @@ export async function openSession(
       graphOptimizationLevel: 'all',
       // memory planned for one length is of no use to the next, and is taken beside what there is
       enableMemPattern: false,
-      extra: { session: { intra_op: { spin_duration_us: `${SPIN_DURATION}` } } },
+      extra: { session: { intra_op: { spin_duration_us: `${SPIN_MICROSECONDS}` } } },
     })
   } catch (error) {
     throw new SpeechError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)

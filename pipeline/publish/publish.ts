@@ -212,8 +212,11 @@ async function leaveAsItIs(
   const readBack = options.readBack ?? (commit === options.verifiedCommit ? undefined : 'sample')
   const check = readBack && (await checkRemote(files, files, checkOptions(options, commit, readBack)))
   await tag(options, commit)
-  if (!check || check.readBack === 'none') return { outcome: 'nothing to do' }
-  const receipt = receiptOf({ ...options, commit, plan, files, check, attempts: 0, seconds: 0, retries: 0 })
+  // of a commit that has a receipt, the run that made it knows more
+  if (!check || readBack === 'none' || commit === options.verifiedCommit) return { outcome: 'nothing to do' }
+  const { steps } = plan
+  const none = { attempts: 0, seconds: 0, retries: 0 }
+  const receipt = receiptOf({ ...options, ...none, commit, plan: { steps }, files, check })
   return { outcome: 'nothing to do', receipt }
 }
 

@@ -47,12 +47,11 @@ export interface BuildOptions {
  */
 export async function buildRelease(options: BuildOptions): Promise<Manifest> {
   const { layout, variants, evaluations, emit } = options
+  await recoverFolder(layout.release)
   const evidence = await gatherEvidence(layout, variants, evaluations)
   requireGates(options, evidence.problems)
   for (const problem of evidence.problems) emit({ event: 'note', text: `Not validated: ${problem}` })
   const building = `${layout.release}.partial`
-  const aside = `${layout.release}.old` // left by a kill between two renames
-  if ((await exists(aside)) && !(await exists(layout.release))) await rename(aside, layout.release)
   await freshFolder(building)
   const folder = join(building, options.name)
   await mkdir(folder)
@@ -70,9 +69,17 @@ export async function buildRelease(options: BuildOptions): Promise<Manifest> {
   return manifest
 }
 
-/** Put a folder in the place of another. A kill leaves one of them there, or the new one beside its place and the old one aside. */
+/** Where a folder is while another takes its place. */
+const asideOf = (place: string) => `${place}.old`
+
+/** Put back what a kill between the two renames has left aside. */
+async function recoverFolder(place: string): Promise<void> {
+  if ((await exists(asideOf(place))) && !(await exists(place))) await rename(asideOf(place), place)
+}
+
+/** Put a folder in the place of another. */
 async function replaceFolder(fresh: string, place: string): Promise<void> {
-  const aside = `${place}.old`
+  const aside = asideOf(place)
   await rm(aside, { recursive: true, force: true })
   if (await exists(place)) await rename(place, aside)
   await rename(fresh, place)

@@ -82,7 +82,7 @@ export async function gatherEvidence(
   const own = ownEvaluation(layout)
   const reports: Report[] = []
   for (const folder of [...(evaluation ? [own] : []), ...evaluations.map((path) => resolve(path))]) {
-    const report = await reportOf(folder, fingerprints)
+    const report = await reportOf(folder, fingerprints, provenance.options.prefillInt8)
     if (report) reports.push(report)
     else if (folder !== own) throw unrelated(folder)
   }
@@ -134,7 +134,11 @@ function sectionProblem(
 }
 
 /** The part of an evaluation that is about these files. */
-async function reportOf(folder: string, fingerprints: Fingerprints): Promise<Report | undefined> {
+async function reportOf(
+  folder: string,
+  fingerprints: Fingerprints,
+  prefillInt8: boolean,
+): Promise<Report | undefined> {
   const text = await readFile(join(folder, RUN), 'utf8').catch(() => undefined)
   if (text === undefined) throw noEvaluation(folder)
   const run: RunDescription = JSON.parse(text)
@@ -144,7 +148,7 @@ async function reportOf(folder: string, fingerprints: Fingerprints): Promise<Rep
     return name === undefined ? [] : [{ ...system, name }]
   })
   if (systems.length === 0) return undefined
-  for (const { name, settings } of systems) requireUsual(folder, name, settings)
+  for (const { name, settings } of systems) requireUsual(folder, name, settings, prefillInt8)
   return makeReport({ ...run, systems }, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
 }
 
@@ -152,9 +156,16 @@ async function reportOf(folder: string, fingerprints: Fingerprints): Promise<Rep
  * What is published is what a user of the release gets. A language, a context and the batch are told with the figures.
  * @throws Failure for figures of a setting that measures something else
  */
-function requireUsual(folder: string, name: string, settings: Readonly<Record<string, unknown>>): void {
+function requireUsual(
+  folder: string,
+  name: string,
+  settings: Readonly<Record<string, unknown>>,
+  prefillInt8: boolean,
+): void {
+  const isQuantized = settings['variant'] !== 'FP32'
   const unusual = [
     ...(settings['prompt'] === 'legacy' ? ['--prompt legacy'] : []),
+    ...(prefillInt8 && isQuantized && settings['prefill'] === 'same' ? ['--prefill same'] : []),
     ...(settings['stopLoops'] === false ? ['--no-loop-guard'] : []),
   ]
   if (unusual.length === 0) return

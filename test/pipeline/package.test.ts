@@ -319,13 +319,18 @@ print(json.dumps(ids))`
     expect(card).toMatch(/\| FP32 \|.*\| not measured \|/)
     expect(JSON.stringify((await manifestOf(model)).evaluation)).not.toContain(PROJECT)
     expect(card).toContain('int4: fused layout, one utterance at a time')
-    await editJson<{ systems: { settings: object }[] }>(join(out, 'run.json'), ({ systems, ...rest }) => ({
-      ...rest,
-      systems: systems.map((one) => ({ ...one, settings: { ...one.settings, prompt: 'legacy' } })),
-    }))
-    const legacy = await runHere([model, '--evaluation', out])
-    expect(legacy.stdout).toContain(`error: The evaluation in ${out} measured int4 with --prompt legacy`)
-    expect(legacy.exitCode).toBe(1)
+    for (const [setting, said] of [
+      [{ prompt: 'legacy' }, '--prompt legacy'],
+      [{ prompt: 'published', prefill: 'same' }, '--prefill same'],
+    ] as const) {
+      await editJson<{ systems: { settings: object }[] }>(join(out, 'run.json'), ({ systems, ...rest }) => ({
+        ...rest,
+        systems: systems.map((one) => ({ ...one, settings: { ...one.settings, ...setting } })),
+      }))
+      const unusual = await runHere([model, '--evaluation', out])
+      expect(unusual.stdout).toContain(`error: The evaluation in ${out} measured int4 with ${said}`)
+      expect(unusual.exitCode).toBe(1)
+    }
     await rename(join(model, 'decoder.int4.onnx'), join(model, 'x'))
     await cp(join(model, 'decoder.onnx'), join(model, 'decoder.int4.onnx'))
     const other = await runHere([model, '--evaluation', out, '--allow-ungated'])

@@ -275,7 +275,11 @@ describe('publishing', () => {
     expect(moved.error?.message).toMatch(/^The tag v1 of tester\/tiny-onnx is there already, for \w+,/)
     expect(hub.tree(REPO).size).toBe(1)
     expect((await run(hub, folder, { tag: 'v2' })).notes).toContain('Tagged v2')
-    expect((await run(hub, folder, { tag: 'v2' })).notes).toContain('The tag v2 is there')
+    const again = await run(hub, folder, { tag: 'v2' })
+    expect(again.notes).toContain('The tag v2 is there')
+    // a receipt for a commit that this run has read back, and not made
+    expect(again.published?.receipt).toMatchObject({ attempts: 0, verified: { readBack: 'sample' } })
+    expect(again.published?.receipt?.parent).toBeUndefined()
   })
 
   it('is what the official client downloads, hash for hash', async () => {
