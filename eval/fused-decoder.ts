@@ -1,7 +1,7 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Decoder, DecoderOptions, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
-import { KvCache, roundUp } from './kv-cache.ts'
+import { emptyPast, KvCache, roundUp } from './kv-cache.ts'
 import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'
@@ -51,7 +51,7 @@ export async function openFusedDecoder(
       const embeds = promptBatch(inputs, Math.max(...lengths), embeddings)
       if (!prefillGraph) {
         const none = lengths.map(() => 0)
-        const past = emptyPast(inputs.length, config, names.past)
+        const past = emptyPast(names.past, inputs.length, config.cache)
         const values = await run({ ...past, ...newRows(embeds, lengths, none) }, inputs.length)
         cache.addRows(fresh, lengths)
         return values
@@ -106,12 +106,6 @@ function tensorNames(layers: number): {
     past: suffixes.map((name) => `past_key_values.${name}`),
     fresh: suffixes.map((name) => `new.${name}`),
   }
-}
-
-/** A prompt has no past: a cache of capacity 0. */
-function emptyPast(rows: number, { cache }: ReleaseConfig, names: readonly string[]): Record<string, Tensor> {
-  const dims = [rows, cache.heads, 0, cache.headDim]
-  return Object.fromEntries(names.map((name) => [name, new Tensor('float32', new Float32Array(0), dims)]))
 }
 
 interface Batch {

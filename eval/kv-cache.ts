@@ -20,6 +20,20 @@ export interface CacheShape {
 }
 
 /**
+ * The past of prompts: one position [rows, heads, 1, head_dim] of zeros, which `past_lengths` 0 leaves out. A capacity of
+ * 0 would do on the CPU, but WebGPU has no empty tensors.
+ * @param names of the graph's past inputs
+ */
+export function emptyPast(
+  names: readonly string[],
+  rows: number,
+  { heads, headDim }: Pick<CacheShape, 'heads' | 'headDim'>,
+): Record<string, Tensor> {
+  const zeros = new Tensor('float32', new Float32Array(rows * heads * headDim), [rows, heads, 1, headDim])
+  return Object.fromEntries(names.map((name) => [name, zeros]))
+}
+
+/**
  * Keys and values of the sequences that are decoded together, as the fused graph reads them: for each layer two arrays
  * [rows, heads, capacity, head_dim], with each row's positions in front and zeros behind. Memory is allocated when the
  * largest size so far is exceeded, and kept.

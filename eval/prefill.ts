@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { Tensor } from 'onnxruntime-node'
+import { emptyPast } from './kv-cache.ts'
 import type { WidenedWeight } from './prefill-weights.ts'
 import { exists, openSession, type SessionOptions } from './session.ts'
 import { SpeechError } from './speech-error.ts'
@@ -20,7 +21,7 @@ export interface Prefill {
 
 /** What a prefill graph is fed besides the prompt. */
 export interface PrefillShape {
-  /** of inputs that hold no past, [rows, kv_heads, 0, head_dim] */
+  /** of inputs that take the past, which is empty */
   readonly past: readonly string[]
   readonly outputs: readonly string[]
   readonly heads: number
@@ -75,10 +76,9 @@ async function openPrefill(
   return {
     async run(embeds) {
       const rows = embeds.dims[0] ?? 0
-      const none = new Tensor('float32', new Float32Array(0), [rows, heads, 0, headDim])
       const results = await session.run({
         ...fixed,
-        ...Object.fromEntries(pastNames.map((name) => [name, none])),
+        ...emptyPast(pastNames, rows, { heads, headDim }),
         input_embeds: embeds,
         past_lengths: new Tensor('int64', new BigInt64Array(rows), [rows]),
       })

@@ -13,7 +13,7 @@ const ABOUT =
   'bytes of two, the lower half first, or 8 where there are none. What takes few bytes stands here in base64 instead of an offset. With w = (q - zero_point) * scale, and for each n the ' +
   'largest possible |w| of its blocks, max(zero_point, 15 - zero_point) * |scale|: {name}.scale[n] = largest / 64, and ' +
   '{name}.int8[k, n] = round(w[k, n] / {name}.scale[n]). Run the graph on all tokens of a prompt but the last, with past_lengths 0 ' +
-  'and pasts of C = 0; its outputs are the past with which decoder takes the last token, and every later one.'
+  'and pasts of zeros, C = 1; its outputs are the past with which decoder takes the last token, and every later one.'
 
 /**
  * How the prefill graph's weights are made, with the places of the int4 ones in the data file.

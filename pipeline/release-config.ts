@@ -69,7 +69,7 @@ function fusedSection({ text_config: text }: Checkpoint): object {
   return {
     graphs: VARIANTS.map((variant) => graphFile('decoder', variant)),
     about:
-      'One graph for prompts and steps, for B sequences at once. Feed B rows of S embeddings and a buffer of C >= 0 past ' +
+      'One graph for prompts and steps, for B sequences at once. Feed B rows of S embeddings and a buffer of C >= 1 past ' +
       'positions; get the logits of the last position of each row, and the keys and values of the S new positions alone. ' +
       `{i} counts the layers, 0 to ${layers - 1}. Rows may have unequal lengths: what is valid stands in front, and what ` +
       'stands behind is not looked at, but must be finite (zeros will do).',
@@ -90,7 +90,7 @@ function fusedSection({ text_config: text }: Checkpoint): object {
       'new.{i}.value': cache('S', 'values of the new positions'),
     },
     prompt: [
-      'input_embeds: the prompt, S the longest of the rows; input_lengths: their lengths; past_lengths: zeros; C = 0.',
+      'input_embeds: the prompt, S the longest of the rows; input_lengths: their lengths; past_lengths: zeros; the past: zeros, C = 1.',
       'Copy the first input_lengths[b] positions of new.{i}.key and new.{i}.value to the front of row b of the past.',
       'Set past_lengths[b] to input_lengths[b].',
     ],

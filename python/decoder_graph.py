@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, silu
 
-from fused_ops import matmul_transposed, reshape, rms_norm, rotate, rotate_heads, skip_rms_norm
+from fused_ops import reshape, rms_norm, rotate, rotate_heads, skip_rms_norm
 from weights import Weights
 
 EMBEDDING = "model.language_model.embed_tokens.weight"
@@ -194,10 +194,11 @@ class FusedDecoder(Decoder):
         Past and new meet as scores, never as keys: a joined cache would be a copy of the past in every layer. Heads of
         one group meet their keys by broadcasting, which copies none, and makes each product of a step one of a vector and
         a matrix, for which the runtime has kernels that read the cache as it is. The heads of a group come one after the
-        other, so that the second one finds the keys in the processor's cache.
+        other, so that the second one finds the keys in the processor's cache. The transposed keys are written as ONNX's
+        own Transpose and MatMul: onnxruntime fuses the two on the CPU, and other providers have no kernel of the fused one.
         """
         grouped = reshape(q, (0, self.kv_heads, self.heads // self.kv_heads, -1, self.size))
-        scores = [matmul_transposed(grouped, keys.unsqueeze(2)) for keys in (past_k, k)]
+        scores = [grouped @ keys.unsqueeze(2).transpose(3, 4) for keys in (past_k, k)]
         weights = torch.softmax(torch.cat(scores, dim=4) + mask, dim=-1)
         of_past, of_new = torch.split(weights, [past_k.shape[2], k.shape[2]], dim=4)
         return of_past @ past_v.unsqueeze(2) + of_new @ v.unsqueeze(2)

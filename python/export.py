@@ -144,7 +144,7 @@ def fused_signature(text: dict) -> Signature:
             **{name: {0: "B", 2: "C"} for name in past},
         },
         {"logits": ["B", 1, vocab], **{f"new.{name}": ["B", heads, "S", size] for name in names}},
-        (*DECODER_OPS, "FusedMatMul"),
+        DECODER_OPS,
     )
 
 

@@ -57,13 +57,6 @@ def rotate_heads(x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor) -> Tens
     return ops.symbolic("com.microsoft::RotaryEmbedding", inputs, attributes, dtype=FLOAT, shape=x.shape, version=1)
 
 
-def matmul_transposed(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b^T without a transposed copy of b; a [..., M, K], b [..., N, K], broadcast -> [..., M, N]"""
-    batch = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    shape = (*batch, a.shape[-2], b.shape[-2])
-    return ops.symbolic("com.microsoft::FusedMatMul", (a, b), {"transB": 1}, dtype=FLOAT, shape=shape, version=1)
-
-
 def reshape(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
     """As ONNX does it: 0 keeps the size of the same axis, -1 takes the rest. The shape is a constant in the graph, where
     x.reshape computes one from symbols and marks the node `allowzero`."""

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { KvCache } from '../../eval/kv-cache.ts'
+import { emptyPast, KvCache } from '../../eval/kv-cache.ts'
 import { seededRandom } from '../../eval/random.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 
@@ -158,5 +158,16 @@ describe('the KV cache', () => {
     expect(() => cache.addRows(arraysOf([[position(1)]]), [2])).toThrow(SpeechError)
     const other = new KvCache(SHAPE, NAMES)
     expect(() => other.removeRow(0)).toThrow('There is no row 0 in a batch of 0.')
+  })
+})
+
+describe('the past of prompts', () => {
+  it('is one position of zeros in every row, which past_lengths 0 leaves out', () => {
+    const past = emptyPast(NAMES, 3, SHAPE)
+    expect(Object.keys(past)).toEqual(NAMES)
+    for (const tensor of Object.values(past)) {
+      expect(tensor.dims).toEqual([3, SHAPE.heads, 1, HEAD])
+      expect([...(tensor.data as Float32Array)]).toEqual(Array(3 * SHAPE.heads * HEAD).fill(0))
+    }
   })
 })

@@ -10,6 +10,7 @@ in 8 bits, as the recipe that it names describes it.
 
 import base64
 import json
+import re
 import sys
 import tarfile
 import tempfile
@@ -124,7 +125,9 @@ class Reader:
         layers = range(self.cache_shape[0])
         kinds = [f"{i}.{kind}" for i in layers for kind in ("key", "value")]
         size = self.fused["inputs"]["past_key_values.{i}.key"]["shape"][3]
-        empty = np.zeros((batch, self.cache_shape[1], 0, size), np.float32)
+        capacity = int(re.search(r"\bC = (\d+)", self.fused["prompt"][0])[1])
+        assert capacity >= 1  # WebGPU has no empty tensors
+        empty = np.zeros((batch, self.cache_shape[1], capacity, size), np.float32)
         run = lambda **feeds: self.decoder.run(["logits", *(f"new.{kind}" for kind in kinds)], feeds)  # noqa: E731
         past = {f"past_key_values.{kind}": empty for kind in kinds}
         before, ones = lengths - 1, np.ones_like(lengths)

@@ -1,8 +1,11 @@
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { execa } from 'execa'
+import { InferenceSession } from 'onnxruntime-node'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { argmax, type PromptInput } from '../../eval/decoder.ts'
 import { type EmbeddingTable, openEmbeddings } from '../../eval/embeddings.ts'
 import { openFusedDecoder } from '../../eval/fused-decoder.ts'
+import { preparePrefill } from '../../eval/prefill.ts'
 import { seededRandom } from '../../eval/random.ts'
 import { type ReleaseConfig, readReleaseConfig } from '../../eval/release-config.ts'
 import { SHARED_RELEASES } from '../helpers/places.ts'
@@ -73,4 +76,29 @@ describe('a steady decoder', () => {
       }
     })
   }
+})
+
+describe('what GPUs need of the fused graphs', () => {
+  it.each(['same', 'int8'])('no tensor without elements is fed, prompts %s', async (kind) => {
+    const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
+    const run = vi.spyOn(prototype, 'run')
+    const options = { variant: 'int4', threads: 1 }
+    const prefill = kind === 'int8' ? preparePrefill(model, 'int4') : undefined
+    const decoder = await openFusedDecoder(model, config, embeddings, options, prefill)
+    await decoder.prefill(inputs.slice(0, 2))
+    await decoder.step([1, 2])
+    await decoder.release()
+    const fed = run.mock.calls.flatMap(([feeds]) => Object.entries(feeds))
+    run.mockRestore()
+    expect(fed.length).toBeGreaterThan(0)
+    expect(fed.filter(([, tensor]) => tensor.size === 0).map(([name]) => name)).toEqual([])
+  })
+
+  it('keys are transposed by ONNX operators, which onnxruntime fuses, bit for bit', async () => {
+    const graphs = ['decoder.onnx', 'decoder.int4.onnx']
+    const { stdout } = await execa('.venv/bin/python', ['test/helpers/check_fused.py', model, ...graphs])
+    // the past's and the new keys of each layer
+    const wanted = { written: 0, run: 2 * config.cache.layers, same: true }
+    expect(stdout.split('\n').map((line) => JSON.parse(line))).toEqual([wanted, wanted])
+  })
 })
