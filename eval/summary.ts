@@ -3,7 +3,7 @@ import type { NormalizerName } from './normalize/normalizers.ts'
 import type { Timing } from './recognize.ts'
 import type { UtteranceRecord } from './record.ts'
 import { type Score, scoreUtterance } from './score.ts'
-import { addErrors, NO_ERRORS, totalErrors, type WordErrors, wordErrorRate } from './wer.ts'
+import { addErrors, errorRate, NO_ERRORS, totalErrors, type WordErrors, wordErrorRate } from './wer.ts'
 
 /** Seconds below which half, nine tenths and 99 of 100 utterances are. */
 export interface Percentiles {
@@ -85,11 +85,17 @@ export function summarize(
   const errors = scores.reduce((sum, score) => addErrors(sum, score.errors), NO_ERRORS)
   const characters = scores.reduce((sum, score) => sum + score.characters, 0)
   const characterErrors = scores.reduce((sum, score) => sum + score.characterErrors, 0)
+  // Nothing transcribed is no measurement, and not the same as silence.
+  const measured = (rate: number) => (scores.length === 0 ? Number.NaN : rate)
   return {
     ...names,
     utterances: scores.length,
-    ...{ errors, wer: wordErrorRate(errors), werInterval: bootstrapInterval(scores.map(wordSample)) },
-    ...{ characters, cer: characterErrors / characters },
+    ...{
+      errors,
+      wer: measured(wordErrorRate(errors)),
+      werInterval: bootstrapInterval(scores.map(wordSample)),
+    },
+    ...{ characters, cer: measured(errorRate(characterErrors, characters)) },
     cerInterval: bootstrapInterval(
       scores.map((score) => ({ errors: score.characterErrors, length: score.characters })),
     ),

@@ -68,9 +68,14 @@ export function totalErrors({ substitutions, deletions, insertions }: WordErrors
   return substitutions + deletions + insertions
 }
 
-/** (substitutions + deletions + insertions) / words; NaN without words. */
+/** (substitutions + deletions + insertions) / words. */
 export function wordErrorRate(errors: WordErrors): number {
-  return totalErrors(errors) / errors.words
+  return errorRate(totalErrors(errors), errors.words)
+}
+
+/** Errors over the length of the references; without any reference, the number of insertions, as jiwer 4 defines it. */
+export function errorRate(errors: number, length: number): number {
+  return errors / Math.max(1, length)
 }
 
 /** Levenshtein distance in constant memory, for characters. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import { normalizedWords } from '../../eval/normalize/normalizers.ts'
+import { isBlank } from '../../eval/normalize/comparable.ts'
+import { NORMALIZER_NAMES, normalizedWords } from '../../eval/normalize/normalizers.ts'
 import { SPELLINGS } from '../../eval/normalize/spelling.ts'
 import { whisperBasic, whisperEnglish } from '../../eval/normalize/whisper.ts'
 import { seededRandom } from '../helpers/random.ts'
@@ -72,5 +73,54 @@ describe('normalizers', () => {
     expect(normalizedWords(text, 'basic')).toEqual(['mr', "smith's", 'dog', 'aged', '3', "didn't", 'bark'])
     expect(normalizedWords('…', 'basic')).toEqual([])
     expect(normalizedWords('Öffne die Tür.', 'basic')).toEqual(['öffne', 'die', 'tür'])
+  })
+
+  describe.each(NORMALIZER_NAMES)('%s', (name) => {
+    it.each([
+      'Schließe die Tür für Émile',
+      'über um Öl',
+      '안녕하세요 반갑습니다',
+      'Việt Nam',
+      'が ぎ パ',
+      'हिन्दी ज़रूर',
+      'Ångström',
+    ])('has the same words of %j however it is composed', (text) => {
+      const forms = ['NFC', 'NFD'].map((form) => normalizedWords(text.normalize(form), name))
+      expect(forms[1]).toEqual(forms[0])
+      expect(forms[0]?.length).toBeGreaterThan(0)
+    })
+
+    it.each([
+      ['zero\u200bwidth space', 'zerowidth space'],
+      ['co\u00adoperate well', 'cooperate well'],
+      ['\ufeffhello wor\ufeffld', 'hello world'],
+      ['می\u200cروم به خانه', 'میروم به خانه'],
+      ['ശ്രീ\u200dമാൻ', 'ശ്രീമാൻ'],
+      ['\u200ehello\u200f \u2068world\u2069', 'hello world'],
+      ['word\u2060joiner', 'wordjoiner'],
+    ])('lets no character without width part a word: %j', (text, plain) => {
+      expect(normalizedWords(text, name)).toEqual(normalizedWords(plain, name))
+    })
+  })
+
+  it('differs from the Python package where that keeps what has no width, and only there', async () => {
+    const texts = ['zero\u200bwidth', 'co\u00adoperate', 'u\u0308ber Tu\u0308r']
+    const published = await askReferee<string[]>('normalize', 'whisper-basic', texts)
+    expect(published).toEqual(['zero\u200bwidth', 'co\u00adoperate', 'über tür'])
+    expect(texts.map((text) => normalizedWords(text, 'whisper-basic').join(' '))).toEqual([
+      'zerowidth',
+      'cooperate',
+      'über tür',
+    ])
+  })
+})
+
+describe('isBlank', () => {
+  it.each(['', '   ', '\t\n', '\u00a0\u3000', '\u200b\ufeff', null, undefined])('is true of %j', (text) => {
+    expect(isBlank(text)).toBe(true)
+  })
+
+  it.each(['a', '.', '…', '0'])('is false of %j', (text) => {
+    expect(isBlank(text)).toBe(false)
   })
 })

@@ -51,11 +51,43 @@ describe('alignWords', () => {
     expect(found).toEqual(wanted)
   })
 
+  it.each([
+    ['今天 天气 很 好', '今天天气很好'],
+    ['私は 学生 です', '私は学生です'],
+    ['スーパー マーケット', 'スーパーマーケット'],
+    ['วันนี้ อากาศ ดี', 'วันนี้อากาศดี'],
+    ['ဒီနေ့ ရာသီဥတု', 'ဒီနေ့ရာသီဥတု'],
+    ['ថ្ងៃនេះ អាកាសធាតុ', 'ថ្ងៃនេះអាកាសធាតុ'],
+    ['𠮷 野家', '𠮷野家'],
+    ['我用 iPhone 手机', '我用iPhone手机'],
+  ])('counts no space of %j, whose script has none', (spaced, joined) => {
+    const [a, b] = [spaced, joined].map((text) => normalizedCharacters(words(text)))
+    expect(a).toEqual(Array.from(joined))
+    expect(editDistance(a ?? [], b ?? [])).toBe(0)
+  })
+
+  it('counts spaces where they part words', () => {
+    for (const text of ['안녕하세요 반갑습니다', 'ab c', 'नमस्ते दुनिया', 'iPhone XR 手机'])
+      expect(normalizedCharacters(words(text))).toEqual(Array.from(text.replace(' 手', '手')))
+  })
+
   it('sums a corpus before dividing', () => {
     const total = [align('a b c d', 'a b c d'), align('e', 'f')].map(countErrors).reduce(addErrors, NO_ERRORS)
     expect(total).toEqual({ hits: 4, substitutions: 1, deletions: 0, insertions: 0, words: 5 })
     expect([totalErrors(total), wordErrorRate(total)]).toEqual([1, 0.2])
-    expect(wordErrorRate(NO_ERRORS)).toBeNaN()
+  })
+
+  it('counts insertions in silence as jiwer does: without words of references the rate is their number', async () => {
+    const pairs = [
+      ['', ''],
+      ['', 'a b c'],
+      ['a', ''],
+    ] as const
+    const rates = pairs.map(([reference, hypothesis]) =>
+      wordErrorRate(countErrors(align(reference, hypothesis))),
+    )
+    expect(rates).toEqual([0, 3, 1])
+    expect(rates).toEqual(await askReferee('word_error_rates', pairs))
   })
 })
 

@@ -30,5 +30,11 @@ def word_errors(pairs: list[list[str]]) -> list[list[int]]:
     return out
 
 
+def word_error_rates(pairs: list[list[str]]) -> list[float]:
+    import jiwer
+
+    return [jiwer.wer(reference, hypothesis) for reference, hypothesis in pairs]
+
+
 question = json.load(sys.stdin)
 json.dump(globals()[question["ask"]](*question["of"]), sys.stdout)

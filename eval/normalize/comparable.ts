@@ -1,0 +1,13 @@
+/**
+ * A text in the form in which it is compared: composed (NFC), without characters that have no width and no sound: soft
+ * hyphens, zero-width spaces and joiners, marks of direction, variation selectors
+ * (Default_Ignorable_Code_Point, https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+ */
+export function comparableText(text: string): string {
+  return text.normalize('NFC').replace(/\p{Default_Ignorable_Code_Point}+/gu, '')
+}
+
+/** No word: null, nothing, or only white space and characters without width. */
+export function isBlank(text: string | null | undefined): boolean {
+  return text === null || text === undefined || comparableText(text).trim() === ''
+}
