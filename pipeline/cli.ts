@@ -7,7 +7,7 @@ import { describeError, EXIT, Failure } from './failure.ts'
 import { checkRepoName } from './hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from './models.ts'
 import { GRAPH_DEFAULTS, type Options } from './options.ts'
-import { STAGE_NAMES, type StageName } from './stages.ts'
+import { STAGE_NAMES, type StageName } from './stage-names.ts'
 
 const COMMAND = 'npm run pipeline --'
 const MAX_THREADS = 8

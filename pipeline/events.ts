@@ -1,4 +1,4 @@
-import type { StageName } from './stages.ts'
+import type { StageName } from './stage-names.ts'
 
 /** Stages of the pipeline, and what other commands do. */
 export type StepName = StageName | 'verify'

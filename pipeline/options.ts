@@ -1,4 +1,4 @@
-import type { StageName } from './stages.ts'
+import type { StageName } from './stage-names.ts'
 
 /** One run's options, as the command line gives them. */
 export interface Options {

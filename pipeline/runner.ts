@@ -4,8 +4,9 @@ import { EXIT, Failure } from './failure.ts'
 import { exists, writeJson } from './files.ts'
 import { takeLock } from './lock.ts'
 import { joinSections } from './report.ts'
+import { STAGE_NAMES, type StageName } from './stage-names.ts'
 import { checkpointFile } from './stages/export.ts'
-import { type Run, STAGE_NAMES, STAGES, type Stage, type StageName } from './stages.ts'
+import { type Run, STAGES, type Stage } from './stages.ts'
 import { deleteStamp, fingerprintOf, hasEnded, isCurrent, writeStamp } from './stamp.ts'
 
 /**

@@ -2,6 +2,7 @@ import type { Checkpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
 import type { Layout } from './layout.ts'
 import type { Options } from './options.ts'
+import type { StageName } from './stage-names.ts'
 import { evaluateStage } from './stages/evaluate.ts'
 import { exportStage } from './stages/export.ts'
 import { packageStage } from './stages/package.ts'
@@ -10,19 +11,6 @@ import { quantizeStage } from './stages/quantize.ts'
 import { rewriteStage } from './stages/rewrite.ts'
 import { validateStage } from './stages/validate.ts'
 import type { Python } from './venv.ts'
-
-/** In the order in which they run. */
-export const STAGE_NAMES = [
-  'export',
-  'rewrite',
-  'quantize',
-  'validate',
-  'evaluate',
-  'package',
-  'publish',
-] as const
-
-export type StageName = (typeof STAGE_NAMES)[number]
 
 /** What a stage is given. */
 export interface Run {

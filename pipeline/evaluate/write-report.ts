@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import type { ResultRecord } from '../../eval/record.ts'
-import { reportPage } from '../../eval/report/page.ts'
 import { makeReport, type Report, type RunDescription } from '../../eval/report/report.ts'
 import { resultsCsv } from '../../eval/report/tables.ts'
 import { writeJson, writeText } from '../files.ts'
@@ -25,6 +24,7 @@ export async function writeReport(
   await writeJson(join(output, RUN), run)
   await writeText(join(output, 'results.csv'), resultsCsv(report))
   await writeJson(join(output, 'report.json'), reportJson(report))
+  const { reportPage } = await import('../../eval/report/page.ts') // with the libraries that draw
   await writeText(join(output, REPORT_PAGE), await reportPage(report, { audioPath }))
   return report
 }

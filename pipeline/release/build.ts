@@ -12,7 +12,6 @@ import { exists, formatBytes, freshFolder, writeJson, writeText } from '../files
 import { hashFiles } from '../hash-cache.ts'
 import { type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
 import { modelCard } from './card.ts'
-import { werChart } from './chart.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import {
@@ -182,7 +181,7 @@ async function writeDocuments(
     await readJson(join(folder, 'tokenizer.json')),
     await readJson(join(folder, 'tokenizer_config.json')),
   )
-  const chart = chartOf(evidence.reports, manifest)
+  const chart = await chartOf(evidence.reports, manifest)
   if (chart !== undefined) await writeText(join(building, CHART), chart)
   const card = modelCard({
     ...{ name, evidence, tokenizer, command: manifest.command, files: manifest.files },
@@ -196,7 +195,8 @@ async function writeDocuments(
   await writeText(join(building, SUMS), sumsOf([...manifest.files, ...described], sha256, name))
 }
 
-function chartOf(reports: readonly Report[], { files }: Manifest): string | undefined {
+async function chartOf(reports: readonly Report[], { files }: Manifest): Promise<string | undefined> {
+  const { werChart } = await import('./chart.ts') // with the libraries that draw
   const archives = files.filter(({ role }) => role === 'archive')
   return werChart(reports, new Map(archives.map(({ variants, size }) => [variants[0] ?? '', size])))
 }

@@ -5,7 +5,6 @@ import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { evaluate } from '../../eval/evaluation.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import { NORMALIZER_NAMES, type NormalizerName } from '../../eval/normalize/normalizers.ts'
-import { reportPage } from '../../eval/report/page.ts'
 import { mainRows, makeReport, type Report } from '../../eval/report/report.ts'
 import { percent, remarks, resultsCsv, textTables } from '../../eval/report/tables.ts'
 import { openResults } from '../../eval/result-file.ts'
@@ -147,6 +146,7 @@ async function writeResults(run: Run, report: Report, gates: readonly Gate[]): P
 }
 
 async function writePage(run: Run, report: Report, dataset: Dataset): Promise<void> {
+  const { reportPage } = await import('../../eval/report/page.ts') // with the libraries that draw
   const page = await reportPage(report, { audioPath: (_, key) => dataset.audioPath(key) })
   await writeText(join(run.layout.model, 'evaluation.html'), page)
 }

@@ -1,0 +1,12 @@
+/** In the order in which they run. Apart from the stages, so that the command line answers before they are loaded. */
+export const STAGE_NAMES = [
+  'export',
+  'rewrite',
+  'quantize',
+  'validate',
+  'evaluate',
+  'package',
+  'publish',
+] as const
+
+export type StageName = (typeof STAGE_NAMES)[number]
