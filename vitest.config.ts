@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import './eval/no-telemetry.ts' // inherited by every test and what it starts
 
 export default defineConfig({
   test: {

@@ -1,7 +1,7 @@
-import { type InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Decoder, DecoderOptions, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { emptyPast, KvCache, roundUp } from './kv-cache.ts'
+import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'

@@ -1,4 +1,4 @@
-import { Tensor } from 'onnxruntime-node'
+import { Tensor } from './onnxruntime.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** Positions that the capacity grows by. More wastes work on positions that are masked, fewer moves the cache more often. */

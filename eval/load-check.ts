@@ -1,4 +1,4 @@
-import { InferenceSession } from 'onnxruntime-node'
+import { InferenceSession } from './onnxruntime.ts'
 
 /**
  * Whether onnxruntime-node loads a graph with its data files.

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { Tensor } from 'onnxruntime-node'
 import { emptyPast } from './kv-cache.ts'
+import { Tensor } from './onnxruntime.ts'
 import type { WidenedWeight } from './prefill-weights.ts'
 import { exists, openSession, type SessionOptions } from './session.ts'
 import { SpeechError } from './speech-error.ts'

@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'
+import { InferenceSession, listSupportedBackends, Tensor } from './onnxruntime.ts'
 import { SpeechError } from './speech-error.ts'
 
 export interface SessionOptions {

@@ -1,6 +1,6 @@
-import { type InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Decoder, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
+import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { floats, openSession, output, type SessionOptions } from './session.ts'
 import { SpeechError } from './speech-error.ts'

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { requireNoTelemetry } from './no-telemetry.ts'
 import type { PrefillKind } from './prefill.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { Layout } from './session.ts'
@@ -102,6 +103,7 @@ interface Pending {
  * @throws SpeechError when the release cannot be loaded
  */
 export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient> {
+  requireNoTelemetry()
   const worker = new Worker(new URL('./worker-start.js', import.meta.url), {
     ...{ argv: ['./worker.ts'], workerData, execArgv: [] },
   })

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
+import '../eval/no-telemetry.ts' // inherited by the script, which may load onnxruntime
 import { Failure } from './failure.ts'
 import { PROJECT } from './models.ts'
 

@@ -7,6 +7,8 @@
 Older exports compute logits at every position of the prompt, and hand all keys and values in and out at every token.
 """
 
+import no_telemetry  # isort: skip  (before onnxruntime)
+
 import argparse
 import json
 import subprocess

@@ -7,6 +7,8 @@ Writes {name}.int4.onnx and one decoder.int4.data. A weight that several graphs 
 in memory at a time. --prefill names the graph that {name}_prefill.int4.onnx is made of.
 """
 
+import no_telemetry  # isort: skip  (before onnxruntime)
+
 import argparse
 from pathlib import Path
 

@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
 import yargs from 'yargs'
+import '../eval/no-telemetry.ts' // inherited by the scripts that are measured
 import { describeMachine } from '../eval/machine.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/reporter.ts'

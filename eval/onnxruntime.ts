@@ -1,0 +1,4 @@
+import './no-telemetry.ts' // before the library: it is the only module that imports it
+import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node'
+
+export { InferenceSession, listSupportedBackends, Tensor }
