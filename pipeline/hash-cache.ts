@@ -1,17 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import type { BigIntStats } from 'node:fs'
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { hashFile } from '../eval/hash-file.ts'
 
-/** Hashes that are known, by path; a changed file has another size, time or inode. */
-type Known = Record<string, { readonly identity: string; readonly hash: string }>
+/** Hashes that are known, by path and algorithm. */
+type Known = Map<string, { readonly identity: string; readonly hash: string }>
 
 interface Options {
   /** a JSON file; several processes may share it */
   readonly cache: string
   readonly algorithm: 'sha256' | 'blake2b512'
   readonly signal?: AbortSignal
-  /** told after each file */
+  /** called before a file is read whole */
+  readonly onRead?: (path: string, bytes: number) => void
+  /** called after each file */
   readonly onFile?: (done: number) => void
 }
 
@@ -21,29 +24,54 @@ interface Options {
  * @throws the system's error for a file that is not there
  */
 export async function hashFiles(paths: readonly string[], options: Options): Promise<string[]> {
-  const { cache, algorithm, signal, onFile } = options
-  const known: Known = await readFile(cache, 'utf8').then(JSON.parse, () => ({}))
+  const { cache, algorithm, signal, onRead, onFile } = options
+  const known = await readKnown(cache)
   const hashes: string[] = []
   let isNew = false
   for (const path of paths.map((path) => resolve(path))) {
     signal?.throwIfAborted()
-    const { size, mtimeMs, ino } = await stat(path)
-    const identity = `${size} ${mtimeMs} ${ino}`
-    if (known[path]?.identity !== identity) {
-      known[path] = { identity, hash: await hashFile(path, algorithm, signal) }
+    const info = await stat(path, { bigint: true })
+    const identity = `${algorithm} ${identityOf(info)}`
+    let entry = known.get(path)
+    if (entry?.identity !== identity) {
+      onRead?.(path, Number(info.size))
+      entry = { identity, hash: await hashFile(path, algorithm, signal) }
+      known.set(path, entry)
       isNew = true
     }
-    hashes.push(known[path]?.hash ?? '')
+    hashes.push(entry.hash)
     onFile?.(hashes.length)
   }
   if (isNew) await keep(cache, known)
   return hashes
 }
 
+/**
+ * What changes with a file's content. Writers may put back the time of the last change (mtime), as cp -p and rsync do; that of
+ * the inode (ctime) is the system's alone.
+ */
+function identityOf({ size, mtimeNs, ctimeNs, dev, ino }: BigIntStats): string {
+  return [size, mtimeNs, ctimeNs, dev, ino].join(' ')
+}
+
+/** A cache that cannot be read is none: it costs time only. */
+async function readKnown(cache: string): Promise<Known> {
+  try {
+    const entries: [string, { identity: string; hash: string }][] = Object.entries(
+      JSON.parse(await readFile(cache, 'utf8')),
+    )
+    return new Map(
+      entries.filter(([, entry]) => typeof entry?.identity === 'string' && typeof entry.hash === 'string'),
+    )
+  } catch {
+    return new Map()
+  }
+}
+
 /** Processes that run side by side share the cache: the last one to write wins, which costs time only. */
 async function keep(cache: string, known: Known): Promise<void> {
   const partial = `${cache}.${randomUUID()}.partial`
   await mkdir(dirname(cache), { recursive: true })
-  await writeFile(partial, JSON.stringify(known))
+  await writeFile(partial, JSON.stringify(Object.fromEntries(known)))
   await rename(partial, cache)
 }

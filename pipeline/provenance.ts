@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parse } from 'yaml'
 import { LANGUAGES } from '../eval/prompt.ts'
-import { checkpointFiles } from './checkpoint.ts'
-import { writeJson } from './files.ts'
+import { checkpointFiles, fileOf } from './checkpoint-files.ts'
+import { formatBytes, writeJson } from './files.ts'
 import { hashFiles } from './hash-cache.ts'
 import type { Layout } from './layout.ts'
 import { PROJECT } from './models.ts'
@@ -33,6 +33,8 @@ export interface Provenance {
   readonly tools: Readonly<Record<string, string>>
 }
 
+/** Files that take a second or more to read. */
+const LARGE = 500_000_000
 /** Qwen3-ASR's own, for checkpoints that say nothing. */
 const LICENSE = 'apache-2.0'
 
@@ -65,7 +67,8 @@ export async function readProvenance(layout: Pick<Layout, 'work'>): Promise<Prov
 
 /** What the checkpoint's own model card declares (https://huggingface.co/docs/hub/model-cards). */
 async function frontMatterOf(folder: string): Promise<Record<string, unknown>> {
-  const card = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '')
+  const path = await fileOf(folder, 'README.md').catch(() => undefined)
+  const card = path === undefined ? '' : await readFile(path, 'utf8')
   const text = /^---\r?\n(.*?)\r?\n---\s*$/ms.exec(card)?.[1]
   try {
     const declared: unknown = text === undefined ? {} : parse(text)
@@ -81,15 +84,21 @@ function languagesOf(declared: unknown): string[] {
   return codes.length > 0 ? codes : Object.keys(LANGUAGES)
 }
 
-async function checkpointSums({
+/** Every file of the checkpoint by content, shards too: one that was changed in place makes another export. */
+export async function checkpointSums({
   checkpoint: { folder },
   layout,
+  emit,
   signal,
-}: Run): Promise<Provenance['checkpoint']> {
+}: Pick<Run, 'checkpoint' | 'layout' | 'emit' | 'signal'>): Promise<Provenance['checkpoint']> {
   const files = await checkpointFiles(folder)
   const cache = join(layout.work, 'sha256.json')
   const paths = files.map((file) => join(folder, file))
-  const sums = await hashFiles(paths, { cache, algorithm: 'sha256', signal })
+  const onRead = (path: string, bytes: number) => {
+    if (bytes >= LARGE)
+      emit({ event: 'note', text: `Reading ${basename(path)} for its hash (${formatBytes(bytes)})` })
+  }
+  const sums = await hashFiles(paths, { cache, algorithm: 'sha256', signal, onRead })
   return files.map((file, i) => ({ file, sha256: sums[i] ?? '' }))
 }
 

@@ -1,6 +1,8 @@
 import { open, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { fileOf } from './checkpoint-files.ts'
 import { Failure } from './failure.ts'
+import { isJsonObject, type JsonObject, parseJsonObject, shown } from './json-file.ts'
 
 /** Where one tensor lies. Offsets are absolute bytes in the shard. */
 export interface StoredTensor {
@@ -11,7 +13,12 @@ export interface StoredTensor {
   readonly end: number
 }
 
-const ITEM_BYTES: Readonly<Record<string, number>> = { F32: 4, F16: 2, BF16: 2 }
+const ITEM_BYTES: ReadonlyMap<string, number> = new Map([
+  ['F32', 4],
+  ['F16', 2],
+  ['BF16', 2],
+])
+const AGAIN = 'Download the checkpoint again.'
 const MAX_HEADER = 100_000_000 // the format's own limit
 
 /**
@@ -20,11 +27,10 @@ const MAX_HEADER = 100_000_000 // the format's own limit
  * Source: https://github.com/huggingface/safetensors#format
  */
 export async function readSafetensors(folder: string, file: string): Promise<Map<string, StoredTensor>> {
-  const path = join(folder, file)
-  const info = await stat(path).catch(() => undefined)
-  if (!info?.isFile())
-    throw new Failure(`The checkpoint's shard ${path} is missing.`, 'Download the checkpoint again.')
-  const headerEnd = await headerEndOf(path, info.size)
+  const path = await fileOf(folder, file)
+  if (path === undefined) throw new Failure(`The checkpoint's shard ${join(folder, file)} is missing.`, AGAIN)
+  const { size } = await stat(path)
+  const headerEnd = await headerEndOf(path, size)
   const header = await readHeader(path, headerEnd)
   const tensors = new Map<string, StoredTensor>()
   for (const [name, entry] of Object.entries(header)) {
@@ -32,7 +38,7 @@ export async function readSafetensors(folder: string, file: string): Promise<Map
     const tensor = toStored(name, entry, file, headerEnd)
     tensors.set(name, tensor)
   }
-  checkCoverage(path, [...tensors], headerEnd, info.size)
+  checkCoverage(path, [...tensors], headerEnd, size)
   return tensors
 }
 
@@ -43,6 +49,7 @@ function checkCoverage(path: string, tensors: [string, StoredTensor][], start: n
     if (tensor.start !== end) {
       throw new Failure(
         `${basename(path)}: ${name} starts at byte ${tensor.start}, wanted ${end}: tensors overlap or leave a gap.`,
+        AGAIN,
       )
     }
     end = tensor.end
@@ -53,32 +60,45 @@ function checkCoverage(path: string, tensors: [string, StoredTensor][], start: n
 async function headerEndOf(path: string, size: number): Promise<number> {
   const length = size < 8 ? Number.NaN : Number((await readBytes(path, 0, 8)).readBigUInt64LE())
   if (Number.isNaN(length) || length > MAX_HEADER) {
-    throw new Failure(`${path} is no safetensors file (${size} bytes).`, 'Download the checkpoint again.')
+    throw new Failure(`${path} is not a safetensors file (${size} bytes).`, AGAIN)
   }
   if (8 + length > size) throw truncated(path, size, 8 + length)
   return 8 + length
 }
 
-interface HeaderEntry {
-  readonly dtype?: unknown
-  readonly shape?: unknown
-  readonly data_offsets?: unknown
+async function readHeader(path: string, end: number): Promise<JsonObject> {
+  const bytes = await readBytes(path, 8, end)
+  const where = `The header of ${path}`
+  const header = parseJsonObject(bytes, where, AGAIN)
+  const twice = duplicateKey(bytes.toString('utf8'))
+  if (twice !== undefined) throw new Failure(`${where} names ${twice} twice.`, AGAIN)
+  return header
 }
 
-async function readHeader(path: string, end: number): Promise<Record<string, HeaderEntry>> {
-  try {
-    return JSON.parse((await readBytes(path, 8, end)).toString('utf8'))
-  } catch {
-    throw new Failure(`The header of ${path} is no JSON.`, 'Download the checkpoint again.')
+/** The first key that stands twice in the outermost object: of two entries JSON.parse keeps the last, silently. */
+function duplicateKey(json: string): string | undefined {
+  const seen = new Set<string>()
+  let [depth, name] = [0, '']
+  for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/g)) {
+    if (token === '{' || token === '[') depth++
+    else if (token === '}' || token === ']') depth--
+    else if (token !== ':') name = token
+    else if (depth === 1) {
+      const key = String(JSON.parse(name))
+      if (seen.has(key)) return key
+      seen.add(key)
+    }
   }
+  return undefined
 }
 
-function toStored(name: string, entry: HeaderEntry, file: string, base: number): StoredTensor {
-  const { dtype, shape, data_offsets: offsets } = entry
-  if (typeof dtype !== 'string' || !isNumbers(shape) || !isNumbers(offsets)) {
-    throw new Failure(`${file}: the entry of ${name} is malformed.`, 'Download the checkpoint again.')
+function toStored(name: string, entry: unknown, file: string, base: number): StoredTensor {
+  const { dtype, shape, data_offsets: offsets } = isJsonObject(entry) ? entry : {}
+  if (typeof dtype !== 'string' || !isNumbers(shape) || !isNumbers(offsets) || offsets.length !== 2) {
+    const wanted = 'dtype, shape and data_offsets, [start, end]'
+    throw new Failure(`${file}: the entry of ${name} is ${shown(entry)}, wanted ${wanted}.`, AGAIN)
   }
-  const item = ITEM_BYTES[dtype]
+  const item = ITEM_BYTES.get(dtype)
   if (item === undefined) {
     throw new Failure(
       `${name} is stored as ${dtype}, wanted BF16, F16 or F32.`,
@@ -88,7 +108,10 @@ function toStored(name: string, entry: HeaderEntry, file: string, base: number):
   const [start = 0, end = 0] = offsets
   const wanted = shape.reduce((product, size) => product * size, item)
   if (end - start !== wanted) {
-    throw new Failure(`${file}: ${name} has ${end - start} bytes, its shape [${shape}] wants ${wanted}.`)
+    throw new Failure(
+      `${file}: ${name} has ${end - start} bytes, its shape [${shape.join(', ')}] wants ${wanted}.`,
+      AGAIN,
+    )
   }
   return { file, dtype, shape, start: base + start, end: base + end }
 }
@@ -96,7 +119,7 @@ function toStored(name: string, entry: HeaderEntry, file: string, base: number):
 function truncated(path: string, found: number, wanted: number): Failure {
   return new Failure(
     `The shard ${basename(path)} has ${found} bytes, wanted ${wanted}: it is truncated.`,
-    'Download the checkpoint again.',
+    AGAIN,
   )
 }
 
@@ -108,8 +131,8 @@ async function readBytes(path: string, start: number, end: number): Promise<Buff
   const file = await open(path, 'r')
   try {
     const buffer = Buffer.alloc(end - start)
-    await file.read(buffer, 0, buffer.length, start)
-    return buffer
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, start)
+    return buffer.subarray(0, bytesRead)
   } finally {
     await file.close()
   }

@@ -16,11 +16,11 @@ from protocol import emit, reporting
 def main(folder: Path, out: Path) -> None:
     with reporting():
         tokenizer = Qwen2Tokenizer(
-            vocab=json.loads((folder / "vocab.json").read_text(encoding="utf-8")),
+            vocab=json.loads((folder / "vocab.json").read_text(encoding="utf-8-sig")),
             merges=read_merges(folder / "merges.txt"),
         )
         backend = tokenizer.backend_tokenizer
-        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8-sig"))
         added = sorted(config.get("added_tokens_decoder", {}).items(), key=lambda item: int(item[0]))
         for wanted, entry in added:
             token = AddedToken(entry["content"], special=entry.get("special", False), normalized=False)
@@ -33,7 +33,7 @@ def main(folder: Path, out: Path) -> None:
 
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
     return [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
 
 

@@ -1,25 +1,25 @@
-import { copyFile, readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkpointFiles } from '../checkpoint.ts'
-import { exists, freshFolder, writeJson } from '../files.ts'
+import { fileOf, readCheckpointJson } from '../checkpoint-files.ts'
+import { freshFolder, writeJson } from '../files.ts'
 import { DECODERS } from '../layout.ts'
+import { checkpointSums } from '../provenance.ts'
 import { type PythonResult, runPython } from '../python.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identify, identifySources } from '../stamp.ts'
+import { identifySources } from '../stamp.ts'
 
 /** PyTorch to ONNX: three graphs with their weights beside them, tokenizer and processor files. */
 export const exportStage: Stage = {
   name: 'export',
   isTransient: true,
-  async inputs({ checkpoint, options, python }) {
-    const files = await checkpointFiles(checkpoint.folder)
-    const identities = await Promise.all(files.map((file) => identify(join(checkpoint.folder, file))))
+  async inputs(run) {
+    const { options, python } = run
     const { device, opset, skipEncoder, skipDecoder } = options
     return {
-      checkpoint: files.map((file, i) => [file, identities[i]]),
+      checkpoint: await checkpointSums(run),
       sources: await identifySources([
-        ...['python', 'pipeline/stages', 'pipeline/checkpoint.ts', 'pipeline/tensor-table.ts'],
-        'pipeline/safetensors.ts',
+        ...['python', 'pipeline/stages', 'pipeline/checkpoint.ts', 'pipeline/checkpoint-config.ts'],
+        ...['pipeline/tensor-table.ts', 'pipeline/safetensors.ts'],
       ]),
       python: (await python()).fingerprint,
       options: { device, opset, skipEncoder, skipDecoder },
@@ -112,25 +112,27 @@ export async function pythonOptions(run: Run, stage: string) {
 }
 
 async function writeProcessorFiles(run: Run, out: string): Promise<void> {
-  const from = (name: string) => join(run.checkpoint.folder, name)
-  await copyFile(from('tokenizer_config.json'), join(out, 'tokenizer_config.json'))
-  if (await exists(from('tokenizer.json')))
-    await copyFile(from('tokenizer.json'), join(out, 'tokenizer.json'))
-  else
-    await runPython('make_tokenizer.py', [run.checkpoint.folder, out], await pythonOptions(run, 'tokenizer'))
-  if (await exists(from('preprocessor_config.json'))) {
-    await copyFile(from('preprocessor_config.json'), join(out, 'preprocessor_config.json'))
-  } else
-    await writeJson(
-      join(out, 'preprocessor_config.json'),
-      await featureExtractorConfig(from('processor_config.json')),
-    )
+  const { folder } = run.checkpoint
+  await copyJson(folder, out, 'tokenizer_config.json')
+  if (!(await copyJson(folder, out, 'tokenizer.json')))
+    await runPython('make_tokenizer.py', [folder, out], await pythonOptions(run, 'tokenizer'))
+  if (!(await copyJson(folder, out, 'preprocessor_config.json')))
+    await writeJson(join(out, 'preprocessor_config.json'), await featureExtractorConfig(folder))
+}
+
+/** Without a byte order mark, which most readers refuse. @returns false when there is no such file */
+async function copyJson(folder: string, out: string, name: string): Promise<boolean> {
+  const path = await fileOf(folder, name)
+  if (path === undefined) return false
+  const text = await readFile(path, 'utf8')
+  await writeFile(join(out, name), text.replace(/^\uFEFF/, ''))
+  return true
 }
 
 /** transformers 5 nests the feature extractor in processor_config.json; readers want it in a file of its own. */
-async function featureExtractorConfig(processorConfig: string): Promise<object> {
-  const text = await readFile(processorConfig, 'utf8').catch(() => '{}')
-  const { feature_extractor: extractor, processor_class: processor } = JSON.parse(text)
+async function featureExtractorConfig(folder: string): Promise<object> {
+  const config = await readCheckpointJson(folder, 'processor_config.json')
+  const { feature_extractor: extractor, processor_class: processor } = config ?? {}
   return { ...(extractor ?? DEFAULT_EXTRACTOR), processor_class: processor ?? 'Qwen3ASRProcessor' }
 }
 

@@ -86,7 +86,7 @@ describe('a bad checkpoint is refused before anything is written', () => {
     const folder = await temporaryFolder()
     const ended = await runCli(['--model', folder, '--output', join(folder, 'out')])
     expect(ended.stdout).toContain(
-      `\nerror: ${folder} is no checkpoint: it holds no config.json.\n` +
+      `\nerror: ${folder} is not a checkpoint: it holds no config.json.\n` +
         'hint: Give the directory with config.json and model.safetensors to --model.',
     )
     expect(ended.exitCode).toBe(1)
@@ -120,13 +120,13 @@ describe('a bad checkpoint is refused before anything is written', () => {
     expect(lines[1]).toBe('hint: Download the checkpoint again.')
   })
 
-  it('a shard cut inside its header, or no safetensors at all', async () => {
+  it('a shard cut inside its header, or not safetensors at all', async () => {
     const cut = await refusal((folder) => truncate(join(folder, 'model.safetensors'), 100))
     expect(cut.lines[0]).toMatch(/has 100 bytes, wanted \d+: it is truncated/)
     const other = await refusal((folder) =>
       writeFile(join(folder, 'model.safetensors'), 'version https://git-lfs'),
     )
-    expect(other.lines[0]).toContain('is no safetensors file (23 bytes)')
+    expect(other.lines[0]).toContain('is not a safetensors file (23 bytes)')
   })
 
   it('a forced aligner', async () => {
@@ -145,12 +145,12 @@ describe('a bad checkpoint is refused before anything is written', () => {
     const { lines } = await refusal((folder) =>
       editJson(folder, 'config.json', (config) => ({
         ...config,
-        text_config: { ...(config['text_config'] as object), hidden_size: 256 },
+        text_config: { ...(config['text_config'] as object), intermediate_size: 256 },
       })),
     )
     expect(lines[0]).toBe(
-      'error: config.json and the weights contradict each other: model.language_model.embed_tokens.weight is [448, 128], ' +
-        'the config wants [448, 256].',
+      'error: config.json and the weights contradict each other: model.language_model.layers.0.mlp.gate_proj.weight is [384, 128], ' +
+        'the config wants [256, 128].',
     )
   })
 
