@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { SAMPLE_RATE } from './audio/clip.ts'
+import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import type { Decoded } from './decode-loop.ts'
 import type { PrefillKind } from './prefill.ts'
 import { languageName, type PromptOptions } from './prompt.ts'

@@ -1,5 +1,5 @@
-import { SAMPLE_RATE } from './audio/clip.ts'
 import { joinTranscripts, piecesOf, splitPoints } from './audio/pieces.ts'
+import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import type { Decoded } from './decode-loop.ts'
 import { MAX_NEW_TOKENS } from './limits.ts'
 import { logMel } from './mel.ts'

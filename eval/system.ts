@@ -86,8 +86,10 @@ const SOURCES = [
     'transcript.ts',
   ],
   ...['tokenizer.ts', 'embeddings.ts', 'release-config.ts'],
-  ...['audio/clip.ts', 'audio/decode.ts', 'audio/wav.ts', 'audio/flac.ts', 'audio/compressed.ts'],
-  ...['audio/resample.ts', 'audio/pieces.ts'],
+  ...['audio/clip.ts', 'audio/speech-stream.ts', 'audio/decode.ts', 'audio/wav.ts', 'audio/wav-header.ts'],
+  ...['audio/pcm.ts', 'audio/g711.ts', 'audio/flac.ts', 'audio/mpeg.ts', 'audio/mpeg-frames.ts'],
+  ...['audio/ogg.ts', 'audio/ogg-pages.ts', 'audio/opus.ts', 'audio/vorbis.ts', 'audio/ffmpeg.ts'],
+  ...['audio/mix.ts', 'audio/sample-checks.ts', 'audio/resample.ts', 'audio/pieces.ts'],
 ]
 
 /** A variant of a release directory, in worker threads of its own. */

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { clipOfSamples, loadClip, SAMPLE_RATE } from './audio/clip.ts'
+import { clipOfSamples, loadClip } from './audio/clip.ts'
 import { piecesOf, speechSpan } from './audio/pieces.ts'
+import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { makeJobQueue } from './job-queue.ts'
 import { buildPrompt } from './prompt.ts'
 import { recognize } from './recognize.ts'

@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import yargs from 'yargs'
-import { SAMPLE_RATE } from '../eval/audio/clip.ts'
-import { decodeAudio } from '../eval/audio/decode.ts'
+import { loadClip } from '../eval/audio/clip.ts'
 import { resample } from '../eval/audio/resample.ts'
+import { SAMPLE_RATE } from '../eval/audio/sample-rate.ts'
 import { encodeWav } from '../eval/audio/wav.ts'
 import { readSpeechFolder } from '../eval/dataset/folder.ts'
 import { describeMachine } from '../eval/machine.ts'
@@ -39,30 +41,28 @@ const options = await yargs(process.argv.slice(3))
   .strict()
   .parse()
 
-const flac = await Promise.all(
-  (await readSpeechFolder(BUNDLED_SPEECH)).slice(0, 20).map(({ path }) => readFile(path ?? '')),
-)
-const clips = await Promise.all(
-  flac.map(async (bytes) => (await decodeAudio(bytes)).channels[0] ?? new Float32Array()),
-)
-const speech = Float32Array.from(clips.flatMap((clip) => [...clip]))
+const flac = (await readSpeechFolder(BUNDLED_SPEECH)).slice(0, 20).map(({ path }) => path ?? '')
+const clips = await Promise.all(flac.map((path) => loadClip(path)))
+const speech = Float32Array.from(clips.flatMap(({ samples }) => [...samples]))
 const seconds = speech.length / SAMPLE_RATE
 
 await printAudio()
 if (options.modelDir !== undefined) await printLoop(options.modelDir)
 
 async function printAudio(): Promise<void> {
-  const wav = encodeWav(speech)
+  const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-bench-'))
+  const wav = join(folder, 'speech.wav')
+  await writeFile(wav, encodeWav(speech))
   const high = resample(speech, SAMPLE_RATE, 48000)
   const jobs: [string, number, () => unknown][] = [
     [
       `FLAC, ${flac.length} files`,
       0,
       async () => {
-        for (const bytes of flac) await decodeAudio(bytes)
+        for (const path of flac) await loadClip(path)
       },
     ],
-    ['WAV, 16 bit', 0, () => decodeAudio(wav)],
+    ['WAV, 16 bit', 0, () => loadClip(wav)],
     ['resampling from 48 kHz', 0, () => resample(high, 48000, SAMPLE_RATE)],
     ['log mel', 200, () => logMel(speech)],
   ]
@@ -72,6 +72,7 @@ async function printAudio(): Promise<void> {
     const speed = seconds / took
     rows.push([name, `${(1000 * took).toFixed(1)} ms`, `${speed.toFixed(0)} x`, wanted ? `${wanted} x` : '-'])
   }
+  await rm(folder, { recursive: true })
   print(
     `Audio: ${seconds.toFixed(1)} s of speech on one core`,
     ['work', 'time', 'of real time', 'wanted'],

@@ -1,15 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { SpeechError } from '../speech-error.ts'
-import { decodeAudio } from './decode.ts'
 import { resample } from './resample.ts'
-import type { DecodedAudio } from './wav.ts'
-
-/** What the model hears: 16 kHz mono. */
-export const SAMPLE_RATE = 16000
-/** Outside of these a header is damaged, and would make gigabytes of a few bytes. */
-const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
-/** One mel frame's hop; anything shorter is no recording. */
-const SHORTEST = 160
+import { checkFinite, checkLength, checkRate, dividedBy, notesOfPeak, peakOf } from './sample-checks.ts'
+import { SAMPLE_RATE } from './sample-rate.ts'
+import { openSpeech } from './speech-stream.ts'
 
 export interface Clip {
   /** 16 kHz mono, full scale is 1 */
@@ -18,22 +11,31 @@ export interface Clip {
   /** as the file has them */
   readonly sourceRate: number
   readonly sourceChannels: number
+  /** sentences about what is odd in the file */
+  readonly notes: readonly string[]
 }
 
 /**
- * Read an audio file of any kind {@link decodeAudio} knows, mix to mono, resample to 16 kHz.
+ * Read a whole audio file of any kind that {@link openSpeech} knows.
  * @param signal ends a decoder that is a program of its own
- * @throws SpeechError naming the file when it is missing, empty, too short or not audio
+ * @throws SpeechError naming the file when it is missing, empty, too short, damaged or not audio
  */
 export async function loadClip(path: string, signal?: AbortSignal): Promise<Clip> {
-  try {
-    return toClip(await decodeAudio(await readFile(path, { signal }), signal))
-  } catch (error) {
-    signal?.throwIfAborted()
-    if (error instanceof SpeechError) throw new SpeechError(`${path}: ${error.message}`, error.hint)
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new SpeechError(`${path} does not exist.`)
-    throw error
+  const stream = await openSpeech({ path }, signal)
+  const blocks: Float32Array[] = []
+  let length = 0
+  for await (const block of stream) {
+    blocks.push(block)
+    length += block.length
   }
+  const samples = new Float32Array(length)
+  let position = 0
+  for (const block of blocks) {
+    samples.set(block, position)
+    position += block.length
+  }
+  const { sourceRate, sourceChannels, notes } = stream
+  return { samples, seconds: length / SAMPLE_RATE, sourceRate, sourceChannels, notes }
 }
 
 /**
@@ -41,34 +43,17 @@ export async function loadClip(path: string, signal?: AbortSignal): Promise<Clip
  * @throws SpeechError when they are too few, not finite, or of an unlikely rate
  */
 export function clipOfSamples(samples: Float32Array, sampleRate: number): Clip {
-  if (!(samples instanceof Float32Array)) throw new SpeechError('The samples are no Float32Array.')
-  if (!samples.every(Number.isFinite)) throw new SpeechError('The samples hold NaN or infinite values.')
-  return toClip({ channels: [samples], sampleRate })
-}
-
-function toClip(audio: DecodedAudio): Clip {
-  if (!(audio.sampleRate >= LOWEST_RATE && audio.sampleRate <= HIGHEST_RATE)) {
-    throw new SpeechError(
-      `The file has ${audio.sampleRate} samples a second, wanted ${LOWEST_RATE} to ${HIGHEST_RATE}.`,
-    )
-  }
-  const samples = resample(mixDown(audio.channels), audio.sampleRate, SAMPLE_RATE)
-  if (samples.length < SHORTEST) {
-    throw new SpeechError(
-      `The clip has ${samples.length} samples at 16 kHz, wanted at least ${SHORTEST} (10 ms).`,
-    )
-  }
+  if (!(samples instanceof Float32Array)) throw new SpeechError('The samples are not a Float32Array.')
+  checkRate(sampleRate)
+  checkFinite(samples, 0, sampleRate)
+  const peak = peakOf(samples)
+  const heard = resample(dividedBy(peak, samples), sampleRate, SAMPLE_RATE)
+  checkLength(heard.length)
   return {
-    samples,
-    seconds: samples.length / SAMPLE_RATE,
-    sourceRate: audio.sampleRate,
-    sourceChannels: audio.channels.length,
+    samples: heard,
+    seconds: heard.length / SAMPLE_RATE,
+    sourceRate: sampleRate,
+    sourceChannels: 1,
+    notes: notesOfPeak(peak),
   }
-}
-
-function mixDown(channels: readonly Float32Array[]): Float32Array {
-  const [first] = channels
-  if (first === undefined) throw new SpeechError('The file has no channels.')
-  if (channels.length === 1) return first
-  return first.map((_, i) => channels.reduce((sum, channel) => sum + (channel[i] ?? 0), 0) / channels.length)
 }

@@ -1,35 +1,79 @@
-import { SpeechError } from '../speech-error.ts'
-import { decodeMpeg, decodeOpus, decodeVorbis } from './compressed.ts'
+import { type Decoded, UnreadableError } from './audio-block.ts'
+import type { AudioFile } from './audio-file.ts'
+import type { ByteReader } from './byte-reader.ts'
 import { decodeWithFfmpeg } from './ffmpeg.ts'
 import { decodeFlac } from './flac.ts'
-import { type DecodedAudio, decodeWav } from './wav.ts'
+import { decodeMpeg } from './mpeg.ts'
+import { hasMpegFrames, readMpegHeader, tagLength } from './mpeg-frames.ts'
+import { decodeOgg } from './ogg.ts'
+import { decodeRaw } from './raw.ts'
+import { decodeWav } from './wav.ts'
+import { isWav } from './wav-header.ts'
+
+/** Enough to know a format by, and to find MPEG frames behind a tag. */
+const HEAD = 64
+const FRAMES_BEHIND_TAG = 1 << 16
 
 /**
- * Decode an audio file, told by its first bytes, not its name.
- * @throws SpeechError when it is empty, damaged, truncated or of no known kind
+ * Decode audio, told by its first bytes, not its name. What no decoder here reads is given to ffmpeg.
+ * @param notes gets sentences about what is odd
+ * @throws SpeechError when it is empty, damaged or of no known kind, here or with the blocks
  */
-export async function decodeAudio(bytes: Uint8Array, signal?: AbortSignal): Promise<DecodedAudio> {
-  if (bytes.length === 0) throw new SpeechError('The file is empty (0 bytes).')
-  const head = Buffer.from(bytes.subarray(0, 64)).toString('latin1')
-  if (head.startsWith('fLaC')) return decodeFlac(bytes)
-  if (head.startsWith('RIFF') && head.slice(8, 12) === 'WAVE') return decodeWav(bytes)
-  if (head.startsWith('ID3')) return decodeTagged(bytes)
-  if (isMpegFrame(bytes)) return decodeMpeg(bytes)
-  if (head.startsWith('OggS') && head.includes('OpusHead')) return decodeOpus(bytes)
-  if (head.startsWith('OggS') && head.includes('\x01vorbis')) return decodeVorbis(bytes)
-  return decodeWithFfmpeg(bytes, JSON.stringify(head.slice(0, 4)), signal)
+export async function decodeAudio(file: AudioFile, notes: string[], signal?: AbortSignal): Promise<Decoded> {
+  try {
+    return await begun(await decodeHere(file, notes))
+  } catch (error) {
+    if (!(error instanceof UnreadableError)) throw error
+    const { path, head } = await file.onDisk()
+    return begun(await decodeWithFfmpeg(path, head, error, signal))
+  }
 }
 
-/** Some writers put an ID3v2 tag before FLAC too. Its size has seven bits a byte (https://id3.org/id3v2.4.0-structure). */
-async function decodeTagged(bytes: Uint8Array): Promise<DecodedAudio> {
-  const size = [6, 7, 8, 9].reduce((sum, i) => sum * 128 + ((bytes[i] ?? 0) & 127), 0)
-  const inside = bytes.subarray(10 + size)
-  return Buffer.from(inside.subarray(0, 4)).toString('latin1') === 'fLaC'
-    ? decodeFlac(inside)
-    : decodeMpeg(bytes)
+async function decodeHere(file: AudioFile, notes: string[]): Promise<Decoded> {
+  const { reader, rawRate } = file
+  const head = await skipTags(reader)
+  if (head.length === 0) throw new UnreadableError('The file holds no audio')
+  const text = head.toString('latin1')
+  if (isWav(head)) return decodeWav(reader, notes)
+  if (text.startsWith('fLaC')) return decodeFlac(reader)
+  if (text.startsWith('OggS')) return decodeOgg(reader, notes)
+  if (rawRate !== undefined && reader.position === 0) return decodeRaw(reader, rawRate)
+  if (await isMpeg(reader, head)) return decodeMpeg(reader, notes)
+  throw new UnreadableError(
+    `The file begins with ${JSON.stringify(text.slice(0, 4))}`,
+    ', wanted FLAC, WAV, MP3, Ogg Opus or Ogg Vorbis',
+  )
 }
 
-/** Eleven sync bits, then a layer: 00 there is AAC in ADTS (ISO/IEC 11172-3 section 2.4.2.3). */
-function isMpegFrame([first = 0, second = 0]: Uint8Array): boolean {
-  return first === 0xff && (second & 0xe0) === 0xe0 && (second & 0x06) !== 0
+/** Some writers put an ID3v2 tag before FLAC, AAC and WAV too. */
+async function skipTags(reader: ByteReader): Promise<Buffer> {
+  for (;;) {
+    const head = await reader.peek(HEAD)
+    const length = head.toString('latin1', 0, 3) === 'ID3' ? tagLength(head) : 0
+    if (length === 0) return head
+    await reader.skip(length)
+  }
+}
+
+/** A header at the first byte; behind a tag, where zeros may come first, several in their places. */
+async function isMpeg(reader: ByteReader, head: Buffer): Promise<boolean> {
+  if (reader.position === 0) return readMpegHeader(head) !== undefined
+  const bytes = await reader.peek(FRAMES_BEHIND_TAG)
+  const start = bytes.findIndex((byte) => byte !== 0)
+  return start >= 0 && (hasMpegFrames(bytes, start) || readMpegHeader(bytes, start)?.length === 0)
+}
+
+/** With the first block, so that a refusal comes before anything is told of the file. */
+async function begun({ blocks, isFloat }: Decoded): Promise<Decoded> {
+  const first = await blocks.next()
+  async function* all() {
+    try {
+      if (first.done) return
+      yield first.value
+      yield* blocks
+    } finally {
+      await blocks.return(undefined)
+    }
+  }
+  return { isFloat, blocks: all() }
 }

@@ -1,5 +1,5 @@
 import { MAX_PIECE_SECONDS } from '../limits.ts'
-import { SAMPLE_RATE } from './clip.ts'
+import { SAMPLE_RATE } from './sample-rate.ts'
 
 /** How far from even pieces a pause is looked for. */
 const SEARCH = 10 * SAMPLE_RATE

@@ -10,19 +10,77 @@ const ROLLOFF = 0.95
  */
 export function resample(samples: Float32Array, from: number, to: number): Float32Array {
   if (from === to) return samples
-  const divisor = greatestCommonDivisor(from, to)
-  const up = to / divisor
-  const down = from / divisor
-  const cutoff = ROLLOFF * Math.min(1, up / down)
-  const reach = Math.ceil(ZEROS / cutoff)
-  const kernels = Array.from({ length: up }, (_, phase) => kernel(phase / up, reach, cutoff))
-  const out = new Float32Array(Math.round((samples.length * to) / from))
-  for (let i = 0; i < out.length; i++) {
-    const position = i * down
-    const weights = kernels[position % up] ?? new Float64Array(0)
-    out[i] = convolve(samples, Math.floor(position / up) - reach + 1, weights)
-  }
+  const resampler = new Resampler(from, to)
+  const first = resampler.push(samples)
+  const last = resampler.end()
+  const out = new Float32Array(first.length + last.length)
+  out.set(first)
+  out.set(last, first.length)
   return out
+}
+
+/** {@link resample} for samples that come in parts: the parts of its output together are the same numbers. */
+export class Resampler {
+  readonly #from: number
+  readonly #to: number
+  readonly #up: number
+  readonly #down: number
+  readonly #reach: number
+  readonly #kernels: readonly Float64Array[]
+  /** inputs that outputs to come still need; before the first one there are zeros */
+  #held: Float32Array
+  /** number of the first of them, counted from the first input */
+  #heldFrom: number
+  #inputs = 0
+  #outputs = 0
+
+  constructor(from: number, to: number) {
+    const divisor = greatestCommonDivisor(from, to)
+    this.#from = from
+    this.#to = to
+    this.#up = to / divisor
+    this.#down = from / divisor
+    const cutoff = ROLLOFF * Math.min(1, this.#up / this.#down)
+    const reach = Math.ceil(ZEROS / cutoff)
+    this.#reach = reach
+    this.#kernels = Array.from({ length: this.#up }, (_, phase) => kernel(phase / this.#up, reach, cutoff))
+    this.#held = new Float32Array(2 * reach)
+    this.#heldFrom = -2 * reach
+  }
+
+  /** @returns the outputs that no later input can change */
+  push(samples: Float32Array): Float32Array {
+    this.#inputs += samples.length
+    // Output i reads the inputs up to floor(i * down / up) + reach.
+    const readable = Math.floor(((this.#inputs - this.#reach) * this.#up - 1) / this.#down) + 1
+    return this.#advance(samples, Math.max(this.#outputs, readable))
+  }
+
+  /** @returns the outputs that are left; after the last input there are zeros */
+  end(): Float32Array {
+    return this.#advance(
+      new Float32Array(2 * this.#reach),
+      Math.round((this.#inputs * this.#to) / this.#from),
+    )
+  }
+
+  #advance(samples: Float32Array, outputs: number): Float32Array {
+    const inputs = new Float32Array(this.#held.length + samples.length)
+    inputs.set(this.#held)
+    inputs.set(samples, this.#held.length)
+    const out = new Float32Array(Math.max(0, outputs - this.#outputs))
+    for (let i = 0; i < out.length; i++) {
+      const position = (this.#outputs + i) * this.#down
+      const start = Math.floor(position / this.#up) - this.#reach + 1
+      out[i] = convolve(inputs, start - this.#heldFrom, this.#kernels[position % this.#up] as Float64Array)
+    }
+    this.#outputs += out.length
+    const next = Math.floor((this.#outputs * this.#down) / this.#up) - this.#reach + 1
+    const dropped = Math.min(inputs.length, Math.max(0, next - this.#heldFrom))
+    this.#held = inputs.slice(dropped)
+    this.#heldFrom += dropped
+    return out
+  }
 }
 
 /** Weights of the inputs at -reach + 1 .. reach around an output that lies `fraction` after input 0. */
@@ -37,9 +95,7 @@ function kernel(fraction: number, reach: number, cutoff: number): Float64Array {
 
 function convolve(samples: Float32Array, start: number, weights: Float64Array): number {
   let sum = 0
-  const first = Math.max(0, -start)
-  const last = Math.min(weights.length, samples.length - start)
-  for (let i = first; i < last; i++) sum += (samples[start + i] as number) * (weights[i] as number)
+  for (let i = 0; i < weights.length; i++) sum += (samples[start + i] as number) * (weights[i] as number)
   return sum
 }
 

@@ -1,110 +1,82 @@
-import { SpeechError } from '../speech-error.ts'
+import { type AudioBlock, type Decoded, inSeconds } from './audio-block.ts'
+import type { ByteReader } from './byte-reader.ts'
+import { type PcmLayout, pcmLayout } from './pcm.ts'
+import { isChunkId, readWavHeader, skipPadding, WAV_TAG, type WavHeader } from './wav-header.ts'
 
-/** Samples as they are in a file: one array for each channel, full scale is 1. */
-export interface DecodedAudio {
-  readonly sampleRate: number
-  readonly channels: readonly Float32Array[]
-}
-
-const PCM = 1
-const FLOAT = 3
-const EXTENSIBLE = 0xfffe
-/** What writers to a pipe put for a size they do not know: ffmpeg and sox, espeak-ng. */
-const STREAMED = new Set([0xffffffff, 0x7ffff000, 0x7fffffff])
-
-interface Format {
-  readonly tag: number
-  readonly channels: number
-  readonly sampleRate: number
-  readonly bits: number
-}
+const CHUNK = 1 << 18
 
 /**
- * Decode a RIFF/WAVE file: PCM of 8, 16, 24 or 32 bits, 32- and 64-bit float, WAVE_FORMAT_EXTENSIBLE.
- * Integers are divided by 2^(bits-1), as soundfile and torchaudio do.
- * @throws SpeechError for other encodings and for damaged headers
+ * Decode a RIFF, RF64 or BW64 file: PCM of 8 to 32 bits, float, G.711, WAVE_FORMAT_EXTENSIBLE. Where the size of the
+ * data is open or too large, all that follows is read.
+ * @param notes gets a sentence when samples are missing
+ * @throws UnreadableError for other codecs and for damaged headers
  */
-export function decodeWav(bytes: Uint8Array): DecodedAudio {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let format: Format | undefined
-  for (const chunk of riffChunks(view)) {
-    if (chunk.id === 'fmt ') format = readFormat(view, chunk.start, chunk.end)
-    if (chunk.id !== 'data') continue
-    if (format === undefined) throw new SpeechError('The WAV file has its data before its format.')
-    return deinterleave(view, chunk.start, chunk.end, format)
-  }
-  throw new SpeechError(`The WAV file has no ${format ? 'data' : 'fmt'} chunk.`)
+export async function decodeWav(reader: ByteReader, notes: string[]): Promise<Decoded> {
+  const header = await readWavHeader(reader)
+  const layout = pcmLayout(header.format)
+  return { isFloat: header.format.tag === WAV_TAG.float, blocks: samples(reader, header, layout, notes) }
 }
 
-function* riffChunks(view: DataView): Generator<{ id: string; start: number; end: number }> {
-  for (let at = 12; at + 8 <= view.byteLength; ) {
-    const id = fourCharacters(view, at)
-    const start = at + 8
-    const size = view.getUint32(at + 4, true)
-    const end = Math.min(view.byteLength, start + size)
-    if (id === 'data' && start + size > view.byteLength && !STREAMED.has(size)) {
-      throw new SpeechError(
-        `The WAV file announces ${size} bytes of samples and holds ${end - start}: it is truncated.`,
-        'Get the file again.',
-      )
-    }
-    yield { id, start, end }
-    at = end + ((end - start) % 2)
+async function* samples(
+  reader: ByteReader,
+  header: WavHeader,
+  { frameBytes, split }: PcmLayout,
+  notes: string[],
+): AsyncGenerator<AudioBlock> {
+  const { sampleRate } = header.format
+  const start = reader.position
+  const length = await dataLength(reader, header)
+  const step = Math.max(1, Math.floor(CHUNK / frameBytes)) * frameBytes
+  for (let left = length; ; left -= step) {
+    const bytes = await reader.take(Math.min(step, left))
+    if (bytes.length > 0 || left === length) yield { sampleRate, channels: split(bytes) }
+    if (bytes.length < step) break
   }
+  const found = reader.position - start
+  if (found < length) noteMissing({ found, length, start, rate: sampleRate * frameBytes }, notes)
+  else await noteRest(reader, length, sampleRate * frameBytes, notes)
 }
 
-function fourCharacters(view: DataView, at: number): string {
-  return String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset + at, 4))
+/** How many bytes to read; Infinity for all that follow. */
+async function dataLength(reader: ByteReader, { announced, isNarrow }: WavHeader): Promise<number> {
+  const { remaining } = reader
+  if (announced === undefined) return Number.POSITIVE_INFINITY
+  if (announced === 0) return isChunk(await reader.peek(8), remaining) ? 0 : Number.POSITIVE_INFINITY
+  // A writer that has no RF64 leaves a long file's size modulo 2^32.
+  if (isNarrow && remaining !== undefined && remaining - announced >= 2 ** 32) {
+    return announced + 2 ** 32 * Math.floor((remaining - announced) / 2 ** 32)
+  }
+  return announced
 }
 
-function readFormat(view: DataView, start: number, end: number): Format {
-  if (end - start < 16)
-    throw new SpeechError(`The WAV format chunk has ${end - start} bytes, wanted at least 16.`)
-  const tag = view.getUint16(start, true)
-  const format = {
-    tag: tag === EXTENSIBLE && end - start >= 26 ? view.getUint16(start + 24, true) : tag,
-    channels: view.getUint16(start + 2, true),
-    sampleRate: view.getUint32(start + 4, true),
-    bits: view.getUint16(start + 14, true),
-  }
-  const known = format.tag === PCM ? [8, 16, 24, 32] : format.tag === FLOAT ? [32, 64] : []
-  if (!known.includes(format.bits) || format.channels === 0 || format.sampleRate === 0) {
-    throw new SpeechError(
-      `The WAV file has format ${format.tag}, ${format.bits} bits, ${format.channels} channels at ` +
-        `${format.sampleRate} Hz; wanted PCM (8 to 32 bits) or float.`,
-      'Convert it: ffmpeg -i IN -ar 16000 -ac 1 OUT.wav',
-    )
-  }
-  return format
+function isChunk(head: Buffer, remaining = Number.POSITIVE_INFINITY): boolean {
+  return isChunkId(head) && head.length === 8 && head.readUInt32LE(4) <= remaining - 8
 }
 
-function deinterleave(view: DataView, start: number, end: number, format: Format): DecodedAudio {
-  const width = format.bits / 8
-  const frames = Math.floor((end - start) / (width * format.channels))
-  const read = sampleReader(view, format)
-  const channels = Array.from({ length: format.channels }, () => new Float32Array(frames))
-  channels.forEach((samples, channel) => {
-    for (let frame = 0; frame < frames; frame++) {
-      samples[frame] = read(start + (frame * format.channels + channel) * width)
-    }
-  })
-  return { sampleRate: format.sampleRate, channels }
+interface Lengths {
+  readonly found: number
+  readonly length: number
+  /** where the samples begin, which some writers count in */
+  readonly start: number
+  /** bytes a second */
+  readonly rate: number
 }
 
-function sampleReader(view: DataView, format: Format): (at: number) => number {
-  if (format.tag === FLOAT) {
-    return format.bits === 32 ? (at) => view.getFloat32(at, true) : (at) => view.getFloat64(at, true)
-  }
-  switch (format.bits) {
-    case 8:
-      return (at) => (view.getUint8(at) - 128) / 128
-    case 16:
-      return (at) => view.getInt16(at, true) / 32768
-    case 24:
-      return (at) => ((view.getInt8(at + 2) << 16) | view.getUint16(at, true)) / 8388608
-    default:
-      return (at) => view.getInt32(at, true) / 2147483648
-  }
+function noteMissing({ found, length, start, rate }: Lengths, notes: string[]): void {
+  if (length === Number.POSITIVE_INFINITY) return
+  notes.push(
+    length - found <= start
+      ? `The WAV header announces ${length - found} bytes more than follow, as if it counted itself; all were read.`
+      : `The WAV header announces ${inSeconds(length, rate)} and ${inSeconds(found, rate)} follow: the end is missing.`,
+  )
+}
+
+/** A size that is too small leaves samples behind; chunks that follow are usual. */
+async function noteRest(reader: ByteReader, length: number, rate: number, notes: string[]): Promise<void> {
+  if (length % 2 === 1) await skipPadding(reader)
+  const head = await reader.peek(rate)
+  if (head.length < rate || isChunkId(head) || head.every((byte) => byte === 0)) return
+  notes.push('The WAV header announces fewer bytes than follow; the rest was not read.')
 }
 
 /** 16 kHz mono samples as a WAV file of 16-bit PCM. */
@@ -114,7 +86,7 @@ export function encodeWav(samples: Float32Array, sampleRate = 16000): Uint8Array
   out.writeUInt32LE(out.length - 8, 4)
   out.write('WAVEfmt ', 8, 'latin1')
   out.writeUInt32LE(16, 16)
-  out.writeUInt16LE(PCM, 20)
+  out.writeUInt16LE(WAV_TAG.pcm, 20)
   out.writeUInt16LE(1, 22)
   out.writeUInt32LE(sampleRate, 24)
   out.writeUInt32LE(2 * sampleRate, 28)

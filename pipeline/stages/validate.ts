@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadClip, SAMPLE_RATE } from '../../eval/audio/clip.ts'
+import { loadClip } from '../../eval/audio/clip.ts'
+import { SAMPLE_RATE } from '../../eval/audio/sample-rate.ts'
 import { readSpeechFolder } from '../../eval/dataset/folder.ts'
 import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
 import { describeMachine } from '../../eval/machine.ts'

@@ -1,24 +1,24 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { decodeAudio } from '../../eval/audio/decode.ts'
-import { decodeFlac } from '../../eval/audio/flac.ts'
+import { loadClip } from '../../eval/audio/clip.ts'
 import { resample } from '../../eval/audio/resample.ts'
 import { encodeWav } from '../../eval/audio/wav.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import { decodeBytes } from '../helpers/audio.ts'
 import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'
 
 const FLAC = join(BUNDLED_SPEECH, 'held-out-002.flac')
 
 /** The bundled clip as 16 kHz mono. */
 async function original(): Promise<Float32Array> {
-  return (await decodeFlac(await readFile(FLAC))).channels[0] ?? new Float32Array()
+  return (await loadClip(FLAC)).samples
 }
 
 /** Decoded bytes as 16 kHz mono. */
 async function heard(bytes: Uint8Array): Promise<Float32Array> {
-  const { channels, sampleRate } = await decodeAudio(bytes)
-  return resample(channels[0] ?? new Float32Array(), sampleRate, 16000)
+  const { channels, sampleRate } = await decodeBytes(bytes)
+  return resample(Float32Array.from(channels[0] ?? []), sampleRate, 16000)
 }
 
 /**
@@ -69,13 +69,13 @@ describe('decodeAudio', () => {
     process.env['FFMPEG_PATH'] = await ffmpegPath()
     expect(likeness(await original(), await heard(bytes))).toBeGreaterThan(12)
     process.env['FFMPEG_PATH'] = '/nowhere/ffmpeg'
-    await expect(decodeAudio(bytes)).rejects.toThrow('others need ffmpeg, which is not on PATH.')
+    await expect(decodeBytes(bytes)).rejects.toThrow('others need ffmpeg, which is not on PATH.')
   })
 
   it('refuses what no decoder reads, with what ffmpeg says', async () => {
     process.env['FFMPEG_PATH'] = await ffmpegPath()
     const bytes = Buffer.from('<html>nothing here, for long enough that it could be something</html>')
-    await expect(decodeAudio(bytes)).rejects.toThrow(
+    await expect(decodeBytes(bytes)).rejects.toThrow(
       /begins with "<htm", and ffmpeg cannot read it: .*Invalid data/,
     )
   })
@@ -94,7 +94,7 @@ describe('decodeAudio', () => {
         Math.floor((bytes.length * (i + 1)) / 16),
         Math.floor((bytes.length * (i + 1)) / 16) + 40,
       )
-      const found = await decodeAudio(damaged).catch((error: Error) => error)
+      const found = await decodeBytes(damaged).catch((error: Error) => error)
       if (found instanceof Error) expect(found.message).toContain('is damaged')
       else expect((found.channels[0]?.length ?? 0) / found.sampleRate).toBeLessThan(wanted + 0.2)
     }
@@ -103,13 +103,13 @@ describe('decodeAudio', () => {
   it('knows a FLAC file whose samples do not have the MD5 that it announces', async () => {
     const bytes = Buffer.from(await readFile(FLAC))
     bytes[26 + 5] = (bytes[26 + 5] ?? 0) ^ 1 // STREAMINFO begins at byte 8, its MD5 18 bytes later
-    await expect(decodeFlac(bytes)).rejects.toThrow('truncated or damaged')
+    await expect(decodeBytes(bytes)).rejects.toThrow('truncated or damaged')
   })
 
   it('writes WAV that it reads again', async () => {
     const samples = await original()
-    const { channels, sampleRate } = await decodeAudio(encodeWav(samples))
+    const { channels, sampleRate } = await decodeBytes(encodeWav(samples))
     expect(sampleRate).toBe(16000)
-    expect(channels[0]).toEqual(samples) // the clip has 16 bits
+    expect(channels).toEqual([[...samples]]) // the clip has 16 bits
   })
 })

@@ -1,0 +1,144 @@
+import { constants, createReadStream, fstatSync, type Stats } from 'node:fs'
+import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isatty } from 'node:tty'
+import { SpeechError } from '../speech-error.ts'
+import { ByteReader, fileInput, streamInput } from './byte-reader.ts'
+
+const HEAD = 64
+
+/** Where audio comes from: a file, or an open descriptor such as stdin (0), whose bytes may lack a header. */
+export type AudioSource =
+  | { readonly path: string }
+  | { readonly fd: number; readonly name: string; readonly rawRate?: number }
+
+/** An open source. */
+export interface AudioFile {
+  readonly reader: ByteReader
+  /** can be read once only */
+  readonly isStream: boolean
+  /** of 16-bit samples without a header */
+  readonly rawRate: number | undefined
+  /** The source as a file: a stream is written to the temp folder first. The reader is used up then. */
+  onDisk(): Promise<{ readonly path: string; readonly head: Buffer }>
+  /** The same source from its start. */
+  again(): Promise<AudioFile>
+  close(): Promise<void>
+}
+
+/**
+ * Open a source.
+ * @throws SpeechError naming what is no file, without ever waiting for another program to write
+ */
+export async function openAudioFile(source: AudioSource, signal?: AbortSignal): Promise<AudioFile> {
+  return 'path' in source ? openPath(source.path) : openDescriptor(source, signal)
+}
+
+async function openPath(path: string): Promise<AudioFile> {
+  if (path.includes('\0'))
+    throw new SpeechError(`${JSON.stringify(path)} holds a NUL character, which no file name does.`)
+  const refuse = (error: NodeJS.ErrnoException) => {
+    throw new SpeechError(unopened(path, error))
+  }
+  const kind = kindOf(await stat(path).catch(refuse))
+  if (kind !== undefined) {
+    const hint = kind === 'a directory' ? 'Name the files in it.' : 'Give it to the standard input instead.'
+    throw new SpeechError(`${path} is ${kind}, wanted an audio file.`, hint)
+  }
+  const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(refuse)
+  const file = await fromHandle(path, handle, async () => {})
+  if ((await file.reader.peek(1)).length > 0) return file
+  await file.close()
+  throw new SpeechError(`${path}: The file is empty (0 bytes).`)
+}
+
+function unopened(path: string, { code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT' || code === 'ENOTDIR') return `${path} does not exist.`
+  return `${path} cannot be opened: ${code === 'EACCES' ? 'permission denied' : (code ?? message)}.`
+}
+
+/** @returns undefined for a file */
+function kindOf(info: Stats): string | undefined {
+  if (info.isFile()) return undefined
+  if (info.isDirectory()) return 'a directory'
+  if (info.isFIFO()) return 'a FIFO'
+  return info.isSocket() ? 'a socket' : 'a device'
+}
+
+async function fromHandle(
+  path: string,
+  handle: FileHandle,
+  release: () => Promise<void>,
+): Promise<AudioFile> {
+  const { size } = await handle.stat()
+  const start = () => new ByteReader(fileInput(handle), size)
+  const close = async () => {
+    await handle.close()
+    await release()
+  }
+  const file = (): AudioFile => ({
+    reader: start(),
+    isStream: false,
+    rawRate: undefined,
+    onDisk: async () => ({ path, head: await start().peek(HEAD) }),
+    again: async () => file(),
+    close,
+  })
+  return file()
+}
+
+type Descriptor = Extract<AudioSource, { fd: number }>
+
+async function openDescriptor({ fd, name, rawRate }: Descriptor, signal?: AbortSignal): Promise<AudioFile> {
+  const stream = streamOf(fd, name)
+  const stop = () => stream.destroy()
+  signal?.addEventListener('abort', stop)
+  const reader = new ByteReader(streamInput(stream))
+  reader.keep()
+  let saved: Promise<AudioFile> | undefined
+  const save = () => {
+    saved ??= saveRest(reader)
+    return saved
+  }
+  const close = async () => {
+    signal?.removeEventListener('abort', stop)
+    stream.destroy()
+    await (await saved)?.close()
+  }
+  const file = {
+    reader,
+    isStream: true,
+    rawRate,
+    onDisk: async () => (await save()).onDisk(),
+    again: async () => ({ ...(await save()), rawRate, close }),
+    close,
+  }
+  if ((await reader.peek(1)).length > 0) return file
+  await close()
+  throw new SpeechError(`${name}: The stream is empty (0 bytes).`)
+}
+
+/** A read that blocks a thread of Node's pool would keep the process from ending. */
+function streamOf(fd: number, name: string) {
+  const info = fstatSync(fd)
+  if (info.isDirectory()) throw new SpeechError(`${name} is a directory, wanted audio.`)
+  if (isatty(fd)) throw new SpeechError(`${name} is a terminal, wanted audio from a file or a program.`)
+  if (info.isFIFO() || info.isSocket()) return new Socket({ fd, readable: true, writable: false })
+  return createReadStream('', { fd, autoClose: false })
+}
+
+async function saveRest(reader: ByteReader): Promise<AudioFile> {
+  const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-audio-'))
+  const release = () => rm(folder, { recursive: true, force: true })
+  try {
+    const path = join(folder, 'stream')
+    const handle = await open(path, 'wx+')
+    for await (const bytes of reader.everything()) await handle.writeFile(bytes)
+    return await fromHandle(path, handle, release)
+  } catch (error) {
+    await release()
+    throw error
+  }
+}

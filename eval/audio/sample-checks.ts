@@ -1,0 +1,68 @@
+import { SpeechError } from '../speech-error.ts'
+import { inSeconds } from './audio-block.ts'
+
+/** Outside of these a header is damaged, and would make gigabytes of a few bytes. */
+const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
+/** One mel frame's hop at 16 kHz; anything shorter is no recording. */
+const SHORTEST = 160
+/** How far a lossy codec's samples may exceed full scale (12 dB); a few percent are usual, and no mistake. */
+const OVERSHOOT = 4
+
+/** @throws SpeechError for a sample rate that nothing has */
+export function checkRate(sampleRate: number): void {
+  if (sampleRate >= LOWEST_RATE && sampleRate <= HIGHEST_RATE) return
+  throw new SpeechError(
+    `The file has ${sampleRate} samples a second, wanted ${LOWEST_RATE} to ${HIGHEST_RATE}.`,
+  )
+}
+
+/** @throws SpeechError for a number of 16 kHz samples that is no recording */
+export function checkLength(samples: number): void {
+  if (samples >= SHORTEST) return
+  throw new SpeechError(`The clip has ${samples} samples at 16 kHz, wanted at least ${SHORTEST} (10 ms).`)
+}
+
+/** @throws SpeechError for the first sample that is not finite; `seconds` come before these samples */
+export function checkFinite(samples: Float32Array, seconds: number, sampleRate: number): void {
+  for (let i = 0; i < samples.length; i++) {
+    if (Number.isFinite(samples[i])) continue
+    const at = inSeconds(seconds * sampleRate + i, sampleRate)
+    throw new SpeechError(
+      `The recording holds ${samples[i]} at ${at}, wanted finite samples.`,
+      'Write the file again; often a program before this one divided by zero.',
+    )
+  }
+}
+
+/** @throws SpeechError for more than a codec adds to full scale */
+export function checkOvershoot(samples: Float32Array): void {
+  for (let i = 0; i < samples.length; i++) {
+    const size = Math.abs(samples[i] as number)
+    if (size <= OVERSHOOT) continue
+    throw new SpeechError(
+      `A sample is ${Number(size.toPrecision(6))} times full scale, wanted at most 1.`,
+      'Convert the file to 16-bit samples, divided by their peak.',
+    )
+  }
+}
+
+/** The largest size of a sample, at least `least`. */
+export function peakOf(samples: Float32Array, least = 0): number {
+  let peak = least
+  for (let i = 0; i < samples.length; i++) peak = Math.max(peak, Math.abs(samples[i] as number))
+  return peak
+}
+
+/**
+ * Floats above full scale, such as integers that were written as floats, divided by their peak: as the publisher's
+ * qwen-asr does (`float_range_normalize`), so that the model hears the same.
+ */
+export function dividedBy(peak: number, samples: Float32Array): Float32Array {
+  return peak > 1 ? samples.map((sample) => sample / peak) : samples
+}
+
+/** What to say about {@link dividedBy}. */
+export function notesOfPeak(peak: number): string[] {
+  const size = Number(peak.toPrecision(6))
+  return peak > 1 ? [`Samples reach ${size} times full scale; all were divided by that.`] : []
+}

@@ -1,0 +1,91 @@
+import { UnreadableError } from './audio-block.ts'
+import type { ByteReader } from './byte-reader.ts'
+
+/** Codecs of a WAV file (RFC 2361). */
+export const WAV_TAG = { pcm: 1, float: 3, aLaw: 6, muLaw: 7, extensible: 0xfffe } as const
+const LONGEST_FORMAT = 4096
+const NO_SIZE = 0xffffffff
+
+export interface WavFormat {
+  readonly tag: number
+  readonly channels: number
+  readonly sampleRate: number
+  readonly bits: number
+  /** bytes of one sample of all channels */
+  readonly blockAlign: number
+}
+
+export interface WavHeader {
+  readonly format: WavFormat
+  /** of the data chunk, in bytes; undefined where the file leaves it open */
+  readonly announced: number | undefined
+  /** sizes have 32 bits, so that longer files have a wrong one */
+  readonly isNarrow: boolean
+}
+
+/** RIFF, and its forms with sizes of 64 bits (EBU Tech 3306, ITU-R BS.2088). */
+export function isWav(head: Uint8Array): boolean {
+  const text = Buffer.from(head.subarray(0, 12)).toString('latin1')
+  return /^(RIFF|RF64|BW64)$/.test(text.slice(0, 4)) && text.endsWith('WAVE')
+}
+
+/**
+ * Read a WAV header up to the first sample.
+ * @throws UnreadableError when there is no format or no data
+ */
+export async function readWavHeader(reader: ByteReader): Promise<WavHeader> {
+  const isNarrow = (await reader.take(12)).toString('latin1', 0, 4) === 'RIFF'
+  let format: WavFormat | undefined
+  let wide: number | undefined
+  for (;;) {
+    const head = await reader.take(8)
+    if (head.length < 8) throw new UnreadableError(`The WAV file has no ${format ? 'data' : 'fmt'} chunk`)
+    const id = head.toString('latin1', 0, 4)
+    const size = head.readUInt32LE(4)
+    if (id === 'data') {
+      if (format === undefined) throw new UnreadableError('The WAV file has its data before its format')
+      return { format, isNarrow, announced: announcedSize(size, isNarrow ? undefined : wide) }
+    }
+    const body =
+      id === 'fmt ' || id === 'ds64' ? await reader.take(Math.min(size, LONGEST_FORMAT)) : undefined
+    if (id === 'fmt ' && body) format = readFormat(body)
+    if (id === 'ds64' && body && body.length >= 16) wide = Number(body.readBigUInt64LE(8))
+    await reader.skip(size - (body?.length ?? 0))
+    if (size % 2 === 1) await skipPadding(reader)
+  }
+}
+
+/** A chunk of an odd size has a zero byte behind it, which some writers forget. */
+export async function skipPadding(reader: ByteReader): Promise<void> {
+  const next = await reader.peek(4)
+  if (next[0] === 0 || !isChunkId(next)) await reader.skip(1)
+}
+
+/** Four printable characters. */
+export function isChunkId(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && bytes.subarray(0, 4).every((byte) => byte >= 0x20 && byte < 0x7f)
+}
+
+/**
+ * What writers to a pipe leave, who do not know the size: 2^32 - 1 (ffmpeg), 2^31 (arecord), 0x7fff0000 (GStreamer),
+ * 0x7ffff000 (sox, espeak-ng), the same less or more a header.
+ */
+function announcedSize(size: number, wide: number | undefined): number | undefined {
+  if (wide !== undefined && size === NO_SIZE) return wide > 0 && wide < 2 ** 53 ? wide : undefined
+  const isOpen = (size >= 0x7fff0000 && size <= 0x80001000) || size >= 0xffff0000
+  return isOpen ? undefined : size
+}
+
+function readFormat(body: Buffer): WavFormat {
+  if (body.length < 16) {
+    throw new UnreadableError(`The WAV format chunk has ${body.length} bytes, wanted at least 16`)
+  }
+  const tag = body.readUInt16LE(0)
+  return {
+    tag: tag === WAV_TAG.extensible && body.length >= 26 ? body.readUInt16LE(24) : tag,
+    channels: body.readUInt16LE(2),
+    sampleRate: body.readUInt32LE(4),
+    blockAlign: body.readUInt16LE(12),
+    bits: body.readUInt16LE(14),
+  }
+}
