@@ -1,7 +1,9 @@
 import type { Emit } from './events.ts'
 import { describeError, EXIT, type ExitCode } from './failure.ts'
 import { interruption } from './interruption.ts'
+import { mapTexts, redact } from './redact.ts'
 import { jsonReporter, liveReporter, plainReporter, type Reporter } from './reporter.ts'
+import { reportUncaught, sayStack } from './terminal.ts'
 
 interface Common {
   readonly json: boolean
@@ -16,8 +18,6 @@ export interface Command<Options extends Common> {
   run(options: Options, emit: Emit, signal: AbortSignal): Promise<ExitCode>
   /** what to do after an interruption */
   readonly afterStop: string
-  /** what no text that leaves the process may hold is taken out of it */
-  readonly redact?: (text: string) => string
 }
 
 /**
@@ -27,22 +27,21 @@ export interface Command<Options extends Common> {
  */
 export async function runCommand<Options extends Common>(
   args: readonly string[],
-  { parse, run, afterStop, redact = (text) => text }: Command<Options>,
+  { parse, run, afterStop }: Command<Options>,
 ): Promise<ExitCode> {
+  reportUncaught(args)
   let reporter = args.includes('--json') ? jsonReporter() : plainReporter()
   try {
     const options = await parse(args)
     if (options === undefined) return EXIT.done
     reporter = reporterFor(options)
     const { emit } = reporter
-    const clean: Emit = (event) =>
-      emit(event.event === 'note' ? { ...event, text: redact(event.text) } : event)
+    const clean: Emit = (event) => emit(event.event === 'progress' ? event : mapTexts(event, redact))
     return await run(options, clean, interruption(afterStop))
   } catch (error) {
     const { message, hint, exitCode } = describeError(error)
     reporter.emit({ event: 'failure', message: redact(message), hint: redact(hint), exitCode })
-    if (args.includes('--debug') && error instanceof Error)
-      process.stderr.write(`${redact(error.stack ?? '')}\n`)
+    if (args.includes('--debug')) sayStack(error)
     return exitCode
   } finally {
     reporter.close()

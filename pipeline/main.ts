@@ -1,12 +1,10 @@
 import { parseCommandLine } from './cli.ts'
 import { runCommand } from './command.ts'
 import { EXIT } from './failure.ts'
-import { redact } from './hub/connection.ts'
 
 process.exitCode = await runCommand(process.argv.slice(2), {
   parse: parseCommandLine,
   afterStop: 'Run the same command again: finished stages are kept.',
-  redact,
   async run(options, emit, signal) {
     const { runPipeline } = await import('./run.ts') // the command line answers at once
     await runPipeline(options, emit, signal)

@@ -4,6 +4,7 @@ import { execa } from 'execa'
 import '../eval/no-telemetry.ts' // inherited by the script, which may load onnxruntime
 import { Failure } from './failure.ts'
 import { PROJECT } from './models.ts'
+import { redact } from './redact.ts'
 
 export type PythonResult = Readonly<Record<string, unknown>>
 
@@ -53,7 +54,7 @@ export async function runPython(
     else if (event.event === 'error') error = event
   }
   const ended = await child
-  await appendFile(options.log, ended.stderr)
+  await appendFile(options.log, redact(ended.stderr))
   if (ended.isCanceled || options.signal.aborted) throw options.signal.reason
   if (error) throw new Failure(error.message, error.hint)
   if (result && ended.exitCode === 0) return result

@@ -2,6 +2,9 @@ import logUpdate from 'log-update'
 import type { Emit, Event, StepName } from './events.ts'
 import { unreachable } from './failure.ts'
 import { formatBytes, formatSeconds } from './files.ts'
+import { printable } from './printable.ts'
+import { mapTexts } from './redact.ts'
+import { failureLines, jsonLine } from './terminal.ts'
 
 /** Plain logs say how far a long step is at most this often. */
 const PLAIN_INTERVAL_MS = 15_000
@@ -15,7 +18,7 @@ export interface Reporter {
 
 /** `--json`: one event a line on stdout. */
 export function jsonReporter(): Reporter {
-  return { emit: (event) => process.stdout.write(`${JSON.stringify(event)}\n`), close: () => {} }
+  return { emit: (event) => process.stdout.write(jsonLine(event, (text) => text)), close: () => {} }
 }
 
 /** Lines for logs: no cursor movement, no colours. */
@@ -109,8 +112,9 @@ export function liveReporter(): Reporter {
   return { emit, close }
 }
 
-/** The lines an event is worth in a log. */
-function linesOf(event: Event): string[] {
+/** The lines an event is worth in a log. Its texts may be of others. */
+function linesOf(given: Event): string[] {
+  const event = given.event === 'failure' ? given : mapTexts(given, printable)
   switch (event.event) {
     case 'start':
       return [`${event.model} -> ${event.output}`]
@@ -127,7 +131,7 @@ function linesOf(event: Event): string[] {
     case 'table':
       return ['', event.title, ...tableLines(event.columns, event.rows), '']
     case 'failure':
-      return [`error: ${event.message}`, ...(event.hint ? [`hint: ${event.hint}`] : [])]
+      return failureLines(event)
     case 'done':
       return [`Done in ${formatSeconds(event.seconds)}. ${event.release}`]
     default:
@@ -136,7 +140,8 @@ function linesOf(event: Event): string[] {
 }
 
 /** Columns padded to their widest cell; cells that are numbers stand right. */
-export function tableLines(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function tableLines(columns: readonly string[], given: readonly (readonly string[])[]): string[] {
+  const rows = given.map((row) => row.map(printable)) // before widths are measured
   const widths = columns.map((column, i) =>
     Math.max(column.length, ...rows.map((row) => row[i]?.length ?? 0)),
   )
@@ -180,7 +185,7 @@ function partText({ what, done, total, unit, perSecond, secondsLeft }: Progress)
     perSecond === undefined || secondsLeft === undefined
       ? ''
       : `, ${formatBytes(Math.round(perSecond))}/s, ${formatSeconds(secondsLeft)} left`
-  return `${what}: ${amount} (${percent} %${pace})`
+  return `${printable(what)}: ${amount} (${percent} %${pace})`
 }
 
 function set(row: Row | undefined, state: Row['state']): void {

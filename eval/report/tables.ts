@@ -1,4 +1,4 @@
-import { stringify } from 'csv-stringify/sync'
+import { csvText } from '../csv.ts'
 import type { PairedRow, Percentiles, Row } from '../summary.ts'
 import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
 
@@ -7,10 +7,7 @@ const PROBLEMS_SHOWN = 5
 
 /** results.csv: a line for each dataset, system and normalizer, every figure in base units. */
 export function resultsCsv(report: Report): string {
-  return stringify(
-    report.rows.map((row) => csvRow(row, systemOf(report, row), report)),
-    { header: true },
-  )
+  return csvText(report.rows.map((row) => csvRow(row, systemOf(report, row), report)))
 }
 
 function csvRow(row: Row, system: SystemFigures | undefined, report: Report) {

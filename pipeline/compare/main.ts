@@ -15,12 +15,14 @@ import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/r
 import { readReference, readReferenceIndex } from '../../eval/reference.ts'
 import { variantsOf } from '../../eval/session.ts'
 import { readCheckpoint } from '../checkpoint.ts'
-import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
+import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { exists, writeJson } from '../files.ts'
 import { PROJECT } from '../models.ts'
+import { printableSpeech } from '../printable.ts'
 import { dumpReference } from '../reference.ts'
 import { tableLines } from '../reporter.ts'
 import { checkpointFile } from '../stages/export.ts'
+import { reportError, reportUncaught, say, sayJson } from '../terminal.ts'
 import { findPython } from '../venv.ts'
 
 interface Options {
@@ -39,9 +41,9 @@ interface Clip {
   readonly samples: Float32Array
 }
 
-const say = (text: string) => process.stdout.write(`${text}\n`)
-const note = (text: string) => process.stderr.write(`${text}\n`)
+const note = (text: string) => say([text], process.stderr)
 
+reportUncaught(process.argv)
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<ExitCode> {
@@ -50,10 +52,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     if (options) await compare(options)
     return EXIT.done
   } catch (error) {
-    const { message, hint, exitCode } = describeError(error)
-    note(`error: ${message}${hint ? `\nhint: ${hint}` : ''}`)
-    if (args.includes('--debug') && error instanceof Error) note(error.stack ?? '')
-    return exitCode
+    return reportError(error, args)
   }
 }
 
@@ -116,9 +115,8 @@ async function compare(options: Options): Promise<void> {
   }
   for (const { id, file, samples } of clips) {
     const compared = comparePaths(results.get(id) ?? [], decode)
-    if (options.json)
-      say(JSON.stringify({ file, seconds: samples.length / 16000, paths: compared.map(withoutArrays) }))
-    else say(textOf(file, samples.length / 16000, compared).join('\n'))
+    if (options.json) sayJson({ file, seconds: samples.length / 16000, paths: compared.map(withoutArrays) })
+    else say(textOf(file, samples.length / 16000, compared))
   }
 }
 
@@ -193,7 +191,7 @@ function textOf(file: string, seconds: number, paths: readonly PathComparison[])
   return [
     `${file} (${seconds.toFixed(1)} s)`,
     ...tableLines(columns, rows),
-    ...paths.map(({ path, text }) => `  ${path}: ${text}`),
+    ...paths.map(({ path, text }) => `  ${path}: ${printableSpeech(text)}`),
     '',
   ]
 }

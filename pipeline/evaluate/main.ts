@@ -1,14 +1,16 @@
 import { join } from 'node:path'
 import { remarks, textTables } from '../../eval/report/tables.ts'
-import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
+import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { interruption } from '../interruption.ts'
 import { tableLines } from '../reporter.ts'
+import { reportError, reportUncaught, say, sayJson } from '../terminal.ts'
 import { type Command, parseEvaluate } from './cli.ts'
 import { makeProgress, type Progress } from './progress.ts'
 import type { Evaluated } from './run.ts'
 
 const CONTINUES = 'Run the same command again: what has been measured is kept.'
 
+reportUncaught(process.argv)
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<ExitCode> {
@@ -23,10 +25,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     return EXIT.done
   } catch (error) {
     progress.close()
-    const { message, hint, exitCode } = describeError(error)
-    process.stderr.write(`error: ${message}\n${hint ? `hint: ${hint}\n` : ''}`)
-    if (args.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack}\n`)
-    return exitCode
+    return reportError(error, args)
   }
 }
 
@@ -43,20 +42,15 @@ async function carryOut(command: Command, progress: Progress): Promise<Evaluated
 async function print({ report, output }: Evaluated, isJson: boolean): Promise<void> {
   const { REPORT_PAGE, reportJson } = await import('./write-report.ts')
   const page = join(output, REPORT_PAGE)
-  const lines = isJson
-    ? [JSON.stringify({ output, ...reportJson(report) })]
-    : [
-        ...textTables(report).flatMap(({ title, columns, rows }) => [
-          '',
-          title,
-          ...tableLines(columns, rows),
-        ]),
-        '',
-        ...remarks(report).map((text) => `  ${text}`),
-        '',
-        `Report: ${page}`,
-      ]
-  process.stdout.write(`${lines.join('\n')}\n`)
+  if (isJson) sayJson({ output, ...reportJson(report) })
+  else
+    say([
+      ...textTables(report).flatMap(({ title, columns, rows }) => ['', title, ...tableLines(columns, rows)]),
+      '',
+      ...remarks(report).map((text) => `  ${text}`),
+      '',
+      `Report: ${page}`,
+    ])
 }
 
 /** A table in which a system transcribed nothing is no measurement. */

@@ -5,6 +5,8 @@ import { percent } from '../../eval/report/tables.ts'
 import { scoreUtterance } from '../../eval/score.ts'
 import { totalErrors } from '../../eval/wer.ts'
 import { formatSeconds } from '../files.ts'
+import { printable } from '../printable.ts'
+import { say } from '../terminal.ts'
 
 /** Logs say how far it is at most this often. */
 const PLAIN_INTERVAL_MS = 15_000
@@ -33,7 +35,7 @@ interface State {
 export function makeProgress(isLive: boolean): Progress {
   let state: State | undefined
   let lastLine = performance.now()
-  const write = (text: string) => process.stderr.write(`${text}\n`)
+  const write = (text: string) => say([text], process.stderr)
   const draw = () => {
     if (state) logUpdate(textOf(state))
   }
@@ -97,7 +99,7 @@ function textOf({ system, missing, done, errors, words, compute, audio, started 
         ? ''
         : `${formatSeconds((seconds / done) * (missing - done))} left`
   return [
-    `${system}: ${done} of ${missing}`,
+    `${printable(system)}: ${done} of ${missing}`,
     ...(words > 0 ? [`WER ${percent(errors / words)}`] : []),
     ...(audio > 0
       ? [`RTF ${(compute / audio).toFixed(3)}`, `${((60 * done) / seconds).toFixed(0)} a minute`]

@@ -2,6 +2,7 @@ import yargs from 'yargs'
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { interruption } from '../interruption.ts'
+import { say, sayJson } from '../terminal.ts'
 import {
   runAlias,
   runEmbedFp16,
@@ -17,7 +18,7 @@ import { withFolders } from './folder-lock.ts'
 import { runDiff, runInspect, runVerify } from './looking.ts'
 import { byteCount, bytes, nearest, once, optional, text } from './options.ts'
 import { graphFoldersOf, type Outcome, type Ui } from './rewriting.ts'
-import { progressLine, say, sayJson } from './terminal.ts'
+import { progressLine } from './terminal.ts'
 
 const AFTER_STOP = 'Nothing is half done; run the same command again for the rest.'
 

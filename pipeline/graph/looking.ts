@@ -6,8 +6,8 @@ import { inspectModel, sharedData } from '../../graph-tools/inspect.ts'
 import { isPending } from '../../graph-tools/journal.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
+import { say, sayJson } from '../terminal.ts'
 import { differenceLines, inspectionLines, sharedLines, verifyLines } from './reports.ts'
-import { say, sayJson } from './terminal.ts'
 
 const PENDING = 'was interrupted; the next command that rewrites there finishes it'
 

@@ -1,8 +1,10 @@
 import { describeError, type ExitCode } from '../failure.ts'
+import { reportUncaught, say, sayJson, sayStack } from '../terminal.ts'
 import { runCommandLine } from './command-line.ts'
-import { allowClosedPipes, clearProgress, say, sayJson } from './terminal.ts'
+import { allowClosedPipes, clearProgress } from './terminal.ts'
 
 allowClosedPipes()
+reportUncaught(process.argv)
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<ExitCode> {
@@ -12,8 +14,8 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     const { message, hint, exitCode } = described(error)
     clearProgress()
     if (args.includes('--json')) sayJson({ event: 'failure', message, hint, exitCode }, process.stderr)
-    else say([`error: ${message}`, ...(hint ? [`hint: ${hint}`] : [])], process.stderr)
-    if (args.includes('--debug') && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+    else say([`error: ${message}`, ...(hint ? [`hint: ${hint}`] : [])], process.stderr) // a name may hold a break
+    if (args.includes('--debug')) sayStack(error)
     return exitCode
   }
 }

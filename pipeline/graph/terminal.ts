@@ -1,16 +1,7 @@
 import { formatBytes } from '../files.ts'
+import { printable } from '../printable.ts'
 
 const PROGRESS_MS = 500
-
-/** Print lines. Names in a file may hold anything: what would steer the terminal is shown as an escape. */
-export function say(lines: readonly string[], to: NodeJS.WriteStream = process.stdout): void {
-  to.write(lines.map((line) => `${printable(line)}\n`).join(''))
-}
-
-/** One JSON object on a line. */
-export function sayJson(value: unknown, to: NodeJS.WriteStream = process.stdout): void {
-  to.write(`${JSON.stringify(value)}\n`)
-}
 
 /** A reader that has gone (`| head -1`) is no error: what is left of the output is dropped. */
 export function allowClosedPipes(): void {
@@ -34,14 +25,7 @@ export function progressLine(): (what: string, done: number, total: number) => v
     if (!process.stderr.isTTY || (now - last < PROGRESS_MS && done < total)) return
     last = now
     process.stderr.write(
-      `\r\u001b[K${done < total ? `${what} ${formatBytes(done)} of ${formatBytes(total)}` : ''}`,
+      `\r\u001b[K${done < total ? `${printable(what)} ${formatBytes(done)} of ${formatBytes(total)}` : ''}`,
     )
   }
-}
-
-function printable(line: string): string {
-  return line.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  )
 }

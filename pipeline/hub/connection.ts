@@ -3,11 +3,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type RetryOptions, retryingFetch } from '../../eval/dataset/retrying-fetch.ts'
 import { EXIT, Failure } from '../failure.ts'
+import { keepSecret } from '../redact.ts'
 
 const DEFAULT_HUB = 'https://huggingface.co'
-
-/** Tokens of this process, to be kept out of all that it says. */
-const secrets = new Set<string>()
 
 /** Where the hub is and who we are. */
 export interface Connection {
@@ -27,7 +25,7 @@ export async function connectHub(env: NodeJS.ProcessEnv = process.env): Promise<
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new Failure(`HF_ENDPOINT is ${JSON.stringify(url)}, wanted an http address.`, '', EXIT.usage)
   const token = env['HF_TOKEN']?.trim() || (await savedToken(env))
-  if (token) secrets.add(token)
+  if (token) keepSecret(token)
   if (token && !token.startsWith('hf_'))
     throw new Failure(
       'The token of the hub does not begin with hf_.',
@@ -44,15 +42,6 @@ export function hubParams({ url, token }: Connection, options: RetryOptions = {}
     fetch: retryingFetch({ ...options, origin: new URL(url).origin }),
     ...(token && { accessToken: token }),
   }
-}
-
-/**
- * Take out of a text what must not be seen: tokens that were read, wherever they stand, and what stands behind the question mark of an
- * address, since presigned ones carry their signature there.
- */
-export function redact(text: string): string {
-  const short = text.replace(/(https?:\/\/[^\s?"'<>]+)\?[^\s"'<>]*/g, '$1')
-  return [...secrets].reduce((clean, secret) => clean.replaceAll(secret, 'hf_...'), short)
 }
 
 async function savedToken(env: NodeJS.ProcessEnv): Promise<string | undefined> {

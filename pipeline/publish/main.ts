@@ -1,11 +1,9 @@
 import { runCommand } from '../command.ts'
-import { redact } from '../hub/connection.ts'
 import { parsePublish } from './cli.ts'
 
 process.exitCode = await runCommand(process.argv.slice(2), {
   parse: parsePublish,
   afterStop: 'Run the same command again: what is stored is not sent again.',
-  redact,
   async run(options, emit, signal) {
     const { runPublish } = await import('./run.ts') // the command line answers at once
     return runPublish(options, emit, signal)

@@ -6,6 +6,8 @@ import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
 import { connectHub } from '../hub/connection.ts'
 import { onlyModel } from '../only-model.ts'
+import { printable } from '../printable.ts'
+import { redact } from '../redact.ts'
 import { findRelease } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
 import type { PublishCommandOptions } from './cli.ts'
@@ -65,7 +67,9 @@ function confirmation({ yes }: PublishCommandOptions, signal: AbortSignal) {
     }
     const lines = createInterface({ input: process.stdin, output: process.stdout })
     try {
-      return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal })).trim())
+      return /^y(es)?$/i.test(
+        (await lines.question(`${printable(redact(question))} [y/N] `, { signal })).trim(),
+      )
     } finally {
       lines.close()
     }

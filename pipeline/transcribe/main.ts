@@ -1,5 +1,6 @@
-import { describeError, EXIT, type ExitCode } from '../failure.ts'
+import { EXIT, type ExitCode } from '../failure.ts'
 import { interruption } from '../interruption.ts'
+import { reportError, reportUncaught, say } from '../terminal.ts'
 import { parseTranscribe } from './cli.ts'
 
 /** Who reads may have seen enough, as head has: work stops as after Ctrl-C, since a runtime at work does not like a sudden end. */
@@ -8,13 +9,14 @@ const reader = new AbortController()
 const output = {
   isLive: process.stdout.isTTY === true,
   print: (text: string) => process.stdout.write(text),
-  complain: (text: string) => reader.signal.aborted || process.stderr.write(text),
+  complain: (lines: readonly string[]) => reader.signal.aborted || say(lines, process.stderr),
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   reader.abort(error)
 })
+reportUncaught(process.argv)
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<ExitCode> {
@@ -27,9 +29,6 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     return failures > 0 && !reader.signal.aborted ? EXIT.failed : EXIT.done
   } catch (error) {
     if (reader.signal.aborted) return EXIT.done
-    const { message, hint, exitCode } = describeError(error)
-    output.complain(`error: ${message}\n${hint ? `hint: ${hint}\n` : ''}`)
-    if (args.includes('--debug') && error instanceof Error) output.complain(`${error.stack}\n`)
-    return exitCode
+    return reportError(error, args)
   }
 }

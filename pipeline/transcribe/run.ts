@@ -6,6 +6,9 @@ import { SpeechError } from '../../eval/speech-error.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
 import { onlyModel } from '../only-model.ts'
+import { printable, printableSpeech } from '../printable.ts'
+import { withoutSecrets } from '../redact.ts'
+import { failureLines, jsonLine } from '../terminal.ts'
 import type { TranscribeOptions } from './cli.ts'
 
 /** Pieces of subtitles are shorter: a cue's time is shared out within one. */
@@ -17,7 +20,8 @@ export interface Output {
   /** someone reads along: text may be shown before it is final */
   readonly isLive: boolean
   print(text: string): void
-  complain(text: string): void
+  /** every line by itself, with text of others in it */
+  complain(lines: readonly string[]): void
 }
 
 /**
@@ -52,7 +56,7 @@ async function transcribeLive(
   signal: AbortSignal,
 ): Promise<number> {
   const { result, ...stream } = asr.stream(file, recognition(options, signal))
-  for await (const text of stream) print(text)
+  for await (const text of stream) print(printableSpeech(text))
   print('\n')
   warn(file, await result, complain)
   return 0
@@ -82,7 +86,7 @@ async function transcribeAll(
     } catch (error) {
       if (!(error instanceof SpeechError)) throw error
       failures++
-      output.complain(`error: ${error.message}\n${error.hint ? `hint: ${error.hint}\n` : ''}`)
+      output.complain(failureLines(error))
     }
     const next = files[i + ahead]
     if (next !== undefined) results.push(start(next))
@@ -108,12 +112,15 @@ async function deliver(
   { print }: Output,
 ): Promise<void> {
   const content = {
-    text: () => `${transcript.text}\n`,
-    json: () => `${JSON.stringify({ file, variant, layout, prefill, ...transcript })}\n`,
-    srt: () => srt(cuesOf(transcript.segments)),
+    text: () => `${printableSpeech(transcript.text)}\n`,
+    json: () => jsonLine({ file, variant, layout, prefill, ...transcript }, withoutSecrets),
+    srt: () =>
+      srt(
+        cuesOf(transcript.segments.map((segment) => ({ ...segment, text: printableSpeech(segment.text) }))),
+      ),
   }[format]()
   if (outputDir !== undefined) await writeText(outputPath(file, outputDir, format), content)
-  else print(format === 'text' && files.length > 1 ? `${file}: ${content}` : content)
+  else print(format === 'text' && files.length > 1 ? `${printable(file)}: ${content}` : content)
 }
 
 /** What a reader of the text alone would not know. */
@@ -121,10 +128,10 @@ function warn(file: string, { segments }: Transcript, complain: Output['complain
   const at = (seconds: number) => `${file} at ${seconds.toFixed(0)} s`
   for (const { start, ending } of segments) {
     if (ending === 'loop')
-      complain(`warning: ${at(start)}: the output repeated itself and was stopped there.\n`)
-    if (ending === 'limit') complain(`warning: ${at(start)}: the token limit cut the text off.\n`)
+      complain([`warning: ${at(start)}: the output repeated itself and was stopped there.`])
+    if (ending === 'limit') complain([`warning: ${at(start)}: the token limit cut the text off.`])
   }
-  if (segments.every(({ text }) => text === '')) complain(`warning: ${file}: no speech was heard.\n`)
+  if (segments.every(({ text }) => text === '')) complain([`warning: ${file}: no speech was heard.`])
 }
 
 function outputPath(file: string, folder: string, format: TranscribeOptions['format']): string {

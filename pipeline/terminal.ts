@@ -1,0 +1,56 @@
+import { describeError, type ExitCode } from './failure.ts'
+import { printable, printableLines } from './printable.ts'
+import { mapTexts, redact, withoutSecrets } from './redact.ts'
+
+/* The one place where commands that do not report events write to the terminal. */
+
+/** Print lines, each a text that may hold anything. */
+export function say(lines: readonly string[], to: NodeJS.WriteStream = process.stdout): void {
+  to.write(lines.map((line) => `${printable(redact(line))}\n`).join(''))
+}
+
+/** One JSON object on a line. JSON escapes control characters; data is left as it is but for secrets. */
+export function sayJson(value: unknown, to: NodeJS.WriteStream = process.stdout): void {
+  to.write(jsonLine(value, withoutSecrets))
+}
+
+/** @param clean of every text in it */
+export function jsonLine(value: unknown, clean: (text: string) => string): string {
+  const line = JSON.stringify(mapTexts(JSON.parse(JSON.stringify(value)), clean))
+  return `${line.replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`
+}
+
+/** A failure as a person reads it. */
+export function failureLines({
+  message,
+  hint,
+}: {
+  readonly message: string
+  readonly hint: string
+}): string[] {
+  const [first = '', ...others] = printableLines(redact(message))
+  return [`error: ${first}`, ...others, ...(hint ? [`hint: ${printable(redact(hint))}`] : [])]
+}
+
+/**
+ * Say what ended a command, on stderr.
+ * @param args of the command line: --debug adds the stack
+ */
+export function reportError(error: unknown, args: readonly string[], describe = describeError): ExitCode {
+  const described = describe(error)
+  say(failureLines(described), process.stderr)
+  if (args.includes('--debug')) sayStack(error)
+  return described.exitCode
+}
+
+/** For --debug. */
+export function sayStack(error: unknown): void {
+  if (error instanceof Error) say(printableLines(redact(error.stack ?? '')), process.stderr)
+}
+
+/** An error that nobody caught must not print secrets either, as Node's own report would. */
+export function reportUncaught(args: readonly string[]): void {
+  process.on('uncaughtException', (error) => {
+    process.exit(reportError(error, args))
+  })
+}

@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { keepSecret, mapTexts, redact, withoutSecrets } from '../../pipeline/redact.ts'
+import { failureLines, jsonLine } from '../../pipeline/terminal.ts'
+
+const TOKEN = 'hf_abcdefghijklmnopqrstuvwxyzABCDEF'
+
+afterEach(() => vi.unstubAllEnvs())
+
+describe('what a command says', () => {
+  it.each([
+    [
+      'a signature behind the question mark',
+      'GET https://s3.test/a/b?X-Sig=1&t=2 failed',
+      'GET https://s3.test/a/b failed',
+    ],
+    [
+      'a user and password',
+      'cannot reach http://me:s3cret@proxy:3128/',
+      'cannot reach http://...@proxy:3128/',
+    ],
+    ['a password with an @', 'at socks5://me:a@b@host', 'at socks5://...@host'],
+    ['a user alone', 'https://token123@hub.test/x', 'https://...@hub.test/x'],
+    ['any token of the hub', `token ${TOKEN}, twice ${TOKEN}`, 'token hf_..., twice hf_...'],
+    ['a header', 'authorization: Bearer abc.def-1', 'authorization: Bearer ...'],
+    ['a header for a proxy', 'Proxy-Authorization: Basic bWU6cGFzcw==', 'Proxy-Authorization: Basic ...'],
+  ])('holds no secret: %s', (_, text, clean) => {
+    expect(redact(text)).toBe(clean)
+  })
+
+  it.each([
+    'normalizer basic transcription',
+    'a@b.test',
+    'Is it 3:1? Yes.',
+    'hf_model/encoder',
+    'see https://hub.test/?',
+  ])('is left as it is: %s', (text) => expect(redact(text)).toBe(text))
+
+  it('holds no token and no password of the environment, however they are written', () => {
+    vi.stubEnv('HF_TOKEN', 'selfhosted-token-1')
+    vi.stubEnv('HTTPS_PROXY', 'http://me:p%40ss%2Fword@proxy.test:3128')
+    vi.stubEnv('HF_ENDPOINT', 'https://you:other/word@hub.test')
+    const said = [
+      ...['selfhosted-token-1', 'p%40ss%2Fword', 'p@ss/word', 'me:p@ss/word', 'other/word'],
+      Buffer.from('me:p@ss/word').toString('base64'),
+    ]
+    for (const secret of said) expect(redact(`x ${secret} y`)).toBe('x ... y')
+  })
+
+  it('holds no token that was read from a file', () => {
+    keepSecret('from-a-file-1')
+    expect(redact('"from-a-file-1"')).toBe('"..."')
+  })
+
+  it('is clean in every field of an event, and of data but for addresses', () => {
+    const event = { event: 'note', rows: [['https://a.test/b?c=d', 1, undefined]], hint: `${TOKEN}` }
+    expect(mapTexts(event, redact)).toEqual({
+      event: 'note',
+      rows: [['https://a.test/b', 1, undefined]],
+      hint: 'hf_...',
+    })
+    expect(withoutSecrets('https://a.test/b?c=d')).toBe('https://a.test/b?c=d')
+  })
+
+  it('is one failure, whatever is in its message', () => {
+    expect(failureLines({ message: `no https://u:p@h/x?y\nhint: \u001b[2J`, hint: 'try\u202e' })).toEqual([
+      'error: no https://...@h/x',
+      '  hint: \\u{1b}[2J',
+      'hint: try\\u{202e}',
+    ])
+  })
+
+  it('is JSON that a terminal shows as it is', () => {
+    const value = { name: 'a\u001b[31m\u009b\u202e\u2028\u007f"\n', n: -0.5, none: null }
+    const line = jsonLine(value, (text) => text)
+    expect(JSON.parse(line)).toEqual(value)
+    expect(line).toBe('{"name":"a\\u001b[31m\\u009b\\u202e\\u2028\\u007f\\"\\n","n":-0.5,"none":null}\n')
+  })
+})
