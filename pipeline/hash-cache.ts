@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { hashFile } from '../eval/hash-file.ts'
 
@@ -68,10 +68,17 @@ async function readKnown(cache: string): Promise<Known> {
   }
 }
 
-/** Processes that run side by side share the cache: the last one to write wins, which costs time only. */
+/**
+ * Processes that run side by side share the cache: the last one to write wins, which costs time only. So does a folder
+ * that cannot be written, as of a model that somebody else owns.
+ */
 async function keep(cache: string, known: Known): Promise<void> {
   const partial = `${cache}.${randomUUID()}.partial`
-  await mkdir(dirname(cache), { recursive: true })
-  await writeFile(partial, JSON.stringify(Object.fromEntries(known)))
-  await rename(partial, cache)
+  try {
+    await mkdir(dirname(cache), { recursive: true })
+    await writeFile(partial, JSON.stringify(Object.fromEntries(known)))
+    await rename(partial, cache)
+  } catch {
+    await rm(partial, { force: true }).catch(() => undefined)
+  }
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { EXIT, Failure } from './failure.ts'
 import { exists, writeJson } from './files.ts'
 import { takeLock } from './lock.ts'
+import { strayOf } from './release/stray-files.ts'
 import { joinSections } from './report.ts'
 import { STAGE_NAMES, type StageName } from './stage-names.ts'
 import { checkpointFile } from './stages/export.ts'
@@ -11,8 +12,8 @@ import { deleteStamp, fingerprintOf, hasEnded, isCurrent, writeStamp } from './s
 
 /**
  * Run the chosen stages in order. A stage whose fingerprint (inputs, options, tool versions, stages before it) and
- * outputs are unchanged is skipped. A stage that runs first deletes its own results and those of all later stages,
- * so that whatever stops it leaves nothing that looks finished; its stamp is written last.
+ * outputs are unchanged is skipped. A stage that runs first deletes its own results and those of all later stages but
+ * the release, so that whatever stops it leaves nothing that looks current; its stamp is written last.
  */
 export async function runStages(run: Run): Promise<void> {
   await refuseForeign(run)
@@ -89,11 +90,14 @@ function nextOf(stage: Stage): Stage | undefined {
   return name && STAGES[name]
 }
 
-/** Later stages built on what is about to change. Stamps go first, the latest stage's first. */
+/**
+ * Later stages built on what is about to change. Stamps go first, the latest stage's first. The last complete release
+ * stays: it is replaced when a new one is complete.
+ */
 async function deleteResults(stage: Stage, run: Run): Promise<void> {
   const stale = STAGE_NAMES.slice(STAGE_NAMES.indexOf(stage.name)).reverse()
   for (const name of stale) await deleteStamp(run.layout.stamp(name))
-  for (const name of stale) {
+  for (const name of stale.filter((name) => !STAGES[name].replaces)) {
     for (const output of STAGES[name].outputs(run)) await rm(output, { force: true })
   }
   await joinSections(run.layout)
@@ -126,7 +130,11 @@ function ownerFile(run: Run): string {
 async function refuseForeign(run: Run): Promise<void> {
   const { model, work } = run.layout
   const names = await readdir(model).catch(() => [])
-  if ((await exists(ownerFile(run))) || names.every((name) => name === basename(work))) return
+  if (
+    (await exists(ownerFile(run))) ||
+    names.every((name) => name === basename(work) || strayOf(name) !== undefined)
+  )
+    return
   throw new Failure(
     `${model} holds files that no run of this pipeline made.`,
     'Choose another --output or --name, or empty the directory.',

@@ -41,6 +41,8 @@ export interface Stage {
   run(run: Run): Promise<void>
   /** its outputs serve only the next stage, and are removed when that has ended */
   readonly isTransient?: true
+  /** its outputs stay until a run of its own has made new ones; without a stamp they never pass as current */
+  readonly replaces?: true
   /** runs every time: it leaves nothing behind */
   readonly always?: true
 }

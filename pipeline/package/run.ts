@@ -1,7 +1,8 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { readArchive, type Unpacked } from '../archive/read-archive.ts'
+import { type Expected, readArchive, tarLimit, type Unpacked } from '../archive/read-archive.ts'
+import { isFull, requireSpace } from '../disk-space.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { exists } from '../files.ts'
@@ -14,7 +15,7 @@ import { differencesOf } from '../release/differences.ts'
 import { fetchRelease } from '../release/fetch.ts'
 import { isModelFile, type Manifest, readManifest } from '../release/manifest.ts'
 import { findRelease, MANIFEST } from '../release/release-files.ts'
-import { type Check, verifyRelease, verifyVariant } from '../release/verify.ts'
+import { type Check, remedyOf, verifyRelease, verifyVariant } from '../release/verify.ts'
 import { asStep } from '../step.ts'
 import type { PackageOptions, VerifyCommandOptions } from './cli.ts'
 
@@ -67,9 +68,22 @@ async function verifyTarget(
       checkTarget(target, folder, { ...options, emit, signal }),
     )
     return verdict(checks, target, (performance.now() - started) / 1000, emit)
+  } catch (error) {
+    throw isFull(error) ? fullFolder(folder, options) : error
   } finally {
     if (keep === undefined) await rm(folder, { recursive: true, force: true })
   }
+}
+
+function fullFolder(folder: string, options: VerifyCommandOptions): Failure {
+  const what = options.keep === undefined ? 'The temporary folder' : 'The folder of --keep'
+  return new Failure(`The disk is full. ${what} is ${folder}.`, spaceHint(options))
+}
+
+function spaceHint({ keep }: VerifyCommandOptions): string {
+  return keep === undefined
+    ? 'Free space there, or set TMPDIR to a folder with more, then run the same command again.'
+    : 'Free space there, or name another folder with --keep.'
 }
 
 type Context = VerifyCommandOptions & { readonly emit: Emit; readonly signal: AbortSignal }
@@ -114,7 +128,10 @@ async function againstLocal(manifest: Manifest, { against, emit }: Context): Pro
   ]
 }
 
-/** An archive against the manifest beside it: its own bytes, its members, then what is in it. */
+/**
+ * An archive against the manifest beside it: its own bytes, its members, then what is in it.
+ * @throws Failure for an archive that holds anything else than the manifest names, before that is written
+ */
 async function checkArchive(path: string, folder: string, options: Context): Promise<Check[]> {
   const manifest = await manifestOf(path, options)
   const described = manifest.files.find((file) => file.path === basename(path))
@@ -122,11 +139,18 @@ async function checkArchive(path: string, folder: string, options: Context): Pro
   const out = join(folder, 'unpacked')
   if (await exists(out)) throw new Failure(`${out} is there already.`, 'Name another folder with --keep.')
   const what = `unpacking ${basename(path)}`
+  const labelFor = (top: string) => described?.variants[0] ?? labelOf(top, manifest)
+  const contents = described ? [expectedOf(manifest, labelFor(''))] : expectedOfAll(manifest)
+  const largest = Math.max(
+    ...contents.flatMap((files) => [...files.values()].reduce((sum, size) => sum + size, 0)),
+  )
+  await requireSpace(folder, largest, `Unpacking ${basename(path)}`, spaceHint(options))
   const unpacked = await readArchive(path, out, {
-    signal,
+    ...{ signal, maxBytes: Math.max(...contents.map(tarLimit)) },
+    expected: (top) => expectedOf(manifest, labelFor(top)),
     onProgress: (done, total) => emit({ event: 'progress', what, done, total, unit: 'bytes' }),
   })
-  const label = described?.variants[0] ?? labelOf(unpacked, manifest)
+  const label = labelFor(unpacked.top)
   return [
     {
       check: 'archive',
@@ -147,8 +171,19 @@ async function manifestOf(path: string, { manifest }: VerifyCommandOptions): Pro
   )
 }
 
+/** What the archive of a variant may hold. */
+function expectedOf({ files }: Manifest, label: string): Expected {
+  const own = files.filter((file) => isModelFile(file) && file.variants.includes(label))
+  return new Map(own.map(({ path, size }) => [path, size]))
+}
+
+function expectedOfAll(manifest: Manifest): Expected[] {
+  const labels = new Set(manifest.files.flatMap(({ variants }) => variants))
+  return [...labels].map((label) => expectedOf(manifest, label))
+}
+
 /** A renamed archive: which variant it is, by its folder. */
-function labelOf({ top }: Unpacked, { files }: Manifest): string {
+function labelOf(top: string, { files }: Manifest): string {
   const own = files.find(({ path }) => path === `${top}.tar.gz`)
   const label = own?.variants[0]
   if (label !== undefined) return label
@@ -194,7 +229,7 @@ function verdict(checks: readonly Check[], target: string, seconds: number, emit
   for (const text of problems) emit({ event: 'note', text })
   throw new Failure(
     `${target} is not right: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}, first: ${problems[0]}`,
-    'Download or package it again; do not use it as it is.',
+    remedyOf(checks, 'Download or package it again; do not use it as it is.'),
     EXIT.gate,
   )
 }

@@ -10,7 +10,7 @@ import type { Connection } from '../hub/connection.ts'
 import { commitOf, explainHubError, fileUrl, type RemoteFile, treeOf } from '../hub/repository.ts'
 import { type Manifest, parseManifest, readManifest } from '../release/manifest.ts'
 import { CARD, findRelease, MANIFEST, type ReleaseFolder } from '../release/release-files.ts'
-import { verifyRelease } from '../release/verify.ts'
+import { remedyOf, verifyRelease } from '../release/verify.ts'
 import { type CheckOptions, checkRemote, type ReadBack } from './check-remote.ts'
 import { type HubFile, hubFiles } from './hub-files.ts'
 import { type Action, bytesOf, isDone, makePlan, type Plan, stepsOf } from './plan.ts'
@@ -105,7 +105,7 @@ async function freeze(release: ReleaseFolder, manifest: Manifest, options: Publi
   if (problems.length === 0) return
   throw new Failure(
     `${release.root} is not right: ${problems[0]}${problems.length > 1 ? ` (and ${problems.length - 1} more)` : ''}`,
-    'Package it again: npm run package -- MODEL_DIR',
+    remedyOf(checks, 'Package it again: npm run package -- MODEL_DIR'),
     EXIT.gate,
   )
 }

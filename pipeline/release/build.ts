@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import { readJson } from '../../eval/release-config.ts'
@@ -8,7 +8,7 @@ import { alias } from '../../graph-tools/alias.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { exists, formatBytes, freshFolder, writeJson, writeText } from '../files.ts'
+import { formatBytes, freshFolder, writeJson, writeText } from '../files.ts'
 import { hashFiles } from '../hash-cache.ts'
 import { type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
 import { modelCard } from './card.ts'
@@ -23,6 +23,7 @@ import {
   sumsOf,
 } from './manifest.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
+import { recoverFolder, replaceFolder } from './replace-folder.ts'
 import { selfTest } from './self-test.ts'
 
 export interface BuildOptions {
@@ -51,6 +52,20 @@ export async function buildRelease(options: BuildOptions): Promise<Manifest> {
   requireGates(options, evidence.problems)
   for (const problem of evidence.problems) emit({ event: 'note', text: `Not validated: ${problem}` })
   const building = `${layout.release}.partial`
+  try {
+    const manifest = await buildAside(options, evidence, building)
+    await replaceFolder(building, layout.release)
+    report(options, manifest)
+    return manifest
+  } catch (error) {
+    await rm(building, { recursive: true, force: true }).catch(() => undefined) // the first error says more
+    throw error
+  }
+}
+
+/** A whole release in a folder that is not its place yet. */
+async function buildAside(options: BuildOptions, evidence: Evidence, building: string): Promise<Manifest> {
+  const { layout, variants } = options
   await freshFolder(building)
   const folder = join(building, options.name)
   await mkdir(folder)
@@ -63,26 +78,7 @@ export async function buildRelease(options: BuildOptions): Promise<Manifest> {
   ]
   const manifest = await describeRelease(options, evidence, folder, files)
   await writeDocuments(options, evidence, building, manifest)
-  await replaceFolder(building, layout.release)
-  report(options, manifest)
   return manifest
-}
-
-/** Where a folder is while another takes its place. */
-const asideOf = (place: string) => `${place}.old`
-
-/** Put back what a kill between the two renames has left aside. */
-async function recoverFolder(place: string): Promise<void> {
-  if ((await exists(asideOf(place))) && !(await exists(place))) await rename(asideOf(place), place)
-}
-
-/** Put a folder in the place of another. */
-async function replaceFolder(fresh: string, place: string): Promise<void> {
-  const aside = asideOf(place)
-  await rm(aside, { recursive: true, force: true })
-  if (await exists(place)) await rename(place, aside)
-  await rename(fresh, place)
-  await rm(aside, { recursive: true, force: true })
 }
 
 /** Every file that a release of these variants has, absolute. */

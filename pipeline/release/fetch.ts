@@ -103,14 +103,14 @@ function wantedFiles({ files }: Manifest, variants: readonly string[] | undefine
 
 /** A second name of a file that is there is a link. */
 async function fetchFile(
-  { path, aliasOf }: ReleaseFile,
+  { path, size, aliasOf }: ReleaseFile,
   tree: ReadonlyMap<string, RemoteFile>,
   folder: string,
   wanted: readonly ReleaseFile[],
   fetch: Fetch,
 ): Promise<void> {
   const remote = tree.get(path)
-  if (!remote) return // told by the checks
+  if (!remote || remote.size !== size) return // the checks name it
   const target = aliasOf === undefined ? undefined : tree.get(aliasOf)
   const isSame = target?.sha256 !== undefined && target.sha256 === remote.sha256
   if (isSame && wanted.some((file) => file.path === aliasOf))

@@ -91,11 +91,25 @@ export function parseManifest(text: string, where: string): Manifest {
       'Use a newer version of this project, or take the manifest from the release again.',
     )
   }
-  for (const { path } of value.files) {
+  checkFiles(value.files, where)
+  return value as Manifest
+}
+
+/** Names that are files of their own on every file system, and sizes that can be. */
+function checkFiles(files: readonly Partial<ReleaseFile>[], where: string): void {
+  const seen = new Map<string, string>()
+  for (const { path, size } of files) {
     if (typeof path !== 'string' || !/^[\w][\w.-]*$/.test(path))
       throw new Failure(`${where} names the file ${JSON.stringify(path)}, wanted a name without folders.`)
+    if (!Number.isSafeInteger(size) || Number(size) < 0)
+      throw new Failure(`${where} gives ${path} the size ${JSON.stringify(size)}, wanted bytes.`)
+    const other = seen.get(path.toLowerCase())
+    if (other !== undefined)
+      throw new Failure(
+        `${where} names both ${other} and ${path}, wanted names that differ in more than case.`,
+      )
+    seen.set(path.toLowerCase(), path)
   }
-  return value as Manifest
 }
 
 /** What a file of the model's folder is. */

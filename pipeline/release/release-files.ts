@@ -3,7 +3,10 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { Failure } from '../failure.ts'
 import { exists } from '../files.ts'
 import { type Variant, variantFiles } from '../layout.ts'
+import { recoverFolder } from './replace-folder.ts'
 
+/** Name of a release's folder in its model directory. */
+export const RELEASE = 'release'
 /** What a release holds beside the model's folder and the archives. */
 export const CARD = 'README.md'
 export const CHART = 'wer.svg'
@@ -42,7 +45,8 @@ export interface ReleaseFolder {
  */
 export async function findRelease(path: string): Promise<ReleaseFolder> {
   const given = resolve(path)
-  for (const root of [given, join(given, 'release'), dirname(given)]) {
+  for (const place of [given, join(given, RELEASE), dirname(given)]) await recoverRelease(place)
+  for (const root of [given, join(given, RELEASE), dirname(given)]) {
     if (!(await exists(join(root, MANIFEST)))) continue
     if (await exists(join(root, 'config.json'))) return { root, model: root }
     for (const entry of await readdir(root, { withFileTypes: true })) {
@@ -51,7 +55,12 @@ export async function findRelease(path: string): Promise<ReleaseFolder> {
     }
   }
   throw new Failure(
-    `${path} holds no release: found no ${MANIFEST} in it, in ${join(basename(given), 'release')}, or beside it.`,
+    `${path} holds no release: found no ${MANIFEST} in it, in ${join(basename(given), RELEASE)}, or beside it.`,
     'npm run package -- MODEL_DIR makes one.',
   )
+}
+
+/** Only a folder of this name was put aside by this project. */
+async function recoverRelease(place: string): Promise<void> {
+  if (basename(place) === RELEASE) await recoverFolder(place)
 }

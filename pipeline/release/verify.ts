@@ -1,12 +1,14 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import type { Emit } from '../events.ts'
 import { VARIANTS, variantLabel } from '../layout.ts'
 import { releaseProblems } from './contract.ts'
+import { freshness } from './freshness.ts'
 import { isModelFile, type Manifest, type ReleaseFile, sumsOf } from './manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from './release-files.ts'
 import { selfTest } from './self-test.ts'
+import { strayOf } from './stray-files.ts'
 
 /** One thing that was looked at. */
 export interface Check {
@@ -14,6 +16,8 @@ export interface Check {
   /** what was found, in a few words */
   readonly found: string
   readonly problems: readonly string[]
+  /** what mends it, where that is not to download or package again */
+  readonly hint?: string
 }
 
 export interface VerifyOptions {
@@ -41,7 +45,7 @@ export async function verifyRelease(
   const checks = [
     presence(manifest, absent, complete, isDownload, options.variants),
     await checksums(there, options),
-    ...(isDownload ? [] : [await sums(manifest, root), await strangers(manifest, root, model)]),
+    ...(isDownload ? [] : await releaseChecks({ root, model }, manifest, options)),
     await contract(model),
   ]
   const variants = complete.filter((label) => options.variants?.includes(label) ?? true)
@@ -129,20 +133,47 @@ async function sums(manifest: Manifest, root: string): Promise<Check> {
   }
 }
 
-/** What lies in a release that its manifest does not name. */
-async function strangers({ files, name }: Manifest, root: string, model: string): Promise<Check> {
+/** What a release's own folder must be, and a download need not. */
+async function releaseChecks(
+  release: ReleaseFolder,
+  manifest: Manifest,
+  { signal }: VerifyOptions,
+): Promise<Check[]> {
+  const fresh = await freshness(release, manifest, signal)
+  return [
+    await sums(manifest, release.root),
+    ...(await strangers(manifest, release.root, release.model)),
+    ...(fresh ? [fresh] : []),
+  ]
+}
+
+/** What lies in a release that its manifest does not name; files of a file manager are told apart. */
+async function strangers({ files, name }: Manifest, root: string, model: string): Promise<Check[]> {
   const known = new Set(files.map(({ path }) => path))
   const [inside, outside] = [await readdir(model), await readdir(root)]
   const own = new Set([MANIFEST, SUMS, name])
   const strange = [
-    ...inside.filter((entry) => !known.has(entry)),
-    ...outside.filter((entry) => !known.has(entry) && !own.has(entry)),
+    ...inside.filter((entry) => !known.has(entry)).map((entry) => join(model, entry)),
+    ...outside.filter((entry) => !known.has(entry) && !own.has(entry)).map((entry) => join(root, entry)),
   ]
-  return {
+  const [strays, others] = [true, false].map((isStray) =>
+    strange.filter((path) => (strayOf(basename(path)) !== undefined) === isStray),
+  ) as [string[], string[]]
+  const nothingElse = {
     check: 'nothing else',
-    found: `${inside.length} files of the model`,
-    problems: strange.map((entry) => `${entry} is not in the manifest.`),
+    found: `${inside.length - strange.filter((path) => dirname(path) === model).length} files of the model`,
+    problems: others.map((path) => `${basename(path)} is not in the manifest.`),
   }
+  if (strays.length === 0) return [nothingElse]
+  const stray = {
+    check: 'stray files',
+    found: strays.map((path) => basename(path)).join(', '),
+    problems: strays.map(
+      (path) => `${path} is a file of ${strayOf(basename(path))}, not of the release. Delete it.`,
+    ),
+    hint: `Delete ${strays.length === 1 ? 'it' : 'them'}, then run the same command again. The release itself is as it was made.`,
+  }
+  return [nothingElse, stray]
 }
 
 async function contract(folder: string): Promise<Check> {
@@ -178,4 +209,14 @@ async function hears(
     signal.throwIfAborted()
     return { check, found: '-', problems: [`${label} cannot be used: ${(error as Error).message}`] }
   }
+}
+
+/**
+ * What to do about checks that failed.
+ * @param usual for faults that no check has a better remedy for
+ */
+export function remedyOf(checks: readonly Check[], usual: string): string {
+  const failed = checks.filter(({ problems }) => problems.length > 0)
+  const hints = [...new Set(failed.map(({ hint }) => hint ?? usual))]
+  return hints.length === 1 ? (hints[0] ?? usual) : usual
 }

@@ -6,6 +6,7 @@ import { identifySources, identifyTools } from '../stamp.ts'
 /** The release: the model's folder, one archive for each variant, checksums, manifest, model card. */
 export const packageStage: Stage = {
   name: 'package',
+  replaces: true,
   async inputs({ name, base, flag }) {
     return {
       ...{ name, base, flag },

@@ -438,7 +438,7 @@ describe('npm run package -- verify', () => {
       await writeFile(path, await tarOf(name, type))
       const ended = await runHere(['verify', path])
       expect(ended.stdout).toContain(`error: The archive holds ${JSON.stringify(name)} (${type})`)
-      expect(ended.exitCode).toBe(1)
+      expect(ended.exitCode).toBe(3)
     }
     await writeFile(path, 'no archive')
     expect((await runHere(['verify', path])).stdout).toMatch(/error: .* is damaged: incorrect header check/)

@@ -423,8 +423,10 @@ describe('gates', () => {
     expect(fp32.utterances[0].text).not.toContain('<asr_text>')
   })
 
-  it('a failed WER gate stops with exit code 3 before packaging, and no older release stays', async () => {
+  it('a failed WER gate stops with exit code 3 before packaging, and the older release stays', async () => {
     const args = ['--model', 'tiny', '--output', output(), '--max-new-tokens', '3']
+    const before = await filesBelow(release())
+    expect(before).toContain('SHA256SUMS')
     const ended = await runCli(args)
     expect(ended.stdout).toContain('[validate] skipped')
     expect(ended.stdout).toMatch(/held-out, FP32: .*70 cut at the token limit/)
@@ -433,7 +435,7 @@ describe('gates', () => {
     )
     expect(ended.stdout).not.toContain('[package] started')
     expect(ended.exitCode).toBe(3)
-    expect(await filesBelow(release())).toEqual([])
+    expect(await filesBelow(release())).toEqual(before)
     const packaging = await runCli([...args, '--only', 'package'])
     expect(packaging.stdout).toContain('error: The stage evaluate has no current result')
     expect(packaging.exitCode).toBe(2)
@@ -457,6 +459,6 @@ describe('gates', () => {
     expect(ended.stdout).toMatch(/prefill logits +\d+ +\S+ +0\.001 +FAIL/)
     expect(ended.exitCode).toBe(3)
     expect((await report()).parity.verdict).toBe('fail')
-    expect(await filesBelow(release())).toEqual([])
+    expect(await filesBelow(release())).toContain('SHA256SUMS')
   })
 })

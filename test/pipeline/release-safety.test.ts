@@ -1,0 +1,269 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { parseCommandLine } from '../../pipeline/cli.ts'
+import type { Event } from '../../pipeline/events.ts'
+import { describeError } from '../../pipeline/failure.ts'
+import { parsePackage } from '../../pipeline/package/cli.ts'
+import { runPackage } from '../../pipeline/package/run.ts'
+import { parsePublish } from '../../pipeline/publish/cli.ts'
+import { runPublish } from '../../pipeline/publish/run.ts'
+import { parseManifest, readManifest } from '../../pipeline/release/manifest.ts'
+import { findRelease } from '../../pipeline/release/release-files.ts'
+import { recoverFolder, replaceFolder } from '../../pipeline/release/replace-folder.ts'
+import { runPipeline } from '../../pipeline/run.ts'
+import { injectFault } from '../helpers/faults.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
+
+const never = () => new AbortController().signal
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+/** What a command says, and how it ends. */
+async function ending(work: (emit: (event: Event) => void) => Promise<number>) {
+  const events: Event[] = []
+  try {
+    return { events, message: '', hint: '', exitCode: await work((event) => events.push(event)) }
+  } catch (error) {
+    return { events, ...describeError(error) }
+  }
+}
+
+const packaging = (args: readonly string[]) =>
+  ending(async (emit) => {
+    const options = await parsePackage([...args, '--threads', '1'])
+    if (!options) throw new Error('no options')
+    return runPackage(options, emit, never())
+  })
+
+const verifying = (target: string) => packaging(['verify', target, '--variants', 'int4'])
+
+/** It ends before anything is asked of a hub, when the release is not right. */
+const publishing = (target: string) =>
+  ending(async (emit) => {
+    vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9')
+    const options = await parsePublish([target, '--repo', 'me/model', '--dry-run'])
+    if (!options) throw new Error('no options')
+    return runPublish(options, emit, never())
+  })
+
+/** Every file below a folder, with its time of change. */
+async function snapshot(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true })
+  const infos = await Promise.all(entries.map((name) => stat(join(folder, name))))
+  return entries.map((name, i) => `${name} ${infos[i]?.isFile() ? infos[i].size : 'folder'}`).sort()
+}
+
+describe('replacing a folder', () => {
+  async function folders() {
+    const parent = await temporaryFolder()
+    const [place, fresh] = [join(parent, 'release'), join(parent, 'release.partial')]
+    for (const [folder, text] of [
+      [place, 'old'],
+      [fresh, 'new'],
+    ] as const) {
+      await mkdir(folder)
+      for (const name of ['a', 'b']) await writeFile(join(folder, name), text)
+    }
+    return { parent, place, fresh }
+  }
+  const contents = async (place: string) =>
+    Promise.all(['a', 'b'].map((name) => readFile(join(place, name), 'utf8')))
+
+  it('leaves the old one or the new one, whole, wherever it is killed', async () => {
+    const found = new Set<string>()
+    for (let step = 1; ; step++) {
+      const { place, fresh } = await folders()
+      let hasEnded = false
+      let end = async () => {}
+      const stopped = new Promise<void>((resolve) => {
+        end = injectFault({ kind: 'freeze', at: step, onFault: resolve })
+      })
+      const done = replaceFolder(fresh, place).then(() => {
+        hasEnded = true
+      })
+      await Promise.race([stopped, done])
+      await end()
+      await recoverFolder(place) // as every command does that looks for it
+      const [a, b] = await contents(place)
+      expect(a).toBe(b)
+      found.add(a ?? '')
+      if (hasEnded) break
+    }
+    expect([...found].sort()).toEqual(['new', 'old'])
+  })
+
+  it('keeps the old one when the new one cannot take its place', async () => {
+    const { parent, place } = await folders()
+    await expect(replaceFolder(join(parent, 'nowhere'), place)).rejects.toThrow('ENOENT')
+    expect(await contents(place)).toEqual(['old', 'old'])
+    expect((await readdir(parent)).sort()).toEqual(['release', 'release.partial'])
+  })
+
+  it('wins against a reader that puts the old one back between the two renames', async () => {
+    const { parent, place, fresh } = await folders()
+    let isDone = false
+    const replacing = replaceFolder(fresh, place).finally(() => {
+      isDone = true
+    })
+    while (!isDone) await recoverFolder(place)
+    await replacing
+    expect(await contents(place)).toEqual(['new', 'new'])
+    expect(await readdir(parent)).toEqual(['release'])
+  })
+})
+
+describe('the last complete release', () => {
+  it.each(['export', 'rewrite', 'quantize', 'validate', 'evaluate', 'package'])(
+    'stays whole when a run from %s on is stopped in its first stage',
+    async (from) => {
+      const model = await copyTinyRelease()
+      const before = await snapshot(join(model, 'release'))
+      const stop = new AbortController()
+      const options = await parseCommandLine([
+        ...['--model', 'tiny', '--output', join(model, '..'), '--from', from, '--force', '--threads', '1'],
+      ])
+      if (!options) throw new Error('no options')
+      const started: string[] = []
+      const running = runPipeline(
+        options,
+        (event) => {
+          if (event.event !== 'stage-start') return
+          started.push(event.stage)
+          setImmediate(() => stop.abort(new Error('stopped'))) // its results are deleted then
+        },
+        stop.signal,
+      )
+      await expect(running).rejects.toThrow()
+      expect(started).toEqual([from])
+      expect(await snapshot(join(model, 'release'))).toEqual(before)
+      // and no run takes it for a current one
+      await expect(stat(join(model, '.work', 'stamps', 'package.json'))).rejects.toThrow('ENOENT')
+    },
+  )
+
+  it('stays when the disk is full at any time of packaging, and nothing else is left', async () => {
+    const model = await copyTinyRelease()
+    const before = await snapshot(join(model, 'release'))
+    for (const at of [1, 5, 15, 30]) {
+      const end = injectFault({ kind: 'full', at })
+      const { message, exitCode } = await packaging([model])
+      await end()
+      expect(message).toMatch(/^The disk is full/)
+      expect(exitCode).toBe(1)
+      expect(await snapshot(join(model, 'release'))).toEqual(before)
+    }
+    expect((await readdir(model)).filter((name) => /partial|old/.test(name))).toEqual([])
+  })
+
+  it('is found by verify, and only under its own name, after a kill between the renames', async () => {
+    const model = await copyTinyRelease()
+    await rename(join(model, 'release'), join(model, 'release.old'))
+    const { root } = await findRelease(model)
+    expect(root).toBe(join(model, 'release'))
+    const other = await temporaryFolder()
+    await mkdir(join(other, 'notes.old'))
+    await expect(findRelease(join(other, 'notes'))).rejects.toThrow('holds no release')
+    expect(await readdir(other)).toEqual(['notes.old'])
+  })
+})
+
+describe('a release of other bytes than its model directory has', () => {
+  const stale: [string, (model: string) => Promise<void>, string][] = [
+    [
+      'when a file was changed',
+      async (model) => {
+        const path = join(model, 'decoder_weights.int4.data')
+        const bytes = await readFile(path)
+        bytes[100] = (bytes[100] ?? 0) ^ 1
+        await rm(path) // as every stage does: other names of the file keep their content
+        await writeFile(path, bytes)
+      },
+      'holds other bytes than the release was made of: decoder_weights.int4.data.',
+    ],
+    [
+      'when a stage was stopped',
+      async (model) => {
+        for (const name of ['encoder.onnx', 'decoder.onnx', 'decoder_init.onnx', 'decoder_step.onnx'])
+          await rm(join(model, name))
+      },
+      'no longer has decoder.onnx, decoder_init.onnx, decoder_step.onnx and 1 more, of which the release was made.',
+    ],
+  ]
+  it.each(stale)('is refused by verify and publish %s', async (_, change, sentence) => {
+    const model = await copyTinyRelease()
+    expect((await verifying(model)).exitCode).toBe(0)
+    await change(model)
+    for (const { message, hint, exitCode } of [await verifying(model), await publishing(model)]) {
+      expect(message).toContain(`${model} ${sentence}`)
+      expect(hint).toBe(
+        `Make the new release: npm run package -- ${model}. To keep the older one, move ${join(model, 'release')} to another folder.`,
+      )
+      expect(exitCode).toBe(3)
+    }
+    // elsewhere it is what it is
+    const elsewhere = join(await temporaryFolder(), 'kept')
+    await rename(join(model, 'release'), elsewhere)
+    expect((await verifying(elsewhere)).exitCode).toBe(0)
+  })
+})
+
+describe('files of a file manager in a release', () => {
+  it.each([
+    ['.DS_Store', 'Finder of macOS'],
+    ['Thumbs.db', 'Explorer of Windows'],
+    ['desktop.ini', 'Explorer of Windows'],
+    ['._decoder.onnx', 'macOS (it keeps attributes of a file there)'],
+  ])('%s is named with the advice to delete it', async (name, program) => {
+    const model = await copyTinyRelease()
+    const path = join(model, 'release', TINY_NAME, name)
+    await writeFile(path, 'x')
+    for (const { message, hint, exitCode } of [await verifying(model), await publishing(model)]) {
+      expect(message).toContain(`${path} is a file of ${program}, not of the release. Delete it.`)
+      expect(hint).toBe('Delete it, then run the same command again. The release itself is as it was made.')
+      expect(exitCode).toBe(3)
+    }
+    expect((await packaging([model, '--level', '1'])).exitCode).toBe(0) // a new release has none
+    expect(await readdir(join(model, 'release', TINY_NAME))).not.toContain(name)
+  })
+})
+
+describe('verifying an archive', () => {
+  it('says that the temporary folder is full, and how to use another', async () => {
+    const model = await copyTinyRelease()
+    const temporary = await temporaryFolder()
+    vi.stubEnv('TMPDIR', temporary)
+    for (const at of [1, 2, 5]) {
+      const end = injectFault({ kind: 'full', at })
+      const { message, hint } = await packaging([
+        'verify',
+        join(model, 'release', `${TINY_NAME}-int4.tar.gz`),
+      ])
+      await end()
+      expect(message).toContain(
+        `The disk is full. The temporary folder is ${join(temporary, 'qwen3-asr-verify-')}`,
+      )
+      expect(hint).toBe(
+        'Free space there, or set TMPDIR to a folder with more, then run the same command again.',
+      )
+    }
+    expect(await readdir(temporary)).toEqual([])
+  })
+
+  it('refuses a manifest with names that differ in case only, or sizes that are none', async () => {
+    const model = await copyTinyRelease()
+    const manifest = await readManifest(join(model, 'release'))
+    const changed = (path: string, size: unknown) => () =>
+      parseManifest(
+        JSON.stringify({ ...manifest, files: [...manifest.files, { ...manifest.files[0], path, size }] }),
+        'manifest.json',
+      )
+    const other = manifest.files[0]?.path.toUpperCase().replace('.ONNX', '.Onnx') ?? ''
+    expect(changed(other, 1)).toThrow(/names both encoder\.onnx and ENCODER\.Onnx/)
+    expect(changed('x', -1)).toThrow('gives x the size -1, wanted bytes.')
+    expect(changed('x', '9')).toThrow('gives x the size "9", wanted bytes.')
+  })
+})
