@@ -14,7 +14,8 @@ export async function graphFiles(folder: string): Promise<string[]> {
     throw error
   })
   const names = entries
-    .filter((entry) => !entry.isDirectory() && entry.name.endsWith('.onnx'))
+    .filter(({ name }) => name.endsWith('.onnx') && !name.startsWith('._')) // macOS keeps attributes in ._NAME
+    .filter((entry) => !entry.isDirectory())
     .map(({ name }) => name)
   return names.sort().map((name) => join(folder, name))
 }

@@ -177,7 +177,7 @@ async function strangers({ files, name }: Manifest, root: string, model: string)
 }
 
 async function contract(folder: string): Promise<Check> {
-  const graphs = (await readdir(folder)).filter((name) => name.endsWith('.onnx'))
+  const graphs = (await readdir(folder)).filter((name) => name.endsWith('.onnx') && !strayOf(name))
   return { check: 'contract', found: `${graphs.length} graphs`, problems: await releaseProblems(folder) }
 }
 
