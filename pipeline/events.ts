@@ -1,3 +1,4 @@
+import type { NextStep } from './next-steps.ts'
 import type { StageName } from './stage-names.ts'
 
 /** Stages of the pipeline, and what other commands do. */
@@ -32,6 +33,12 @@ export type Event =
       readonly rows: readonly (readonly string[])[]
     }
   | { readonly event: 'failure'; readonly message: string; readonly hint: string; readonly exitCode: number }
-  | { readonly event: 'done'; readonly seconds: number; readonly release: string }
+  | {
+      readonly event: 'done'
+      readonly seconds: number
+      readonly release: string
+      /** what to open or to run next */
+      readonly next?: readonly NextStep[]
+    }
 
 export type Emit = (event: Event) => void

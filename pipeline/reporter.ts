@@ -2,9 +2,12 @@ import logUpdate from 'log-update'
 import type { Emit, Event, StepName } from './events.ts'
 import { unreachable } from './failure.ts'
 import { formatBytes, formatSeconds } from './files.ts'
+import type { NextStep } from './next-steps.ts'
 import { printable } from './printable.ts'
 import { mapTexts } from './redact.ts'
+import { tableLines } from './table.ts'
 import { failureLines, jsonLine } from './terminal.ts'
+import { columnsOf, cutLine, wrapLines } from './text-width.ts'
 
 /** Plain logs say how far a long step is at most this often. */
 const PLAIN_INTERVAL_MS = 15_000
@@ -67,7 +70,7 @@ export function liveReporter(): Reporter {
       const seconds = formatSeconds((performance.now() - quiet) / 1000)
       lines.unshift(`${SPINNER[frame % SPINNER.length]} preparing ${progressText(progress) || seconds}`)
     }
-    logUpdate(lines.join('\n'))
+    logUpdate(lines.map((line) => cutLine(line, columnsOf(process.stdout))).join('\n'))
   }
   const timer = setInterval(() => {
     frame++
@@ -127,33 +130,34 @@ function linesOf(given: Event): string[] {
     case 'progress':
       return []
     case 'note':
-      return [`  ${event.text}`]
+      return wrapped([`  ${event.text}`])
     case 'table':
-      return ['', event.title, ...tableLines(event.columns, event.rows), '']
+      return ['', ...wrapped([event.title]), ...tableLines(event.columns, event.rows), '']
     case 'failure':
-      return failureLines(event)
+      return wrapped(failureLines(event))
     case 'done':
-      return [`Done in ${formatSeconds(event.seconds)}. ${event.release}`]
+      return [
+        ...wrapped([`Done in ${formatSeconds(event.seconds)}. ${event.release}`]),
+        ...nextLines(event.next ?? []),
+      ]
     default:
       return unreachable(event)
   }
 }
 
-/** Columns padded to their widest cell; cells that are numbers stand right. */
-export function tableLines(columns: readonly string[], given: readonly (readonly string[])[]): string[] {
-  const rows = given.map((row) => row.map(printable)) // before widths are measured
-  const widths = columns.map((column, i) =>
-    Math.max(column.length, ...rows.map((row) => row[i]?.length ?? 0)),
+function wrapped(lines: readonly string[]): string[] {
+  return wrapLines(lines, columnsOf(process.stdout))
+}
+
+/** What to open or to run next. Nothing is broken here: paths and commands are to be copied. */
+function nextLines(next: readonly NextStep[]): string[] {
+  const label = Math.max(0, ...next.map(({ what }) => what.length))
+  const widest = Math.max(0, ...next.map(({ text }) => text.length))
+  const isWide = 2 + label + 2 + widest > columnsOf(process.stdout)
+  const lines = next.flatMap(({ what, text }) =>
+    isWide ? [`  ${what}:`, `    ${text}`] : [`  ${what.padEnd(label)}  ${text}`],
   )
-  const isNumber = columns.map((_, i) => rows.every((row) => /^[\d.,+-]/.test(row[i] ?? '')))
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => (isNumber[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd()
-  return [line(columns), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].map(
-    (text) => `  ${text}`,
-  )
+  return lines.length === 0 ? [] : ['', ...lines]
 }
 
 function rowText(row: Row, progress: ReadonlyMap<string, Progress>, frame: number): string {

@@ -1,8 +1,10 @@
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { readSpeechFolder } from '../eval/dataset/folder.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
-import { layoutOf } from './layout.ts'
+import { exists } from './files.ts'
+import { type Layout, layoutOf } from './layout.ts'
+import { type NextStep, stepsAfterModel } from './next-steps.ts'
 import type { Options } from './options.ts'
 import { runStages } from './runner.ts'
 import { checkpointFolder, resolveSource } from './source.ts'
@@ -29,10 +31,32 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
     ...{ options, name, base, maxWer, origin, checkpoint, layout, emit, signal, python },
     ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),
   })
-  const release = options.stages.includes('package')
-    ? `The release is in ${layout.release}`
-    : `The model is in ${layout.model}`
-  emit({ event: 'done', seconds: (performance.now() - started) / 1000, release })
+  emit({
+    event: 'done',
+    seconds: (performance.now() - started) / 1000,
+    ...(await outcomeOf(layout, name, options)),
+  })
+}
+
+/** What there is now, and what to do with it. */
+async function outcomeOf(
+  layout: Layout,
+  name: string,
+  { stages }: Options,
+): Promise<{ release: string; next: readonly NextStep[] }> {
+  const page = join(layout.model, 'evaluation.html')
+  const isPackaged = stages.includes('package')
+  const isUsable = isPackaged || stages.includes('quantize') || stages.includes('evaluate')
+  return {
+    release: isPackaged ? `The release is in ${layout.release}` : `The model is in ${layout.model}`,
+    next: isUsable
+      ? stepsAfterModel({
+          ...{ model: layout.model, name },
+          ...((await exists(page)) && { page }),
+          ...(isPackaged && { release: layout.release }),
+        })
+      : [],
+  }
 }
 
 function once(make: () => Promise<Python>): () => Promise<Python> {

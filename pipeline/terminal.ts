@@ -1,12 +1,18 @@
 import { describeError, type ExitCode } from './failure.ts'
 import { printable, printableLines } from './printable.ts'
 import { mapTexts, redact, withoutSecrets } from './redact.ts'
+import { columnsOf, wrapLines } from './text-width.ts'
 
 /* The one place where commands that do not report events write to the terminal. */
 
-/** Print lines, each a text that may hold anything. */
+/** Print lines, each a text that may hold anything; a terminal gets them wrapped at words. */
 export function say(lines: readonly string[], to: NodeJS.WriteStream = process.stdout): void {
-  to.write(lines.map((line) => `${printable(redact(line))}\n`).join(''))
+  const safe = lines.map((line) => printable(redact(line)))
+  to.write(
+    wrapLines(safe, columnsOf(to))
+      .map((line) => `${line}\n`)
+      .join(''),
+  )
 }
 
 /** One JSON object on a line. JSON escapes control characters; data is left as it is but for secrets. */

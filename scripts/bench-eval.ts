@@ -13,7 +13,7 @@ import { InferenceSession } from '../eval/onnxruntime.ts'
 import { recognize } from '../eval/recognize.ts'
 import { loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
 import { BUNDLED_SPEECH } from '../pipeline/models.ts'
-import { tableLines } from '../pipeline/reporter.ts'
+import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
 
 /*

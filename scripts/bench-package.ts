@@ -6,7 +6,7 @@ import yargs from 'yargs'
 import { formatBytes } from '../pipeline/files.ts'
 import { VARIANTS, type Variant, variantFiles, variantLabel } from '../pipeline/layout.ts'
 import { PROJECT } from '../pipeline/models.ts'
-import { tableLines } from '../pipeline/reporter.ts'
+import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 

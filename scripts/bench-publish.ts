@@ -7,7 +7,7 @@ import { formatBytes } from '../pipeline/files.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { isModelFile, readManifest } from '../pipeline/release/manifest.ts'
 import { findRelease } from '../pipeline/release/release-files.ts'
-import { tableLines } from '../pipeline/reporter.ts'
+import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 

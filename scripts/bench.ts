@@ -10,7 +10,7 @@ import { openModel, type Tensor } from '../graph-tools/model.ts'
 import { type Place, placeWeights } from '../graph-tools/place.ts'
 import { shareWeights } from '../graph-tools/share.ts'
 import { PROJECT } from '../pipeline/models.ts'
-import { tableLines } from '../pipeline/reporter.ts'
+import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 

@@ -120,18 +120,20 @@ async function unpack(
   for await (const entry of tar) {
     const { name, type, linkname, size = 0 } = entry.header
     const [, place = '', base = ''] = NAME.exec(name) ?? []
-    if (base === '' || (top !== undefined && place !== top) || members.has(base)) throw strange(name, type)
+    const isKnownType = type === 'file' || type === 'contiguous-file' || type === 'link'
+    const isOther = top !== undefined && place !== top
+    if (base === '' || isOther || members.has(base) || !isKnownType) throw strange(name, type)
     top = place
     files ??= expected(top)
     const wanted = files?.get(base)
     if (wanted === undefined)
       throw refused(`The archive holds ${JSON.stringify(name)}, which the manifest does not name.`, name)
-    if (type === 'file' || type === 'contiguous-file') {
+    if (type === 'link') {
+      members.set(base, await linkMember(members, folder, base, linkname ?? '', top, wanted))
+    } else {
       if (size !== wanted) throw refused(`The archive holds ${name} with ${size} bytes, wanted ${wanted}.`)
       members.set(base, await writeMember(entry, folder, base, signal))
-    } else if (type === 'link')
-      members.set(base, await linkMember(members, folder, base, linkname ?? '', top, wanted))
-    else throw strange(name, type)
+    }
     entry.resume()
   }
   if (top === undefined) throw new Failure('The archive is empty.', 'Download it again.')

@@ -2,7 +2,7 @@ import type { Difference } from '../../graph-tools/diff.ts'
 import type { Inspection, SharedData } from '../../graph-tools/inspect.ts'
 import type { VerifyReport } from '../../graph-tools/verify.ts'
 import { formatBytes } from '../files.ts'
-import { tableLines } from '../reporter.ts'
+import { tableLines } from '../table.ts'
 
 /** External ranges that are listed without --all. */
 const SHOWN_RANGES = 10

@@ -9,6 +9,7 @@ import { exists } from '../files.ts'
 import { connectHub } from '../hub/connection.ts'
 import { layoutOf } from '../layout.ts'
 import { takeLock } from '../lock.ts'
+import { type NextStep, publishStep, shellWord, stepsAfterModel } from '../next-steps.ts'
 import { onlyModel } from '../only-model.ts'
 import { buildRelease } from '../release/build.ts'
 import { differencesOf } from '../release/differences.ts'
@@ -47,7 +48,8 @@ async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSi
       buildRelease({ ...options, name, layout, emit, signal }),
     )
     const seconds = (performance.now() - started) / 1000
-    emit({ event: 'done', seconds, release: `The release is in ${layout.release}` })
+    const next = stepsAfterModel({ model: folder, name, release: layout.release })
+    emit({ event: 'done', seconds, release: `The release is in ${layout.release}`, next })
     return EXIT.done
   } finally {
     await release()
@@ -67,7 +69,8 @@ async function verifyTarget(
     const checks = await asStep({ step: 'verify', of: target, output: keep ?? 'checks', emit }, () =>
       checkTarget(target, folder, { ...options, emit, signal }),
     )
-    return verdict(checks, target, (performance.now() - started) / 1000, emit)
+    const seconds = (performance.now() - started) / 1000
+    return verdict(checks, target, { seconds, next: await stepsAfterVerify(options) }, emit)
   } catch (error) {
     throw isFull(error) ? fullFolder(folder, options) : error
   } finally {
@@ -214,7 +217,21 @@ function members({ members }: Unpacked, { files }: Manifest, label: string): Che
   return { check: 'members', found: `${members.length} files of ${label}`, problems }
 }
 
-function verdict(checks: readonly Check[], target: string, seconds: number, emit: Emit): ExitCode {
+/** A release folder of ours can be published; a download is there to be used. */
+async function stepsAfterVerify({ target, keep }: VerifyCommandOptions): Promise<NextStep[]> {
+  const release = target === undefined ? undefined : await findRelease(target).catch(() => undefined)
+  if (release !== undefined && release.root !== release.model)
+    return [publishStep(shellWord(target ?? ''), basename(release.model))]
+  const folder = release?.model ?? keep
+  return folder === undefined ? [] : stepsAfterModel({ model: folder, name: basename(folder) })
+}
+
+function verdict(
+  checks: readonly Check[],
+  target: string,
+  { seconds, next }: { readonly seconds: number; readonly next: readonly NextStep[] },
+  emit: Emit,
+): ExitCode {
   emit({
     event: 'table',
     title: `Checks of ${target}`,
@@ -223,7 +240,7 @@ function verdict(checks: readonly Check[], target: string, seconds: number, emit
   })
   const problems = checks.flatMap((check) => check.problems)
   if (problems.length === 0) {
-    emit({ event: 'done', seconds, release: `${target} is right` })
+    emit({ event: 'done', seconds, release: `${target} is right`, next })
     return EXIT.done
   }
   for (const text of problems) emit({ event: 'note', text })

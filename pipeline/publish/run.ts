@@ -5,13 +5,14 @@ import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
 import { connectHub } from '../hub/connection.ts'
+import { type NextStep, shellWord, shortPath } from '../next-steps.ts'
 import { onlyModel } from '../only-model.ts'
 import { printable } from '../printable.ts'
 import { redact } from '../redact.ts'
 import { findRelease } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
 import type { PublishCommandOptions } from './cli.ts'
-import { publish, RECEIPT } from './publish.ts'
+import { type Published, publish, RECEIPT } from './publish.ts'
 import type { Receipt } from './receipt.ts'
 
 /** Publish as the command line asks for it, and leave a receipt. */
@@ -39,8 +40,16 @@ export async function runPublish(
     'nothing to do': `${repo} is up to date`,
     published: `${receipt?.pullRequest ?? `${hub.url}/${repo}`} has it at ${receipt?.commit.slice(0, 12)}; receipt: ${path}`,
   }[outcome]
-  emit({ event: 'done', seconds: (performance.now() - started) / 1000, release: said })
+  const next = stepsAfter(outcome, root, repo)
+  emit({ event: 'done', seconds: (performance.now() - started) / 1000, release: said, next })
   return EXIT.done
+}
+
+function stepsAfter(outcome: Published['outcome'], root: string, repo: string): NextStep[] {
+  const folder = shellWord(shortPath(root))
+  return outcome === 'planned'
+    ? [{ what: 'publish', text: `npm run publish -- ${folder} --repo ${repo}` }]
+    : [{ what: 'verify', text: `npm run package -- verify --from-hub ${repo} --against ${folder}` }]
 }
 
 /** The commit that the receipt of an earlier run says was read back. */

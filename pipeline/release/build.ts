@@ -15,6 +15,7 @@ import { modelCard } from './card.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import {
+  isModelFile,
   MANIFEST_FORMAT,
   type Manifest,
   measurementsOf,
@@ -203,11 +204,24 @@ async function documentOf(building: string, path: string): Promise<ReleaseFile> 
   return { path, size, sha256: await hashFile(file, 'sha256'), role: 'documentation', variants: [] }
 }
 
-function report({ layout, emit }: BuildOptions, { files }: Manifest): void {
+/** The folder, the archives, the documents: manifest.json lists each file. */
+function report({ layout, emit, name }: BuildOptions, { files }: Manifest): void {
+  const own = files.filter(isModelFile)
+  const bytes = own.reduce((sum, { size }) => sum + size, 0)
+  const labels = [...new Set(own.flatMap(({ variants }) => variants))]
+  const archives = files.filter(({ role }) => role === 'archive')
   emit({
     event: 'table',
     title: `Release in ${layout.release}`,
     columns: ['file', 'size', 'role', 'variants'],
-    rows: files.map(({ path, size, role, variants }) => [path, formatBytes(size), role, variants.join(', ')]),
+    rows: [
+      [`${name}/`, formatBytes(bytes), `${own.length} files`, labels.join(', ')],
+      ...archives.map(({ path, size, role, variants }) => [
+        ...[path, formatBytes(size), role, variants.join(', ')],
+      ]),
+      [CARD, '', 'model card', ''],
+      [MANIFEST, '', 'all files and figures', ''],
+      [SUMS, '', 'for sha256sum -c', ''],
+    ],
   })
 }

@@ -39,9 +39,7 @@ async function list({ layout, name, emit }: Run): Promise<void> {
   const files = await hubFiles(release, await readManifest(release.root), true)
   const total = files.reduce((sum, { size }) => sum + size, 0)
   emit({
-    event: 'table',
-    title: `Dry run: ${files.length} files, ${formatBytes(total)}, would go to YOUR-NAME/${name}-onnx`,
-    columns: ['file', 'size', 'sha256'],
-    rows: files.map(({ path, size, sha256 }) => [path, formatBytes(size), sha256]),
+    event: 'note',
+    text: `Dry run: ${files.length} files, ${formatBytes(total)}, would go to YOUR-NAME/${name}-onnx`,
   })
 }

@@ -1,0 +1,46 @@
+import { isAbsolute, relative } from 'node:path'
+
+/** Something to open or to run when a command has ended. */
+export interface NextStep {
+  /** what for, in a word or two */
+  readonly what: string
+  /** a path or a command line, to be copied whole */
+  readonly text: string
+}
+
+/** Where a model directory's release stands, and what can be done with it. */
+interface ModelPlaces {
+  readonly model: string
+  readonly name: string
+  /** the page of the evaluation stage, when there is one */
+  readonly page?: string
+  /** undefined: there is no release yet */
+  readonly release?: string
+}
+
+export function stepsAfterModel({ model, name, page, release }: ModelPlaces): NextStep[] {
+  const folder = shellWord(shortPath(model))
+  return [
+    ...(page === undefined ? [] : [{ what: 'figures', text: shortPath(page) }]),
+    { what: 'use it', text: `npm run transcribe -- recording.wav --model-dir ${folder}` },
+    ...(release === undefined
+      ? []
+      : [{ what: 'verify', text: `npm run package -- verify ${folder}` }, publishStep(folder, name)]),
+  ]
+}
+
+/** @param folder as it stands on a command line */
+export function publishStep(folder: string, name: string): NextStep {
+  return { what: 'publish', text: `npm run publish -- ${folder} --repo YOUR-NAME/${name}-onnx --dry-run` }
+}
+
+/** A path from here, when that is not above. */
+export function shortPath(path: string): string {
+  const way = relative(process.cwd(), path)
+  return way === '' || way.startsWith('..') || isAbsolute(way) ? path : way
+}
+
+/** A path as a shell takes it. */
+export function shellWord(path: string): string {
+  return /^[\w@%+=:,./\\-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+}
