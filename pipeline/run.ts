@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import { readSpeechFolder } from '../eval/dataset/folder.ts'
+import { requireSpeech } from '../eval/dataset/folder.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
 import { exists } from './files.ts'
@@ -21,7 +21,7 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   const output = resolve(options.output)
   const name = options.name ?? source.name
   const layout = layoutOf(output, name)
-  if (options.stages.includes('evaluate')) await readSpeechFolder(options.speech)
+  if (options.stages.includes('evaluate')) await requireSpeech(options.speech)
   emit({ event: 'start', model: options.model, output: layout.model, stages: options.stages })
   const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
   const checkpoint = await readCheckpoint(folder)

@@ -100,8 +100,13 @@ const EVALUATE = {
     choices: NORMALIZER_NAMES,
     describe: 'of the tables; whisper-english for the named datasets, basic for others',
   },
-  'text-column': { type: 'string', describe: 'of a parquet dataset' },
-  'audio-column': { type: 'string', describe: 'of a parquet dataset' },
+  'text-column': { type: 'string', describe: 'the column of the references; COLUMN.FIELD of a struct' },
+  'audio-column': { type: 'string', describe: 'the column of the recordings' },
+  'keep-empty': {
+    type: 'boolean',
+    default: false,
+    describe: 'measure recordings without a reference too: all their words are insertions',
+  },
   'max-download': { type: 'string', default: '1GB', describe: 'refuse to fetch more than this' },
   language: { type: 'string', describe: 'force a language' },
   context: { type: 'string', describe: 'words that may occur, for the system turn' },
@@ -157,6 +162,7 @@ interface Parsed {
   readonly normalizer?: EvaluateOptions['normalizer'] | undefined
   readonly textColumn?: string | undefined
   readonly audioColumn?: string | undefined
+  readonly keepEmpty: boolean
   readonly maxDownload: string
   readonly language?: string | undefined
   readonly context?: string | undefined
@@ -227,6 +233,7 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
       retry: parsed.retry,
       engineTimeout: parsed.engineTimeout,
       json: parsed.json === true,
+      keepEmpty: parsed.keepEmpty,
     },
     ...{ batch: parsed.batch, isSteady: parsed.steady },
     ...(parsed.prefill && { prefill: parsed.prefill }),

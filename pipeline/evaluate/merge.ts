@@ -106,7 +106,10 @@ function mergeRuns(runs: readonly RunDescription[]): RunDescription {
     ...rest,
     datasets: first.datasets.map((dataset, i) => {
       const keys = runs.flatMap(({ datasets }) => datasets[i]?.keys ?? [])
-      return { ...dataset, keys, count: keys.length }
+      // A folder is counted whole by every part, row groups are looked at by the parts that read them.
+      const parts = dataset.source['kind'] === 'folder' ? [first] : runs
+      const leftOut = parts.reduce((sum, { datasets }) => sum + (datasets[i]?.leftOut ?? 0), 0)
+      return { ...dataset, keys, count: keys.length, leftOut }
     }),
   }
 }

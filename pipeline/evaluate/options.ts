@@ -22,6 +22,8 @@ export interface EvaluateOptions {
   readonly normalizer?: NormalizerName
   readonly textColumn?: string
   readonly audioColumn?: string
+  /** utterances without a reference are measured too */
+  readonly keepEmpty: boolean
   /** bytes */
   readonly maxDownload: number
   readonly language?: string

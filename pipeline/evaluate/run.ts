@@ -89,19 +89,19 @@ async function openDatasets(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Dataset[]> {
-  const { selection, cache, textColumn, audioColumn, maxDownload } = options
+  const { selection, cache, textColumn, audioColumn, keepEmpty, maxDownload } = options
   const [endpoint, token] = [process.env['HF_ENDPOINT'], process.env['HF_TOKEN']]
   const datasets: Dataset[] = []
   for (const text of options.datasets) {
     const dataset = await openDataset(text, {
-      ...{ selection, cache: join(cache, 'datasets'), signal },
+      ...{ selection, keepEmpty, cache: join(cache, 'datasets'), signal },
       ...(textColumn && { textColumn }),
       ...(audioColumn && { audioColumn }),
       ...(endpoint && { endpoint }),
       ...(token && { token }),
       onRetry: (reason) => progress.note(`${reason}; asking again`),
     })
-    const { name, count, of, download, source } = dataset
+    const { name, count, of, leftOut, download, source } = dataset
     if (datasets.some((other) => other.name === name)) {
       throw new Failure(
         `Two datasets are named ${name}.`,
@@ -110,7 +110,8 @@ async function openDatasets(
     }
     const partial = source['partial'] ? ', of a split that the hub converted only in part' : ''
     const cost = download > 0 ? `, ${megabytes(download)} to fetch` : ''
-    progress.note(`${name}: ${count} of ${of} utterances${partial}${cost}`)
+    const blank = leftOut > 0 ? `, ${leftOut} without a reference left out (--keep-empty measures them)` : ''
+    progress.note(`${name}: ${count} of ${of} utterances${blank}${partial}${cost}`)
     datasets.push(dataset)
   }
   const total = datasets.reduce((sum, { download }) => sum + download, 0)
@@ -137,8 +138,8 @@ function describeRun(
 ): RunDescription {
   const { sample, count, seed, shard } = selection
   return {
-    datasets: datasets.map(({ name, source, count: chosen, of, keys, isEnglish }) => ({
-      ...{ name, source, count: chosen, of, keys },
+    datasets: datasets.map(({ name, source, count: chosen, of, leftOut, keys, isEnglish }) => ({
+      ...{ name, source, count: chosen, of, leftOut, keys },
       normalizer: normalizer ?? (isEnglish ? 'whisper-english' : 'basic'),
     })),
     systems: systems.map(({ name, kind, settings, setting, bytes }) => ({

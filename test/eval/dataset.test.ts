@@ -222,7 +222,7 @@ describe('openDataset of files', () => {
     )
     await writeFile(join(folder, 'clips.parquet'), 'PAR1 no')
     await expect(options(hub).then((o) => openDataset(join(folder, 'clips.parquet'), o))).rejects.toThrow(
-      'clips.parquet is no parquet file',
+      'clips.parquet is not a parquet file: it has 7 bytes.',
     )
   })
 
@@ -268,7 +268,7 @@ describe('openDataset of files', () => {
       await open('absolute', { 'manifest.jsonl': `\ufeff{"audio_filepath":"${here}","text":"one"}` }),
     ).toEqual([{ id: here, text: 'one', ...plain }])
     await expect(open('gone', { 'manifest.jsonl': '{"file":"x.wav","text":"one"}' })).rejects.toThrow(
-      /None of the 1 recordings that .* lists is there/,
+      /None of the 1 recordings that .* lists can be read: .*x\.wav does not exist\./,
     )
     const beside = {
       [`${b?.replace('.flac', '')}.txt`]: ' two \n',
@@ -282,9 +282,9 @@ describe('openDataset of files', () => {
       open('twice', { 'manifest.jsonl': `{"file":"${a}","text":"1"}\n{"file":"${a}","text":"2"}` }),
     ).rejects.toThrow(`lists ${a} twice`)
     await expect(open('bad', { 'manifest.jsonl': '{"file": 3}' })).rejects.toThrow(
-      'manifest.jsonl, line 1 has no "file" and "text".',
+      'manifest.jsonl, line 1: "file" is a number (3), wanted the name of a recording.',
     )
-    await expect(open('none', {})).rejects.toThrow('lists no recording with a transcript')
+    await expect(open('none', {})).rejects.toThrow('lists no recording with a transcript.')
     expect((await readdir(root)).length).toBe(8)
   })
 })
