@@ -32,7 +32,7 @@ export async function runPackage(
 }
 
 async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSignal): Promise<ExitCode> {
-  const folder = resolve(options.modelDir ?? (await onlyModel('its folder')))
+  const folder = resolve(options.modelDir ?? (await onlyModel('give its folder')))
   const name = basename(folder)
   const layout = layoutOf(dirname(folder), name)
   if (!(await exists(join(folder, 'config.json')))) {

@@ -23,7 +23,7 @@ export async function runPublish(
 ): Promise<ExitCode> {
   const { repo, modelDir } = options
   const started = performance.now()
-  const folder = resolve(modelDir ?? (await onlyModel('its folder')))
+  const folder = resolve(modelDir ?? (await onlyModel('give its folder')))
   const hub = await connectHub()
   const { root } = await findRelease(folder)
   const path = resolve(options.receipt ?? join(dirname(root), RECEIPT))

@@ -36,7 +36,7 @@ export async function transcribeFiles(
 ): Promise<number> {
   const { files, outputDir } = options
   if (outputDir !== undefined) await prepareFolder(outputDir, options)
-  const modelDir = options.modelDir ?? (await onlyModel('--model-dir'))
+  const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir'))
   const asr = await Qwen3Asr.load(modelDir, options)
   try {
     const isLive = output.isLive && files.length === 1 && options.format === 'text' && outputDir === undefined
