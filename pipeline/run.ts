@@ -9,6 +9,7 @@ import type { Options } from './options.ts'
 import { runStages } from './runner.ts'
 import { checkpointFolder, resolveSource } from './source.ts'
 import { findPython, type Python } from './venv.ts'
+import { requireWritable } from './writable.ts'
 
 /** One run: find the checkpoint, check it, run the stages. Everything wrong with the input is found before any work. */
 export async function runPipeline(options: Options, emit: Emit, signal: AbortSignal): Promise<void> {
@@ -23,6 +24,7 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   const layout = layoutOf(output, name)
   if (options.stages.includes('evaluate')) await requireSpeech(options.speech)
   emit({ event: 'start', model: options.model, output: layout.model, stages: options.stages })
+  await requireWritable(layout.model, 'The output folder', 'Name another folder with --output.')
   const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
   const checkpoint = await readCheckpoint(folder)
   const { base, flag, maxWer, place } = source

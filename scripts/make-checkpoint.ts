@@ -7,6 +7,7 @@ import { SPECIAL_TOKENS } from '../eval/tokenizer.ts'
 import { formatBytes } from '../pipeline/files.ts'
 import { MODELS, type ModelShape } from '../pipeline/models.ts'
 import { type AudioConfig, expectedTensors, type TextConfig } from '../pipeline/tensor-table.ts'
+import { requireWritable } from '../pipeline/writable.ts'
 import { parseScript } from './command-line.ts'
 
 /*
@@ -42,6 +43,7 @@ const { model, layout, out, seed, layers } = await parseScript(
   process.argv.slice(2),
 )
 
+await requireWritable(out, '--out', 'Name another folder with --out.')
 await mkdir(out, { recursive: true })
 const { shape } = MODELS[model]
 const { audio, text } = configsOf(

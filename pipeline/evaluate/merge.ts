@@ -5,6 +5,7 @@ import { makeReport, type RunDescription } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
+import { requireWritable } from '../writable.ts'
 import type { Evaluated } from './run.ts'
 import { RESULTS, RUN, writeReport } from './write-report.ts'
 
@@ -37,6 +38,7 @@ export async function mergeParts(folders: readonly string[], output: string): Pr
     run,
     sorted.flatMap((part) => part.records),
   )
+  await requireWritable(output, '--output', 'Name another folder with --output.')
   await mkdir(output, { recursive: true })
   await writeText(join(output, RESULTS), records.map((record) => `${JSON.stringify(record)}\n`).join(''))
   return { output, report: await writeReport(output, run, records, []) }

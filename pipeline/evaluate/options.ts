@@ -43,8 +43,9 @@ export interface EvaluateOptions {
   /** transcripts do not depend on the batch */
   readonly isSteady: boolean
   readonly workers: number
-  /** undefined: under output/evaluation, by dataset */
+  /** undefined: by dataset, under output/evaluation or where this user can write */
   readonly output?: string
-  readonly cache: string
+  /** undefined: output/.cache, or where this user can write */
+  readonly cache?: string
   readonly json: boolean
 }

@@ -10,11 +10,14 @@ import { openResults } from '../../eval/result-file.ts'
 import { engineSystem, modelSystem, type System } from '../../eval/system.ts'
 import { Failure } from '../failure.ts'
 import { takeLock } from '../lock.ts'
-import { PROJECT } from '../models.ts'
+import { requireWritable } from '../writable.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
 import type { EvaluateOptions } from './options.ts'
+import { defaultPlaces, type Places } from './places.ts'
 import type { Progress } from './progress.ts'
 import { RESULTS, writeReport } from './write-report.ts'
+
+const REMEDY = 'Name folders that you can write with --output and --cache.'
 
 /** What an evaluation left behind. */
 export interface Evaluated {
@@ -32,9 +35,10 @@ export async function runEvaluation(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Evaluated> {
-  const systems = await openSystems(options)
-  const datasets = await openDatasets(options, progress, signal)
-  const output = options.output ?? join(PROJECT, 'output', 'evaluation', outputName(datasets, options))
+  const { results: parent, cache } = await placesOf(options, progress)
+  const systems = await openSystems(options, cache)
+  const datasets = await openDatasets(options, cache, progress, signal)
+  const output = options.output ?? join(parent, outputName(datasets, options))
   const release = await takeLock(join(output, '.lock'), output)
   try {
     const run = describeRun(systems, datasets, options)
@@ -58,13 +62,28 @@ export async function runEvaluation(
   }
 }
 
-async function openSystems(options: EvaluateOptions): Promise<System[]> {
+/** Where things go, which is checked before anything is fetched or measured. */
+async function placesOf(options: EvaluateOptions, progress: Progress): Promise<Omit<Places, 'isOwn'>> {
+  const { results, cache: usual, isOwn } = await defaultPlaces()
+  const cache = options.cache ?? usual
+  await requireWritable(
+    options.output ?? results,
+    options.output ? '--output' : 'The folder of results',
+    REMEDY,
+  )
+  await requireWritable(cache, options.cache ? '--cache' : 'The cache', REMEDY)
+  if (!isOwn && options.output === undefined)
+    progress.note(`Results go to ${results}, since this user cannot write in the project's output folder.`)
+  return { results, cache }
+}
+
+async function openSystems(options: EvaluateOptions, cache: string): Promise<System[]> {
   const { threads, workers, batch, isSteady, prefill, language, context } = options
   const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
     const { paths, bytes } = await variantFilesOf(folder, variant)
-    const fingerprint = await fingerprintFiles(paths, options.cache)
+    const fingerprint = await fingerprintFiles(paths, cache)
     const recognize = {
       ...{ prompt, maxNewTokens, maxPieceSeconds, stopLoops },
       ...(language && { language }),
@@ -86,10 +105,11 @@ async function openSystems(options: EvaluateOptions): Promise<System[]> {
 
 async function openDatasets(
   options: EvaluateOptions,
+  cache: string,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Dataset[]> {
-  const { selection, cache, textColumn, audioColumn, keepEmpty, maxDownload } = options
+  const { selection, textColumn, audioColumn, keepEmpty, maxDownload } = options
   const [endpoint, token] = [process.env['HF_ENDPOINT'], process.env['HF_TOKEN']]
   const datasets: Dataset[] = []
   for (const text of options.datasets) {
