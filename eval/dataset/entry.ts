@@ -54,7 +54,7 @@ export function entryOf(values: Readonly<Record<string, unknown>>, source: Entry
   const [id, speaker] = [scalar(read('id')), scalar(read('speaker'))]
   const text = valueAt(values, columns.text, options.textColumn)
   return {
-    id: id ?? (span?.isSegment ? `${file} ${span.offset}` : file),
+    id: id ?? (span?.isSegment ? `${file} ${span.offset}+${span.duration ?? 'rest'}` : file),
     ...{ file, folder, text: textOf(text, where) },
     ...(speaker !== undefined && { speaker }),
     ...(span && { span: { offset: span.offset, duration: span.duration } }),

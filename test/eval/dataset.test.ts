@@ -4,21 +4,14 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chooseRows } from '../../eval/dataset/choose.ts'
 import { type OpenOptions, openDataset } from '../../eval/dataset/open.ts'
-import type { Dataset, Utterance } from '../../eval/dataset/utterance.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import { collect } from '../helpers/collect.ts'
 import { COMMIT, type DatasetHub, type Fault, startDatasetHub } from '../helpers/dataset-hub.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { bundledRows, speechParquet } from '../helpers/speech-parquet.ts'
 
 const REPO = 'openslr/librispeech_asr'
 const ALL = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 1 } as const
-
-async function collect(dataset: Dataset, isWanted = (_: string) => true): Promise<Utterance[]> {
-  const out: Utterance[] = []
-  for await (const utterance of dataset.utterances(isWanted, new AbortController().signal))
-    out.push(utterance)
-  return out
-}
 
 async function options(hub: DatasetHub, more: Partial<OpenOptions> = {}): Promise<OpenOptions> {
   const cache = await temporaryFolder()
