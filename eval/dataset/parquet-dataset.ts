@@ -132,7 +132,8 @@ async function identified(
     for (let at = start; at < end; at += HASH_BYTES)
       hash.update(new Uint8Array(await file.buffer.slice(at, Math.min(end, at + HASH_BYTES))))
   }
-  const digest = hash.digest('hex').slice(0, 24)
+  // Groups of one file may be equal.
+  const digest = `${hash.digest('hex').slice(0, 24)}.${group.firstRow}`
   const named = columnsName(columns)
   return { ...group, folder: join(cache, named, digest), identity: `${digest} ${named}` }
 }
