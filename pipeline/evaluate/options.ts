@@ -22,8 +22,6 @@ export interface EvaluateOptions {
   readonly normalizer?: NormalizerName
   readonly textColumn?: string
   readonly audioColumn?: string
-  /** utterances without a reference are measured too */
-  readonly keepEmpty: boolean
   /** bytes */
   readonly maxDownload: number
   readonly language?: string
@@ -43,9 +41,8 @@ export interface EvaluateOptions {
   /** transcripts do not depend on the batch */
   readonly isSteady: boolean
   readonly workers: number
-  /** undefined: by dataset, under output/evaluation or where this user can write */
+  /** undefined: under output/evaluation, by dataset */
   readonly output?: string
-  /** undefined: output/.cache, or where this user can write */
-  readonly cache?: string
+  readonly cache: string
   readonly json: boolean
 }

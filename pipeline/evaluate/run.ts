@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { openDataset } from '../../eval/dataset/open.ts'
+import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { parseEngine } from '../../eval/engine.ts'
 import { evaluate } from '../../eval/evaluation.ts'
@@ -9,15 +9,13 @@ import { megabytes } from '../../eval/report/tables.ts'
 import { openResults } from '../../eval/result-file.ts'
 import { engineSystem, modelSystem, type System } from '../../eval/system.ts'
 import { Failure } from '../failure.ts'
+import { type Connection, connectHub } from '../hub/connection.ts'
 import { takeLock } from '../lock.ts'
-import { requireWritable } from '../writable.ts'
+import { PROJECT } from '../models.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
 import type { EvaluateOptions } from './options.ts'
-import { defaultPlaces, type Places } from './places.ts'
 import type { Progress } from './progress.ts'
 import { RESULTS, writeReport } from './write-report.ts'
-
-const REMEDY = 'Name folders that you can write with --output and --cache.'
 
 /** What an evaluation left behind. */
 export interface Evaluated {
@@ -35,10 +33,10 @@ export async function runEvaluation(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Evaluated> {
-  const { results: parent, cache } = await placesOf(options, progress)
-  const systems = await openSystems(options, cache)
-  const datasets = await openDatasets(options, cache, progress, signal)
-  const output = options.output ?? join(parent, outputName(datasets, options))
+  const hub = options.datasets.some(isOnHub) ? await connectHub() : undefined // refused before anything takes time
+  const systems = await openSystems(options)
+  const datasets = await openDatasets(options, hub, progress, signal)
+  const output = options.output ?? join(PROJECT, 'output', 'evaluation', outputName(datasets, options))
   const release = await takeLock(join(output, '.lock'), output)
   try {
     const run = describeRun(systems, datasets, options)
@@ -62,28 +60,13 @@ export async function runEvaluation(
   }
 }
 
-/** Where things go, which is checked before anything is fetched or measured. */
-async function placesOf(options: EvaluateOptions, progress: Progress): Promise<Omit<Places, 'isOwn'>> {
-  const { results, cache: usual, isOwn } = await defaultPlaces()
-  const cache = options.cache ?? usual
-  await requireWritable(
-    options.output ?? results,
-    options.output ? '--output' : 'The folder of results',
-    REMEDY,
-  )
-  await requireWritable(cache, options.cache ? '--cache' : 'The cache', REMEDY)
-  if (!isOwn && options.output === undefined)
-    progress.note(`Results go to ${results}, since this user cannot write in the project's output folder.`)
-  return { results, cache }
-}
-
-async function openSystems(options: EvaluateOptions, cache: string): Promise<System[]> {
+async function openSystems(options: EvaluateOptions): Promise<System[]> {
   const { threads, workers, batch, isSteady, prefill, language, context } = options
   const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
     const { paths, bytes } = await variantFilesOf(folder, variant)
-    const fingerprint = await fingerprintFiles(paths, cache)
+    const fingerprint = await fingerprintFiles(paths, options.cache)
     const recognize = {
       ...{ prompt, maxNewTokens, maxPieceSeconds, stopLoops },
       ...(language && { language }),
@@ -105,23 +88,22 @@ async function openSystems(options: EvaluateOptions, cache: string): Promise<Sys
 
 async function openDatasets(
   options: EvaluateOptions,
-  cache: string,
+  hub: Connection | undefined,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Dataset[]> {
-  const { selection, textColumn, audioColumn, keepEmpty, maxDownload } = options
-  const [endpoint, token] = [process.env['HF_ENDPOINT'], process.env['HF_TOKEN']]
+  const { selection, cache, textColumn, audioColumn, maxDownload } = options
   const datasets: Dataset[] = []
   for (const text of options.datasets) {
     const dataset = await openDataset(text, {
-      ...{ selection, keepEmpty, cache: join(cache, 'datasets'), signal },
+      ...{ selection, cache: join(cache, 'datasets'), signal },
       ...(textColumn && { textColumn }),
       ...(audioColumn && { audioColumn }),
-      ...(endpoint && { endpoint }),
-      ...(token && { token }),
+      ...(hub && { endpoint: hub.url }),
+      ...(hub?.token && { token: hub.token }),
       onRetry: (reason) => progress.note(`${reason}; asking again`),
     })
-    const { name, count, of, leftOut, download, source } = dataset
+    const { name, count, of, download, source } = dataset
     if (datasets.some((other) => other.name === name)) {
       throw new Failure(
         `Two datasets are named ${name}.`,
@@ -130,8 +112,7 @@ async function openDatasets(
     }
     const partial = source['partial'] ? ', of a split that the hub converted only in part' : ''
     const cost = download > 0 ? `, ${megabytes(download)} to fetch` : ''
-    const blank = leftOut > 0 ? `, ${leftOut} without a reference left out (--keep-empty measures them)` : ''
-    progress.note(`${name}: ${count} of ${of} utterances${blank}${partial}${cost}`)
+    progress.note(`${name}: ${count} of ${of} utterances${partial}${cost}`)
     datasets.push(dataset)
   }
   const total = datasets.reduce((sum, { download }) => sum + download, 0)
@@ -158,8 +139,8 @@ function describeRun(
 ): RunDescription {
   const { sample, count, seed, shard } = selection
   return {
-    datasets: datasets.map(({ name, source, count: chosen, of, leftOut, keys, isEnglish }) => ({
-      ...{ name, source, count: chosen, of, leftOut, keys },
+    datasets: datasets.map(({ name, source, count: chosen, of, keys, isEnglish }) => ({
+      ...{ name, source, count: chosen, of, keys },
       normalizer: normalizer ?? (isEnglish ? 'whisper-english' : 'basic'),
     })),
     systems: systems.map(({ name, kind, settings, setting, bytes }) => ({
