@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 import { execa, parseCommandString } from 'execa'
 import { loadClip } from './audio/clip.ts'
 import { encodeWav } from './audio/wav.ts'
+import { endWithUs, HAS_GROUPS } from './children.ts'
 import { hashFile } from './hash-file.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -52,12 +53,15 @@ export async function runEngine(
       part.replaceAll('{wav}', wav),
     )
     const started = performance.now()
-    const run = await execa(file, args, {
+    const child = execa(file, args, {
       reject: false,
       stdin: 'ignore',
       cancelSignal: signal,
       timeout: 1000 * timeout,
+      detached: HAS_GROUPS,
     })
+    endWithUs(child, { isGroup: HAS_GROUPS }) // a command may be a script that starts the recognizer
+    const run = await child
     const compute = (performance.now() - started) / 1000
     signal.throwIfAborted()
     if (run.exitCode === 0) return { seconds, compute, text: run.stdout.replace(/\s+/g, ' ').trim() }

@@ -1,4 +1,5 @@
 import { bootstrapInterval, type Difference, type Interval, pairedDifference, quantile } from './bootstrap.ts'
+import { isBlank } from './normalize/comparable.ts'
 import type { NormalizerName } from './normalize/normalizers.ts'
 import type { Timing } from './recognize.ts'
 import type { UtteranceRecord } from './record.ts'
@@ -16,6 +17,7 @@ export interface Percentiles {
 export interface Failures {
   /** could not be read or transcribed: all words count as deleted */
   readonly problems: number
+  /** no text where the reference has one */
   readonly empty: number
   /** the model said `language None` */
   readonly saysNone: number
@@ -133,7 +135,9 @@ function countFailures(records: readonly UtteranceRecord[]): Failures {
     ofModels.filter((record) => record.pieces.some(is)).length
   return {
     problems: count(({ problem }) => problem !== undefined),
-    empty: count(({ problem, text }) => problem === undefined && text === ''),
+    empty: count(
+      ({ problem, text, reference }) => problem === undefined && text === '' && !isBlank(reference),
+    ),
     saysNone: pieces(({ saysNone }) => saysNone),
     withoutMarker: pieces(({ hasMarker }) => !hasMarker),
     loops: pieces(({ ending }) => ending === 'loop'),

@@ -29,7 +29,14 @@ export function describeError(error: unknown): { message: string; hint: string; 
       exitCode: EXIT.failed,
     }
   }
-  if (code === 'EACCES' || code === 'EROFS') {
+  if (code === 'EROFS') {
+    return {
+      message: `${path ?? 'A file'} is on a file system that is read-only.`,
+      hint: 'Name a folder that can be written.',
+      exitCode: EXIT.failed,
+    }
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
     return {
       message: `No permission for ${path ?? 'a file'}.`,
       hint: 'Check its owner and mode.',

@@ -1,19 +1,29 @@
+import { Worker } from 'node:worker_threads'
+import { endSoon, guardPid } from '../eval/children.ts'
 import { EXIT, Failure } from './failure.ts'
 
-/** Two signals closer than this are one key press that reached us twice. */
-const ONE_PRESS_MS = 1000
+/** Two signals closer than this are one: wrappers pass on what has reached us too. */
+const ONE_PRESS_MS = 50
+/** The same for a key press in a terminal under npm, which gets the signal and passes it on when it finds time. */
+const ONE_PRESS_UNDER_NPM_MS = 300
+/** Time that the main thread has to end by itself after the second signal. */
+const GRACE_MS = 500
 
 /**
- * A signal that Ctrl-C aborts, so that work stops where it may and cleans up. A second one ends the process at once.
+ * A signal that Ctrl-C aborts, so that work stops where it may and cleans up. A second one ends the process and its
+ * children at once, also while the main thread computes or a file system does not answer.
  * @param hint what to do next
  */
 export function interruption(hint = ''): AbortSignal {
   const controller = new AbortController()
+  const handled = watchSignals(hint)
   let first = 0
   const stop = () => {
     const now = performance.now()
-    if (first !== 0 && now - first > ONE_PRESS_MS) {
+    if (first !== 0 && now - first > onePressMs()) {
+      Atomics.store(handled, 0, 1)
       process.stderr.write(`\n${`Stopped at once. ${hint}`.trimEnd()}\n`)
+      endSoon() // exit waits for reads that are under way, for ever where nothing comes
       process.exit(EXIT.interrupted)
     }
     first ||= now
@@ -22,4 +32,29 @@ export function interruption(hint = ''): AbortSignal {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   return controller.signal
+}
+
+/** @returns where to note that the main thread has taken care of the second signal */
+function watchSignals(hint: string): Int32Array {
+  guardPid()
+  const handled = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+  const worker = new Worker(new URL('./signal-watch.js', import.meta.url), {
+    workerData: { onePressMs: onePressMs(), graceMs: GRACE_MS, hint, isUnderNpm: isUnderNpm(), handled },
+    execArgv: [], // without the loader of TypeScript
+  })
+  worker.on('error', () => {}) // without it the event loop hears signals
+  worker.unref()
+  return new Int32Array(handled)
+}
+
+function onePressMs(): number {
+  const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY)
+  return isUnderNpm() && hasTerminal ? ONE_PRESS_UNDER_NPM_MS : ONE_PRESS_MS
+}
+
+/** Started by one of the project's npm scripts, which only npm itself can stop. */
+function isUnderNpm(): boolean {
+  return (
+    process.env['npm_package_name'] === 'qwen3-asr-onnx' && process.env['npm_lifecycle_event'] !== undefined
+  )
 }

@@ -1,9 +1,13 @@
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { guardPid } from '../eval/children.ts'
 import { Failure } from './failure.ts'
 
 const POLL_MS = 500
+/** The children of a run that was killed end within this time. */
+const LEFTOVER_MS = 5000
+const LEFTOVER_POLL_MS = 100
 
 interface Wait {
   readonly signal: AbortSignal
@@ -11,19 +15,25 @@ interface Wait {
 }
 
 /**
- * Take `path` as a lock held by this process. A lock whose process is gone is taken over.
+ * Take `path` as a lock held by this process. It stays taken until the children of this process have ended too, also when
+ * it is killed. A lock whose processes are gone is taken over.
  * @param wait poll until it is free instead of failing
  * @returns a function that gives the lock back
  * @throws Failure when another process holds it
  */
 export async function takeLock(path: string, what: string, wait?: Wait): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true })
+  const started = performance.now()
   for (let waited = false; ; waited = true) {
     const holder = await tryTake(path)
     if (holder === undefined) return () => rm(path, { force: true })
+    if (holder.isLeftover && performance.now() - started < LEFTOVER_MS) {
+      await sleep(LEFTOVER_POLL_MS, undefined, wait && { signal: wait.signal })
+      continue
+    }
     if (!wait) {
       throw new Failure(
-        `Another run (process ${holder.split(' ')[0]}) is working on ${what}.`,
+        `Another run (process ${holder.pid}) is working on ${what}.`,
         'Wait for it to end, or choose another --output.',
       )
     }
@@ -32,10 +42,22 @@ export async function takeLock(path: string, what: string, wait?: Wait): Promise
   }
 }
 
-/** @returns who holds the lock, or undefined when it is ours now */
-async function tryTake(path: string): Promise<string | undefined> {
+/** A process that keeps a lock taken. */
+interface Holder {
+  readonly pid: string
+  /** it ends the children of a run that is gone */
+  readonly isLeftover: boolean
+}
+
+/**
+ * A lock names processes, one a line: who took it, and the one that ends its children.
+ * @returns who holds the lock, or undefined when it is ours now
+ */
+async function tryTake(path: string): Promise<Holder | undefined> {
   const mine = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`
-  await writeFile(mine, `${process.pid} ${await startTime(process.pid)}`)
+  const pids = [process.pid, guardPid()].filter((pid) => pid !== undefined)
+  const lines = await Promise.all(pids.map(async (pid) => `${pid} ${await startTime(pid)}`))
+  await writeFile(mine, lines.join('\n'))
   try {
     // link() makes the lock appear whole or not at all.
     await link(mine, path)
@@ -45,9 +67,12 @@ async function tryTake(path: string): Promise<string | undefined> {
   } finally {
     await rm(mine, { force: true })
   }
-  const holder = await readFile(path, 'utf8').catch(() => '')
-  if (holder === '' || (await isRunning(holder))) return holder || 'unknown'
-  await removeStale(path, holder, `${mine}.stale`)
+  const content = await readFile(path, 'utf8').catch(() => '')
+  if (content === '') return { pid: 'unknown', isLeftover: false }
+  for (const [i, line] of content.split('\n').entries()) {
+    if (await isRunning(line)) return { pid: line.split(' ')[0] ?? '', isLeftover: i > 0 }
+  }
+  await removeStale(path, content, `${mine}.stale`)
   return tryTake(path)
 }
 

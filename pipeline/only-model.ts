@@ -6,7 +6,7 @@ import { PROJECT } from './models.ts'
 
 /**
  * The one model directory of output/, for a command line that names none.
- * @param how a command line names one
+ * @param how a command line names one, such as "give its folder"
  * @throws Failure when there is none, or several
  */
 export async function onlyModel(how: string): Promise<string> {
@@ -22,9 +22,7 @@ export async function onlyModel(how: string): Promise<string> {
     only === undefined
       ? `There is no release in ${output}.`
       : `There are ${models.length} releases in ${output}: ${models.map((path) => basename(path)).join(', ')}.`,
-    only === undefined
-      ? `Make one with npm run pipeline, or name its folder with ${how}.`
-      : `Name one with ${how}.`,
+    only === undefined ? `Make one with npm run pipeline, or ${how}.` : `Which one? Please ${how}.`,
     EXIT.usage,
   )
 }

@@ -2,6 +2,7 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import '../eval/no-telemetry.ts' // inherited by the script, which may load onnxruntime
+import { endWithUs } from '../eval/children.ts'
 import { Failure } from './failure.ts'
 import { PROJECT } from './models.ts'
 import { redact } from './redact.ts'
@@ -45,6 +46,7 @@ export async function runPython(
       ...options.env,
     },
   })
+  endWithUs(child)
   let result: PythonResult | undefined
   let error: { message: string; hint: string } | undefined
   for await (const line of child.iterable({ from: 'stdout' })) {

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import { readSpeechFolder } from '../eval/dataset/folder.ts'
+import { requireSpeech } from '../eval/dataset/folder.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
 import { exists } from './files.ts'
@@ -9,6 +9,7 @@ import type { Options } from './options.ts'
 import { runStages } from './runner.ts'
 import { checkpointFolder, resolveSource } from './source.ts'
 import { findPython, type Python } from './venv.ts'
+import { requireWritable } from './writable.ts'
 
 /** One run: find the checkpoint, check it, run the stages. Everything wrong with the input is found before any work. */
 export async function runPipeline(options: Options, emit: Emit, signal: AbortSignal): Promise<void> {
@@ -21,8 +22,9 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   const output = resolve(options.output)
   const name = options.name ?? source.name
   const layout = layoutOf(output, name)
-  if (options.stages.includes('evaluate')) await readSpeechFolder(options.speech)
+  if (options.stages.includes('evaluate')) await requireSpeech(options.speech)
   emit({ event: 'start', model: options.model, output: layout.model, stages: options.stages })
+  await requireWritable(layout.model, 'The output folder', 'Name another folder with --output.')
   const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
   const checkpoint = await readCheckpoint(folder)
   const { base, flag, maxWer, place } = source

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { execa } from 'execa'
+import { endWithUs, HAS_GROUPS } from '../eval/children.ts'
 import type { Emit } from './events.ts'
 import { Failure } from './failure.ts'
 import { takeLock } from './lock.ts'
@@ -141,7 +142,16 @@ async function make(venv: string, wanted: string, python: string, options: Optio
 
 async function install(command: string, args: readonly string[], { emit, signal }: Options): Promise<void> {
   emit({ event: 'note', text: `$ ${[command, ...args].join(' ').replaceAll(`${PROJECT}/`, '')}` })
-  const run = await execa(command, args, { reject: false, all: true, cancelSignal: signal, cwd: PROJECT })
+  const options = {
+    reject: false,
+    all: true,
+    cancelSignal: signal,
+    cwd: PROJECT,
+    detached: HAS_GROUPS,
+  } as const
+  const child = execa(command, args, options)
+  endWithUs(child, { isGroup: HAS_GROUPS }) // builds of packages are children of the installer
+  const run = await child
   if (run.isCanceled) throw signal.reason
   if (run.exitCode === 0) return
   const tail = (run.all ?? run.shortMessage ?? '').trim().split('\n').slice(-TAIL_LINES).join('\n')

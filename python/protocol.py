@@ -5,8 +5,10 @@
 {"event": "error", "message": str, "hint": str}   once, last, exit code 1
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 from contextlib import contextmanager
@@ -14,6 +16,9 @@ from contextlib import contextmanager
 # Libraries print on stdout whenever they like; keep the real one for events and hand them stderr.
 _events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
 os.dup2(2, 1)
+
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def _end_with_parent() -> None:
@@ -24,6 +29,9 @@ def _end_with_parent() -> None:
 
 
 if os.environ.get("QWEN3_ASR_ONNX_PARENT"):
+    # The thread needs the GIL, which a call into C may keep for minutes; Linux ends us meanwhile.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -8,6 +8,7 @@ import { PROJECT } from '../pipeline/models.ts'
 import { identifySources } from '../pipeline/stamp.ts'
 import { tableLines } from '../pipeline/table.ts'
 import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
+import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
 import { encoderMacs, prefillMacs, readSizes, stepBytes } from './model-work.ts'
 
@@ -18,22 +19,24 @@ import { encoderMacs, prefillMacs, readSizes, stepBytes } from './model-work.ts'
  * older exports are: the split layout with logits at every prompt position, made from the same checkpoint on first use.
  */
 
-const options = await yargs(process.argv.slice(3))
-  .usage('npm run bench -- decode [--model-dir DIR]')
-  .option('model-dir', {
-    type: 'string',
-    default: join(PROJECT, 'output', 'qwen3-asr-0.6b'),
-    describe: 'release directory at full size; weights may be random',
-  })
-  .option('utterances', {
-    type: 'boolean',
-    default: true,
-    describe: 'whole utterances too, also in Python, for which the checkpoint is needed once',
-  })
-  .option('rounds', { type: 'number', default: 5 })
-  .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' })
-  .strict()
-  .parse()
+const options = await parseScript(
+  'npm run bench -- decode',
+  yargs()
+    .usage('$0 [--model-dir DIR]\n\nThe fused layout against the split one.')
+    .option('model-dir', {
+      type: 'string',
+      default: join(PROJECT, 'output', 'qwen3-asr-0.6b'),
+      describe: 'release directory at full size; weights may be random',
+    })
+    .option('utterances', {
+      type: 'boolean',
+      default: true,
+      describe: 'whole utterances too, also in Python, for which the checkpoint is needed once',
+    })
+    .option('rounds', { type: 'number', default: 5, describe: 'of which the medians are' })
+    .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' }),
+  process.argv.slice(3),
+)
 
 const PYTHON = join(PROJECT, '.venv', 'bin', 'python')
 const DEFAULT_QUANTIZATION = 'round-to-nearest, block 64, asymmetric, accuracy level 4'

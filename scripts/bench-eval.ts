@@ -14,6 +14,7 @@ import { recognize } from '../eval/recognize.ts'
 import { loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
 import { BUNDLED_SPEECH } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
+import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
 
 /*
@@ -23,23 +24,25 @@ import { median } from './median.ts'
  * Medians; decoding and mel use one core.
  */
 
-const options = await yargs(process.argv.slice(3))
-  .usage('npm run bench -- eval [--model-dir DIR]')
-  .option('model-dir', {
-    type: 'string',
-    describe: 'release directory; without it only audio and mel are measured',
-  })
-  .option('variant', { type: 'string', default: 'int4', describe: 'int4, or "" for FP32' })
-  .option('seconds', { type: 'number', default: 11, describe: 'length of the clip' })
-  .option('new-tokens', {
-    type: 'number',
-    default: 30,
-    describe: 'tokens to generate, as a model with random weights does not stop',
-  })
-  .option('rounds', { type: 'number', default: 5 })
-  .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' })
-  .strict()
-  .parse()
+const options = await parseScript(
+  'npm run bench -- eval',
+  yargs()
+    .usage('$0 [--model-dir DIR]\n\nWhat evaluation costs around the model.')
+    .option('model-dir', {
+      type: 'string',
+      describe: 'release directory; without it only audio and mel are measured',
+    })
+    .option('variant', { type: 'string', default: 'int4', describe: 'int4, or "" for FP32' })
+    .option('seconds', { type: 'number', default: 11, describe: 'length of the clip' })
+    .option('new-tokens', {
+      type: 'number',
+      default: 30,
+      describe: 'tokens to generate, as a model with random weights does not stop',
+    })
+    .option('rounds', { type: 'number', default: 5, describe: 'of which the medians are' })
+    .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' }),
+  process.argv.slice(3),
+)
 
 const flac = (await readSpeechFolder(BUNDLED_SPEECH)).slice(0, 20).map(({ path }) => path ?? '')
 const clips = await Promise.all(flac.map((path) => loadClip(path)))

@@ -7,6 +7,7 @@ import { formatBytes } from '../pipeline/files.ts'
 import { VARIANTS, type Variant, variantFiles, variantLabel } from '../pipeline/layout.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
+import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 
@@ -16,16 +17,16 @@ import { watchMemory } from './tree-memory.ts'
  * Whole processes, medians, warm page cache. pigz has to be on PATH (Debian: apt-get install pigz).
  */
 
-const { modelDir, variant, rounds, work } = await yargs(process.argv.slice(2))
-  .usage('npm run bench -- package --model-dir DIR')
-  .command('package', 'archives against gzip and pigz')
-  .option('model-dir', { type: 'string', demandOption: true, describe: 'a model directory at full size' })
-  .option('variant', { choices: VARIANTS.map(variantLabel), default: 'int4' })
-  .option('rounds', { type: 'number', default: 3 })
-  .option('work', { type: 'string', default: os.tmpdir(), describe: 'where the archives go' })
-  .demandCommand(1)
-  .strict()
-  .parse()
+const { modelDir, variant, rounds, work } = await parseScript(
+  'npm run bench -- package',
+  yargs()
+    .usage('$0 --model-dir DIR\n\nThe archives of a release against tar | gzip and tar | pigz.')
+    .option('model-dir', { type: 'string', demandOption: true, describe: 'a model directory at full size' })
+    .option('variant', { choices: VARIANTS.map(variantLabel), default: 'int4', describe: 'which archive' })
+    .option('rounds', { type: 'number', default: 3, describe: 'of which the medians are' })
+    .option('work', { type: 'string', default: os.tmpdir(), describe: 'where the archives go' }),
+  process.argv.slice(3),
+)
 
 interface Contender {
   readonly name: string

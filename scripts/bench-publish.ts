@@ -8,6 +8,7 @@ import { PROJECT } from '../pipeline/models.ts'
 import { isModelFile, readManifest } from '../pipeline/release/manifest.ts'
 import { findRelease } from '../pipeline/release/release-files.ts'
 import { tableLines } from '../pipeline/table.ts'
+import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 
@@ -19,23 +20,23 @@ import { watchMemory } from './tree-memory.ts'
  * back; Python does neither. Plain LFS on both sides.
  */
 
-const { modelDir, rounds, work } = await yargs(process.argv.slice(2))
-  .usage('npm run bench -- publish --model-dir DIR')
-  .command('publish', 'uploads against the Python client')
-  .option('model-dir', {
-    type: 'string',
-    demandOption: true,
-    describe: 'a packaged model directory at full size',
-  })
-  .option('rounds', { type: 'number', default: 3 })
-  .option('work', {
-    type: 'string',
-    default: os.tmpdir(),
-    describe: 'where the links and the stored objects go',
-  })
-  .demandCommand(1)
-  .strict()
-  .parse()
+const { modelDir, rounds, work } = await parseScript(
+  'npm run bench -- publish',
+  yargs()
+    .usage('$0 --model-dir DIR\n\nPublishing to a stand-in of the hub against the Python client.')
+    .option('model-dir', {
+      type: 'string',
+      demandOption: true,
+      describe: 'a packaged model directory at full size',
+    })
+    .option('rounds', { type: 'number', default: 3, describe: 'of which the medians are' })
+    .option('work', {
+      type: 'string',
+      default: os.tmpdir(),
+      describe: 'where the links and the stored objects go',
+    }),
+  process.argv.slice(3),
+)
 
 const REPO = 'tester/bench-onnx'
 const PYTHON = `

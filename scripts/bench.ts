@@ -11,6 +11,7 @@ import { type Place, placeWeights } from '../graph-tools/place.ts'
 import { shareWeights } from '../graph-tools/share.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
+import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
 import { watchMemory } from './tree-memory.ts'
 
@@ -23,15 +24,15 @@ import { watchMemory } from './tree-memory.ts'
 
 const PYTHON = join(PROJECT, '.venv', 'bin', 'python')
 
-const { exported, rounds, work } = await yargs(process.argv.slice(2))
-  .usage('npm run bench -- graph --exported DIR')
-  .command('graph', 'graph tools against Python')
-  .option('exported', { type: 'string', demandOption: true, describe: 'folder of an export at full size' })
-  .option('rounds', { type: 'number', default: 3 })
-  .option('work', { type: 'string', default: os.tmpdir(), describe: 'where the copies go' })
-  .demandCommand(1)
-  .strict()
-  .parse()
+const { exported, rounds, work } = await parseScript(
+  'npm run bench -- graph',
+  yargs()
+    .usage('$0 --exported DIR\n\nThe graph tools against the same jobs in Python.')
+    .option('exported', { type: 'string', demandOption: true, describe: 'folder of an export at full size' })
+    .option('rounds', { type: 'number', default: 3, describe: 'of which the medians are' })
+    .option('work', { type: 'string', default: os.tmpdir(), describe: 'where the copies go' }),
+  process.argv.slice(3),
+)
 
 interface Job {
   readonly name: string

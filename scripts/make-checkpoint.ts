@@ -7,6 +7,8 @@ import { SPECIAL_TOKENS } from '../eval/tokenizer.ts'
 import { formatBytes } from '../pipeline/files.ts'
 import { MODELS, type ModelShape } from '../pipeline/models.ts'
 import { type AudioConfig, expectedTensors, type TextConfig } from '../pipeline/tensor-table.ts'
+import { requireWritable } from '../pipeline/writable.ts'
+import { parseScript } from './command-line.ts'
 
 /*
  * A checkpoint of full size with random weights, for measuring size, memory and speed without the real ones:
@@ -20,18 +22,28 @@ type Layout = 'native' | 'original'
 const DEVIATION = 0.02
 const SHARD_BYTES = 4e9
 
-const { model, layout, out, seed, layers } = await yargs(process.argv.slice(2))
-  .option('model', { choices: ['0.6b', '1.7b'] as const, demandOption: true })
-  .option('layout', { choices: ['native', 'original'] as const, default: 'native' as const })
-  .option('out', { type: 'string', demandOption: true })
-  .option('seed', { type: 'number', default: 1 })
-  .option('layers', {
-    type: 'number',
-    describe: 'of the encoder and the decoder each (default: as published)',
-  })
-  .strict()
-  .parse()
+const { model, layout, out, seed, layers } = await parseScript(
+  'npm run make-checkpoint --',
+  yargs()
+    .usage(
+      '$0 --model MODEL --out DIR\n\nA checkpoint of full size with random weights, to measure size, memory and speed.',
+    )
+    .option('model', { choices: ['0.6b', '1.7b'] as const, demandOption: true, describe: 'whose shapes' })
+    .option('layout', {
+      choices: ['native', 'original'] as const,
+      default: 'native' as const,
+      describe: 'of transformers, or of the published files',
+    })
+    .option('out', { type: 'string', demandOption: true, describe: 'where it goes' })
+    .option('seed', { type: 'number', default: 1, describe: 'of the weights' })
+    .option('layers', {
+      type: 'number',
+      describe: 'of the encoder and the decoder each (default: as published)',
+    }),
+  process.argv.slice(2),
+)
 
+await requireWritable(out, '--out', 'Name another folder with --out.')
 await mkdir(out, { recursive: true })
 const { shape } = MODELS[model]
 const { audio, text } = configsOf(

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Failure } from '../pipeline/failure.ts'
 
 /* What a model has to do, counted from its sizes: multiply-adds, and bytes that must come from memory. */
 
@@ -32,8 +33,9 @@ const TAPS = 9
 
 export async function readSizes(folder: string, variant: string): Promise<ReleaseSizes> {
   const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => {
-    throw new Error(
-      `${folder} is no release. Make one: npm run make-checkpoint, then npm run pipeline -- --until quantize`,
+    throw new Failure(
+      `${folder} is not a release: it holds no config.json.`,
+      'Make one: npm run make-checkpoint, then npm run pipeline -- --until quantize',
     )
   })
   const config = JSON.parse(text) as Omit<ReleaseSizes, 'weightBytes'>

@@ -43,7 +43,7 @@ function seededRows(groups: readonly number[], count: number, seed: number): num
     room += size
   }
   // One of each group in turn, so that all groups give about as many.
-  const longest = Math.max(...taken.map((rows) => rows.length))
+  const longest = taken.reduce((most, rows) => Math.max(most, rows.length), 0)
   const inTurn = Array.from({ length: longest }, (_, i) =>
     taken.flatMap((rows) => rows.slice(i, i + 1)),
   ).flat()

@@ -1,22 +1,30 @@
-import { stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { createHash } from 'node:crypto'
+import { readdir, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { asyncBufferFromFile } from 'hyparquet/src/node.js'
-import { hashFile } from '../hash-file.ts'
+import { requireFile } from '../plain-file.ts'
 import { SpeechError } from '../speech-error.ts'
-import { folderDataset } from './folder.ts'
-import { cachedRanges, cachedSplit } from './hub-cache.ts'
-import type { HubOptions } from './hub-split.ts'
+import type { ColumnOptions } from './columns.ts'
+import { folderDataset, listedDataset } from './folder.ts'
+import { findHubSplit, type HubOptions } from './hub-split.ts'
+import { hasManifest } from './layout.ts'
 import { DATASET_NAMES, type HubSpec, NAMED } from './named.ts'
-import { isOffline, OfflineError } from './network.ts'
+import { findParquetColumns } from './parquet-columns.ts'
 import { parquetDataset } from './parquet-dataset.ts'
-import { type ColumnOptions, openParquet } from './parquet-rows.ts'
+import { parquetEntries } from './parquet-entries.ts'
+import { openParquet } from './parquet-file.ts'
 import { remoteFile } from './remote-file.ts'
 import type { Dataset, Selection } from './utterance.ts'
 
+/** AudioFolder's table, when it is parquet: names of files instead of audio. */
+const METADATA = 'metadata.parquet'
+
 export interface OpenOptions extends HubOptions, ColumnOptions {
   readonly selection: Selection
-  /** where fetched audio is kept, by repository and revision */
+  /** where fetched audio and parts of recordings are kept */
   readonly cache: string
+  /** utterances without a reference are measured too: every word in them is an insertion */
+  readonly keepEmpty?: boolean
 }
 
 /**
@@ -28,19 +36,19 @@ export async function openDataset(text: string, options: OpenOptions): Promise<D
   const named = NAMED[text]
   if (named) return openHub(text, named, true, options)
   if (text.startsWith('hub:')) return openHub(text.slice(4), parseHub(text), false, options)
-  if (text.endsWith('.parquet')) return openLocalParquet(text, options)
-  if (/^[\w-]+$/.test(text) && !(await isFolder(text))) {
+  const info = await stat(text).catch(() => undefined)
+  if (/\.parquet$/i.test(text) && !info?.isDirectory()) return openLocalParquet(text, options)
+  if (/^[\w-]+$/.test(text) && !info) {
     throw new SpeechError(
       `There is no dataset named ${text}, and no folder.`,
       `One of ${DATASET_NAMES.join(', ')}, hub:owner/name/config/split, FILE.parquet, or a folder.`,
     )
   }
-  return folderDataset(text, options.selection)
-}
-
-/** Whether {@link openDataset} would ask the hub for it. */
-export function isOnHub(text: string): boolean {
-  return NAMED[text] !== undefined || text.startsWith('hub:')
+  const names = info?.isDirectory() ? await readdir(text) : []
+  if (names.includes(METADATA) && !hasManifest(names)) {
+    return openLocalParquet(join(text, METADATA), options, text)
+  }
+  return folderDataset(text, options.selection, options)
 }
 
 function parseHub(text: string): HubSpec {
@@ -59,17 +67,12 @@ async function openHub(
   isEnglish: boolean,
   options: OpenOptions,
 ): Promise<Dataset> {
-  const { repo, config, split } = spec
-  const kept = join(options.cache, repo.replace('/', '--'))
-  const found = await cachedSplit(spec, kept, options)
-  const cache = join(kept, found.revision)
+  const { repo, config, split, revision } = spec
+  const found = await findHubSplit(repo, config, split, revision, options)
   const files = await Promise.all(
-    found.files.map(({ path, size, url }) => {
-      const footers = join(cache, 'footers', path.replaceAll('/', '--'))
-      const file = remoteFile(url, size, options)
-      return openParquet(path, file, cachedRanges(file, footers))
-    }),
+    found.files.map(({ path, size, url }) => openParquet(path, remoteFile(url, size, options))),
   )
+  const cache = join(options.cache, repo.replace('/', '--'), found.revision)
   const source = {
     kind: 'hub',
     repo,
@@ -78,30 +81,24 @@ async function openHub(
     revision: found.revision,
     ...(found.isPartial && { partial: 1 }),
   }
-  const dataset = await parquetDataset(files, { ...options, name, isEnglish, source, cache })
-  if (dataset.download > 0 && isOffline())
-    throw new OfflineError(`the hub is not asked for the audio of ${repo} that is not in the cache ${cache}`)
-  return dataset
+  return parquetDataset(files, { ...options, name, isEnglish, source, cache })
 }
 
-async function openLocalParquet(path: string, options: OpenOptions): Promise<Dataset> {
-  const buffer = await asyncBufferFromFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'ENOENT' ? new SpeechError(`${path} does not exist.`) : error
-  })
+/** @param root the folder that is named by the user, when the file is its table */
+async function openLocalParquet(path: string, options: OpenOptions, root?: string): Promise<Dataset> {
+  await requireFile(path)
+  const buffer = await asyncBufferFromFile(path)
   const file = await openParquet(basename(path), buffer)
-  const revision = await hashFile(path, 'sha256')
-  const source = { kind: 'parquet', file: basename(path), revision }
-  const cache = join(options.cache, 'local', revision)
+  if (findParquetColumns(file, options).hasOnlyPaths)
+    return listedDataset(root ?? path, parquetEntries(file, path, options), options.selection, options)
+  // The footer stands for the whole, which is not read; each row group that is chosen is identified by content.
+  const footer = await buffer.slice(buffer.byteLength - file.metadata.metadata_length - 8)
+  const revision = createHash('sha256').update(new Uint8Array(footer)).digest('hex')
   return parquetDataset([file], {
     ...options,
-    name: basename(path, '.parquet'),
-    isEnglish: false,
-    isLocal: true,
-    source,
-    cache,
+    name: basename(root ?? path).replace(/\.parquet$/i, ''),
+    ...{ isEnglish: false, isLocal: true },
+    source: { kind: 'parquet', file: basename(path), revision },
+    cache: join(options.cache, 'local'),
   })
-}
-
-async function isFolder(text: string): Promise<boolean> {
-  return (await stat(resolve(text)).catch(() => undefined))?.isDirectory() ?? false
 }

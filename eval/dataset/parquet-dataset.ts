@@ -1,16 +1,14 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { mapFiles } from '../concurrency.ts'
+import { isBlank } from '../normalize/comparable.ts'
+import { SpeechError } from '../speech-error.ts'
 import { chooseRows, startsOf } from './choose.ts'
-import {
-  bytesOfGroup,
-  type ColumnOptions,
-  type Columns,
-  findColumns,
-  type ParquetFile,
-  readGroup,
-  rowsOfGroup,
-} from './parquet-rows.ts'
+import type { ColumnOptions } from './columns.ts'
+import { type Columns, findParquetColumns } from './parquet-columns.ts'
+import { chunksOfGroup, type ParquetFile, rowsOfGroup } from './parquet-file.ts'
+import { blankRows, bytesOfGroup, namesOf, readGroup } from './parquet-rows.ts'
 import type { Dataset, Selection } from './utterance.ts'
 
 export interface ParquetDatasetOptions extends ColumnOptions {
@@ -22,17 +20,22 @@ export interface ParquetDatasetOptions extends ColumnOptions {
   /** the files are here: reading them is no download */
   readonly isLocal?: boolean
   readonly selection: Selection
+  readonly keepEmpty?: boolean
 }
 
 /** A row group with the rows that were chosen of it. */
 interface ChosenGroup {
   readonly file: ParquetFile
   readonly group: number
+  readonly columns: Columns
   /** within the group */
   readonly rows: readonly number[]
   /** number of the group's first row in the dataset */
   readonly firstRow: number
+  /** in the cache */
   readonly folder: string
+  /** of the group's contents */
+  readonly identity: string
 }
 
 /** What the cache keeps of a row beside its audio, which is in the file ROW.audio. */
@@ -43,7 +46,8 @@ interface CachedRow {
   readonly problem?: string
 }
 
-const INDEX = 'rows.json'
+const INDEX = 'utterances.json'
+const HASH_BYTES = 1 << 23
 
 /**
  * A dataset in parquet files. A row group is read when its first row is asked for, the next one at the same time;
@@ -53,71 +57,128 @@ export async function parquetDataset(
   files: readonly ParquetFile[],
   options: ParquetDatasetOptions,
 ): Promise<Dataset> {
-  const columns = files.map((file) => findColumns(file, options))
-  const groups = files.flatMap((file) =>
-    file.metadata.row_groups.map((_, group) => ({ file, group, size: rowsOfGroup(file, group) })),
-  )
-  const sizes = groups.map(({ size }) => size)
-  const rows = chooseRows(sizes, options.selection)
-  const firstRows = startsOf(sizes)
-  const chosen = groups.flatMap(({ file, group, size }, i): ChosenGroup[] => {
-    const firstRow = firstRows[i] ?? 0
-    const inside = rows.filter((row) => row >= firstRow && row < firstRow + size).map((row) => row - firstRow)
-    const { audio, text } = columns[files.indexOf(file)] as Columns
-    const folder = join(options.cache, `${audio}+${text}`, `${file.name.replaceAll('/', '--')}.${group}`)
-    return inside.length === 0 ? [] : [{ file, group, rows: inside, firstRow, folder }]
-  })
-  const columnsOf = ({ file }: ChosenGroup) => columns[files.indexOf(file)] as Columns
+  const columns = files.map((file) => findParquetColumns(file, options))
+  requireAudio(files, columns)
+  const sizes = files.flatMap((file) => file.metadata.row_groups.map((_, group) => rowsOfGroup(file, group)))
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  if (total === 0) throw new SpeechError(`${files.map(({ name }) => name).join(', ')} holds no rows.`)
+  const all = await mapFiles(groupsOf(files, columns, sizes, options), (group) => identified(group, options))
+  const chosen = options.keepEmpty ? all : await mapFiles(all, withReferences)
+  const count = countRows(chosen)
+  const leftOut = countRows(all) - count
   const paths = new Map(
     chosen.flatMap((group) =>
-      group.rows.map((row) => [keyOf(group, row, options), audioPath(group.folder, row)] as const),
+      group.rows.map((row) => [keyOf(group, row), audioPath(group.folder, row)] as const),
     ),
   )
   let download = 0
-  for (const group of chosen) {
-    if (!options.isLocal && !(await cachedRows(group)))
-      download += bytesOfGroup(group.file, group.group, columnsOf(group))
+  for (const { file, group, columns, ...place } of chosen) {
+    if (!options.isLocal && !(await cachedRows({ file, group, folder: place.folder })))
+      download += bytesOfGroup(file, group, columns)
   }
   return {
-    ...{
-      name: options.name,
-      isEnglish: options.isEnglish,
-      source: { ...options.source, ...columnsSaid(columns) },
-    },
+    ...{ name: options.name, isEnglish: options.isEnglish },
+    source: { ...options.source, ...columnsSaid(columns) },
     keys: [...paths.keys()],
     audioPath: (key) => paths.get(key),
-    ...{ count: rows.length, of: sizes.reduce((sum, size) => sum + size, 0), download },
+    ...{ count, of: total, leftOut, download },
     async *utterances(isWanted, signal) {
       const wanted = chosen
-        .map((group) => ({
-          ...group,
-          rows: group.rows.filter((row) => isWanted(keyOf(group, row, options))),
-        }))
+        .map((group) => ({ ...group, rows: group.rows.filter((row) => isWanted(keyOf(group, row))) }))
         .filter(({ rows }) => rows.length > 0)
-      for await (const { group, row, entry } of readInTurn(wanted, columnsOf)) {
+      for await (const { group, row, entry } of readInTurn(wanted)) {
         signal.throwIfAborted()
         const path = entry.problem === undefined ? audioPath(group.folder, row) : undefined
-        yield { ...entry, row: group.firstRow + row, key: keyOf(group, row, options), path }
+        yield { ...entry, row: group.firstRow + row, key: keyOf(group, row), path }
       }
     },
   }
 }
 
-/** The folder's name has the columns: other columns make other utterances. */
-function keyOf({ folder, file, group }: ChosenGroup, row: number, { source }: ParquetDatasetOptions): string {
-  return `${source['revision']} ${basename(dirname(folder))} ${file.name} ${group} ${row}`
+/** The groups with rows that were chosen. */
+function groupsOf(
+  files: readonly ParquetFile[],
+  columns: readonly Columns[],
+  sizes: readonly number[],
+  { selection, cache }: ParquetDatasetOptions,
+): ChosenGroup[] {
+  const rows = chooseRows(sizes, selection)
+  const firstRows = startsOf(sizes)
+  const groups = files.flatMap((file, i) =>
+    file.metadata.row_groups.map((_, group) => ({ file, group, columns: columns[i] as Columns })),
+  )
+  return groups.flatMap(({ file, group, columns }, i): ChosenGroup[] => {
+    const [firstRow, size] = [firstRows[i] ?? 0, sizes[i] ?? 0]
+    const inside = rows.filter((row) => row >= firstRow && row < firstRow + size).map((row) => row - firstRow)
+    if (inside.length === 0) return []
+    const named = columnsName(columns)
+    const folder = join(cache, named, `${file.name.replaceAll('/', '--')}.${group}`)
+    const identity = `${named} ${file.name} ${group}`
+    return [{ ...{ file, group, columns, rows: inside, firstRow, folder, identity } }]
+  })
+}
+
+/** Files on the hub are known by their revision, files here by what is in them, as far as it is read. */
+async function identified(
+  group: ChosenGroup,
+  { isLocal, cache, source }: ParquetDatasetOptions,
+): Promise<ChosenGroup> {
+  if (!isLocal) return { ...group, identity: `${source['revision']} ${group.identity}` }
+  const { file, columns } = group
+  const hash = createHash('sha256')
+  for (const chunk of chunksOfGroup(file, group.group, namesOf(columns))) {
+    const start = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset)
+    const end = start + Number(chunk.total_compressed_size)
+    for (let at = start; at < end; at += HASH_BYTES)
+      hash.update(new Uint8Array(await file.buffer.slice(at, Math.min(end, at + HASH_BYTES))))
+  }
+  // Groups of one file may be equal.
+  const digest = `${hash.digest('hex').slice(0, 24)}.${group.firstRow}`
+  const named = columnsName(columns)
+  return { ...group, folder: join(cache, named, digest), identity: `${digest} ${named}` }
+}
+
+/** The group without rows that have no reference. */
+async function withReferences(group: ChosenGroup): Promise<ChosenGroup> {
+  const cached = await cachedRows(group)
+  const blank = cached
+    ? new Set(cached.flatMap(({ text, problem }, row) => (isBlank(text) && !problem ? [row] : [])))
+    : await blankRows(group.file, group.group, group.columns)
+  return { ...group, rows: group.rows.filter((row) => !blank.has(row)) }
+}
+
+/** Other columns make other utterances. */
+function columnsName({ audio, text, textFields }: Columns): string {
+  return `${audio}+${[text, ...textFields].join('.')}`
+}
+
+function keyOf({ identity }: ChosenGroup, row: number): string {
+  return `${identity} ${row}`
+}
+
+function countRows(groups: readonly ChosenGroup[]): number {
+  return groups.reduce((sum, { rows }) => sum + rows.length, 0)
 }
 
 function columnsSaid([first]: readonly Columns[]): Record<string, string> {
-  return first ? { audio_column: first.audio, text_column: first.text } : {}
+  return first ? { audio_column: first.audio, text_column: [first.text, ...first.textFields].join('.') } : {}
+}
+
+function requireAudio(files: readonly ParquetFile[], columns: readonly Columns[]): void {
+  const at = columns.findIndex(({ hasOnlyPaths }) => hasOnlyPaths)
+  const [file, found] = [files[at], columns[at]]
+  if (!file || !found) return
+  throw new SpeechError(
+    `${file.name}: the column ${found.audio} holds the names of files, wanted audio.`,
+    'Download the whole dataset, and give its folder.',
+  )
 }
 
 async function* readInTurn(
   groups: readonly ChosenGroup[],
-  columnsOf: (group: ChosenGroup) => Columns,
 ): AsyncGenerator<{ group: ChosenGroup; row: number; entry: CachedRow }> {
   const read = (group: ChosenGroup | undefined) => {
-    const reading = group && readThroughCache(group, columnsOf(group))
+    const reading = group && readThroughCache(group)
     reading?.catch(() => undefined) // reported when it is awaited
     return reading
   }
@@ -132,23 +193,21 @@ async function* readInTurn(
   }
 }
 
-async function readThroughCache(group: ChosenGroup, columns: Columns): Promise<readonly CachedRow[]> {
+async function readThroughCache(group: ChosenGroup): Promise<readonly CachedRow[]> {
   const cached = await cachedRows(group)
   if (cached) return cached
   const partial = `${group.folder}.${randomUUID()}.partial` // others may fetch the same, on other hosts too
   await mkdir(partial, { recursive: true })
   const seen = new Set<string>()
   const rows: CachedRow[] = []
-  for (const [i, { id, text, speaker, audio }] of (
-    await readGroup(group.file, group.group, columns)
+  for (const [i, { id, text, speaker, audio, problem }] of (
+    await readGroup(group.file, group.group, group.columns)
   ).entries()) {
     const number = `row-${group.firstRow + i}`
     const unique = id === undefined || seen.has(id) ? (id === undefined ? number : `${id} ${number}`) : id
     seen.add(unique)
     if (audio) await writeFile(audioPath(partial, i), audio)
-    const lacks = [...(audio ? [] : ['audio']), ...(text === undefined ? ['reference'] : [])].join(' and no ')
-    const problem = lacks ? { problem: `The dataset has no ${lacks} in this row.` } : {}
-    rows.push({ id: unique, text: text ?? '', ...(speaker !== undefined && { speaker }), ...problem })
+    rows.push({ id: unique, text, ...(speaker !== undefined && { speaker }), ...(problem && { problem }) })
   }
   await writeFile(join(partial, INDEX), JSON.stringify(rows))
   await rm(group.folder, { recursive: true, force: true })
@@ -159,7 +218,11 @@ async function readThroughCache(group: ChosenGroup, columns: Columns): Promise<r
   return rows
 }
 
-async function cachedRows({ folder, file, group }: ChosenGroup): Promise<readonly CachedRow[] | undefined> {
+async function cachedRows({
+  folder,
+  file,
+  group,
+}: Pick<ChosenGroup, 'folder' | 'file' | 'group'>): Promise<readonly CachedRow[] | undefined> {
   const text = await readFile(join(folder, INDEX), 'utf8').catch(() => undefined)
   const rows = text === undefined ? undefined : (JSON.parse(text) as readonly CachedRow[])
   return rows?.length === rowsOfGroup(file, group) ? rows : undefined

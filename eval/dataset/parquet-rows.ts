@@ -1,129 +1,111 @@
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
-import { SpeechError } from '../speech-error.ts'
-
-/** A parquet file, its footer read. */
-export interface ParquetFile {
-  /** stable within the dataset */
-  readonly name: string
-  readonly buffer: AsyncBuffer
-  readonly metadata: FileMetaData
-}
-
-export interface ColumnOptions {
-  readonly textColumn?: string
-  readonly audioColumn?: string
-}
-
-/** The columns that are read, by what they hold. */
-export interface Columns {
-  readonly audio: string
-  readonly text: string
-  readonly id: string | undefined
-  readonly speaker: string | undefined
-}
+import { isBlank } from '../normalize/comparable.ts'
+import { valueAt } from './entry.ts'
+import { encodeFloatWav } from './float-wav.ts'
+import type { Columns } from './parquet-columns.ts'
+import { chunksOfGroup, decodeText, NOT_UTF8, type ParquetFile, readRows } from './parquet-file.ts'
 
 /** One row. */
 export interface SpeechRow {
   readonly id: string | undefined
-  readonly text: string | undefined
+  /** the reference; blank when there is none */
+  readonly text: string
   readonly speaker: string | undefined
-  /** the audio file's bytes, whatever its format; undefined when the row has none */
+  /** an audio file's bytes, whatever its format; undefined when there is a problem */
   readonly audio: Uint8Array | undefined
-}
-
-/** Bytes at the end of a file that are read for its footer; a longer footer costs a second request. */
-const FOOTER_GUESS = 1 << 16
-
-const TEXT = ['text', 'sentence', 'transcription', 'transcript', 'normalized_text', 'raw_text']
-const ID = ['id', 'audio_id', 'utterance_id', 'segment_id', 'utt_id']
-const SPEAKER = ['speaker_id', 'speaker', 'client_id']
-
-/**
- * @param footer the same bytes, where its footer is read
- * @throws SpeechError when the bytes are no parquet file
- */
-export async function openParquet(name: string, buffer: AsyncBuffer, footer = buffer): Promise<ParquetFile> {
-  try {
-    const metadata = await parquetMetadataAsync(footer, { initialFetchSize: FOOTER_GUESS })
-    return { name, buffer, metadata }
-  } catch (error) {
-    if (error instanceof SpeechError || !/parquet/i.test((error as Error).message)) throw error
-    throw new SpeechError(`${name} is no parquet file: ${(error as Error).message}.`)
-  }
-}
-
-/**
- * Which columns hold audio, reference, id and speaker.
- * @throws SpeechError listing the columns when audio or text is not among them
- */
-export function findColumns({ name, metadata }: ParquetFile, options: ColumnOptions): Columns {
-  const names = [...new Set(metadata.row_groups[0]?.columns.map((c) => c.meta_data?.path_in_schema[0] ?? ''))]
-  const find = (what: string, wanted: string | undefined, candidates: readonly string[]) => {
-    const found = (wanted === undefined ? candidates : [wanted]).find((column) => names.includes(column))
-    if (found !== undefined) return found
-    throw new SpeechError(
-      `${name} has no column ${wanted ?? candidates.join(' or ')} for ${what}; it has ${names.join(', ')}.`,
-      `Name one with --${what}-column.`,
-    )
-  }
-  return {
-    audio: find('audio', options.audioColumn, ['audio']),
-    text: find('text', options.textColumn, TEXT),
-    id: ID.find((column) => names.includes(column)),
-    speaker: SPEAKER.find((column) => names.includes(column)),
-  }
-}
-
-export function rowsOfGroup({ metadata }: ParquetFile, group: number): number {
-  return Number(metadata.row_groups[group]?.num_rows ?? 0)
+  readonly problem?: string
 }
 
 /** Bytes to fetch for the columns of a row group. */
-export function bytesOfGroup({ metadata }: ParquetFile, group: number, columns: Columns): number {
-  const wanted = new Set<string | undefined>(Object.values(columns))
-  return (metadata.row_groups[group]?.columns ?? [])
-    .filter(({ meta_data: data }) => wanted.has(data?.path_in_schema[0]))
-    .reduce((sum, { meta_data: data }) => sum + Number(data?.total_compressed_size ?? 0), 0)
+export function bytesOfGroup(file: ParquetFile, group: number, columns: Columns): number {
+  return chunksOfGroup(file, group, namesOf(columns)).reduce(
+    (sum, { total_compressed_size: size }) => sum + Number(size),
+    0,
+  )
 }
 
-/** All rows of a row group. */
-export async function readGroup(
-  { buffer, metadata }: ParquetFile,
+/** All rows of a row group. @throws SpeechError when the row group is damaged */
+export async function readGroup(file: ParquetFile, group: number, columns: Columns): Promise<SpeechRow[]> {
+  const rows = await readRows(file, group, namesOf(columns))
+  return rows.map((row) => {
+    const text = textIn(row, columns)
+    const audio = audioOf(row[columns.audio])
+    const problem = text === undefined ? 'The reference in this row is not valid UTF-8.' : audio.problem
+    return {
+      id: columns.id === undefined ? undefined : labelOf(row[columns.id]),
+      text: text ?? '',
+      speaker: columns.speaker === undefined ? undefined : labelOf(row[columns.speaker]),
+      audio: audio.bytes,
+      ...(problem !== undefined && { problem }),
+    }
+  })
+}
+
+/**
+ * Which rows of a group have no reference. The footer often says that there are none: nothing is read then; else the
+ * texts alone.
+ */
+export async function blankRows(
+  file: ParquetFile,
   group: number,
   columns: Columns,
-): Promise<SpeechRow[]> {
-  const rowStart = metadata.row_groups
-    .slice(0, group)
-    .reduce((sum, { num_rows: rows }) => sum + Number(rows), 0)
-  const rowEnd = rowStart + Number(metadata.row_groups[group]?.num_rows ?? 0)
-  const names = Object.values(columns).filter((column) => column !== undefined)
-  // utf8: false, since text and bytes are one physical type; columns marked as text come as text all the same.
-  const rows = await parquetReadObjects({
-    file: buffer,
-    metadata,
-    columns: names,
-    rowStart,
-    rowEnd,
-    compressors,
-    utf8: false,
-  })
-  return rows.map((row) => ({
-    id: columns.id === undefined ? undefined : textOf(row[columns.id]),
-    text: textOf(row[columns.text]),
-    speaker: columns.speaker === undefined ? undefined : textOf(row[columns.speaker]),
-    audio: audioOf(row[columns.audio]),
-  }))
+): Promise<ReadonlySet<number>> {
+  if (hasOnlyPlainText(file, group, columns)) return new Set()
+  const rows = await readRows(file, group, [columns.text])
+  // What is not valid UTF-8 is a reference, one with a problem.
+  return new Set(rows.flatMap((row, i) => (isBlank(textIn(row, columns) ?? 'invalid') ? [i] : [])))
 }
 
-function textOf(value: unknown): string | undefined {
-  if (value === null || value === undefined) return undefined
-  return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value)
+export function namesOf({ audio, text, id, speaker }: Columns): string[] {
+  return [...new Set([audio, text, id, speaker].filter((name) => name !== undefined))]
 }
 
-/** `audio` of the datasets library is a struct of bytes and path; others store the bytes alone. */
-function audioOf(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value
-  const bytes = (value as { bytes?: unknown } | null | undefined)?.bytes
-  return bytes instanceof Uint8Array && bytes.length > 0 ? bytes : undefined
+/** No null, and all texts in order between the first character after the space and the last of ASCII. */
+function hasOnlyPlainText(file: ParquetFile, group: number, { text, textFields }: Columns): boolean {
+  const path = [text, ...textFields].join('.')
+  const chunk = chunksOfGroup(file, group, [text]).find((data) => data.path_in_schema.join('.') === path)
+  const { null_count: nulls, min_value: min, max_value: max } = chunk?.statistics ?? {}
+  if (nulls !== 0n || typeof min !== 'string' || typeof max !== 'string') return false
+  return min >= '!' && max < '\x7f'
+}
+
+/** @returns undefined when it is not valid UTF-8 */
+function textIn(row: Readonly<Record<string, unknown>>, { text, textFields }: Columns): string | undefined {
+  const value = valueAt(row, text, [text, ...textFields].join('.'))
+  const decoded = value instanceof Uint8Array ? decodeText(value) : value
+  if (decoded === NOT_UTF8) return undefined
+  return decoded === null || decoded === undefined ? '' : String(decoded)
+}
+
+/** An id or a speaker. */
+function labelOf(value: unknown): string | undefined {
+  const decoded = value instanceof Uint8Array ? decodeText(value) : value
+  return ['string', 'number', 'bigint'].includes(typeof decoded) ? String(decoded) : undefined
+}
+
+type RowAudio =
+  | { readonly bytes: Uint8Array; readonly problem?: undefined }
+  | { readonly bytes?: undefined; readonly problem: string }
+
+/** `audio` of the datasets library is a struct of bytes and path, or of samples and rate; others store the bytes alone. */
+function audioOf(value: unknown): RowAudio {
+  const fields = value instanceof Uint8Array ? { bytes: value } : value
+  const { bytes, path, array, sampling_rate: rate } = (fields ?? {}) as Record<string, unknown>
+  if (bytes instanceof Uint8Array && bytes.length > 0) return { bytes }
+  if (array !== undefined && array !== null) return encodeArray(array, Number(rate))
+  const name = typeof value === 'string' ? value : path
+  return typeof name === 'string' && name !== ''
+    ? { problem: `The dataset has only a name (${name}) and no audio in this row.` }
+    : { problem: 'The dataset has no audio in this row.' }
+}
+
+function encodeArray(array: unknown, rate: number): RowAudio {
+  const samples = Array.from(array as Iterable<unknown>)
+  if (samples.some(Array.isArray))
+    return { problem: 'The samples in this row are a list of lists, wanted one channel.' }
+  if (!(Number.isInteger(rate) && rate > 0))
+    return { problem: `The samples in this row have a rate of ${rate} a second.` }
+  const values = Float32Array.from(samples, (sample) =>
+    typeof sample === 'number' || typeof sample === 'bigint' ? Number(sample) : Number.NaN,
+  )
+  return { bytes: encodeFloatWav(values, rate) }
 }

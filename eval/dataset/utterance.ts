@@ -23,6 +23,8 @@ export interface Dataset {
   /** utterances chosen, of how many */
   readonly count: number
   readonly of: number
+  /** how many more have no reference, and are therefore none of the chosen ones */
+  readonly leftOut: number
   /** of the chosen ones, see {@link Utterance} */
   readonly keys: readonly string[]
   /** where the audio of a chosen utterance is, once it has been fetched */

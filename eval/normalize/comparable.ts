@@ -7,7 +7,11 @@ export function comparableText(text: string): string {
   return text.normalize('NFC').replace(/\p{Default_Ignorable_Code_Point}+/gu, '')
 }
 
+/** What most texts have, at a glance: a character of ASCII that is seen. */
+const PLAIN = /[!-~]/
+
 /** No word: null, nothing, or only white space and characters without width. */
 export function isBlank(text: string | null | undefined): boolean {
+  if (text !== null && text !== undefined && PLAIN.test(text)) return false
   return text === null || text === undefined || comparableText(text).trim() === ''
 }

@@ -8,6 +8,8 @@ import type { System } from '../system.ts'
 
 /** A dataset as a report needs it. */
 export interface DatasetDescription extends Pick<Dataset, 'name' | 'source' | 'count' | 'of' | 'keys'> {
+  /** in the data, without a reference; see {@link Dataset} */
+  readonly leftOut?: number
   /** which of the normalizers the tables show; the files hold all */
   readonly normalizer: NormalizerName
 }

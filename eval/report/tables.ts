@@ -119,6 +119,9 @@ export function remarks(report: Report): string[] {
     ...mainDifferences(report).map(differenceSentence),
     ...mainRows(report).flatMap(failureSentence),
     ...problemSentences(report),
+    ...report.run.datasets.flatMap(({ name, leftOut = 0 }) =>
+      leftOut > 0 ? [`${name}: ${plural(leftOut, 'recording')} without a reference left out`] : [],
+    ),
     ...(report.missing > 0 ? [`${report.missing} results are missing: run the same command again.`] : []),
     ...howMeasured(report),
   ]

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import yargs from 'yargs'
 import { DATASET_NAMES } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'
@@ -7,7 +6,6 @@ import { MAX_NEW_TOKENS, MAX_PIECE_SECONDS } from '../../eval/limits.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { languageName } from '../../eval/prompt.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { PROJECT } from '../models.ts'
 import type { EvaluateOptions, ModelSpec } from './options.ts'
 
 /** What the command line asks for. */
@@ -100,8 +98,13 @@ const EVALUATE = {
     choices: NORMALIZER_NAMES,
     describe: 'of the tables; whisper-english for the named datasets, basic for others',
   },
-  'text-column': { type: 'string', describe: 'of a parquet dataset' },
-  'audio-column': { type: 'string', describe: 'of a parquet dataset' },
+  'text-column': { type: 'string', describe: 'the column of the references; COLUMN.FIELD of a struct' },
+  'audio-column': { type: 'string', describe: 'the column of the recordings' },
+  'keep-empty': {
+    type: 'boolean',
+    default: false,
+    describe: 'measure recordings without a reference too: all their words are insertions',
+  },
   'max-download': { type: 'string', default: '1GB', describe: 'refuse to fetch more than this' },
   language: { type: 'string', describe: 'force a language' },
   context: { type: 'string', describe: 'words that may occur, for the system turn' },
@@ -139,8 +142,14 @@ const EVALUATE = {
     describe: 'the same transcripts whatever --batch is; --no-steady: one alone is as quick as in transcribe',
   },
   workers: { type: 'number', default: 1, describe: 'utterances at a time, each with sessions of its own' },
-  output: { type: 'string', describe: 'folder of the results; under output/evaluation by default' },
-  cache: { type: 'string', default: join(PROJECT, 'output', '.cache'), describe: 'folder of fetched audio' },
+  output: {
+    type: 'string',
+    describe: "folder of the results; under output/evaluation by default, or the user's state folder",
+  },
+  cache: {
+    type: 'string',
+    describe: "folder of fetched audio; output/.cache by default, or the user's cache folder",
+  },
 } as const
 
 /** Options that may be given more than once. */
@@ -157,6 +166,7 @@ interface Parsed {
   readonly normalizer?: EvaluateOptions['normalizer'] | undefined
   readonly textColumn?: string | undefined
   readonly audioColumn?: string | undefined
+  readonly keepEmpty: boolean
   readonly maxDownload: string
   readonly language?: string | undefined
   readonly context?: string | undefined
@@ -172,7 +182,7 @@ interface Parsed {
   readonly steady: boolean
   readonly prefill?: EvaluateOptions['prefill'] | undefined
   readonly output?: string | undefined
-  readonly cache: string
+  readonly cache?: string | undefined
   readonly json?: boolean | undefined
 }
 
@@ -209,13 +219,14 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) throw usage(`Two systems are named ${twice}, wanted names of their own.`)
   return {
-    ...{ models: specs, engines, datasets, workers, selection: selectionOf(parsed), cache: parsed.cache },
+    ...{ models: specs, engines, datasets, workers, selection: selectionOf(parsed) },
     ...(normalizer && { normalizer }),
     ...(textColumn && { textColumn }),
     ...(audioColumn && { audioColumn }),
     ...(parsed.language && { language: languageName(parsed.language) }),
     ...(context && { context }),
     ...(output && { output }),
+    ...(parsed.cache && { cache: parsed.cache }),
     ...{
       maxDownload: parseBytes(parsed.maxDownload),
       prompt: parsed.prompt,
@@ -227,6 +238,7 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
       retry: parsed.retry,
       engineTimeout: parsed.engineTimeout,
       json: parsed.json === true,
+      keepEmpty: parsed.keepEmpty,
     },
     ...{ batch: parsed.batch, isSteady: parsed.steady },
     ...(parsed.prefill && { prefill: parsed.prefill }),

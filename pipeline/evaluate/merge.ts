@@ -5,6 +5,7 @@ import { makeReport, type RunDescription } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
+import { requireWritable } from '../writable.ts'
 import type { Evaluated } from './run.ts'
 import { RESULTS, RUN, writeReport } from './write-report.ts'
 
@@ -37,6 +38,7 @@ export async function mergeParts(folders: readonly string[], output: string): Pr
     run,
     sorted.flatMap((part) => part.records),
   )
+  await requireWritable(output, '--output', 'Name another folder with --output.')
   await mkdir(output, { recursive: true })
   await writeText(join(output, RESULTS), records.map((record) => `${JSON.stringify(record)}\n`).join(''))
   return { output, report: await writeReport(output, run, records, []) }
@@ -106,7 +108,10 @@ function mergeRuns(runs: readonly RunDescription[]): RunDescription {
     ...rest,
     datasets: first.datasets.map((dataset, i) => {
       const keys = runs.flatMap(({ datasets }) => datasets[i]?.keys ?? [])
-      return { ...dataset, keys, count: keys.length }
+      // A folder is counted whole by every part, row groups are looked at by the parts that read them.
+      const parts = dataset.source['kind'] === 'folder' ? [first] : runs
+      const leftOut = parts.reduce((sum, { datasets }) => sum + (datasets[i]?.leftOut ?? 0), 0)
+      return { ...dataset, keys, count: keys.length, leftOut }
     }),
   }
 }

@@ -22,6 +22,8 @@ export interface EvaluateOptions {
   readonly normalizer?: NormalizerName
   readonly textColumn?: string
   readonly audioColumn?: string
+  /** utterances without a reference are measured too */
+  readonly keepEmpty: boolean
   /** bytes */
   readonly maxDownload: number
   readonly language?: string
@@ -41,8 +43,9 @@ export interface EvaluateOptions {
   /** transcripts do not depend on the batch */
   readonly isSteady: boolean
   readonly workers: number
-  /** undefined: under output/evaluation, by dataset */
+  /** undefined: by dataset, under output/evaluation or where this user can write */
   readonly output?: string
-  readonly cache: string
+  /** undefined: output/.cache, or where this user can write */
+  readonly cache?: string
   readonly json: boolean
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
+import { openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { parseEngine } from '../../eval/engine.ts'
 import { evaluate } from '../../eval/evaluation.ts'
@@ -9,13 +9,15 @@ import { megabytes } from '../../eval/report/tables.ts'
 import { openResults } from '../../eval/result-file.ts'
 import { engineSystem, modelSystem, type System } from '../../eval/system.ts'
 import { Failure } from '../failure.ts'
-import { type Connection, connectHub } from '../hub/connection.ts'
 import { takeLock } from '../lock.ts'
-import { PROJECT } from '../models.ts'
+import { requireWritable } from '../writable.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
 import type { EvaluateOptions } from './options.ts'
+import { defaultPlaces, type Places } from './places.ts'
 import type { Progress } from './progress.ts'
 import { RESULTS, writeReport } from './write-report.ts'
+
+const REMEDY = 'Name folders that you can write with --output and --cache.'
 
 /** What an evaluation left behind. */
 export interface Evaluated {
@@ -33,10 +35,10 @@ export async function runEvaluation(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Evaluated> {
-  const hub = options.datasets.some(isOnHub) ? await connectHub() : undefined // refused before anything takes time
-  const systems = await openSystems(options)
-  const datasets = await openDatasets(options, hub, progress, signal)
-  const output = options.output ?? join(PROJECT, 'output', 'evaluation', outputName(datasets, options))
+  const { results: parent, cache } = await placesOf(options, progress)
+  const systems = await openSystems(options, cache)
+  const datasets = await openDatasets(options, cache, progress, signal)
+  const output = options.output ?? join(parent, outputName(datasets, options))
   const release = await takeLock(join(output, '.lock'), output)
   try {
     const run = describeRun(systems, datasets, options)
@@ -60,13 +62,28 @@ export async function runEvaluation(
   }
 }
 
-async function openSystems(options: EvaluateOptions): Promise<System[]> {
+/** Where things go, which is checked before anything is fetched or measured. */
+async function placesOf(options: EvaluateOptions, progress: Progress): Promise<Omit<Places, 'isOwn'>> {
+  const { results, cache: usual, isOwn } = await defaultPlaces()
+  const cache = options.cache ?? usual
+  await requireWritable(
+    options.output ?? results,
+    options.output ? '--output' : 'The folder of results',
+    REMEDY,
+  )
+  await requireWritable(cache, options.cache ? '--cache' : 'The cache', REMEDY)
+  if (!isOwn && options.output === undefined)
+    progress.note(`Results go to ${results}, since this user cannot write in the project's output folder.`)
+  return { results, cache }
+}
+
+async function openSystems(options: EvaluateOptions, cache: string): Promise<System[]> {
   const { threads, workers, batch, isSteady, prefill, language, context } = options
   const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
     const { paths, bytes } = await variantFilesOf(folder, variant)
-    const fingerprint = await fingerprintFiles(paths, options.cache)
+    const fingerprint = await fingerprintFiles(paths, cache)
     const recognize = {
       ...{ prompt, maxNewTokens, maxPieceSeconds, stopLoops },
       ...(language && { language }),
@@ -88,22 +105,23 @@ async function openSystems(options: EvaluateOptions): Promise<System[]> {
 
 async function openDatasets(
   options: EvaluateOptions,
-  hub: Connection | undefined,
+  cache: string,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Dataset[]> {
-  const { selection, cache, textColumn, audioColumn, maxDownload } = options
+  const { selection, textColumn, audioColumn, keepEmpty, maxDownload } = options
+  const [endpoint, token] = [process.env['HF_ENDPOINT'], process.env['HF_TOKEN']]
   const datasets: Dataset[] = []
   for (const text of options.datasets) {
     const dataset = await openDataset(text, {
-      ...{ selection, cache: join(cache, 'datasets'), signal },
+      ...{ selection, keepEmpty, cache: join(cache, 'datasets'), signal },
       ...(textColumn && { textColumn }),
       ...(audioColumn && { audioColumn }),
-      ...(hub && { endpoint: hub.url }),
-      ...(hub?.token && { token: hub.token }),
+      ...(endpoint && { endpoint }),
+      ...(token && { token }),
       onRetry: (reason) => progress.note(`${reason}; asking again`),
     })
-    const { name, count, of, download, source } = dataset
+    const { name, count, of, leftOut, download, source } = dataset
     if (datasets.some((other) => other.name === name)) {
       throw new Failure(
         `Two datasets are named ${name}.`,
@@ -112,7 +130,8 @@ async function openDatasets(
     }
     const partial = source['partial'] ? ', of a split that the hub converted only in part' : ''
     const cost = download > 0 ? `, ${megabytes(download)} to fetch` : ''
-    progress.note(`${name}: ${count} of ${of} utterances${partial}${cost}`)
+    const blank = leftOut > 0 ? `, ${leftOut} without a reference left out (--keep-empty measures them)` : ''
+    progress.note(`${name}: ${count} of ${of} utterances${blank}${partial}${cost}`)
     datasets.push(dataset)
   }
   const total = datasets.reduce((sum, { download }) => sum + download, 0)
@@ -139,8 +158,8 @@ function describeRun(
 ): RunDescription {
   const { sample, count, seed, shard } = selection
   return {
-    datasets: datasets.map(({ name, source, count: chosen, of, keys, isEnglish }) => ({
-      ...{ name, source, count: chosen, of, keys },
+    datasets: datasets.map(({ name, source, count: chosen, of, leftOut, keys, isEnglish }) => ({
+      ...{ name, source, count: chosen, of, leftOut, keys },
       normalizer: normalizer ?? (isEnglish ? 'whisper-english' : 'basic'),
     })),
     systems: systems.map(({ name, kind, settings, setting, bytes }) => ({

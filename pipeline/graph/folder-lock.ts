@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { NO_LINKS } from '../../graph-tools/alias.ts'
 import { Failure } from '../failure.ts'
 import { takeLock } from '../lock.ts'
+import { requireWritable } from '../writable.ts'
 
 /** The file that is there while a command rewrites a folder; that of a process that is gone is taken over. */
 export const LOCK = '.graph-tools-lock'
@@ -21,6 +22,7 @@ export async function withFolders(folders: readonly string[], work: () => Promis
 }
 
 async function lock(folder: string): Promise<() => Promise<void>> {
+  await requireWritable(folder, 'The folder', 'Copy its files to a folder that you can write.')
   try {
     return await takeLock(join(folder, LOCK), folder)
   } catch (error) {

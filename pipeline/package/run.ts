@@ -18,6 +18,7 @@ import { isModelFile, type Manifest, readManifest } from '../release/manifest.ts
 import { findRelease, MANIFEST } from '../release/release-files.ts'
 import { type Check, remedyOf, verifyRelease, verifyVariant } from '../release/verify.ts'
 import { asStep } from '../step.ts'
+import { requireWritable } from '../writable.ts'
 import type { PackageOptions, VerifyCommandOptions } from './cli.ts'
 
 /** @throws Failure; a release that is not right is an exit code */
@@ -32,7 +33,7 @@ export async function runPackage(
 }
 
 async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSignal): Promise<ExitCode> {
-  const folder = resolve(options.modelDir ?? (await onlyModel('its folder')))
+  const folder = resolve(options.modelDir ?? (await onlyModel('give its folder')))
   const name = basename(folder)
   const layout = layoutOf(dirname(folder), name)
   if (!(await exists(join(folder, 'config.json')))) {
@@ -41,6 +42,8 @@ async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSi
       'npm run pipeline -- --model MODEL makes one in output/.',
     )
   }
+  const remedy = 'Copy the model directory to a place that you can write, and package it there.'
+  await requireWritable(folder, 'The model directory', remedy)
   const release = await takeLock(join(layout.work, 'lock'), folder)
   try {
     const started = performance.now()
@@ -64,6 +67,7 @@ async function verifyTarget(
   const started = performance.now()
   const target = options.target ?? options.fromHub ?? ''
   const keep = options.keep === undefined ? undefined : resolve(options.keep)
+  if (keep !== undefined) await requireWritable(keep, '--keep', 'Name another folder with --keep.')
   const folder = keep ?? (await mkdtemp(join(tmpdir(), 'qwen3-asr-verify-')))
   try {
     const checks = await asStep({ step: 'verify', of: target, output: keep ?? 'checks', emit }, () =>

@@ -11,6 +11,7 @@ import { printable } from '../printable.ts'
 import { redact } from '../redact.ts'
 import { findRelease } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
+import { requireWritable } from '../writable.ts'
 import type { PublishCommandOptions } from './cli.ts'
 import { type Published, publish, RECEIPT } from './publish.ts'
 import type { Receipt } from './receipt.ts'
@@ -23,10 +24,12 @@ export async function runPublish(
 ): Promise<ExitCode> {
   const { repo, modelDir } = options
   const started = performance.now()
-  const folder = resolve(modelDir ?? (await onlyModel('its folder')))
+  const folder = resolve(modelDir ?? (await onlyModel('give its folder')))
   const hub = await connectHub()
   const { root } = await findRelease(folder)
   const path = resolve(options.receipt ?? join(dirname(root), RECEIPT))
+  if (!options.dryRun)
+    await requireWritable(dirname(path), 'The folder of the receipt', 'Name another file with --receipt.')
   const verifiedCommit = await verifiedBefore(path, repo, hub.url)
   const { outcome, receipt } = await asStep({ step: 'publish', of: root, output: `${repo}`, emit }, () =>
     publish({

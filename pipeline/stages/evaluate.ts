@@ -65,7 +65,9 @@ async function measure(run: Run): Promise<Report> {
   const folder = ownEvaluation(run.layout)
   if (run.options.force) await rm(folder, { recursive: true, force: true })
   const selection = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 0 } as const
-  const dataset = { ...(await folderDataset(run.options.speech, selection)), name: speechName(run) }
+  const cache = join(run.layout.work, 'datasets')
+  const speech = await folderDataset(run.options.speech, selection, { cache })
+  const dataset = { ...speech, name: speechName(run) }
   const systems: System[] = []
   for (const variant of VARIANTS) systems.push(await systemOf(run, variant))
   const results = await openResults(join(folder, RESULTS))

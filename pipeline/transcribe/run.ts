@@ -9,6 +9,7 @@ import { onlyModel } from '../only-model.ts'
 import { printable, printableSpeech } from '../printable.ts'
 import { withoutSecrets } from '../redact.ts'
 import { failureLines, jsonLine } from '../terminal.ts'
+import { requireWritable } from '../writable.ts'
 import type { TranscribeOptions } from './cli.ts'
 
 /** Pieces of subtitles are shorter: a cue's time is shared out within one. */
@@ -36,7 +37,7 @@ export async function transcribeFiles(
 ): Promise<number> {
   const { files, outputDir } = options
   if (outputDir !== undefined) await prepareFolder(outputDir, options)
-  const modelDir = options.modelDir ?? (await onlyModel('--model-dir'))
+  const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir'))
   const asr = await Qwen3Asr.load(modelDir, options)
   try {
     const isLive = output.isLive && files.length === 1 && options.format === 'text' && outputDir === undefined
@@ -148,5 +149,6 @@ async function prepareFolder(folder: string, { files, format }: TranscribeOption
       EXIT.usage,
     )
   }
+  await requireWritable(folder, '--output-dir', 'Name another folder with --output-dir.')
   await mkdir(folder, { recursive: true })
 }

@@ -4,21 +4,14 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chooseRows } from '../../eval/dataset/choose.ts'
 import { type OpenOptions, openDataset } from '../../eval/dataset/open.ts'
-import type { Dataset, Utterance } from '../../eval/dataset/utterance.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import { collect } from '../helpers/collect.ts'
 import { COMMIT, type DatasetHub, type Fault, startDatasetHub } from '../helpers/dataset-hub.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { bundledRows, speechParquet } from '../helpers/speech-parquet.ts'
 
 const REPO = 'openslr/librispeech_asr'
 const ALL = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 1 } as const
-
-async function collect(dataset: Dataset, isWanted = (_: string) => true): Promise<Utterance[]> {
-  const out: Utterance[] = []
-  for await (const utterance of dataset.utterances(isWanted, new AbortController().signal))
-    out.push(utterance)
-  return out
-}
 
 async function options(hub: DatasetHub, more: Partial<OpenOptions> = {}): Promise<OpenOptions> {
   const cache = await temporaryFolder()
@@ -222,7 +215,7 @@ describe('openDataset of files', () => {
     )
     await writeFile(join(folder, 'clips.parquet'), 'PAR1 no')
     await expect(options(hub).then((o) => openDataset(join(folder, 'clips.parquet'), o))).rejects.toThrow(
-      'clips.parquet is no parquet file',
+      'clips.parquet is not a parquet file: it has 7 bytes.',
     )
   })
 
@@ -268,7 +261,7 @@ describe('openDataset of files', () => {
       await open('absolute', { 'manifest.jsonl': `\ufeff{"audio_filepath":"${here}","text":"one"}` }),
     ).toEqual([{ id: here, text: 'one', ...plain }])
     await expect(open('gone', { 'manifest.jsonl': '{"file":"x.wav","text":"one"}' })).rejects.toThrow(
-      /None of the 1 recordings that .* lists is there/,
+      /None of the 1 recordings that .* lists can be read: .*x\.wav does not exist\./,
     )
     const beside = {
       [`${b?.replace('.flac', '')}.txt`]: ' two \n',
@@ -282,9 +275,9 @@ describe('openDataset of files', () => {
       open('twice', { 'manifest.jsonl': `{"file":"${a}","text":"1"}\n{"file":"${a}","text":"2"}` }),
     ).rejects.toThrow(`lists ${a} twice`)
     await expect(open('bad', { 'manifest.jsonl': '{"file": 3}' })).rejects.toThrow(
-      'manifest.jsonl, line 1 has no "file" and "text".',
+      'manifest.jsonl, line 1: "file" is a number (3), wanted the name of a recording.',
     )
-    await expect(open('none', {})).rejects.toThrow('lists no recording with a transcript')
+    await expect(open('none', {})).rejects.toThrow('lists no recording with a transcript.')
     expect((await readdir(root)).length).toBe(8)
   })
 })

@@ -45,6 +45,25 @@ async function onChange(isWrite: boolean): Promise<void> {
   } else if (changes > at) await new Promise(() => {})
 }
 
+let readOnly: string | undefined
+
+/**
+ * From now on everything whose path holds `text` is on a file system that is read-only.
+ * @returns a function that ends it
+ */
+export function injectReadOnly(text: string): () => void {
+  readOnly = text
+  return () => {
+    readOnly = undefined
+  }
+}
+
+function refuseReadOnly(name: string, [path, flags = 'r']: readonly unknown[]): void {
+  if (readOnly === undefined || !String(path).includes(readOnly)) return
+  if (name === 'open' && !isWriting(flags)) return
+  throw Object.assign(new Error(`EROFS: read-only file system, ${name} '${path}'`), { code: 'EROFS', path })
+}
+
 type Functions = Record<string, (...args: unknown[]) => Promise<unknown>>
 
 function wrap(
@@ -54,8 +73,10 @@ function wrap(
   counts = (..._args: unknown[]) => true,
 ): void {
   const original = object[name]
+  const isOfPath = object === promises
   if (!original) throw new Error(`no function ${name}`)
   object[name] = async function (this: unknown, ...args: unknown[]) {
+    if (isOfPath) refuseReadOnly(name, args)
     if (counts(...args)) await onChange(isWrite)
     const result = await original.apply(this, args)
     if (wasInjected && name === 'open') opened.add(result as FileHandle)
@@ -84,6 +105,7 @@ if (fullFor && open) {
 wrap(promises, 'open', true, (_path, flags = 'r') => isWriting(flags))
 for (const name of ['write', 'writeFile']) wrap(handle, name, true)
 wrap(handle, 'sync', false)
+wrap(promises, 'access', false, () => false)
 syncBuiltinESMExports()
 
 const killAt = Number(process.env['KILL_AT'] ?? 0)

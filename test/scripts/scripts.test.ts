@@ -1,11 +1,14 @@
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { type Checkpoint, readCheckpoint } from '../../pipeline/checkpoint.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+
+/** Processes that run side by side. */
+const AT_ONCE = 4
 
 function runScript(name: string, args: readonly string[]) {
   const script = join(PROJECT, 'scripts', `${name}.ts`)
@@ -43,14 +46,6 @@ describe('make-checkpoint', () => {
       expect(isConstant, name).toBe(/norm\.weight$|ln_post\.weight$/.test(name))
     }
   })
-
-  it('refuses an unknown model', async () => {
-    const folder = await temporaryFolder()
-    const { exitCode, stderr } = await runScript('make-checkpoint', ['--model', '7b', '--out', folder])
-    expect(exitCode).not.toBe(0)
-    expect(stderr).toContain('Given: "7b", Choices: "0.6b", "1.7b"')
-    expect(await readdir(folder)).toEqual([])
-  })
 })
 
 describe('measure', () => {
@@ -70,10 +65,73 @@ describe('measure', () => {
     expect(total).toBeLessThan(286 + 300)
     expect(processes).toBe(2)
   })
+})
 
-  it('wants a command', async () => {
-    const { exitCode, stderr } = await runScript('measure', [])
-    expect(exitCode).toBe(2)
-    expect(stderr).toContain('Usage: npm run measure -- COMMAND')
+describe('every script', () => {
+  const cases: [string, string[], number, RegExp][] = [
+    ['benchmarks', ['--help'], 0, /^npm run bench -- NAME \[options\]\n[\s\S]* {2}decode +the fused layout/],
+    ['benchmarks', ['decode', '--help'], 0, /^npm run bench -- decode \[--model-dir DIR\]\n[\s\S]*--rounds/],
+    [
+      'benchmarks',
+      [],
+      2,
+      /^error: Found no name of a benchmark\.\nhint: One of: graph, eval, decode, package, publish\./,
+    ],
+    [
+      'benchmarks',
+      ['constructor'],
+      2,
+      /^error: There is no benchmark "constructor"\.\nhint: One of: graph, eval/,
+    ],
+    [
+      'benchmarks',
+      ['graph'],
+      2,
+      /^error: Missing required argument: exported\nhint: npm run bench -- graph --help/,
+    ],
+    [
+      'benchmarks',
+      ['package', '--model-dir', '/nowhere'],
+      2,
+      /^error: --model-dir \/nowhere is not a folder\./,
+    ],
+    ['benchmarks', ['eval', '--rounds', 'x'], 2, /^error: --rounds is NaN, wanted a whole number above 0\./],
+    ['measure', ['--help'], 0, /^npm run measure -- COMMAND \[ARG \.\.\.\]\n/],
+    ['measure', [], 2, /^error: Found no command to measure\.\nhint: Usage: npm run measure -- COMMAND/],
+    ['measure', ['no-such-program'], 2, /^error: There is no program "no-such-program" on PATH\.\n/],
+    ['make-checkpoint', ['--help'], 0, /^npm run make-checkpoint -- --model MODEL --out DIR\n/],
+    [
+      'make-checkpoint',
+      ['--model', '7b', '--out', '/nowhere/x'],
+      2,
+      /Given: "7b", Choices: "0\.6b", "1\.7b"/,
+    ],
+    [
+      'make-checkpoint',
+      ['--model', '0.6b', '--layers', '0', '--out', '/nowhere/x'],
+      2,
+      /^error: --layers is 0, wanted a whole number above 0\.\n/,
+    ],
+  ]
+
+  it('has --help, and says in a sentence what is wrong with its arguments', async () => {
+    for (let at = 0; at < cases.length; at += AT_ONCE) {
+      const some = cases.slice(at, at + AT_ONCE)
+      const ended = await Promise.all(some.map(([name, args]) => runScript(name, args)))
+      for (const [i, [name, args, exitCode, said]] of some.entries()) {
+        const { stdout = '', stderr = '', exitCode: found } = ended[i] ?? {}
+        expect(exitCode === 0 ? stdout : stderr, `${name} ${args.join(' ')}`).toMatch(said)
+        expect(exitCode === 0 ? stderr : stdout).toBe('')
+        expect(found).toBe(exitCode)
+      }
+    }
+  })
+
+  it('and every command of package.json is named here or is a tool', async () => {
+    const { scripts } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
+    const own = Object.values<string>(scripts).flatMap(
+      (line) => /tsx scripts\/(\S+)\.ts/.exec(line)?.[1] ?? [],
+    )
+    expect(new Set(own)).toEqual(new Set(cases.map(([name]) => name)))
   })
 })

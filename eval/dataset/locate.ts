@@ -1,0 +1,70 @@
+import { readdir, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, parse, resolve, sep } from 'node:path'
+
+/** Where Common Voice and LJ Speech keep what their tables name. */
+const SUBFOLDERS = ['clips', 'wavs']
+
+/** Finds files by the names that a manifest has. */
+export type Locate = (folder: string, file: string) => Promise<string | undefined>
+
+/**
+ * A finder that knows the folders it has looked into. A name is taken as it stands, with `\` for `/`, with `~` for the
+ * home, in `clips` or `wavs`; and composed or decomposed, since a Mac copies names in another form than manifests have.
+ */
+export function makeLocate(): Locate {
+  const folders = new Map<string, Promise<ReadonlyMap<string, string>>>()
+  const namesIn = (folder: string) => {
+    const known = folders.get(folder) ?? readNames(folder)
+    folders.set(folder, known)
+    return known
+  }
+  return async (folder, file) => {
+    const candidates = candidatesOf(folder, file)
+    for (const path of candidates) if (await exists(path)) return path
+    for (const path of candidates) {
+      const found = await inEitherForm(path, namesIn)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+}
+
+function candidatesOf(folder: string, file: string): string[] {
+  const names = [file, ...(file.includes('\\') ? [file.replaceAll('\\', '/')] : [])]
+  const home = names.filter((name) => name.startsWith('~/')).map((name) => join(homedir(), name.slice(2)))
+  const direct = names.map((name) => resolve(folder, name))
+  const inside = names.flatMap((name) => SUBFOLDERS.map((subfolder) => resolve(folder, subfolder, name)))
+  return [...new Set([...direct, ...home, ...inside])]
+}
+
+/** What cannot be looked at is there all the same: whoever reads it says why not. */
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    ({ code }: NodeJS.ErrnoException) =>
+      code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ERR_INVALID_ARG_VALUE',
+  )
+}
+
+/** Part by part, since a path may have both forms. */
+async function inEitherForm(
+  path: string,
+  namesIn: (folder: string) => Promise<ReadonlyMap<string, string>>,
+): Promise<string | undefined> {
+  // Most names have one form: they need no look into a folder.
+  if (path.normalize('NFC') === path.normalize('NFD')) return undefined
+  const { root } = parse(path)
+  let found = root
+  for (const part of path.slice(root.length).split(sep)) {
+    const name = (await exists(join(found, part))) ? part : (await namesIn(found)).get(part.normalize('NFC'))
+    if (name === undefined) return undefined
+    found = join(found, name)
+  }
+  return found
+}
+
+async function readNames(folder: string): Promise<ReadonlyMap<string, string>> {
+  const names = await readdir(folder).catch(() => [])
+  return new Map(names.map((name) => [name.normalize('NFC'), name]))
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { hashFile } from '../hash-file.ts'
+import { describeFileError, fileProblem } from '../plain-file.ts'
+import type { Entry, Span } from './entry.ts'
+import { type Locate, makeLocate } from './locate.ts'
+import type { Utterance } from './utterance.ts'
+
+/** An utterance, and which part of its recording it is. */
+export interface Recording {
+  readonly utterance: Utterance
+  readonly part?: { readonly span: Span; readonly target: string }
+}
+
+/** Finds the recording of an entry and identifies it by content. */
+export type Identify = (entry: Entry, row: number) => Promise<Recording>
+
+/**
+ * An identifier that hashes each file once. A key holds audio, part and reference: with one of them changed it is
+ * another utterance. What is not a file that can be read becomes an utterance with a problem.
+ * @param cache where parts of recordings are kept
+ */
+export function makeIdentify(cache: string): Identify {
+  const locate = makeLocate()
+  const hashes = new Map<string, Promise<string>>()
+  const hashOf = (path: string) => {
+    const known = hashes.get(path) ?? hashFile(path, 'sha256').then((hash) => hash.slice(0, 24))
+    hashes.set(path, known)
+    return known
+  }
+  return async (entry, row) => {
+    const { id, text, speaker, span } = entry
+    const known = { id, row, text, ...(speaker !== undefined && { speaker }) }
+    const failed = (problem: string): Recording => ({
+      utterance: { ...known, key: `${id} missing ${textHash(text)}`, path: undefined, problem },
+    })
+    const path = await findFile(entry, locate)
+    if ('problem' in path) return failed(path.problem)
+    let hash: string
+    try {
+      hash = await hashOf(path.found)
+    } catch (error) {
+      return failed(describeFileError(path.found, error))
+    }
+    const part = span && { span, name: `${span.offset}+${span.duration ?? 'rest'}` }
+    const key = [id, hash, ...(part ? [part.name] : []), textHash(text)].join(' ')
+    const utterance = { ...known, key, path: path.found }
+    return part
+      ? { utterance, part: { span: part.span, target: join(cache, 'parts', hash, `${part.name}.wav`) } }
+      : { utterance }
+  }
+}
+
+async function findFile(
+  { file, folder, problem }: Entry,
+  locate: Locate,
+): Promise<{ readonly found: string } | { readonly problem: string }> {
+  if (problem !== undefined) return { problem }
+  if (/^[a-z][a-z\d+.-]+:\/\//i.test(file))
+    return { problem: `${file} is an address, and only files are read.` }
+  const found = await locate(folder, file)
+  if (found === undefined) return { problem: `${resolve(folder, file)} does not exist.` }
+  const reason = await fileProblem(found)
+  return reason === undefined ? { found } : { problem: reason }
+}
+
+function textHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 24)
+}

@@ -1,0 +1,136 @@
+import { dirname } from 'node:path'
+import { SpeechError } from '../speech-error.ts'
+import { readLines } from '../text-file.ts'
+import { type ColumnOptions, findColumns, missingColumn } from './columns.ts'
+import { type Entry, entryOf } from './entry.ts'
+
+export interface TableOptions extends ColumnOptions {
+  /** a table without a column of texts is one of recordings without references */
+  readonly keepEmpty?: boolean
+}
+
+/** What may part columns. */
+const DELIMITERS = [',', ';', '\t', '|']
+
+/** A field in quotes, its own doubled. */
+const QUOTED = /^"((?:[^"]|"")*)"$/
+/** A longer one has a quote that is not closed. */
+const LONGEST_RECORD = 1 << 20
+
+interface Row {
+  /** where it begins */
+  readonly line: number
+  readonly fields: readonly string[]
+}
+
+/**
+ * A table with a header: CSV (RFC 4180) with commas, semicolons or bars, told by the header, or with tabs. Fields
+ * between tabs are taken as they are, quotes included, as Common Voice writes them.
+ * @throws SpeechError naming the columns when recording or text is not among them, or the line with too many fields
+ */
+export async function* readTable(path: string, options: TableOptions): AsyncGenerator<Entry> {
+  const delimiter = await delimiterOf(path, options)
+  const rows = delimiter === '\t' ? tabbedRows(path) : quotedRows(path, delimiter)
+  const folder = dirname(path)
+  let header: readonly string[] | undefined
+  let columns = findColumns([])
+  for await (const { line, fields } of rows) {
+    if (header === undefined) {
+      header = fields
+      columns = findColumns(header, options)
+      if (columns.audio === undefined) throw missingColumn(path, 'audio', header, options)
+      if (columns.text === undefined && !options.keepEmpty) throw missingColumn(path, 'text', header, options)
+      continue
+    }
+    const where = `${path}, line ${line}`
+    requireFields(fields, header, where)
+    const values: Record<string, string> = {}
+    for (const [i, name] of header.entries()) values[name] = fields[i] ?? ''
+    yield entryOf(values, { where, folder, options, columns })
+  }
+}
+
+/** The one that gives the header the columns that are wanted, or else the most columns. */
+async function delimiterOf(path: string, options: ColumnOptions): Promise<string> {
+  let header = ''
+  for await (const { text } of readLines(path)) {
+    header = text
+    if (text.trim() !== '') break
+  }
+  const candidates = DELIMITERS.map((delimiter) => {
+    const names = header.split(delimiter).map((name) => name.trim().replace(/^"(.*)"$/, '$1'))
+    const { audio, text } = findColumns(names, options)
+    const found = (audio === undefined ? 0 : 1) + (text === undefined ? 0 : 1)
+    return { delimiter, score: found * 1000 + names.length }
+  })
+  return candidates.reduce((a, b) => (b.score > a.score ? b : a)).delimiter
+}
+
+function requireFields(fields: readonly string[], header: readonly string[], where: string): void {
+  const extra = fields.slice(header.length)
+  if (fields.length >= header.length && extra.every((field) => field === '')) return
+  throw new SpeechError(
+    `${where} has ${fields.length} fields, wanted ${header.length} as the header has.`,
+    'A field that holds the delimiter or a line end stands in double quotes; in a table with tabs it cannot.',
+  )
+}
+
+/** CSV as RFC 4180 has it; white space around fields does not count. */
+async function* quotedRows(path: string, delimiter: string): AsyncGenerator<Row> {
+  let [record, line, isOpen] = ['', 0, false]
+  const failure = () => quoteError(`${path}, line ${line}`)
+  for await (const { text, number } of readLines(path)) {
+    if (isOpen) record += `\n${text}`
+    else [record, line] = [text, number]
+    if (hasOddQuotes(text)) isOpen = !isOpen
+    if (record.length > LONGEST_RECORD) throw failure()
+    if (isOpen || record.trim() === '') continue
+    const fields = fieldsOf(record, delimiter)
+    if (fields === undefined) throw failure()
+    yield { line, fields }
+  }
+  if (isOpen) throw failure()
+}
+
+/** @returns undefined when a quote stands where none may */
+function fieldsOf(record: string, delimiter: string): string[] | undefined {
+  const parts = record.split(delimiter)
+  if (!record.includes('"')) return parts.map((part) => part.trim())
+  const fields: string[] = []
+  let open: string | undefined
+  for (const part of parts) {
+    const text: string = open === undefined ? part : `${open}${delimiter}${part}`
+    open = hasOddQuotes(text) ? text : undefined
+    if (open !== undefined) continue
+    if (text.includes('"') && !QUOTED.test(text.trim())) return undefined
+    fields.push(unquoted(text))
+  }
+  return fields
+}
+
+function hasOddQuotes(text: string): boolean {
+  let isOdd = false
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) isOdd = !isOdd
+  return isOdd
+}
+
+function quoteError(where: string): SpeechError {
+  return new SpeechError(
+    `${where} is not valid CSV: a double quote is not closed, or stands within a field.`,
+    'Write a field that holds quotes in double quotes, each of its own doubled: "say ""no"""',
+  )
+}
+
+async function* tabbedRows(path: string): AsyncGenerator<Row> {
+  for await (const { text, number } of readLines(path)) {
+    if (text.trim() === '') continue
+    yield { line: number, fields: text.split('\t').map(unquoted) }
+  }
+}
+
+/** Spreadsheets quote fields between tabs as well, and double the quotes within. */
+function unquoted(field: string): string {
+  const text = field.trim()
+  const inside = QUOTED.exec(text)?.[1]
+  return inside === undefined ? text : inside.replaceAll('""', '"')
+}

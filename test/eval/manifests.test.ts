@@ -1,0 +1,612 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { execa } from 'execa'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { loadClip } from '../../eval/audio/clip.ts'
+import { encodeWav } from '../../eval/audio/wav.ts'
+import { encodeFloatWav } from '../../eval/dataset/float-wav.ts'
+import { type OpenOptions, openDataset } from '../../eval/dataset/open.ts'
+import { seededRandom } from '../../eval/random.ts'
+import { collect } from '../helpers/collect.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+const ALL = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 1 } as const
+const RATE = 16_000
+
+/** Noise of this many seconds, different for each seed. */
+function noise(seconds: number, seed = 1): Float32Array {
+  const random = seededRandom(seed)
+  return Float32Array.from(
+    { length: Math.round(seconds * RATE) },
+    () => Math.round(random() * 20_000 - 10_000) / 32_768 + 0,
+  )
+}
+
+/** Of samples: comparing arrays of them element by element takes seconds. */
+function digest(samples: Float32Array | undefined): string {
+  return createHash('sha256')
+    .update(Float32Array.from(samples ?? []))
+    .digest('hex')
+}
+
+let root = ''
+beforeEach(async () => {
+  root = await temporaryFolder()
+})
+
+/** A folder with these texts, and a recording wherever a name ends in .wav. */
+async function folder(name: string, files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
+  const place = join(root, name)
+  await mkdir(place, { recursive: true })
+  for (const [file, content] of Object.entries(files)) {
+    await mkdir(dirname(join(place, file)), { recursive: true })
+    await writeFile(
+      join(place, file),
+      file.endsWith('.wav') && content === '' ? encodeWav(noise(0.5)) : content,
+    )
+  }
+  return place
+}
+
+const WAVS = { 'a.wav': '', 'b.wav': '' }
+
+async function open(path: string, more: Partial<OpenOptions> = {}) {
+  const dataset = await openDataset(path, { selection: ALL, cache: join(root, 'cache'), ...more })
+  const utterances = await collect(dataset)
+  expect(dataset.keys).toEqual(utterances.map(({ key }) => key))
+  expect(dataset.count).toBe(utterances.length)
+  return { dataset, utterances }
+}
+
+/** Id and text of each utterance, and the name of its file. */
+async function heard(path: string, more: Partial<OpenOptions> = {}): Promise<string[]> {
+  const { utterances } = await open(path, more)
+  return utterances.map(({ id, text, path: file, problem }) => `${id}: ${text}${file ? '' : ` (${problem})`}`)
+}
+
+describe('layouts of folders', () => {
+  it.each<[string, Readonly<Record<string, string>>]>([
+    [
+      'NeMo',
+      {
+        'manifest.jsonl':
+          '{"audio_filepath": "a.wav", "text": "one"}\n{"audio_filepath": "b.wav", "text": "two"}',
+      },
+    ],
+    [
+      'NeMo, by another name',
+      {
+        'test_manifest.json':
+          '{"audio_filepath": "a.wav", "text": "one"}\r\n{"audio_filepath": "b.wav", "text": "two"}\r\n',
+      },
+    ],
+    [
+      'lines that end in CR',
+      { 'manifest.jsonl': '{"file": "a.wav", "text": "one"}\r{"file": "b.wav", "text": "two"}' },
+    ],
+    ['AudioFolder', { 'metadata.csv': 'file_name,transcription\na.wav,one\nb.wav,two\n' }],
+    [
+      'AudioFolder as JSON',
+      { 'metadata.jsonl': '{"file_name": "a.wav", "text": "one"}\n{"file_name": "b.wav", "text": "two"}' },
+    ],
+    ['semicolons', { 'manifest.csv': 'file;text\na.wav;one\nb.wav;two\n' }],
+    ['semicolons in a comma-rich text', { 'manifest.csv': 'file;text\na.wav;one\nb.wav;two\n' }],
+    ['bars', { 'manifest.csv': 'wav|text\na.wav|one\nb.wav|two\n' }],
+    ['tabs in a CSV', { 'manifest.csv': 'path\tsentence\na.wav\tone\nb.wav\ttwo\n' }],
+    ['tabs', { 'manifest.tsv': 'client_id\tpath\tsentence\n1\ta.wav\tone\n1\tb.wav\ttwo\n' }],
+    ['capitals and spaces in the header', { 'manifest.csv': ' Path , Sentence \na.wav,one\nb.wav,two\n' }],
+    ['a byte order mark', { 'manifest.csv': '\ufefffile,text\r\na.wav,one\r\nb.wav,two\r\n' }],
+    ['the only table', { 'validated.tsv': 'path\tsentence\na.wav\tone\nb.wav\ttwo\n' }],
+  ])('reads %s', async (_name, files) => {
+    const place = await folder('data', { ...WAVS, ...files })
+    expect(await heard(place)).toEqual(['a.wav: one', 'b.wav: two'])
+  })
+
+  it('reads a text beside each recording, whatever its encoding', async () => {
+    const place = await folder('data', {
+      ...{ ...WAVS, 'c.wav': '', 'a.txt': ' one \n', 'b.TXT': Buffer.from('\ufeffzwölf', 'utf16le') },
+      'notes.csv': 'not,a,manifest',
+    })
+    expect(await heard(place)).toEqual(['a.wav: one', 'b.wav: zwölf'])
+    expect((await open(place)).dataset).toMatchObject({ count: 2, of: 2, leftOut: 1 })
+  })
+
+  it('reads recordings in folders below, by AudioFolder and by their own metadata', async () => {
+    const files = { 'en/a.wav': '', 'de/a.wav': '' }
+    const top = await folder('top', {
+      ...files,
+      'metadata.csv': 'file_name,text\nen/a.wav,one\nde/a.wav,eins\n',
+    })
+    expect(await heard(top)).toEqual(['en/a.wav: one', 'de/a.wav: eins'])
+    const below = await folder('below', {
+      ...files,
+      'en/metadata.csv': 'file_name,text\na.wav,one\n',
+      'de/metadata.jsonl': '{"file_name":"a.wav","text":"eins"}',
+    })
+    expect(await heard(below)).toEqual(['de/a.wav: eins', 'en/a.wav: one'])
+    const splits = await folder('splits', {
+      'train/metadata.csv': 'file_name,text\n',
+      'test/metadata.csv': 'file_name,text\n',
+    })
+    await expect(open(splits)).rejects.toThrow(`${splits} holds the splits test, train.`)
+  })
+
+  it("reads LibriSpeech's tree, links included, with readers as speakers", async () => {
+    const place = await folder('libri', {
+      'test-clean/61/70968/61-70968-0000.wav': '',
+      'test-clean/61/70968/61-70968-0001.wav': '',
+      'test-clean/61/70968/61-70968.trans.txt':
+        '61-70968-0000 HE BEGAN A CONFUSED COMPLAINT\n61-70968-0001 GIVE NOT\n',
+      'test-clean/121/1/121-1.trans.txt': '121-1-0000 ALSO\n',
+      'test-clean/121/1/121-1-0000.wav': '',
+      'README.TXT': 'about',
+    })
+    await symlink(place, join(place, 'test-clean', 'loop'))
+    const { utterances } = await open(place)
+    expect(utterances.map(({ id, text, speaker }) => `${id} ${speaker} ${text}`)).toEqual([
+      '121-1-0000 121 ALSO',
+      '61-70968-0000 61 HE BEGAN A CONFUSED COMPLAINT',
+      '61-70968-0001 61 GIVE NOT',
+    ])
+  })
+
+  it('reads a Kaldi data directory with segments and speakers', async () => {
+    const place = await folder('kaldi', {
+      'long.wav': encodeWav(noise(3)),
+      'wav.scp': 'rec1 long.wav\nrec2 gone.wav\n',
+      segments: 'u1 rec1 0.25 1.5\nu2 rec1 1.5 -1\nu3 rec2 0 1\nu5 rec1 2 2.5\n',
+      text: 'u1 one two\nu2\tthree\nu3 gone\nu4 nowhere\n',
+      utt2spk: 'u1 anna\nu2 ben\n',
+    })
+    const { dataset, utterances } = await open(place)
+    expect(utterances.map(({ id, text, speaker, problem }) => [id, text, speaker, problem])).toEqual([
+      ['u1', 'one two', 'anna', undefined],
+      ['u2', 'three', 'ben', undefined],
+      ['u3', 'gone', undefined, `${join(place, 'gone.wav')} does not exist.`],
+      ['u4', 'nowhere', undefined, `${join(place, 'segments has no u4')}.`],
+    ])
+    expect(dataset.leftOut).toBe(1) // u5
+    const long = await loadClip(join(place, 'long.wav'))
+    const parts = await Promise.all(utterances.slice(0, 2).map(({ path }) => loadClip(path ?? '')))
+    expect(digest(parts[0]?.samples)).toBe(digest(long.samples.slice(4000, 24_000)))
+    expect(digest(parts[1]?.samples)).toBe(digest(long.samples.slice(24_000)))
+  })
+
+  it.each(['touch RAN |', 'cat a.wav | sox -t wav - -t wav - |', '| cat', '-'])(
+    'refuses the command %j of a Kaldi directory and does not run it',
+    async (command) => {
+      const place = await folder('kaldi', {
+        ...WAVS,
+        'wav.scp': `a a.wav\nb ${command}\n`,
+        text: 'a one\nb two\n',
+      })
+      await expect(open(place)).rejects.toThrow(
+        `${join(place, 'wav.scp')}, line 2 names a command ("${command}"), and commands of a dataset are not run.`,
+      )
+      await expect(readFile(join(place, 'RAN'))).rejects.toThrow('ENOENT')
+    },
+  )
+
+  it.each([
+    [
+      'segments',
+      'u1 rec1 2 1',
+      'segments, line 1 is "rec1 2 1", wanted a recording, its start and its end in seconds.',
+    ],
+    ['segments', 'u1 rec1 x 1', 'segments, line 1 is "rec1 x 1"'],
+    ['segments', 'u1 rec1 0 1\nu1 rec1 1 2', 'segments, line 2 lists u1 a second time.'],
+    ['wav.scp', 'rec1', 'wav.scp, line 1 names no file.'],
+  ])('refuses a Kaldi file %s of %j', async (file, content, message) => {
+    const place = await folder('kaldi', {
+      ...WAVS,
+      'wav.scp': 'rec1 a.wav',
+      segments: 'u1 rec1 0 1',
+      text: 'u1 one',
+      [file]: content,
+    })
+    await expect(open(place)).rejects.toThrow(message)
+  })
+
+  it('takes a manifest by its path, and does not choose among several', async () => {
+    const place = await folder('cv', {
+      'clips/a.wav': '',
+      'test.tsv': 'path\tsentence\na.wav\tone',
+      'dev.tsv': 'path\tsentence\na.wav\ttwo',
+    })
+    await expect(open(place)).rejects.toThrow(`${place} holds dev.tsv, test.tsv.`)
+    expect(await heard(join(place, 'test.tsv'))).toEqual(['a.wav: one'])
+    expect((await open(join(place, 'dev.tsv'))).dataset.name).toBe('dev')
+    await expect(open(join(place, 'clips/a.wav'))).rejects.toThrow('a.wav is not a folder.')
+  })
+})
+
+describe('tables', () => {
+  it('reads quotes, line ends in them, and delimiters in them', async () => {
+    const place = await folder('data', {
+      ...WAVS,
+      'manifest.csv': 'file,text,note\r\na.wav,"say ""no"", then\r\ngo",\r\n\r\n "b.wav" , "two" ,x\r\n',
+    })
+    expect(await heard(place)).toEqual(['a.wav: say "no", then\ngo', 'b.wav: two'])
+  })
+
+  it('takes quotes between tabs as they are, as Common Voice writes them', async () => {
+    const place = await folder('data', {
+      ...WAVS,
+      'c.wav': '',
+      'manifest.tsv': 'path\tsentence\na.wav\t"Hello," she said.\nb.wav\tHe said "no\nc.wav\t"say ""no"""\n',
+    })
+    expect(await heard(place)).toEqual(['a.wav: "Hello," she said.', 'b.wav: He said "no', 'c.wav: say "no"'])
+  })
+
+  it.each([
+    ['file,text\na.wav,Hello, world\n', 'manifest.csv, line 2 has 3 fields, wanted 2 as the header has.'],
+    ['file,text\n\na.wav\n', 'manifest.csv, line 3 has 1 fields, wanted 2'],
+    [
+      'file,text\na.wav,"one\nb.wav,two\n',
+      'manifest.csv, line 2 is not valid CSV: a double quote is not closed',
+    ],
+    ['file,text\na.wav,5" disk\nb.wav,6" disk\n', 'manifest.csv, line 2 is not valid CSV'],
+    ['file,text\na.wav,"one"two\n', 'manifest.csv, line 2 is not valid CSV'],
+    [
+      'recording;words\na.wav;one',
+      /manifest\.csv has no column audio or file or path .* for audio; it has recording, words\./,
+    ],
+    [
+      'file;words\na.wav;one',
+      /manifest\.csv has no column text or sentence .* for text; it has file, words\./,
+    ],
+    ['', 'data lists no recording.'],
+  ])('refuses %j', async (content, message) => {
+    const place = await folder('data', { ...WAVS, 'manifest.csv': content })
+    await expect(open(place)).rejects.toThrow(message)
+  })
+
+  it('takes columns by the names that are given', async () => {
+    const place = await folder('data', { ...WAVS, 'manifest.csv': 'recording,words,text\na.wav,one,wrong\n' })
+    expect(await heard(place, { audioColumn: 'recording', textColumn: 'words' })).toEqual(['a.wav: one'])
+    const json = await folder('json', {
+      ...WAVS,
+      'manifest.jsonl': '{"file":"a.wav","text":{"en":"one","de":"eins"}}',
+    })
+    expect(await heard(json, { textColumn: 'text.de' })).toEqual(['a.wav: eins'])
+    await expect(open(place, { audioColumn: 'recording', textColumn: 'wrods' })).rejects.toThrow(
+      'has no column wrods for text; it has recording, words, text.',
+    )
+  })
+})
+
+describe('manifests of JSON lines', () => {
+  it.each([
+    ['{"file": "a.wav", "text": "one"', 'line 1 is not valid JSON.'],
+    ['[{"file": "a.wav", "text": "one"}]', 'line 1 is a list, wanted an object.'],
+    ['{\n"file": "a.wav"\n}', 'line 1 is not valid JSON.'],
+    ['"a.wav"', 'line 1 is a string (a.wav), wanted an object.'],
+    ['{"file": "a.wav", "text": {"en": "one"}}', 'line 1: the text is an object of en, wanted a string.'],
+    ['{"file": "a.wav", "text": ["one"]}', 'line 1: the text is a list, wanted a string.'],
+    ['{"file": "a.wav", "text": true}', 'line 1: the text is a boolean (true), wanted a string.'],
+    ['{"file": ["a.wav"], "text": "one"}', 'line 1: "file" is a list, wanted the name of a recording.'],
+    ['{"name": "a.wav", "text": "one"}', /line 1 has no column audio or .* for audio; it has name, text\./],
+    ['{"file": "a.wav", "offset": -1, "text": "one"}', 'line 1: "offset" is -1, wanted at least 0 seconds.'],
+    [
+      '{"file": "a.wav", "offset": "x", "text": "one"}',
+      'line 1: "offset" is a string (x), wanted a number of seconds.',
+    ],
+    [
+      '{"file": "a.wav", "duration": {}, "text": "one"}',
+      'line 1: "duration" is an object of nothing, wanted',
+    ],
+  ])('refuses %j', async (line, message) => {
+    const place = await folder('data', { ...WAVS, 'manifest.jsonl': line })
+    await expect(open(place)).rejects.toThrow(message)
+  })
+
+  it('takes numbers for texts, and the path of an audio object', async () => {
+    const place = await folder('data', {
+      ...WAVS,
+      'manifest.jsonl':
+        '{"audio": {"path": "a.wav", "sampling_rate": 16000}, "text": 17, "speaker": {"x": 1}}',
+    })
+    expect(await heard(place)).toEqual(['a.wav: 17'])
+  })
+})
+
+describe('references that are empty', () => {
+  const FOLDERS = {
+    'manifest.jsonl': [
+      '{"file": "a.wav", "id": "null", "text": null}',
+      '{"file": "a.wav", "id": "empty", "text": ""}',
+      '{"file": "a.wav", "id": "spaces", "text": " \\t\u00a0\u200b "}',
+      '{"file": "a.wav", "id": "missing"}',
+      '{"file": "b.wav", "id": "full", "text": "two"}',
+    ].join('\n'),
+    'manifest.csv':
+      'file,id,text\na.wav,null,\na.wav,empty,""\na.wav,spaces,"   "\na.wav,missing,\u3000\nb.wav,full,two\n',
+    'manifest.tsv':
+      'file\tid\ttext\na.wav\tnull\t\na.wav\tempty\t""\na.wav\tspaces\t  \na.wav\tmissing\t\u3000\nb.wav\tfull\ttwo\n',
+  }
+
+  it.each(Object.entries(FOLDERS))('are left out of %s and counted, or kept', async (name, content) => {
+    const place = await folder('data', { ...WAVS, [name]: content })
+    const { dataset, utterances } = await open(place)
+    expect(utterances.map(({ id, row }) => [id, row])).toEqual([['full', 0]])
+    expect(dataset).toMatchObject({ count: 1, of: 1, leftOut: 4 })
+    const kept = await open(place, { keepEmpty: true })
+    expect(kept.utterances.map(({ id }) => id)).toEqual(['null', 'empty', 'spaces', 'missing', 'full'])
+    expect(kept.utterances.map(({ text }) => text.trim().replace('\u200b', ''))).toEqual([
+      '',
+      '',
+      '',
+      '',
+      'two',
+    ])
+    expect(kept.dataset).toMatchObject({ count: 5, of: 5, leftOut: 0 })
+  })
+
+  it('may be all that there is only when they are kept', async () => {
+    const place = await folder('noise', { ...WAVS, 'manifest.jsonl': '{"file": "a.wav"}\n{"file": "b.wav"}' })
+    await expect(open(place)).rejects.toThrow(`${place} lists no recording with a transcript, and 2 without.`)
+    expect(await heard(place, { keepEmpty: true })).toEqual(['a.wav: ', 'b.wav: '])
+    const table = await folder('table', { ...WAVS, 'manifest.csv': 'file\na.wav\nb.wav' })
+    expect(await heard(table, { keepEmpty: true })).toEqual(['a.wav: ', 'b.wav: '])
+  })
+})
+
+describe('names of files', () => {
+  const NFC = 'für Größe.wav'
+  const NFD = NFC.normalize('NFD')
+
+  it.each([
+    ['composed on disk, decomposed in the manifest', NFC, NFD],
+    ['decomposed on disk, composed in the manifest', NFD, NFC],
+    ['the same', NFD, NFD],
+  ])('are found when they are %s', async (_name, onDisk, listed) => {
+    const place = await folder('data', {
+      [onDisk]: '',
+      'manifest.jsonl': JSON.stringify({ file: listed, text: 'one' }),
+    })
+    expect(await heard(place)).toEqual([`${listed}: one`])
+    const [folderOnDisk, folderListed] = [onDisk, listed].map((name) => name.slice(0, -4))
+    const below = await folder('below', {
+      [`${folderOnDisk}/x/${listed}`]: '',
+      'metadata.csv': `file_name,text\n${folderListed}/x/${onDisk},one`,
+    })
+    expect((await open(below)).utterances[0]?.path).toBe(join(below, `${folderOnDisk}/x/${listed}`))
+    const beside = await folder('beside', { [onDisk]: '', [listed.replace('.wav', '.txt')]: 'one' })
+    expect(await heard(beside)).toEqual([`${NFC}: one`])
+    const libri = await folder('libri', {
+      [`x/${onDisk}`.replace(' ', '')]: '',
+      'x/x.trans.txt': `${listed.slice(0, -4).replace(' ', '')} one`,
+    })
+    expect((await open(libri)).utterances[0]?.problem).toBeUndefined()
+  })
+
+  it('may be absolute, have backslashes, or begin at the home', async () => {
+    const place = await folder('data', { 'clips/one/a.wav': '', 'b.wav': '', 'c.wav': '' })
+    vi.stubEnv('HOME', root)
+    try {
+      const files = ['clips\\one\\a.wav', join(place, 'b.wav'), '~/data/c.wav', './b.wav', '../data/b.wav']
+      await writeFile(
+        join(place, 'manifest.jsonl'),
+        files.map((file) => JSON.stringify({ file, text: 'x' })).join('\n'),
+      )
+      const { utterances } = await open(place)
+      expect(utterances.map(({ path }) => path)).toEqual(
+        ['clips/one/a.wav', 'b.wav', 'c.wav', 'b.wav', 'b.wav'].map((file) => join(place, file)),
+      )
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
+})
+
+describe('entries that cannot be read', () => {
+  it('are named one by one, and end nothing', async () => {
+    const place = await folder('data', WAVS)
+    await mkdir(join(place, 'dir.wav'))
+    await execa('mkfifo', [join(place, 'pipe.wav')])
+    await symlink('loop.wav', join(place, 'loop.wav'))
+    await symlink('nothing.wav', join(place, 'dangling.wav'))
+    const long = `${'x'.repeat(300)}.wav`
+    const files = [
+      ...[
+        'a.wav',
+        'dir.wav',
+        '.',
+        'pipe.wav',
+        '/dev/null',
+        'loop.wav',
+        'dangling.wav',
+        'gone.wav',
+        'a.wav/x.wav',
+      ],
+      ...[long, 'nul\0.wav', 'https://example.org/a.wav', 's3://bucket/a.wav'],
+    ]
+    await writeFile(
+      join(place, 'manifest.jsonl'),
+      files.map((file, i) => JSON.stringify({ file, id: `${i}`, text: 'x' })).join('\n'),
+    )
+    const { utterances } = await open(place)
+    const at = (name: string) => join(place, name)
+    expect(utterances.map(({ problem }) => problem)).toEqual([
+      undefined,
+      `${at('dir.wav')} is a folder, not a file.`,
+      `${place} is a folder, not a file.`,
+      `${at('pipe.wav')} is a pipe, not a file.`,
+      '/dev/null is a device, not a file.',
+      `${at('loop.wav')} is a link that leads to itself.`,
+      `${at('dangling.wav')} does not exist.`,
+      `${at('gone.wav')} does not exist.`,
+      `${at('a.wav/x.wav')} does not exist.`,
+      `${at(long)} cannot be read (ENAMETOOLONG).`,
+      expect.stringContaining('does not exist.'),
+      'https://example.org/a.wav is an address, and only files are read.',
+      's3://bucket/a.wav is an address, and only files are read.',
+    ])
+    expect(utterances.map(({ path }) => path !== undefined)).toEqual(files.map((_, i) => i === 0))
+  })
+
+  it('do not end a part of an evaluation in which there is nothing else', async () => {
+    const place = await folder('data', {
+      ...WAVS,
+      'manifest.jsonl': '{"file":"gone.wav","text":"x"}\n{"file":"a.wav","text":"y"}',
+    })
+    const { utterances } = await open(place, { selection: { ...ALL, shard: { index: 1, of: 2 } } })
+    expect(utterances.map(({ problem }) => problem)).toEqual([`${join(place, 'gone.wav')} does not exist.`])
+  })
+})
+
+describe('parts of recordings', () => {
+  const LONG = noise(4, 7)
+  const manifest = (...entries: readonly object[]) => entries.map((entry) => JSON.stringify(entry)).join('\n')
+  const part = (offset: unknown, duration: unknown) => ({
+    audio_filepath: 'long.wav',
+    offset,
+    duration,
+    text: 'x',
+  })
+
+  async function samplesOf(place: string): Promise<string[]> {
+    const { utterances } = await open(place)
+    return Promise.all(
+      utterances.map(async ({ path, problem }) =>
+        path === undefined ? `${problem}` : digest((await loadClip(path)).samples),
+      ),
+    )
+  }
+
+  it('are cut to the sample, in any order, over each other, and across the ten seconds of a block', async () => {
+    const long = noise(25, 3)
+    const spans = [
+      [0, 1],
+      [0.5, 9.75],
+      [9.99, 10.02],
+      [20.0001, 3],
+      [3.3333, 17.2],
+      [1, 0.5],
+    ] as const
+    const entries = spans.map(([offset, duration]) => part(offset, duration))
+    const place = await folder('nemo', {
+      'long.wav': encodeWav(long),
+      'manifest.jsonl': manifest(...entries),
+    })
+    const wanted = spans.map(([offset, duration]) =>
+      digest(long.slice(Math.round(offset * RATE), Math.round((offset + duration) * RATE))),
+    )
+    expect(await samplesOf(place)).toEqual(wanted)
+    const { dataset, utterances } = await open(place)
+    expect(dataset.keys.map((key) => dataset.audioPath(key))).toEqual(utterances.map(({ path }) => path))
+    expect(utterances.map(({ id }) => id).slice(0, 2)).toEqual(['long.wav 0+1', 'long.wav 0.5+9.75'])
+  })
+
+  it('keep what 16 bits would round', async () => {
+    const fine = noise(1).map((sample, i) => sample + (i % 7) * 1e-6)
+    const place = await folder('nemo', {
+      'long.wav': encodeFloatWav(fine, RATE),
+      'manifest.jsonl': manifest(part(0.25, 0.5)),
+    })
+    expect(await samplesOf(place)).toEqual([digest(fine.slice(4000, 12_000))])
+  })
+
+  it.each([
+    ['no duration', 1, undefined, 1, 4],
+    ['a duration of -1', 1, -1, 1, 4],
+    ['strings', '1', '1.5', 1, 2.5],
+    ['a duration alone, as NeMo does', undefined, 1.5, 0, 1.5],
+    ['an end that is rounded up', 1, 3.004, 1, 4],
+    ['an end a little beyond', 1, 3.4, 1, 4],
+    ['all of it', 0, 4.003, 0, 4],
+    ['nulls', null, null, 0, 4],
+  ])('may have %s', async (_name, offset, duration, start, end) => {
+    const place = await folder('nemo', {
+      'long.wav': encodeWav(LONG),
+      'manifest.jsonl': manifest(part(offset, duration)),
+    })
+    expect(await samplesOf(place)).toEqual([digest(LONG.slice(start * RATE, end * RATE))])
+  })
+
+  it('take the file itself when they are all of it', async () => {
+    const place = await folder('nemo', {
+      'long.wav': encodeWav(LONG),
+      'manifest.jsonl': manifest(part(undefined, 4), part(0, 3.995)),
+    })
+    const { dataset, utterances } = await open(place)
+    expect(utterances.map(({ path }) => path)).toEqual([join(place, 'long.wav'), join(place, 'long.wav')])
+    expect(dataset.keys.map((key) => dataset.audioPath(key))).toEqual(utterances.map(({ path }) => path))
+  })
+
+  it('are named when the file ends before them or within them', async () => {
+    const place = await folder('nemo', {
+      'long.wav': encodeWav(LONG),
+      'bad.wav': 'RIFF',
+      'manifest.jsonl': manifest(
+        part(0, 1),
+        part(4, 1),
+        part(400, 1),
+        part(3, 2),
+        part(0, 4000),
+        { ...part(0, 1), audio_filepath: 'bad.wav' },
+        part(1, 1),
+      ),
+    })
+    const file = join(place, 'long.wav')
+    const found = await samplesOf(place)
+    expect(found[0]).toBe(digest(LONG.slice(0, RATE)))
+    expect(found.slice(1, 5)).toEqual([
+      `${file} ends at 4.00 s, and the utterance begins at 4.00 s.`,
+      `${file} ends at 4.00 s, and the utterance begins at 400.00 s.`,
+      `${file} ends at 4.00 s, and the utterance at 5.00 s.`,
+      `${file} ends at 4.00 s, and the utterance at 4000.00 s.`,
+    ])
+    expect(found[5]).toContain('bad.wav: ')
+    expect(found[6]).toBe(digest(LONG.slice(RATE, 2 * RATE)))
+  })
+
+  it('are other utterances when offset, duration, text or audio change', async () => {
+    const keyOf = async (entry: object, audio: Float32Array = LONG) => {
+      const place = await folder('nemo', {
+        'long.wav': encodeWav(audio),
+        'manifest.jsonl': manifest({ id: 'u', ...entry }),
+      })
+      return (await open(place)).dataset.keys[0]
+    }
+    const keys = [
+      await keyOf(part(0, 1)),
+      await keyOf(part(0.5, 1)),
+      await keyOf(part(0, 1.5)),
+      await keyOf({ ...part(0, 1), text: 'y' }),
+      await keyOf(part(0, 1), noise(4, 8)),
+    ]
+    expect(new Set(keys).size).toBe(keys.length)
+    expect(await keyOf(part(0, 1))).toBe(keys[0])
+  })
+})
+
+describe('long manifests', () => {
+  const LINES = 20_000
+
+  it('are counted line by line; of recordings only those that are chosen are looked at', async () => {
+    const lines = Array.from(
+      { length: LINES },
+      (_, i) => `{"file": "${i === 7 ? 'a' : `gone-${i}`}.wav", "text": "x"}`,
+    )
+    const place = await folder('long', { ...WAVS, 'manifest.jsonl': lines.join('\n') })
+    const before = process.memoryUsage().heapUsed
+    const { dataset, utterances } = await open(place, { selection: { sample: 'first', count: 10, seed: 1 } })
+    expect(dataset).toMatchObject({ count: 10, of: LINES })
+    expect(utterances.map(({ row }) => row)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(utterances.flatMap(({ path }) => path ?? [])).toEqual([join(place, 'a.wav')])
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(100e6)
+  })
+
+  it('may not have one id twice, however far apart', async () => {
+    const lines = Array.from(
+      { length: LINES },
+      (_, i) => `{"file": "a.wav", "id": "u-${i % (LINES - 1)}", "text": "x"}`,
+    )
+    const place = await folder('twice', { ...WAVS, 'manifest.jsonl': lines.join('\n') })
+    await expect(open(place, { selection: { sample: 'first', count: 10, seed: 1 } })).rejects.toThrow(
+      `${place} lists u-0 twice.`,
+    )
+  })
+})

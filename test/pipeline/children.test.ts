@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
+import { describe, expect, it } from 'vitest'
+import { takeLock } from '../../pipeline/lock.ts'
+import { PROJECT } from '../../pipeline/models.ts'
+import { startCli } from '../helpers/cli.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+
+/** Process ids of all who descend from a process, as it is now. */
+async function descendants(pid: number): Promise<number[]> {
+  const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid='])
+  const pairs = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number))
+  const of = (parent: number): number[] =>
+    pairs.flatMap(([child = 0, its]) => (its === parent ? [child, ...of(child)] : []))
+  return of(pid)
+}
+
+/** Those of them that have not ended; one that nobody has asked about (Z) has. */
+async function living(pids: readonly number[]): Promise<string[]> {
+  const { stdout } = await execa('ps', ['-o', 'stat=,args=', '-p', pids.join()], { reject: false })
+  return stdout.split('\n').filter((line) => line !== '' && !line.startsWith('Z'))
+}
+
+async function goneWithin(pids: readonly number[], milliseconds: number): Promise<void> {
+  const end = performance.now() + milliseconds
+  while ((await living(pids)).length > 0 && performance.now() < end) await sleep(50)
+  expect(await living(pids)).toEqual([])
+}
+
+async function startHeld(way: 'waits' | 'computes' | 'reads') {
+  const folder = await temporaryFolder()
+  const lock = join(folder, 'lock')
+  await execa('mkfifo', [join(folder, 'fifo')])
+  const run = startCli([way, lock, join(folder, 'log')], {}, 'test/helpers/held-run.ts')
+  await once(run.stdout, 'data')
+  const pids = await descendants(run.pid ?? 0)
+  const programs = await living(pids)
+  expect(programs.filter((line) => line.includes('hold_gil.py'))).toHaveLength(1)
+  expect(programs.filter((line) => /sleep 600$/.test(line)).length).toBeGreaterThanOrEqual(2)
+  return { run, lock, pids }
+}
+
+describe('a run that is killed', () => {
+  it('takes its children along within 2 s, one in C code with the GIL and a group too; the lock is free after them', async () => {
+    const { run, lock, pids } = await startHeld('waits')
+    expect((await readFile(lock, 'utf8')).split('\n')[0]).toMatch(new RegExp(`^${run.pid} `))
+    await expect(takeLock(lock, 'it')).rejects.toThrow(`Another run (process ${run.pid}) is working on it.`)
+    run.kill('SIGKILL')
+    await run
+    const killed = performance.now()
+    const release = await takeLock(lock, 'it') // it waits for them
+    expect(await living(pids)).toEqual([])
+    expect(performance.now() - killed).toBeLessThan(2000)
+    await release()
+    expect(existsSync(lock)).toBe(false)
+  })
+
+  it('ends with the npm that started it', async () => {
+    const folder = await temporaryFolder()
+    const lock = join(folder, 'lock')
+    const script = join(PROJECT, 'test', 'helpers', 'held-run.ts')
+    const held = `node --import ${import.meta.resolve('tsx')} ${script} waits ${lock} ${join(folder, 'log')}`
+    await writeFile(
+      join(folder, 'package.json'),
+      JSON.stringify({ name: 'qwen3-asr-onnx', scripts: { held } }),
+    )
+    const npm = execa('npm', ['run', '--silent', 'held'], { cwd: folder, reject: false })
+    await once(npm.stdout, 'data')
+    const pids = await descendants(npm.pid ?? 0)
+    expect((await living(pids)).filter((line) => /held-run|hold_gil/.test(line)).length).toBeGreaterThan(1)
+    npm.kill('SIGKILL')
+    await goneWithin(pids, 2000)
+    await npm
+    const release = await takeLock(lock, 'it')
+    await release()
+  })
+})
+
+describe('the second Ctrl-C ends the run and its children', () => {
+  it.each(['computes', 'reads'] as const)('while it %s what never ends', async (way) => {
+    const { run, pids } = await startHeld(way)
+    run.kill('SIGINT')
+    await sleep(200)
+    run.kill('SIGINT')
+    await goneWithin([run.pid ?? 0, ...pids], 2000)
+    const { stderr } = await run
+    expect(stderr.match(/Stopped at once\. Run it again\./g)).toHaveLength(1)
+  })
+})
