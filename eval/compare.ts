@@ -1,7 +1,9 @@
+import { differenceOf } from './difference.ts'
 import { logMel } from './mel.ts'
 import { recognize } from './recognize.ts'
 import { encode, type Recognizer } from './recognizer.ts'
 import type { Reference } from './reference.ts'
+import { SpeechError } from './speech-error.ts'
 
 /** What one path through the model made of a clip. */
 export interface PathResult {
@@ -13,6 +15,8 @@ export interface PathResult {
   readonly mel: Float32Array
   /** audio features, [N, H] flat */
   readonly features: Float32Array
+  /** why there is no text */
+  readonly problem?: string
 }
 
 /** How a path differs from the first one. */
@@ -22,11 +26,13 @@ export interface PathComparison extends PathResult {
   readonly of: number
   /** where the tokens part, with what stands there; undefined when they do not */
   readonly divergence: { readonly at: number; readonly wanted: string; readonly found: string } | undefined
-  /** largest absolute differences */
+  /** largest absolute differences; NaN where there is a problem */
   readonly worstMel: number
   readonly worstFeature: number
   /** root of the mean square of the features' differences */
   readonly rmsFeature: number
+  /** why it does not agree with the first, or is not right itself: values that are not finite, other lengths */
+  readonly problems: readonly string[]
 }
 
 /** Tokens that are shown at a divergence. */
@@ -46,8 +52,13 @@ export async function runPath(
   const mel = logMel(samples)
   const features = await encode(recognizer, mel)
   const whole = { maxNewTokens, maxPieceSeconds: Number.POSITIVE_INFINITY, stopLoops: false }
-  const { text, pieces } = await recognize(recognizer, samples, whole)
-  return { path, text, tokens: pieces.flatMap(({ tokens }) => tokens), mel: mel.data, features }
+  try {
+    const { text, pieces } = await recognize(recognizer, samples, whole)
+    return { path, text, tokens: pieces.flatMap(({ tokens }) => tokens), mel: mel.data, features }
+  } catch (error) {
+    if (!(error instanceof SpeechError)) throw error
+    return { path, text: '', tokens: [], mel: mel.data, features, problem: `${path}: ${error.message}` }
+  }
 }
 
 /** PyTorch's result in the same form. */
@@ -78,26 +89,17 @@ export function comparePaths(
     const of = Math.max(found.tokens.length, wanted.tokens.length)
     const places = Array.from({ length: of }, (_, i) => found.tokens[i] === wanted.tokens[i])
     const at = places.indexOf(false)
-    const features = differences(found.features, wanted.features)
+    const sides = (what: string) => ({ found: `${found.path}: ${what}`, wanted: `${wanted.path}: ${what}` })
+    const mel = differenceOf(found.mel, wanted.mel, sides('mel'))
+    const features = differenceOf(found.features, wanted.features, sides('features'))
     const shown = (tokens: readonly number[]) => decode(tokens.slice(at, at + SHOWN))
     return {
       ...{ ...found, of, same: places.filter(Boolean).length },
       divergence: at < 0 ? undefined : { at, wanted: shown(wanted.tokens), found: shown(found.tokens) },
-      worstMel: differences(found.mel, wanted.mel).worst,
+      worstMel: mel.worst,
       worstFeature: features.worst,
       rmsFeature: features.rms,
+      problems: [found.problem, mel.problem, features.problem].filter((problem) => problem !== undefined),
     }
   })
-}
-
-/** NaN when they have not the same length or hold one. */
-function differences(found: Float32Array, wanted: Float32Array): { worst: number; rms: number } {
-  if (found.length !== wanted.length) return { worst: Number.NaN, rms: Number.NaN }
-  let [worst, squares] = [0, 0]
-  for (let i = 0; i < found.length; i++) {
-    const difference = Math.abs((found[i] as number) - (wanted[i] as number))
-    worst = Math.max(worst, difference) // keeps a NaN
-    squares += difference ** 2
-  }
-  return { worst, rms: Math.sqrt(squares / found.length) }
 }

@@ -80,6 +80,7 @@ export async function openDecoder(...args: Parameters<typeof prepareDecoder>): P
 /**
  * Index of the largest of the logits of one row; the first of equals, as torch.argmax on CPU.
  * @param logits [rows, vocab]
+ * @throws SpeechError when the largest is not a finite number: any token would be as right as another
  */
 export function argmax(logits: Float32Array, row = 0, vocab = logits.length): number {
   const start = row * vocab
@@ -92,5 +93,9 @@ export function argmax(logits: Float32Array, row = 0, vocab = logits.length): nu
       best = i
     }
   }
-  return best - start
+  if (Number.isFinite(largest)) return best - start
+  throw new SpeechError(
+    `The decoder computed ${largest} as its largest logit, wanted a finite number.`,
+    'Try --provider cpu; npm run compare shows which variant computes rightly.',
+  )
 }

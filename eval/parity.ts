@@ -1,4 +1,5 @@
 import { argmax, type PromptInput } from './decoder.ts'
+import { differenceOf, nonFinite } from './difference.ts'
 import { logMel } from './mel.ts'
 import { buildPrompt } from './prompt.ts'
 import { recognize } from './recognize.ts'
@@ -29,6 +30,8 @@ export interface Comparison {
   readonly clip: string
   readonly worst: number
   readonly tolerance: number
+  /** why nothing was measured: a value that is not finite, on whichever side, or another length; `worst` is NaN then */
+  readonly problem?: string
 }
 
 /** How close a quantized variant's logits stay to PyTorch's FP32. */
@@ -38,6 +41,8 @@ export interface Agreement {
   readonly sameTop1: number
   /** sum of the cosines of all positions */
   readonly cosine: number
+  /** the first logit that is not finite, on whichever side; `cosine` is NaN then */
+  readonly problem?: string
 }
 
 /** Compare every stage of the FP32 release with PyTorch on one clip, each on what the release itself computed. */
@@ -52,15 +57,17 @@ export async function compareClip(
   const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
   const steps = { ...reference, tokens: reference.tokens.slice(0, reference.logits?.shape[0] ?? 0) }
   const [followed] = await follow(recognizer, [{ reference: steps, input: { prompt, features } }])
-  const { prefill = Number.NaN, steps: worstStep } = followed ?? {}
+  const { prefill = NONE, steps: worstStep } = followed ?? {}
+  const measured = (check: Comparison['check'], difference: Measured, tolerance: number): Comparison => ({
+    ...{ check, clip, tolerance },
+    ...difference,
+  })
   return [
-    { check: 'mel', clip, worst: worst(mel.data, reference.mel), tolerance: TOLERANCE.mel },
-    { check: 'features', clip, worst: worst(features, reference.features), tolerance: TOLERANCE.features },
+    measured('mel', worst(mel.data, reference.mel), TOLERANCE.mel),
+    measured('features', worst(features, reference.features), TOLERANCE.features),
     { check: 'prompt ids', clip, worst: differing(prompt.ids, reference.promptIds), tolerance: 0 },
-    { check: 'prefill logits', clip, worst: prefill, tolerance: TOLERANCE.prefill },
-    ...(worstStep === undefined
-      ? []
-      : [{ check: 'step logits', clip, worst: worstStep, tolerance: TOLERANCE.steps } as const]),
+    measured('prefill logits', prefill, TOLERANCE.prefill),
+    ...(worstStep === undefined ? [] : [measured('step logits', worstStep, TOLERANCE.steps)]),
   ]
 }
 
@@ -95,11 +102,10 @@ export async function compareDecoder(
     return { reference, input: { prompt, features: reference.features.data } }
   })
   const followed = await follow(recognizer, rows)
-  return followed.flatMap(({ prefill, steps = 0, otherTokens }, i): Comparison[] => {
+  return followed.flatMap(({ prefill, steps, otherTokens }, i): Comparison[] => {
     const clip = references[i]?.id ?? ''
-    const largest = Number.isNaN(prefill + steps) ? Number.NaN : Math.max(prefill, steps)
     return [
-      { check: `${name} logits`, clip, worst: largest, tolerance: TOLERANCE.steps },
+      { check: `${name} logits`, clip, tolerance: TOLERANCE.steps, ...larger(prefill, steps) },
       { check: `${name} tokens`, clip, worst: otherTokens, tolerance: 0 },
     ]
   })
@@ -116,10 +122,14 @@ export async function measureAgreement(
   const positions = reference.logits?.shape[0] ?? 0
   let sameTop1 = 0
   let sum = 0
+  let problem: string | undefined
   const look = (_: number, position: number, found: Float32Array) => {
-    const wanted = rowOf(reference.logits, position).data
-    if (argmax(found) === argmax(wanted)) sameTop1++
-    sum += cosine(found, wanted)
+    const wanted = rowOf(reference.logits, position)
+    const difference = worst(found, wanted, position)
+    problem ??= difference.problem
+    if (difference.problem !== undefined) return
+    if (argmax(found) === argmax(wanted.data)) sameTop1++
+    sum += cosine(found, wanted.data)
   }
   await feed(
     recognizer,
@@ -131,7 +141,8 @@ export async function measureAgreement(
     ],
     look,
   )
-  return { clip: reference.id, positions, sameTop1, cosine: sum }
+  const cosines = problem === undefined ? { cosine: sum } : { cosine: Number.NaN, problem }
+  return { clip: reference.id, positions, sameTop1, ...cosines }
 }
 
 export function passes({ worst, tolerance }: Comparison): boolean {
@@ -144,26 +155,37 @@ interface Followed {
   readonly input: PromptInput
 }
 
+/** A largest difference, or why there is none. */
+type Measured = Pick<Comparison, 'worst' | 'problem'>
+
+const NONE: Measured = { worst: Number.NaN, problem: 'PyTorch has no logits to compare with' }
+
 interface Differences {
-  /** largest differences of the logits, where PyTorch's are known; of steps undefined when there was none */
-  prefill: number
-  steps: number | undefined
+  /** of the logits, where PyTorch's are known; of steps undefined when there was none */
+  prefill: Measured
+  steps: Measured | undefined
   /** positions where the largest logit is not that of PyTorch's token */
   otherTokens: number
 }
 
 /** How far the decoder is from PyTorch along PyTorch's tokens. */
 async function follow(recognizer: Recognizer, rows: readonly Followed[]): Promise<Differences[]> {
-  const results = rows.map((): Differences => ({ prefill: Number.NaN, steps: undefined, otherTokens: 0 }))
+  const results = rows.map((): Differences => ({ prefill: NONE, steps: undefined, otherTokens: 0 }))
   await feed(recognizer, rows, (row, position, found) => {
     const [{ reference }, result] = [rows[row] as Followed, results[row] as Differences]
-    if (argmax(found) !== reference.tokens[position]) result.otherTokens++
+    if (nonFinite(found) !== undefined || argmax(found) !== reference.tokens[position]) result.otherTokens++
     if (position >= (reference.logits?.shape[0] ?? 0)) return
-    const difference = worst(found, rowOf(reference.logits, position))
+    const difference = worst(found, rowOf(reference.logits, position), position)
     if (position === 0) result.prefill = difference
-    else result.steps = Math.max(result.steps ?? 0, difference) // keeps a NaN
+    else result.steps = larger(difference, result.steps)
   })
   return results
+}
+
+/** The larger one; a problem is larger than any difference, and the first one stays. */
+function larger(a: Measured, b: Measured | undefined): Measured {
+  if (b === undefined || (a.problem !== undefined && b.problem === undefined)) return a
+  return b.problem !== undefined || b.worst > a.worst ? b : a
 }
 
 /** Feed all rows PyTorch's tokens, and show the logits [V] that predict each. */
@@ -199,16 +221,12 @@ function rowOf(logits: ReferenceArray | undefined, row: number): ReferenceArray 
   return { data: logits?.data.subarray(row * width, (row + 1) * width) ?? new Float32Array(), shape: [width] }
 }
 
-/** Largest absolute difference; infinite for another length, NaN when either holds a NaN. */
-function worst(found: Float32Array, wanted: ReferenceArray): number {
-  if (found.length !== wanted.data.length) return Number.POSITIVE_INFINITY
-  let largest = 0
-  for (let i = 0; i < found.length; i++) {
-    const difference = Math.abs((found[i] as number) - (wanted.data[i] as number))
-    if (Number.isNaN(difference)) return Number.NaN
-    if (difference > largest) largest = difference
-  }
-  return largest
+/** @param position of the token that logits predict, for the problem */
+function worst(found: Float32Array, wanted: ReferenceArray, position?: number): Measured {
+  const at = position === undefined ? '' : `, logits of token ${position + 1},`
+  const names = { found: `onnxruntime${at}`, wanted: `PyTorch${at}` }
+  const { worst, problem } = differenceOf(found, wanted.data, names)
+  return problem === undefined ? { worst } : { worst, problem }
 }
 
 function differing(found: readonly number[], wanted: readonly number[]): number {

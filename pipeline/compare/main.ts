@@ -17,6 +17,7 @@ import { variantsOf } from '../../eval/session.ts'
 import { readCheckpoint } from '../checkpoint.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { exists, writeJson } from '../files.ts'
+import { interruption } from '../interruption.ts'
 import { PROJECT } from '../models.ts'
 import { printableSpeech } from '../printable.ts'
 import { dumpReference } from '../reference.ts'
@@ -49,7 +50,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(args: readonly string[]): Promise<ExitCode> {
   try {
     const options = await parse(args)
-    if (options) await compare(options)
+    if (options) await compare(options, interruption())
     return EXIT.done
   } catch (error) {
     return reportError(error, args)
@@ -93,7 +94,7 @@ async function parse(args: readonly string[]): Promise<Options | undefined> {
   return options
 }
 
-async function compare(options: Options): Promise<void> {
+async function compare(options: Options, signal: AbortSignal): Promise<void> {
   const { audio, modelDir, threads } = options
   const clips = await Promise.all(
     audio.map(
@@ -106,18 +107,34 @@ async function compare(options: Options): Promise<void> {
   for (const variant of variants) {
     const recognizer = await loadRecognizer(modelDir, { variant, threads })
     decode = recognizer.tokenizer.decode
-    if (variant === variants[0]) await addReference(options, clips, recognizer, results)
+    if (variant === variants[0]) await addReference(options, clips, recognizer, results, signal)
     for (const { id, samples } of clips) {
+      signal.throwIfAborted()
       const path = variant === '' ? 'ONNX FP32' : `ONNX ${variant}`
       results.get(id)?.push(await runPath(path, recognizer, samples, options.maxNewTokens))
     }
     await releaseRecognizer(recognizer)
   }
+  const problems: string[] = []
   for (const { id, file, samples } of clips) {
     const compared = comparePaths(results.get(id) ?? [], decode)
+    problems.push(...new Set(compared.flatMap(({ problems }) => problems.map((text) => `${file}: ${text}`))))
     if (options.json) sayJson({ file, seconds: samples.length / 16000, paths: compared.map(withoutArrays) })
     else say(textOf(file, samples.length / 16000, compared))
   }
+  refuseProblems(problems)
+}
+
+/** Values that are not finite agree with nothing. */
+function refuseProblems(problems: readonly string[]): void {
+  const [first] = problems
+  if (first === undefined) return
+  const more = problems.length > 1 ? ` ${problems.length - 1} more checks failed.` : ''
+  throw new Failure(
+    `The comparison failed: ${first.replace(/\.$/, '')}.${more}`,
+    'Look for the first path with such values: what follows from it is not right either.',
+    EXIT.gate,
+  )
 }
 
 async function addReference(
@@ -125,9 +142,9 @@ async function addReference(
   clips: readonly Clip[],
   recognizer: Recognizer,
   results: ReadonlyMap<string, PathResult[]>,
+  signal: AbortSignal,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-compare-'))
-  const signal = new AbortController().signal
   try {
     const description = await checkpointDescription(options, folder)
     if (description === undefined) {

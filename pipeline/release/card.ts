@@ -182,13 +182,17 @@ FP32 graphs in onnxruntime against the checkpoint in PyTorch (${versions}), larg
 
 ${table(
   ['compared', 'clips', 'worst', 'tolerance', ''],
-  checks.map(({ check, clips, worst, tolerance, pass }) => [
-    ...[check, String(clips), tolerance === 0 ? String(worst) : worst.toExponential(1)],
+  checks.map(({ check, clips, worst, tolerance, pass, problem }) => [
+    ...[
+      check,
+      String(clips),
+      problem ?? (tolerance === 0 ? String(worst) : worst?.toExponential(1)) ?? 'NaN',
+    ],
     ...[tolerance === 0 ? 'identical' : String(tolerance), pass ? 'pass' : 'FAIL'],
   ]),
 )}
 
-${int4.map(({ path, positions, meanCosine }) => `- int4, ${path}: mean cosine of the logits along PyTorch's tokens ${meanCosine.toFixed(5)} (${positions} positions)`).join('\n')}`,
+${int4.map(({ path, positions, meanCosine, problem }) => `- int4, ${path}: mean cosine of the logits along PyTorch's tokens ${problem ?? meanCosine?.toFixed(5) ?? 'NaN'} (${positions} positions)`).join('\n')}`,
   ]
 }
 

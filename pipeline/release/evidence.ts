@@ -20,11 +20,18 @@ export interface ParitySection {
   readonly checks: readonly {
     readonly check: string
     readonly clips: number
-    readonly worst: number
+    /** null where there was a problem: JSON has no NaN */
+    readonly worst: number | null
     readonly tolerance: number
     readonly pass: boolean
+    readonly problem?: string
   }[]
-  readonly int4: readonly { readonly path: string; readonly positions: number; readonly meanCosine: number }[]
+  readonly int4: readonly {
+    readonly path: string
+    readonly positions: number
+    readonly meanCosine: number | null
+    readonly problem?: string
+  }[]
   readonly reference: Readonly<Record<string, string>>
 }
 

@@ -221,6 +221,7 @@ interface CheckSummary {
   readonly worstClip: string
   readonly tolerance: number
   readonly pass: boolean
+  readonly problem?: string
 }
 
 function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Int4Path, readonly Agreement[]>) {
@@ -229,7 +230,7 @@ function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Int4P
     const all = compared.filter((comparison) => comparison.check === check)
     if (all.length === 0) throw new Failure(`No clip was compared by ${check}.`)
     const worst = all.reduce((a, b) => (b.worst > a.worst || Number.isNaN(b.worst) ? b : a))
-    const { tolerance, clip } = worst
+    const { tolerance, clip, problem } = worst
     return {
       check,
       clips: all.length,
@@ -237,6 +238,7 @@ function summarize(compared: readonly Comparison[], agreement: ReadonlyMap<Int4P
       worstClip: clip,
       tolerance,
       pass: all.every(passes),
+      ...(problem !== undefined && { problem }),
     }
   })
   return {
@@ -253,12 +255,17 @@ function lossOfInt4(int4: readonly { readonly meanCosine: number }[]): number {
 }
 
 /** All ways through int4 have the same weights: prompts in 8 bits, or another layout, must not cost what quantizing does. */
-function gateInt4(int4: readonly { readonly path: Int4Path; readonly meanCosine: number }[]): void {
+function gateInt4(
+  int4: readonly { readonly path: Int4Path; readonly meanCosine: number; readonly problem?: string }[],
+): void {
   const loss = lossOfInt4(int4)
   if (loss <= MAX_INT4_PATH_LOSS) return
+  const broken = int4.find(({ problem }) => problem !== undefined)
   throw new Failure(
-    `The parity gate failed: mean cosines of int4 logits differ by ${loss}, wanted at most ${MAX_INT4_PATH_LOSS}: ` +
-      int4.map(({ path, meanCosine }) => `${path} ${meanCosine.toFixed(5)}`).join(', '),
+    broken
+      ? `The parity gate failed: int4 logits, ${broken.path}: ${broken.problem}; wanted finite numbers.`
+      : `The parity gate failed: mean cosines of int4 logits differ by ${loss}, wanted at most ${MAX_INT4_PATH_LOSS}: ` +
+          int4.map(({ path, meanCosine }) => `${path} ${meanCosine.toFixed(5)}`).join(', '),
     'Where the prompts in 8 bits are the worst, --no-prefill-int8 leaves them out. Nothing was packaged.',
     EXIT.gate,
   )
@@ -266,7 +273,9 @@ function gateInt4(int4: readonly { readonly path: Int4Path; readonly meanCosine:
 
 function totals(clips: readonly Agreement[]) {
   const positions = clips.reduce((sum, clip) => sum + clip.positions, 0)
+  const broken = clips.find(({ problem }) => problem !== undefined)
   return {
+    ...(broken && { problem: `${broken.clip}: ${broken.problem}` }),
     positions,
     sameTop1: clips.reduce((sum, clip) => sum + clip.sameTop1, 0),
     meanCosine: clips.reduce((sum, clip) => sum + clip.cosine, 0) / positions,
@@ -301,10 +310,10 @@ function report(
 }
 
 function gateFailure(failed: readonly Comparison[]): Failure {
-  const [first] = failed
+  const first = failed.find(({ problem }) => problem !== undefined) ?? failed[0]
+  const found = first?.problem ?? `difference ${first?.worst}, wanted at most ${first?.tolerance}`
   return new Failure(
-    `The parity gate failed: ${failed.length} comparisons, first ${first?.check} of ${first?.clip}: ` +
-      `difference ${first?.worst}, wanted at most ${first?.tolerance}.`,
+    `The parity gate failed: ${failed.length} comparisons, first ${first?.check} of ${first?.clip}: ${found}.`,
     'All comparisons are in report.json. Nothing was packaged.',
     EXIT.gate,
   )
