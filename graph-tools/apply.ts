@@ -1,10 +1,15 @@
-import { basename, join, relative } from 'node:path'
+import { basename, join } from 'node:path'
 import { type CommitOptions, commit, type FileChange } from './commit.ts'
 import { EMBEDDINGS } from './contract.ts'
-import { findAliases, locationsOf, otherReaders } from './folder.ts'
+import { refuseDuplicates } from './duplicates.ts'
+import { findAliases, locationsOf } from './folder.ts'
 import { GraphError } from './graph-error.ts'
+import { nameIn } from './journal.ts'
 import { changeOf } from './keep-length.ts'
 import type { Model } from './model.ts'
+import { type OpenCheck, refuseUnopened } from './open-check.ts'
+import { otherReaders } from './readers.ts'
+import { refuseSnapshot } from './snapshot.ts'
 import type { Edit } from './splice.ts'
 
 /** What shall become of some graphs and the files beside them. */
@@ -23,20 +28,29 @@ export interface Rewritten {
   readonly removed: readonly string[]
 }
 
+/** How a rewrite is carried out. */
+export interface RewriteOptions extends Pick<CommitOptions, 'onProgress'> {
+  /** tries the written graphs in a runtime before the old ones go */
+  readonly opens?: OpenCheck
+}
+
 /**
  * Carry out a rewrite of graphs in their own folder, graphs and data files together or not at all. Data files that
  * nothing reads any more go; a model without edits is not written. A model that was written is stale: open it again.
- * @throws GraphError when a graph that was not given reads a data file that changes, or a model is stale
+ * @throws GraphError when a graph that was not given reads a data file that changes, a model is stale or has two
+ * initializers of one name, the folder is one of huggingface_hub's cache, or a graph could not be opened any more
  * @throws whatever {@link commit} throws
  */
 export async function rewriteInPlace(
   models: readonly Model[],
   rewrite: Rewrite,
-  options: CommitOptions = {},
+  { onProgress, opens }: RewriteOptions = {},
 ): Promise<Rewritten> {
   const { edits, data = [], locations } = rewrite
   const folder = folderOf(models)
-  const changed = new Set(data.map(({ path }) => relative(folder, path)))
+  refuseSnapshot(folder)
+  for (const model of models) refuseDuplicates(model)
+  const changed = new Set(data.map(({ path }) => nameIn(folder, path)))
   const left = new Set(
     models.flatMap(locationsOf).filter((location) => locations && !locations.has(location)),
   )
@@ -48,8 +62,13 @@ export async function rewriteInPlace(
   // The embedding table is read by programs too, not by graphs alone.
   const unused = [...left].filter((name) => !readers.has(name) && !changed.has(name) && name !== EMBEDDINGS)
   const removes = unused.map((location): FileChange => ({ path: join(folder, location), remove: true }))
-  const changes = [...data, ...(await graphChanges(folder, models, edits)), ...removes]
-  await commit(folder, changes, options)
+  const graphs = await graphChanges(folder, models, edits)
+  const changes = [...data, ...graphs, ...removes]
+  const written = new Set(graphs.flatMap((change) => ('target' in change ? [] : [change.path])))
+  await commit(folder, changes, {
+    ...(onProgress && { onProgress }),
+    ...(opens && { beforeDecision: () => refuseUnopened(folder, changes, written, opens) }),
+  })
   const names = (wanted: boolean) =>
     changes.filter((change) => 'remove' in change === wanted).map(({ path }) => basename(path))
   return { written: names(false), removed: names(true) }

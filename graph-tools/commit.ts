@@ -29,6 +29,8 @@ export type FileChange =
 export interface CommitOptions {
   /** bytes written of all that are to be written */
   readonly onProgress?: (done: number, total: number) => void
+  /** when all is written and nothing is decided; what it throws stops the change */
+  readonly beforeDecision?: () => Promise<void>
 }
 
 /**
@@ -54,6 +56,7 @@ export async function commit(
   const isOne = only !== undefined && changes.length === 1 && !Object.hasOwn(journal.patches, only)
   try {
     await writePartials(changes, options)
+    await options.beforeDecision?.()
     if (!isOne) await writeJournal(folder, journal)
   } catch (error) {
     for (const path of [...changes.map((change) => change.path), join(folder, JOURNAL)]) {

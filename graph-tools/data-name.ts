@@ -8,18 +8,18 @@ import type { Model } from './model.ts'
 /**
  * The location of a data file that is to be written beside graphs, normalized.
  * @param models the graphs that change with it: a file that they read may be written anew, any other one not
- * @throws GraphError when it is outside the folder, a graph's name, or a file that the graphs do not read
+ * @throws GraphError when it is outside the folder, or a file that the graphs do not read, or new and with a graph's name
  */
 export function dataName(given: string, models: readonly Model[], folder: string): string {
-  const location = normalLocation(given)
+  const location = normalLocation(given, folder)
   const path = placeOf(given, location, folder)
+  if (isRead(models, folder, location)) return location
   if (/\.onnx$/i.test(location)) {
     throw new GraphError(
       `${location} is the name of a graph, wanted that of a data file.`,
       `Say ${location}.data.`,
     )
   }
-  if (isRead(models, folder, location)) return location
   if (lstatSync(path, { throwIfNoEntry: false })) {
     throw new GraphError(
       `${path} is there already, and none of the given graphs reads it.`,

@@ -33,10 +33,20 @@ function initializersOf({ bodies, tensors }: Model): Map<string, Tensor> {
   const others = tensors.filter(({ kind, location }) => kind !== 'initializer' && location !== undefined)
   return new Map([
     ...bodies.flatMap(({ initializers }, body) =>
-      initializers.map((tensor) => [`${body} ${tensor.name}`, tensor] as const),
+      numbered(initializers).map(([name, tensor]) => [`${body} ${name}`, tensor] as const),
     ),
     ...others.map((tensor, i) => [`${tensor.kind} ${i} ${tensor.name}`, tensor] as const),
   ])
+}
+
+/** By name; of several with one name, by their order too. */
+function numbered(initializers: readonly Tensor[]): (readonly [string, Tensor])[] {
+  const counts = new Map<string, number>()
+  return initializers.map((tensor) => {
+    const count = counts.get(tensor.name) ?? 0
+    counts.set(tensor.name, count + 1)
+    return [`${count} ${tensor.name}`, tensor]
+  })
 }
 
 /** Fields of a tensor that say what it holds and where. */

@@ -4,6 +4,7 @@ import { diffNodes } from './diff-nodes.ts'
 import { diffWeights } from './diff-weights.ts'
 import type { Graph, Model, Value } from './model.ts'
 import { dataTypeName, FIELD } from './schema.ts'
+import { fields } from './wire.ts'
 
 /** What two models have in common and what not. Lists are empty when they agree. */
 export interface Difference {
@@ -52,7 +53,7 @@ async function diffHeader(a: Model, b: Model): Promise<string[]> {
     { model: a, region: a.root },
     { model: b, region: b.root },
   ]
-  // Functions and the graph are compared as bodies.
+  // Functions, the graph and those of trainings are compared as bodies.
   const covered = [
     'irVersion',
     'producerName',
@@ -61,6 +62,7 @@ async function diffHeader(a: Model, b: Model): Promise<string[]> {
     'graph',
     'functions',
     'metadata',
+    'trainingInfo',
   ]
   const others = await differingFields(left, right, FIELD.model, covered)
   return [
@@ -71,7 +73,30 @@ async function diffHeader(a: Model, b: Model): Promise<string[]> {
     ),
     ...differing('graphs and functions', a.bodies.length, b.bodies.length),
     ...others.map((name) => `another ${name}`),
+    ...(await diffTraining(a, b)),
   ]
+}
+
+/** What a TrainingInfoProto has besides its graphs, and which of them it has. */
+async function diffTraining(a: Model, b: Model): Promise<string[]> {
+  const lines = differing('training_info', a.training.length, b.training.length)
+  for (const [i, left] of a.training.entries()) {
+    const right = b.training[i]
+    if (!right) continue
+    const [one, other] = [
+      { model: a, region: left },
+      { model: b, region: right },
+    ]
+    const { initialization, algorithm } = FIELD.trainingInfo
+    const graphs = ({ model, region }: typeof one) =>
+      [...fields(model.bytes, region.start, region.end)]
+        .map(({ number }) => number)
+        .filter((number) => number === initialization || number === algorithm)
+    lines.push(...differing('graphs of training_info', graphs(one).join(', '), graphs(other).join(', ')))
+    const others = await differingFields(one, other, FIELD.trainingInfo, ['initialization', 'algorithm'])
+    lines.push(...others.map((name) => `another ${name} of training_info`))
+  }
+  return lines
 }
 
 /** Bodies are told apart by their order. */

@@ -1,10 +1,11 @@
-import { realpathSync } from 'node:fs'
-import { isAbsolute, join, normalize, posix, relative, sep } from 'node:path'
+import { lstatSync, realpathSync } from 'node:fs'
+import { dirname, isAbsolute, join, normalize, posix, relative, sep } from 'node:path'
 import { type Content, type FileRange, fileState, type Span } from './bytes.ts'
 import { missingError, shortError } from './files.ts'
 import { GraphError } from './graph-error.ts'
 import type { Tensor } from './model.ts'
 import { FIELD } from './schema.ts'
+import { blobsOf } from './snapshot.ts'
 import type { Edit } from './splice.ts'
 import { encodeField, encodeFieldHeader, encodeVarintField } from './wire.ts'
 
@@ -22,7 +23,7 @@ const EXTERNAL = 1
 export function externalRange(tensor: Tensor, folder: string, length: number | undefined): Span {
   const path = resolveLocation(tensor.location ?? '', folder)
   const start = byteCount(tensor, 'offset') ?? 0
-  const found = byteCount(tensor, 'length') ?? length
+  const found = lengthOf(tensor, length)
   if (found === undefined) throw new GraphError(`Tensor ${tensor.name}: its external data has no length.`)
   if (length !== undefined && found !== length) {
     throw new GraphError(
@@ -54,27 +55,45 @@ function stateOf(path: string): { size: number; identity: string } {
   }
 }
 
-/** A location as it is compared: `./w.data` and `w.data` are one file. */
-export function normalLocation(location: string): string {
-  return location === '' ? '' : posix.normalize(location.replaceAll('\\', '/'))
+/**
+ * A location as it is compared: `./w.data` and `w.data` are one file. A backslash divides folders, as Windows has it, unless
+ * there is a file whose name has one.
+ */
+export function normalLocation(location: string, folder: string): string {
+  if (location === '') return ''
+  const isName = sep !== '\\' && location.includes('\\') && isThere(join(folder, location))
+  return posix.normalize(isName ? location : location.replaceAll('\\', '/'))
+}
+
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false // no possible name
+  }
 }
 
 /**
  * The file that a location names.
- * @throws GraphError unless it is inside the folder, links followed
+ * @throws GraphError unless it is inside the folder, links followed; those of a snapshot may lead to its blobs
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export function resolveLocation(location: string, folder: string): string {
-  const path = normalize(location.replaceAll('\\', '/'))
+  const path = normalize(normalLocation(location, folder))
   const isOutside = location.includes('\0') || isAbsolute(path) || /^[A-Za-z]:/.test(path) || climbs(path)
   const joined = join(folder, path)
-  if (location === '' || isOutside || climbs(relative(realPath(folder), realPath(joined)))) {
+  if (location === '' || isOutside || leaves(realPath(joined), folder)) {
     throw new GraphError(
       `The location ${JSON.stringify(location)} is outside the model's folder ${folder}.`,
       'External data must be beside its model.',
     )
   }
   return joined
+}
+
+function leaves(path: string, folder: string): boolean {
+  const blobs = blobsOf(folder)
+  return climbs(relative(realPath(folder), path)) && (blobs === undefined || dirname(path) !== blobs)
 }
 
 function climbs(path: string): boolean {
@@ -121,7 +140,7 @@ export function externalFields(location: string, offset: number, length: number)
 /** Whether the tensor says so already, whatever else it says (such as a checksum of the same bytes). */
 function isAt(tensor: Tensor, location: string, offset: number, length: number): boolean {
   if (tensor.location !== location) return false
-  return (byteCount(tensor, 'offset') ?? 0) === offset && (byteCount(tensor, 'length') ?? length) === length
+  return (byteCount(tensor, 'offset') ?? 0) === offset && lengthOf(tensor, length) === length
 }
 
 /** Edits that put `length` bytes into the tensor as raw_data (onnx.proto, TensorProto.raw_data). */
@@ -132,11 +151,16 @@ export function moveIn(tensor: Tensor, content: Content, length: number): Edit[]
 /** Drop every field that says where the bytes are and append `content` to the tensor. */
 function replaceData(tensor: Tensor, content: readonly Content[]): Edit[] {
   const region = tensor.region
-  const gone = [...tensor.placement, ...tensor.typedData, ...(tensor.rawData ? [tensor.rawData] : [])]
+  const gone = [...tensor.placement, ...tensor.typedData, ...tensor.rawFields]
   return [
     ...gone.map((field) => ({ region, start: field.tagStart, end: field.end, content: [] })),
     { region, start: region.end, end: region.end, content },
   ]
+}
+
+/** A length of 0 is one that was not given, as onnxruntime reads it: what type and shape take. */
+export function lengthOf<T>(tensor: Tensor, without: T): number | T {
+  return byteCount(tensor, 'length') || without
 }
 
 function byteCount(tensor: Tensor, key: string): number | undefined {

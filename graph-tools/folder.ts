@@ -1,7 +1,8 @@
 import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GraphError } from './graph-error.ts'
-import { type Model, openModel } from './model.ts'
+import { PARTIAL } from './journal.ts'
+import type { Model } from './model.ts'
 
 /**
  * The ONNX files directly in a folder, in the order of their names.
@@ -20,6 +21,16 @@ export async function graphFiles(folder: string): Promise<string[]> {
   return names.sort().map((name) => join(folder, name))
 }
 
+/** Everything directly in a folder that is not a folder, in the order of names, but for what is half written. */
+export async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries.filter((entry) => !entry.isDirectory() && !entry.name.endsWith(PARTIAL))
+  return names
+    .map(({ name }) => name)
+    .sort()
+    .map((name) => join(folder, name))
+}
+
 /** The data files that a model reads, relative to its folder, each once. */
 export function locationsOf(model: Model): string[] {
   return [...new Set(model.tensors.flatMap(({ location }) => location ?? []))].sort()
@@ -31,7 +42,7 @@ export function isRead(models: readonly Model[], folder: string, location: strin
 }
 
 /**
- * Graph files of a folder that are other names (hard links) of given ones and were not given themselves.
+ * Graph files of a folder that are other names (hard links) of given graphs and were not given themselves.
  * @returns path to the path of the given graph
  */
 export async function findAliases(folder: string, models: readonly Model[]): Promise<Map<string, string>> {
@@ -43,42 +54,6 @@ export async function findAliases(folder: string, models: readonly Model[]): Pro
     if (target !== undefined && !models.some((model) => model.path === path)) aliases.set(path, target)
   }
   return aliases
-}
-
-/**
- * Which graphs of a folder read one of `locations`, other than given ones under whatever name.
- * @returns location to the path of the first such graph
- * @throws GraphError naming a graph that cannot be read
- */
-export async function otherReaders(
-  folder: string,
-  models: readonly Model[],
-  locations: ReadonlySet<string>,
-): Promise<Map<string, string>> {
-  const readers = new Map<string, string>()
-  if (locations.size === 0) return readers
-  const given = new Set<string>()
-  for (const { path } of models) if (path !== undefined) given.add(await inodeOf(path, 'itself'))
-  for (const path of await graphFiles(folder)) {
-    // A link that leads to a given graph shows what that becomes.
-    if (given.has(await inodeOf(path, 'itself')) || given.has(await inodeOf(path, 'followed'))) continue
-    for (const location of locationsOf(openReader(path, locations))) {
-      if (locations.has(location) && !readers.has(location)) readers.set(location, path)
-    }
-  }
-  return readers
-}
-
-function openReader(path: string, locations: ReadonlySet<string>): Model {
-  try {
-    return openModel(path)
-  } catch (error) {
-    if (!(error instanceof GraphError)) throw error
-    throw new GraphError(
-      `${error.message} It was opened to see whether it reads ${[...locations].join(' or ')}.`,
-      'Mend it, or move it out of the folder.',
-    )
-  }
 }
 
 /** What two names of one file have in common; a link that leads nowhere is itself. */

@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path'
+import { duplicateNames } from './duplicates.ts'
 import type { Model, Tensor, Value } from './model.ts'
 import { dataTypeName } from './schema.ts'
 import { byteLength } from './tensor-data.ts'
@@ -19,6 +20,8 @@ export interface Inspection {
   readonly weights: readonly WeightSummary[]
   readonly external: readonly ExternalSummary[]
   readonly metadata: { readonly entries: number; readonly bytes: number }
+  /** names that several initializers of one graph have */
+  readonly duplicates: readonly string[]
 }
 
 interface ValueSummary {
@@ -85,6 +88,7 @@ export function inspectModel(model: Model): Inspection {
       entries: metadata.length,
       bytes: metadata.reduce((sum, { field }) => sum + field.end - field.tagStart, 0),
     },
+    duplicates: duplicateNames(model),
   }
 }
 
@@ -149,7 +153,7 @@ function rangeOf(tensor: Tensor): [offset: number | string, length: number | str
     if (text === undefined) return without
     return /^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text
   }
-  return [read('offset', 0), read('length', byteLength(tensor) ?? 0)]
+  return [read('offset', 0), read('length', 0) || (byteLength(tensor) ?? 0)]
 }
 
 function size(bytes: number | string): number {

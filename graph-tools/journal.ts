@@ -1,5 +1,5 @@
 import { lstat, open, rename, rm } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { resolveLocation } from './external-data.ts'
 import { openPlain } from './files.ts'
 import { GraphError } from './graph-error.ts'
@@ -74,7 +74,7 @@ export async function refuseTargets(folder: string, journal: Journal): Promise<v
 
 /** A path's name in its folder, as journals have it. */
 export function nameIn(folder: string, path: string): string {
-  return relative(folder, path).replaceAll('\\', '/')
+  return relative(folder, path).split(sep).join('/')
 }
 
 function parse(text: string): Journal | string {
@@ -100,8 +100,8 @@ function problemOf({ names, removes }: Journal, folder: string): string | undefi
 
 /** Links are followed up to the file itself, which may be none: see {@link refuseIrregular}. */
 function isInside(name: string, folder: string): boolean {
-  if (name === '' || name === '.' || /^\/|^[A-Za-z]:|\\|\0/.test(name) || name.split('/').includes('..'))
-    return false
+  const isWrong = /^\/|^[A-Za-z]:|\0/.test(name) || (sep === '\\' && name.includes(sep))
+  if (name === '' || name === '.' || isWrong || name.split(/[/\\]/).includes('..')) return false
   try {
     resolveLocation(dirname(name), folder)
     return true

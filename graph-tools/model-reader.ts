@@ -7,7 +7,10 @@ import type { Region } from './splice.ts'
 import { type Field, fields, LENGTH, packedVarints, signedValue, text, VARINT } from './wire.ts'
 
 const MAX_DEPTH = 64
-/** A file is refused that claims more structure than memory should hold; large exports have some 100,000 fields. */
+/**
+ * A file is refused that claims more structure than memory should hold; large exports have some 100,000 fields. Values of
+ * lists do not count: nothing is kept of them.
+ */
 export const MAX_FIELDS = 1 << 20
 const MAX_RANK = 64
 /** Lists up to here are read: axes and shapes, not tables. */
@@ -20,7 +23,7 @@ const VALUE_LIMIT = 1 << 20
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 export function readModel(bytes: Bytes, path: string | undefined, folder: string): Model {
-  const reader = new Reader(bytes)
+  const reader = new Reader(bytes, folder)
   const root: Region = { lengthStart: 0, start: 0, end: bytes.length, parent: undefined }
   const { graphs, ...header } = reader.model(root)
   const [graph] = graphs
@@ -30,8 +33,8 @@ export function readModel(bytes: Bytes, path: string | undefined, folder: string
       'Is it an ONNX model? It may be truncated.',
     )
   }
-  const { bodies, tensors, metadata } = reader
-  return { bytes, path, folder, root, ...header, graph, bodies, tensors, metadata }
+  const { bodies, tensors, metadata, training } = reader
+  return { bytes, path, folder, root, ...header, graph, bodies, tensors, metadata, training }
 }
 
 interface Header {
@@ -45,11 +48,14 @@ class Reader {
   readonly bodies: Graph[] = []
   readonly tensors: Tensor[] = []
   readonly metadata: MetadataEntry[] = []
+  readonly training: Region[] = []
   readonly #bytes: Bytes
+  readonly #folder: string
   #fields = 0
 
-  constructor(bytes: Bytes) {
+  constructor(bytes: Bytes, folder: string) {
     this.#bytes = bytes
+    this.#folder = folder
   }
 
   model(root: Region): Header {
@@ -64,7 +70,7 @@ class Reader {
       if (number === FIELD.model.graph) graphs.push(this.graph(field, root, 'graph', 0))
       else if (number === FIELD.model.functions) this.function(field, root)
       else if (number === FIELD.model.trainingInfo) this.trainingInfo(field, root)
-      else if (number === FIELD.model.metadata) this.addMetadata(field, root)
+      else if (number === FIELD.model.metadata) this.addMetadata(field, root, 'model')
       else if (number === FIELD.model.producerName) producer = text(this.#bytes, field)
       else if (number === FIELD.model.producerVersion)
         producer = `${producer} ${text(this.#bytes, field)}`.trim()
@@ -84,7 +90,8 @@ class Reader {
     const inputs: Value[] = []
     const outputs: Value[] = []
     const valueInfo: Graph['valueInfo'][number][] = []
-    const body = { kind, name: '', region, nodes, initializers, inputs, outputs, valueInfo }
+    const untyped = { parameters: [], results: [] }
+    const body = { kind, name: '', region, nodes, initializers, inputs, outputs, valueInfo, ...untyped }
     this.bodies.push(body)
     for (const field of this.#fieldsOf(region)) {
       if (field.wireType !== LENGTH) continue
@@ -98,24 +105,19 @@ class Reader {
       else if (number === FIELD.graph.valueInfo) {
         valueInfo.push({ name: this.valueMetadata(field, region), field })
       } else if (number === FIELD.graph.name) body.name = text(this.#bytes, field)
-      else if (number === FIELD.graph.metadata) this.addMetadata(field, region)
+      else if (number === FIELD.graph.metadata) this.addMetadata(field, region, 'graph')
     }
-    refuseDuplicates(initializers)
     return body
   }
 
   function(at: Field, parent: Region): void {
     const region = regionOf(at, parent)
     const nodes: Node[] = []
+    const parameters: string[] = []
+    const results: string[] = []
     const body = {
-      kind: 'function' as const,
-      name: '',
-      region,
-      nodes,
-      initializers: [],
-      valueInfo: [],
-      inputs: [],
-      outputs: [],
+      ...{ kind: 'function' as const, name: '', region, nodes, parameters, results },
+      ...{ initializers: [], valueInfo: [], inputs: [], outputs: [] },
     }
     this.bodies.push(body)
     let domain = ''
@@ -125,7 +127,9 @@ class Reader {
       if (number === FIELD.function.node) nodes.push(this.node(field, region, 0))
       else if (number === FIELD.function.attributeProto) this.attribute(field, region, 0)
       else if (number === FIELD.function.valueInfo) this.valueMetadata(field, region)
-      else if (number === FIELD.function.metadata) this.addMetadata(field, region)
+      else if (number === FIELD.function.metadata) this.addMetadata(field, region, 'function')
+      else if (number === FIELD.function.input) parameters.push(text(this.#bytes, field))
+      else if (number === FIELD.function.output) results.push(text(this.#bytes, field))
       else if (number === FIELD.function.name) body.name = text(this.#bytes, field)
       else if (number === FIELD.function.domain) domain = text(this.#bytes, field)
     }
@@ -134,6 +138,7 @@ class Reader {
 
   trainingInfo(at: Field, parent: Region): void {
     const region = regionOf(at, parent)
+    this.training.push(region)
     for (const field of this.#fieldsOf(region)) {
       const { initialization, algorithm } = FIELD.trainingInfo
       const isGraph = field.number === initialization || field.number === algorithm
@@ -162,7 +167,7 @@ class Reader {
       else if (number === FIELD.node.domain) strings.domain = text(this.#bytes, field)
       else if (number === FIELD.node.name) strings.name = text(this.#bytes, field)
       else if (number === FIELD.node.attribute) attributes.push(this.attribute(field, region, depth))
-      else if (number === FIELD.node.metadata) this.addMetadata(field, region)
+      else if (number === FIELD.node.metadata) this.addMetadata(field, region, 'node')
     }
     // 'ai.onnx' is another spelling of the default domain (onnx.proto, OperatorSetIdProto).
     const domain = strings.domain === 'ai.onnx' ? '' : strings.domain
@@ -178,10 +183,10 @@ class Reader {
     let isReference = false
     let isGraph = false
     let tensor: Tensor | undefined
-    for (const field of this.#fieldsOf(region)) {
+    for (const field of this.#fieldsOf(region, ATTRIBUTE_LISTS)) {
       const number = field.number
       if (number === FIELD.attribute.i && field.wireType === VARINT) i = signedValue(this.#bytes, field)
-      else if (number === FIELD.attribute.ints && isInteger(field))
+      else if (number === FIELD.attribute.ints && isInteger(field) && ints.length <= SHORT_LIST)
         ints.push(...packedVarints(this.#bytes, field, SHORT_LIST))
       if (field.wireType !== LENGTH) continue
       if (number === FIELD.attribute.name) name = text(this.#bytes, field)
@@ -222,10 +227,10 @@ class Reader {
     const external = new Map<string, string>()
     const placement: Field[] = []
     const typedData: Field[] = []
+    const rawFields: Field[] = []
     let [name, dataType, isExternal] = ['', 0, false]
     let dataTypeField: Field | undefined
-    let rawData: Field | undefined
-    for (const field of this.#fieldsOf(region)) {
+    for (const field of this.#fieldsOf(region, TYPED_DATA)) {
       const number = field.number
       if (number === FIELD.tensor.dims && isInteger(field)) dims.push(...this.#dims(field, dims.length))
       else if (number === FIELD.tensor.dataType && field.wireType === VARINT) {
@@ -234,16 +239,16 @@ class Reader {
       } else if (number === FIELD.tensor.dataLocation) {
         placement.push(field)
         isExternal = field.wireType === VARINT && signedValue(this.#bytes, field) === EXTERNAL
-      } else if (TYPED_DATA.has(number)) typedData.push(field)
+      } else if (TYPED_DATA.has(number)) addToRun(typedData, field)
       if (field.wireType !== LENGTH) continue
       if (number === FIELD.tensor.name) name = text(this.#bytes, field)
-      else if (number === FIELD.tensor.rawData) rawData = field
+      else if (number === FIELD.tensor.rawData) rawFields.push(field)
       else if (number === FIELD.tensor.segment) throw new GraphError('Tensors in segments are not supported.')
       else if (number === FIELD.tensor.externalData) {
         placement.push(field)
         const [key, value] = this.#entry(field, region)
         external.set(key, value)
-      } else if (number === FIELD.tensor.metadata) this.addMetadata(field, region)
+      } else if (number === FIELD.tensor.metadata) this.addMetadata(field, region, 'tensor')
     }
     const found = {
       kind,
@@ -252,9 +257,10 @@ class Reader {
       dims,
       dataType,
       dataTypeField,
-      rawData,
+      rawData: rawFields.at(-1),
+      rawFields,
       typedData,
-      location: isExternal ? normalLocation(external.get('location') ?? '') : undefined,
+      location: isExternal ? normalLocation(external.get('location') ?? '', this.#folder) : undefined,
       external,
       placement,
     }
@@ -283,17 +289,17 @@ class Reader {
     for (const field of this.#fieldsOf(region)) {
       if (field.wireType !== LENGTH) continue
       if (field.number === FIELD.value.name) name = text(this.#bytes, field)
-      else if (field.number === FIELD.value.metadata) this.addMetadata(field, region)
+      else if (field.number === FIELD.value.metadata) this.addMetadata(field, region, 'value')
     }
     return name
   }
 
-  addMetadata(field: Field, parent: Region): void {
+  addMetadata(field: Field, parent: Region, owner: MetadataEntry['owner']): void {
     let key = ''
     for (const part of this.#fieldsOf(regionOf(field, parent))) {
       if (part.number === FIELD.entry.key && part.wireType === LENGTH) key = text(this.#bytes, part)
     }
-    this.metadata.push({ region: parent, field, key })
+    this.metadata.push({ region: parent, field, key, owner })
   }
 
   #entry(at: Field, parent: Region): [string, string] {
@@ -321,9 +327,9 @@ class Reader {
     return decodeSmall((bytes) => type.decode(bytes), this.#bytes.read(at.start, at.end), what)
   }
 
-  *#fieldsOf({ start, end }: Region): Generator<Field> {
+  *#fieldsOf({ start, end }: Region, lists: ReadonlySet<number> = NONE): Generator<Field> {
     for (const field of fields(this.#bytes, start, end)) {
-      if (++this.#fields > MAX_FIELDS) {
+      if (!lists.has(field.number) && ++this.#fields > MAX_FIELDS) {
         throw new GraphError(`The model has more than ${MAX_FIELDS} fields.`, 'Is it an ONNX model?')
       }
       yield field
@@ -334,17 +340,25 @@ class Reader {
 const { floatData, int32Data, stringData, int64Data, doubleData, uint64Data } = FIELD.tensor
 const TYPED_DATA = new Set<number>([floatData, int32Data, stringData, int64Data, doubleData, uint64Data])
 
+const NONE: ReadonlySet<number> = new Set()
+/** Lists of which every value can be a field: those of a tree ensemble have millions. */
+const ATTRIBUTE_LISTS = new Set<number>([
+  FIELD.attribute.floats,
+  FIELD.attribute.ints,
+  FIELD.attribute.strings,
+])
+
+/** Fields of one kind that follow one another are kept as one, from the first tag to the last payload. */
+function addToRun(runs: Field[], field: Field): void {
+  const last = runs.at(-1)
+  const goesOn =
+    last?.number === field.number && last.wireType === field.wireType && last.end === field.tagStart
+  if (last && goesOn) runs[runs.length - 1] = { ...last, end: field.end }
+  else runs.push(field)
+}
+
 /** TensorProto.DataLocation */
 const EXTERNAL = 1n
-
-/** Names are single assignment within a graph (onnx/docs/IR.md, "Names Within a Graph"). */
-function refuseDuplicates(initializers: readonly Tensor[]): void {
-  const names = new Set<string>()
-  for (const { name } of initializers) {
-    if (names.has(name)) throw new GraphError(`Two initializers are named ${JSON.stringify(name)}.`)
-    names.add(name)
-  }
-}
 
 /** A field of another wire type than its own is an unknown one. */
 function isInteger({ wireType }: Field): boolean {

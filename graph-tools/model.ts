@@ -25,6 +25,8 @@ export interface Model {
   readonly tensors: readonly Tensor[]
   /** metadata_props entries, wherever they hang */
   readonly metadata: readonly MetadataEntry[]
+  /** TrainingInfoProtos; their graphs are among the bodies */
+  readonly training: readonly Region[]
 }
 
 /** A GraphProto or FunctionProto (onnx.proto). */
@@ -39,6 +41,9 @@ export interface Graph {
   readonly outputs: readonly Value[]
   /** types of values in between, and of initializers */
   readonly valueInfo: readonly { readonly name: string; readonly field: Field }[]
+  /** names of a function's inputs and outputs, which have no types */
+  readonly parameters: readonly string[]
+  readonly results: readonly string[]
 }
 
 /** A graph's input or output. */
@@ -90,8 +95,10 @@ export interface Tensor {
   /** TensorProto.DataType */
   readonly dataType: number
   readonly dataTypeField: Field | undefined
+  /** the last one: of a field that is there twice, the last value counts (protobuf.dev, "Last One Wins") */
   readonly rawData: Field | undefined
-  /** float_data, int32_data and their like */
+  readonly rawFields: readonly Field[]
+  /** float_data, int32_data and their like; fields of one kind that follow one another are one */
   readonly typedData: readonly Field[]
   /**
    * The data file that holds the bytes, relative to the model's folder and normalized; undefined for a tensor whose bytes
@@ -109,6 +116,8 @@ export interface MetadataEntry {
   readonly region: Region
   readonly field: Field
   readonly key: string
+  /** the kind of message that has it */
+  readonly owner: 'model' | 'graph' | 'function' | 'node' | 'tensor' | 'value'
 }
 
 /**

@@ -4,6 +4,7 @@ import type { FileChange } from './commit.ts'
 import { dataName } from './data-name.ts'
 import { ALIGNMENT, moveIn, moveOut, resolveLocation } from './external-data.ts'
 import { GraphError } from './graph-error.ts'
+import { readWhileLoading } from './loading.ts'
 import type { Model, Tensor } from './model.ts'
 import { firstEqual } from './same-bytes.ts'
 import { applyEdits, contentLength, type Edit } from './splice.ts'
@@ -48,7 +49,8 @@ interface Entry {
 /**
  * Plan where the weights of several graphs shall be. In each data file equal bytes are stored once, whatever names and
  * shapes their tensors have; every tensor starts on a page; the order is that of the graphs and of their initializers.
- * A tensor that stays in a data file which is written anew moves within it.
+ * A tensor that stays in a data file which is written anew moves within it. What a runtime reads while it loads a graph is
+ * inside afterwards, whatever was chosen: {@link readWhileLoading}.
  * @param choose where a tensor of so many bytes shall be
  * @throws GraphError when a graph would pass protobuf's 2 GiB limit, a tensor's bytes cannot be had, or
  * {@link dataName} refuses a data file's name
@@ -60,8 +62,12 @@ export async function placeWeights(
   options: PlaceOptions,
 ): Promise<Placement> {
   const named = namer(models, options.folder)
+  const early = new Set(models.flatMap((model) => [...readWhileLoading(model)]))
+  const inside = (tensor: Tensor, place: Place): Place =>
+    early.has(tensor) && typeof place !== 'string' ? 'inside' : place
   const places = models.map(
-    (model) => new Map(movable(model).map((tensor) => [tensor, named(choose(tensor, model))])),
+    (model) =>
+      new Map(movable(model).map((tensor) => [tensor, named(inside(tensor, choose(tensor, model)))])),
   )
   const targets = new Set(
     places.flatMap((map) => [...map.values()]).flatMap((place) => locationIn(place) ?? []),
@@ -71,7 +77,8 @@ export async function placeWeights(
   const entries: Entry[] = []
   for (const [graph, model] of models.entries()) {
     for (const [tensor, chosen] of places[graph] ?? []) {
-      const place = chosen === 'stay' ? stayIn(tensor, model, targets, options.folder) : chosen
+      const moved = chosen === 'stay' ? stayIn(tensor, model, targets, options.folder) : chosen
+      const place = inside(tensor, moved)
       if (place === 'stay' && tensor.location !== undefined) locations.add(tensor.location)
       if (place === 'stay' || place === 'gone' || (place === 'inside' && tensor.location === undefined))
         continue

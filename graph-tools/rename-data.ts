@@ -23,7 +23,7 @@ export interface Renaming {
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 export function renameData(models: readonly Model[], folder: string, from: string, to: string): Renaming {
-  const [old, wanted] = [normalLocation(from), dataName(to, models, folder)]
+  const [old, wanted] = [normalLocation(from, folder), dataName(to, models, folder)]
   if (!isRead(models, folder, old)) {
     throw new GraphError(`None of the graphs reads ${from}.`, 'See where their weights are with inspect.')
   }

@@ -11,7 +11,7 @@ export const FIELD = {
     irVersion: 1, producerName: 2, producerVersion: 3, domain: 4, modelVersion: 5, docString: 6, graph: 7, opsetImport: 8, metadata: 14, trainingInfo: 20,
     functions: 25,
   },
-  trainingInfo: { initialization: 1, algorithm: 2 },
+  trainingInfo: { initialization: 1, algorithm: 2, initializationBinding: 3, updateBinding: 4 },
   graph: {
     node: 1, name: 2, initializer: 5, docString: 10, input: 11, output: 12, valueInfo: 13, quantizationAnnotation: 14,
     sparseInitializer: 15, metadata: 16,
@@ -21,7 +21,7 @@ export const FIELD = {
   },
   node: { input: 1, output: 2, name: 3, opType: 4, attribute: 5, docString: 6, domain: 7, overload: 8, metadata: 9 },
   attribute: {
-    name: 1, i: 3, s: 4, t: 5, g: 6, ints: 8, tensors: 10, graphs: 11, docString: 13, type: 20, refAttrName: 21, sparseTensor: 22,
+    name: 1, i: 3, s: 4, t: 5, g: 6, floats: 7, ints: 8, strings: 9, tensors: 10, graphs: 11, docString: 13, type: 20, refAttrName: 21, sparseTensor: 22,
     sparseTensors: 23,
   },
   sparseTensor: { values: 1, indices: 2 },
@@ -37,7 +37,7 @@ export const FIELD = {
 export const ATTRIBUTE_TYPE = { int: 2 } as const
 
 /** TensorProto.DataType numbers that are told apart in code; {@link DATA_TYPES} has them all. */
-export const DATA_TYPE = { float: 1, int64: 7, string: 8, float16: 10 } as const
+export const DATA_TYPE = { float: 1, int32: 6, int64: 7, string: 8, float16: 10 } as const
 
 export interface DataType {
   readonly name: string

@@ -3,7 +3,7 @@ import { storedRange } from './external-data.ts'
 import { GraphError } from './graph-error.ts'
 import type { Model, Tensor } from './model.ts'
 import { DATA_TYPE, DATA_TYPES, type DataType, dataTypeName, FIELD } from './schema.ts'
-import { FIXED32, FIXED64, type Field, LENGTH, readVarint, VARINT } from './wire.ts'
+import { FIXED32, FIXED64, type Field, fields, LENGTH, readVarint, VARINT } from './wire.ts'
 
 /** Bytes of typed fields that are read at a time. */
 const BLOCK = 1 << 20
@@ -17,6 +17,7 @@ const BLOCK = 1 << 20
  */
 export function contentOf(model: Model, tensor: Tensor): Content | undefined {
   if (tensor.dataType === DATA_TYPE.string) return undefined
+  if (byteLength(tensor) === 0 && isUnspelled(tensor)) return new Uint8Array(0)
   if (tensor.location !== undefined) return storedRange(tensor, model.folder, byteLength(tensor))
   if (tensor.rawData !== undefined) {
     const { start, end } = tensor.rawData
@@ -65,6 +66,11 @@ function smallContent(bytes: Bytes, tensor: Tensor, content: Content): Uint8Arra
   return Buffer.concat([...typedChunks(bytes, tensor)])
 }
 
+/** Nothing says where the bytes of an empty tensor are, or they are said to be in a data file, which need not be there. */
+function isUnspelled({ location, rawData, typedData }: Tensor): boolean {
+  return location !== undefined || (rawData === undefined && typedData.length === 0)
+}
+
 function refuseLength(tensor: Tensor, found: number): void {
   const wanted = byteLength(tensor)
   if (wanted === undefined || wanted === found) return
@@ -82,12 +88,10 @@ function typedContent(bytes: Bytes, tensor: Tensor): Content {
   if (!type || length === undefined) {
     throw new GraphError(`Tensor ${tensor.name} has the unknown data type ${tensor.dataType}.`)
   }
-  const own = typedFields(tensor, type)
-  refuseLength(
-    tensor,
-    own.reduce((sum, field) => sum + typedLength(bytes, field, type), 0),
-  )
-  const [only, another] = own
+  let found = 0
+  for (const field of typedFields(bytes, tensor, type)) found += typedLength(bytes, field, type)
+  refuseLength(tensor, found)
+  const [only, another] = typedFields(bytes, tensor, type)
   // Packed floats are little endian in the file already.
   if (only && !another && FIXED.has(type.field)) return bytes.slice(only.start, only.end)
   return { length, produce: () => typedChunks(bytes, tensor) }
@@ -96,11 +100,11 @@ function typedContent(bytes: Bytes, tensor: Tensor): Content {
 const FIXED = new Set<number>([FIELD.tensor.floatData, FIELD.tensor.doubleData])
 
 /** The fields that hold the values: those of the type's own number, packed or one by one. */
-function typedFields({ typedData }: Tensor, { field }: DataType): Field[] {
+function* typedFields(bytes: Bytes, { typedData }: Tensor, { field }: DataType): Generator<Field> {
   const single = FIXED.has(field) ? (field === FIELD.tensor.floatData ? FIXED32 : FIXED64) : VARINT
-  return typedData.filter(
-    ({ number, wireType }) => number === field && (wireType === LENGTH || wireType === single),
-  )
+  for (const { number, wireType, tagStart, end } of typedData) {
+    if (number === field && (wireType === LENGTH || wireType === single)) yield* fields(bytes, tagStart, end)
+  }
 }
 
 /** Bytes that a field's values take in raw_data. Every varint ends with the one byte that is below 0x80. */
@@ -119,7 +123,7 @@ function widthOf({ bits }: DataType): number {
 
 function* typedChunks(bytes: Bytes, tensor: Tensor): Generator<Uint8Array> {
   const type = DATA_TYPES[tensor.dataType] as DataType
-  for (const field of typedFields(tensor, type)) {
+  for (const field of typedFields(bytes, tensor, type)) {
     if (FIXED.has(type.field)) yield* blocks(bytes, field)
     else yield* integers(bytes, field, widthOf(type))
   }

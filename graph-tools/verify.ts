@@ -1,13 +1,15 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { identityOf, READ_FLAGS, type Span } from './bytes.ts'
 import { contractProblems, EMBEDDINGS, missingGraphs, type Sizes } from './contract.ts'
+import { duplicateNames, duplicateProblem } from './duplicates.ts'
 import { ALIGNMENT, externalRange } from './external-data.ts'
 import { readRange } from './files.ts'
 import { graphFiles } from './folder.ts'
 import { GraphError } from './graph-error.ts'
 import { isPending, PARTIAL } from './journal.ts'
 import { type Model, openModel, type Tensor } from './model.ts'
+import { dataFilesOf, foreignReaders, placeOf } from './readers.ts'
 import { byteLength, contentOf } from './tensor-data.ts'
 
 /** What was checked, and what is wrong. */
@@ -39,10 +41,12 @@ const DATA_FILE = /(\.(data|bin|weights)|[._]data(_\d+)?)$/i
  */
 export async function verifyFolder(path: string): Promise<VerifyReport> {
   const folder = resolve(path)
-  const paths = await graphFiles(folder)
+  const files = await graphFiles(folder)
   const problems: string[] = await strayFiles(folder)
+  const { models, paths } = openGraphs(files, problems)
   if (paths.length === 0) problems.push(`${folder} holds no ONNX file.`)
-  const { claims, tensors } = checkGraphs(paths, problems)
+  const { claims, tensors } = checkGraphs(models, problems)
+  for (const model of await foreignReaders(folder)) claims.push(...foreignClaims(model, folder))
   const missing = missingGraphs(paths.map((graph) => basename(graph)))
   if (missing.length > 0) {
     problems.push(
@@ -60,16 +64,36 @@ export async function verifyFolder(path: string): Promise<VerifyReport> {
   return { graphs: paths.length, dataFiles: byPath.size, tensors, problems }
 }
 
+/**
+ * The graphs of a folder, as a runtime can open them: what is called *.onnx, but for the data files among it.
+ * @throws GraphError when there is no such folder
+ */
+export async function graphsToOpen(folder: string): Promise<readonly string[]> {
+  return openGraphs(await graphFiles(resolve(folder)), []).paths
+}
+
+/** Data files may be called *.onnx too: what is no model, and is read by one, is not a graph. */
+function openGraphs(files: readonly string[], problems: string[]): { models: Model[]; paths: string[] } {
+  const opened = files.map((path) => {
+    const own: string[] = []
+    return { path, model: attempt(() => openModel(path), own), own }
+  })
+  const models = opened.flatMap(({ model }) => model ?? [])
+  const data = new Set(models.flatMap(dataFilesOf))
+  const graphs = opened.filter(({ path, model }) => model || !data.has(placeOf(path)))
+  problems.push(...graphs.flatMap(({ own }) => own))
+  return { models, paths: graphs.map(({ path }) => path) }
+}
+
 /** Each graph on its own; sizes must agree between them. */
-function checkGraphs(paths: readonly string[], problems: string[]): { claims: Claim[]; tensors: number } {
+function checkGraphs(models: readonly Model[], problems: string[]): { claims: Claim[]; tensors: number } {
   const claims: Claim[] = []
   const sizes: Sizes = new Map()
   let tensors = 0
-  for (const path of paths) {
-    const graph = basename(path)
-    const model = attempt(() => openModel(path), problems)
-    if (!model) continue
+  for (const model of models) {
+    const graph = basename(model.path ?? '')
     problems.push(...contractProblems(graph, model, sizes).map((problem) => `${graph} ${problem}.`))
+    problems.push(...duplicateNames(model).map((name) => `${graph}: ${duplicateProblem(name)}`))
     for (const tensor of model.tensors) {
       tensors++
       const claim = attempt(() => claimOf(graph, model, tensor), problems, `${graph}: `)
@@ -77,6 +101,18 @@ function checkGraphs(paths: readonly string[], problems: string[]): { claims: Cl
     }
   }
   return { claims, tensors }
+}
+
+/** What graphs of other folders, or with other names, read of data files that are in this one. */
+function foreignClaims(model: Model, folder: string): Claim[] {
+  const graph = relative(folder, model.path ?? '')
+  return model.tensors.flatMap((tensor) => {
+    const claim = attempt(() => claimOf(graph, model, tensor), [])
+    const isOurs = claim && dirname(placeOf(claim.range.path)) === placeOf(folder)
+    return isOurs
+      ? [{ ...claim, range: { ...claim.range, path: join(folder, basename(claim.range.path)) } }]
+      : []
+  })
 }
 
 /** Inside a proto the length is checked at once; outside, the range is a claim on a data file. */
@@ -111,19 +147,25 @@ async function checkData(path: string, claims: readonly Claim[]): Promise<string
     } else if (start > end) problems.push(...(await gapProblem(path, end, Math.min(start, info.size))))
     if (claimEnd > end) [end, last] = [claimEnd, claim]
   }
-  if (info.size > end)
+  if (info.size > end && (await gapProblem(path, end, info.size)).length > 0)
     problems.push(`${name} has ${info.size - end} bytes after byte ${end} that nothing reads.`)
   return problems
 }
 
-/** Between two tensors lies nothing but zeros up to the next page. */
+/** Zeros up to here are padding: writers let data start on a page, or where Windows can map it (64 KiB). */
+const PADDING_LIMIT = 1 << 16
+
+/** Between two tensors, and behind the last one, lies nothing but padding. */
 async function gapProblem(path: string, start: number, end: number): Promise<string[]> {
   const gap = end - start
   const place = `${basename(path)}: ${gap} bytes from byte ${start}`
-  if (gap >= ALIGNMENT) return [`${place} are read by nothing.`]
+  if (gap > PADDING_LIMIT) return [`${place} are read by nothing.`]
   const info = await stat(path, { bigint: true })
   for await (const chunk of readRange({ path, identity: identityOf(info), start, end })) {
-    if (chunk.some((byte) => byte !== 0)) return [`${place} are read by nothing and are not padding.`]
+    if (chunk.every((byte) => byte === 0)) continue
+    return [
+      gap < ALIGNMENT ? `${place} are read by nothing and are not padding.` : `${place} are read by nothing.`,
+    ]
   }
   return []
 }

@@ -44,6 +44,12 @@ export function* fields(bytes: Bytes, start: number, end: number): Generator<Fie
  * @throws GraphError as {@link readVarint}, and when it is more
  */
 export function readLength(bytes: Bytes, start: number, end: number): [number, number] {
+  let low = 0
+  for (let shift = 0, position = start; shift < 28 && position < end; shift += 7) {
+    const byte = bytes.at(position++)
+    low |= (byte & 0x7f) << shift
+    if (byte < 0x80) return [low, position]
+  }
   const [value, next] = readVarint(bytes, start, end)
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new GraphError(`The varint at byte ${start} is ${value}, which is no possible length.`)
@@ -153,32 +159,40 @@ function readField(bytes: Bytes, tagStart: number, end: number, depth: number): 
       'The file is damaged or is not an ONNX model.',
     )
   }
-  const at = (start: number, fieldEnd: number, lengthStart = start): Field => {
-    if (fieldEnd > end) {
-      throw new GraphError(
-        `Field ${number} at byte ${tagStart} ends at byte ${fieldEnd}, but its message ends at byte ${end}.`,
-        'The file is truncated or damaged; get it again.',
-      )
-    }
-    return { number, wireType, tagStart, lengthStart, start, end: fieldEnd }
-  }
+  const field = { number, wireType, tagStart, lengthStart: afterTag, start: afterTag, end: afterTag }
   switch (wireType) {
     case VARINT:
-      return at(afterTag, readVarint(bytes, afterTag, end)[1])
+      field.end = varintEnd(bytes, afterTag, end)
+      break
     case FIXED64:
-      return at(afterTag, afterTag + 8)
+      field.end += 8
+      break
     case FIXED32:
-      return at(afterTag, afterTag + 4)
+      field.end += 4
+      break
     case LENGTH: {
       const [length, start] = readLength(bytes, afterTag, end)
-      return at(start, start + length, afterTag)
+      field.start = start
+      field.end = start + length
+      break
     }
     case GROUP_START:
     case GROUP_END:
-      return at(afterTag, afterTag)
+      break
     default:
       throw new GraphError(`Field ${number} at byte ${tagStart} has wire type ${wireType}, wanted 0 to 5.`)
   }
+  if (field.end > end) {
+    throw new GraphError(
+      `Field ${number} at byte ${tagStart} ends at byte ${field.end}, but its message ends at byte ${end}.`,
+      'The file is truncated or damaged; get it again.',
+    )
+  }
+  return field
+}
+
+function varintEnd(bytes: Bytes, start: number, end: number): number {
+  return start < end && bytes.at(start) < 0x80 ? start + 1 : readVarint(bytes, start, end)[1]
 }
 
 function groupEnd(bytes: Bytes, group: Field, end: number, depth: number): number {

@@ -16,6 +16,7 @@ import {
 } from './commands.ts'
 import { withFolders } from './folder-lock.ts'
 import { runDiff, runInspect, runVerify } from './looking.ts'
+import { openReasons } from './open-reasons.ts'
 import { byteCount, bytes, nearest, once, optional, text } from './options.ts'
 import { graphFoldersOf, type Outcome, type Ui } from './rewriting.ts'
 import { progressLine } from './terminal.ts'
@@ -247,5 +248,6 @@ function uiOf(command: string, json: boolean, interrupted: AbortSignal): Ui {
       interrupted.throwIfAborted()
       progress(what, done, total)
     },
+    opens: (paths) => openReasons(paths, 'disabled', interrupted),
   }
 }

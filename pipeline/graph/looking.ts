@@ -1,12 +1,12 @@
 import { basename, dirname, resolve } from 'node:path'
 import { diffModels } from '../../graph-tools/diff.ts'
-import { graphFiles } from '../../graph-tools/folder.ts'
 import { GraphError } from '../../graph-tools/graph-error.ts'
 import { inspectModel, sharedData } from '../../graph-tools/inspect.ts'
 import { isPending } from '../../graph-tools/journal.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
-import { verifyFolder } from '../../graph-tools/verify.ts'
+import { graphsToOpen, verifyFolder } from '../../graph-tools/verify.ts'
 import { say, sayJson } from '../terminal.ts'
+import { openReasons } from './open-reasons.ts'
 import { differenceLines, inspectionLines, sharedLines, verifyLines } from './reports.ts'
 
 const PENDING = 'was interrupted; the next command that rewrites there finishes it'
@@ -44,24 +44,16 @@ export async function runVerify(
   { json, load }: { json: boolean; load: boolean },
 ): Promise<boolean> {
   const report = await verifyFolder(folder)
-  const paths = load && report.problems.length === 0 ? await graphFiles(resolve(folder)) : []
-  const refused = await refusedByRuntime(paths)
+  const tried = load && report.problems.length === 0 ? await graphsToOpen(folder) : []
+  const reasons = await openReasons(tried, 'basic')
+  const refused = tried.flatMap((path, i) =>
+    reasons[i] === undefined ? [] : [`onnxruntime does not load ${path}: ${reasons[i]}`],
+  )
   const problems = [...report.problems, ...refused]
-  const loaded = paths.length - refused.length
+  const loaded = tried.length - refused.length
   if (json) sayJson({ folder, ...report, problems, loaded })
   else say(verifyLines(folder, { ...report, problems }, loaded))
   return problems.length === 0
-}
-
-async function refusedByRuntime(paths: readonly string[]): Promise<string[]> {
-  // onnxruntime takes longer to start than most commands take; only this one needs it.
-  const { loadProblem } = await import('../../eval/load-check.ts')
-  const problems: string[] = []
-  for (const path of paths) {
-    const problem = await loadProblem(path)
-    if (problem) problems.push(`onnxruntime does not load ${path}: ${problem}`)
-  }
-  return problems
 }
 
 /** Looking changes nothing: an interrupted change of the folder is only said to be there. */

@@ -37,6 +37,7 @@ export function inspectionLines(name: string, found: Inspection, all: boolean): 
       ]),
     ),
     ...found.external.flatMap((file) => externalLines(file, all)),
+    ...found.duplicates.map((name) => `  several initializers are named ${JSON.stringify(name)}`),
   ]
 }
 

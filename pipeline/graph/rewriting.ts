@@ -5,6 +5,8 @@ import { recover } from '../../graph-tools/commit.ts'
 import { graphFiles, inodeOf } from '../../graph-tools/folder.ts'
 import { GraphError } from '../../graph-tools/graph-error.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
+import type { OpenCheck } from '../../graph-tools/open-check.ts'
+import { refuseSnapshot } from '../../graph-tools/snapshot.ts'
 
 /** What a command did to some graphs. */
 export interface Outcome extends Rewritten {
@@ -19,6 +21,8 @@ export interface Outcome extends Rewritten {
 export interface Ui {
   report(outcome: Outcome): void
   onBytes(what: string, done: number, total: number): void
+  /** opens graphs in onnxruntime, to say why it does not; without, graphs are written untried */
+  readonly opens?: OpenCheck
 }
 
 /** What a command is about to do to some graphs, and what to say of it afterwards. */
@@ -52,12 +56,15 @@ export async function together(
 }
 
 /**
- * The folders of some files.
- * @throws GraphError when one is not there
+ * The folders of some files that are to be rewritten.
+ * @throws GraphError when one is not there, or belongs to the cache of huggingface_hub
  */
 export async function graphFoldersOf(paths: readonly string[]): Promise<string[]> {
   const folders = [...new Set(paths.map((path) => dirname(resolve(path))))]
-  for (const folder of folders) await graphFiles(folder)
+  for (const folder of folders) {
+    await graphFiles(folder)
+    refuseSnapshot(folder)
+  }
   return folders
 }
 
@@ -113,6 +120,6 @@ async function openSettled(path: string): Promise<Model> {
 async function rewrite(models: readonly Model[], { rewrite, facts, text }: Planned, ui: Ui): Promise<void> {
   const onProgress = (done: number, total: number) => ui.onBytes('writing', done, total)
   onProgress(0, 0)
-  const done = await rewriteInPlace(models, rewrite, { onProgress })
+  const done = await rewriteInPlace(models, rewrite, { onProgress, ...(ui.opens && { opens: ui.opens }) })
   ui.report({ graphs: models.map(nameOf), ...done, facts, text: text(done) })
 }

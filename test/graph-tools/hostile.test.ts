@@ -190,13 +190,6 @@ describe('damaged bytes are a GraphError, never another error, a hang or a wild 
     await writeFile(path, unknownField(7, Buffer.from('0a00'.repeat(MAX_FIELDS + 1), 'hex')))
     expect(() => openModel(path)).toThrow(`The model has more than ${MAX_FIELDS} fields.`)
   })
-
-  it('duplicate names', () => {
-    const initializer = [floatTensor('twice', [1]), floatTensor('twice', [2])]
-    expect(() => parseModel(encodeModel({ name: 'g', initializer }))).toThrow(
-      'Two initializers are named "twice"',
-    )
-  })
 })
 
 describe('external data stays inside its folder and its file', () => {

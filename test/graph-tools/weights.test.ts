@@ -158,7 +158,7 @@ describe('externalize and inline', () => {
         { name: 'halves', dims: [3], dataType: 10, int32Data: [0x3c00, 0x4000, 0xc200] },
         { name: 'bytes', dims: [3], dataType: 3, int32Data: [-1, 0, 127] },
         { name: 'nibbles', dims: [3], dataType: 22, int32Data: [0x7f, 0x08] },
-        { name: 'longs', dims: [2], dataType: 7, int64Data: [-5, 6] },
+        { name: 'longs', dims: [2, 1], dataType: 7, int64Data: [-5, 6] },
         { name: 'doubles', dims: [1], dataType: 11, doubleData: [0.5] },
         { name: 'counts', dims: [2], dataType: 13, uint64Data: [7, 8] },
         { name: 'words', dims: [1], dataType: 8, stringData: [Buffer.from('x'.repeat(99))] },
