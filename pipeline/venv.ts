@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join, relative, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { execa } from 'execa'
-import { endWithUs, HAS_GROUPS } from '../eval/children.ts'
 import type { Emit } from './events.ts'
 import { Failure } from './failure.ts'
+import { installPackages, shown } from './install-packages.ts'
 import { takeLock } from './lock.ts'
 import { PROJECT } from './models.ts'
+import { requireWritable } from './writable.ts'
 
 const OLDEST = [3, 11] as const
 const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python']
@@ -15,7 +16,6 @@ const STAMP = 'requirements.sha256'
 /** Says that we made the folder, so that we may delete it. */
 const MARK = 'made-by-qwen3-asr-onnx'
 const DEFAULT_VENV = join(PROJECT, '.venv')
-const TAIL_LINES = 8
 
 /** An interpreter that has the requirements, and what identifies its versions. */
 export interface Python {
@@ -45,6 +45,9 @@ export async function findPython(options: Options): Promise<Python> {
     .update(await readFile(REQUIREMENTS))
     .digest('hex')
   if (!(await isReady(venv, path, wanted))) {
+    const what = options.venv === undefined ? 'The folder' : '--venv'
+    const remedy = 'Name another folder with --venv, or prepare an interpreter and pass --python PATH.'
+    await requireWritable(venv, what, remedy)
     const release = await takeLock(`${venv}.lock`, venv, {
       signal: options.signal,
       onWait: () =>
@@ -75,10 +78,6 @@ async function removeOld(venv: string): Promise<void> {
     )
   }
   await rm(venv, { recursive: true, force: true })
-}
-
-function shown(path: string): string {
-  return path.startsWith(`${PROJECT}/`) ? relative(PROJECT, path) : path
 }
 
 async function prepared(path: string): Promise<Python> {
@@ -114,51 +113,19 @@ for name in sys.argv[1:]:
     except importlib.metadata.PackageNotFoundError: found[name] = None
 print(json.dumps(found))`
 
+/** What is left of an installation that failed or was stopped is removed: it may be gigabytes. */
 async function make(venv: string, wanted: string, python: string, options: Options): Promise<void> {
   const base = await systemPython()
   await removeOld(venv)
-  const uv = await execa('uv', ['--version'], { reject: false })
-  const steps =
-    uv.exitCode === 0
-      ? [
-          ['uv', 'venv', '--quiet', '--python', base, venv],
-          ['uv', 'pip', 'install', '--quiet', '--python', python, '-r', REQUIREMENTS],
-        ]
-      : [
-          [base, '-m', 'venv', venv],
-          [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS],
-        ]
-  options.emit({
-    event: 'note',
-    text: `Making ${shown(venv)} from python/requirements.txt (torch, transformers: a few minutes)`,
-  })
-  for (const [command = '', ...args] of steps) {
-    await install(command, args, options)
+  try {
+    await installPackages(venv, base, python, options)
     await writeFile(join(venv, MARK), '')
+    await writeFile(join(venv, STAMP), wanted)
+  } catch (error) {
+    await rm(venv, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined)
+    throw error
   }
-  await writeFile(join(venv, STAMP), wanted)
   options.emit({ event: 'note', text: `${shown(venv)} is ready` })
-}
-
-async function install(command: string, args: readonly string[], { emit, signal }: Options): Promise<void> {
-  emit({ event: 'note', text: `$ ${[command, ...args].join(' ').replaceAll(`${PROJECT}/`, '')}` })
-  const options = {
-    reject: false,
-    all: true,
-    cancelSignal: signal,
-    cwd: PROJECT,
-    detached: HAS_GROUPS,
-  } as const
-  const child = execa(command, args, options)
-  endWithUs(child, { isGroup: HAS_GROUPS }) // builds of packages are children of the installer
-  const run = await child
-  if (run.isCanceled) throw signal.reason
-  if (run.exitCode === 0) return
-  const tail = (run.all ?? run.shortMessage ?? '').trim().split('\n').slice(-TAIL_LINES).join('\n')
-  throw new Failure(
-    `Installing the Python packages failed (${command}, exit code ${run.exitCode ?? 'none'}):\n${tail}`,
-    'Check the network, then run the same command again; or prepare an interpreter yourself and pass --python PATH.',
-  )
 }
 
 async function systemPython(): Promise<string> {
