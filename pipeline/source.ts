@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
+import { isOffline } from '../eval/dataset/network.ts'
 import type { Emit } from './events.ts'
 import { EXIT, Failure } from './failure.ts'
+import { hubAddress } from './hub/connection.ts'
 import { parseHubId } from './hub/hub-id.ts'
 import { type KnownModel, MODELS } from './models.ts'
 import { runPython } from './python.ts'
@@ -58,13 +60,14 @@ export async function checkpointFolder(
 ): Promise<{ folder: string; commit?: string }> {
   if ('folder' in source.place) return { folder: source.place.folder }
   const { repo, revision } = source.place
+  hubAddress() // refuses what the script would print
   context.emit({ event: 'note', text: `Fetching ${repo}@${revision} from the hub` })
   const result = await runPython('download.py', [repo, revision], {
     python: (await context.python()).path,
     log: join(context.output, `${source.name}.download.log`),
     signal: context.signal,
     onProgress: (progress) => context.emit({ ...progress, event: 'progress' }),
-    env: { HF_HUB_OFFLINE: '0' },
+    env: { HF_HUB_OFFLINE: isOffline() ? '1' : '0' },
   })
   context.emit({ event: 'note', text: `${repo} is at commit ${result['commit']}` })
   return { folder: String(result['folder']), commit: String(result['commit']) }

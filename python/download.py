@@ -5,8 +5,14 @@ python download.py OWNER/NAME REVISION
 
 import sys
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from tqdm import tqdm
 
 from protocol import UserError, emit, progress, reporting
@@ -33,11 +39,20 @@ def main(repo: str, revision: str) -> None:
         try:
             folder = snapshot_download(repo, revision=revision, allow_patterns=FILES, tqdm_class=Bar)
         except GatedRepoError:
-            raise UserError(f"{repo} is gated.", "Accept its terms on the hub and set HF_TOKEN.") from None
+            raise UserError(
+                f"{repo} is gated: whoever reads it must have accepted its terms.",
+                f"Accept them at {constants.ENDPOINT}/{repo}, then set HF_TOKEN to a token of the same account,"
+                " or run: hf auth login.",
+            ) from None
         except RevisionNotFoundError:
             raise UserError(f"{repo} has no revision {revision}.", "Give --model owner/name@revision.") from None
         except RepositoryNotFoundError:
             raise UserError(f"The hub has no model {repo}, or it is private.", "Check the name; set HF_TOKEN.") from None
+        except LocalEntryNotFoundError if constants.HF_HUB_OFFLINE else ():
+            raise UserError(
+                f"HF_HUB_OFFLINE is set, and {repo} at {revision} is not in the cache ({constants.HF_HUB_CACHE}).",
+                "Unset it to download the checkpoint, or give a folder to --model.",
+            ) from None
         except (HfHubHTTPError, OSError) as error:
             if getattr(error, "errno", None) in (28, 122):
                 raise

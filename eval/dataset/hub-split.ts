@@ -110,7 +110,6 @@ function common(options: HubOptions) {
   return {
     hubUrl: hubOf(options),
     fetch: retryingFetch({ ...options, origin: new URL(hubOf(options)).origin }),
-    ...(options.token && { accessToken: options.token }),
   }
 }
 

@@ -6,9 +6,11 @@ import { requireFile } from '../plain-file.ts'
 import { SpeechError } from '../speech-error.ts'
 import type { ColumnOptions } from './columns.ts'
 import { folderDataset, listedDataset } from './folder.ts'
-import { findHubSplit, type HubOptions } from './hub-split.ts'
+import { cachedRanges, cachedSplit } from './hub-cache.ts'
+import type { HubOptions } from './hub-split.ts'
 import { hasManifest } from './layout.ts'
 import { DATASET_NAMES, type HubSpec, NAMED } from './named.ts'
+import { isOffline, OfflineError } from './network.ts'
 import { findParquetColumns } from './parquet-columns.ts'
 import { parquetDataset } from './parquet-dataset.ts'
 import { parquetEntries } from './parquet-entries.ts'
@@ -51,6 +53,11 @@ export async function openDataset(text: string, options: OpenOptions): Promise<D
   return folderDataset(text, options.selection, options)
 }
 
+/** Whether {@link openDataset} would ask the hub for it. */
+export function isOnHub(text: string): boolean {
+  return NAMED[text] !== undefined || text.startsWith('hub:')
+}
+
 function parseHub(text: string): HubSpec {
   const match = /^hub:([^/@]+\/[^/@]+)\/([^/@]+)\/([^/@]+)(?:@(.+))?$/.exec(text)
   const [, repo, config, split, revision] = match ?? []
@@ -67,12 +74,17 @@ async function openHub(
   isEnglish: boolean,
   options: OpenOptions,
 ): Promise<Dataset> {
-  const { repo, config, split, revision } = spec
-  const found = await findHubSplit(repo, config, split, revision, options)
+  const { repo, config, split } = spec
+  const kept = join(options.cache, repo.replace('/', '--'))
+  const found = await cachedSplit(spec, kept, options)
+  const cache = join(kept, found.revision)
   const files = await Promise.all(
-    found.files.map(({ path, size, url }) => openParquet(path, remoteFile(url, size, options))),
+    found.files.map(({ path, size, url }) => {
+      const footers = join(cache, 'footers', path.replaceAll('/', '--'))
+      const file = remoteFile(url, size, options)
+      return openParquet(path, file, cachedRanges(file, footers))
+    }),
   )
-  const cache = join(options.cache, repo.replace('/', '--'), found.revision)
   const source = {
     kind: 'hub',
     repo,
@@ -81,7 +93,10 @@ async function openHub(
     revision: found.revision,
     ...(found.isPartial && { partial: 1 }),
   }
-  return parquetDataset(files, { ...options, name, isEnglish, source, cache })
+  const dataset = await parquetDataset(files, { ...options, name, isEnglish, source, cache })
+  if (dataset.download > 0 && isOffline())
+    throw new OfflineError(`the hub is not asked for the audio of ${repo} that is not in the cache ${cache}`)
+  return dataset
 }
 
 /** @param root the folder that is named by the user, when the file is its table */

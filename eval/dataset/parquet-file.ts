@@ -27,13 +27,16 @@ const FOOTER_GUESS = 1 << 16
 const SMALLEST = 12
 const HINT = 'Get the file again, or name another.'
 
-/** @throws SpeechError when the bytes are not those of a parquet file */
-export async function openParquet(name: string, buffer: AsyncBuffer): Promise<ParquetFile> {
+/**
+ * @param footer the same bytes, where its footer is read
+ * @throws SpeechError when the bytes are not those of a parquet file
+ */
+export async function openParquet(name: string, buffer: AsyncBuffer, footer = buffer): Promise<ParquetFile> {
   if (buffer.byteLength === 0) throw new SpeechError(`${name} is empty (0 bytes).`, HINT)
   if (buffer.byteLength < SMALLEST)
     throw new SpeechError(`${name} is not a parquet file: it has ${buffer.byteLength} bytes.`, HINT)
   const metadata = await readWith(`${name} is not a parquet file, or its footer is damaged.`, () =>
-    parquetMetadataAsync(buffer, { initialFetchSize: FOOTER_GUESS }),
+    parquetMetadataAsync(footer, { initialFetchSize: FOOTER_GUESS }),
   )
   return { name, buffer, metadata, schema: parquetSchema(metadata) }
 }

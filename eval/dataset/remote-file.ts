@@ -1,6 +1,7 @@
 import type { AsyncBuffer } from 'hyparquet'
 import { SpeechError } from '../speech-error.ts'
-import { fetchOnce, type RetryOptions, retrying, TransientError, withoutQuery } from './retrying-fetch.ts'
+import { withoutQuery } from './network.ts'
+import { fetchOnce, type RetryOptions, retrying, TransientError } from './retrying-fetch.ts'
 
 /** Without a byte for this long, a request is given up and sent again. */
 const STALL_MS = 30_000

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SpeechError } from '../speech-error.ts'
+import { authorized } from './hub-token.ts'
+import { rootCause, send, withoutQuery } from './network.ts'
 
 const ATTEMPTS = 6
 const FIRST_WAIT_MS = 500
@@ -12,8 +14,9 @@ export interface RetryOptions {
   readonly signal?: AbortSignal
   /** for tests: how long the first wait is */
   readonly firstWaitMs?: number
-  /** the only origin that may see an Authorization header: a library follows links wherever they lead */
+  /** the only origin that may see the token */
   readonly origin?: string
+  readonly token?: string
   /** told before each wait */
   readonly onRetry?: (reason: string) => void
 }
@@ -55,7 +58,7 @@ export async function fetchOnce(
   init: RequestInit,
   transient: ReadonlySet<number> = TRANSIENT,
 ): Promise<Response> {
-  const response = await fetch(url, init).catch((error) => {
+  const response = await send(url, init).catch((error) => {
     throw isNetworkFault(error) ? unreachableError(url, error) : error
   })
   if (!transient.has(response.status)) return response
@@ -70,17 +73,10 @@ export async function fetchOnce(
 export function retryingFetch(options: RetryOptions = {}): typeof fetch {
   return (input, init) => {
     const url = input instanceof Request ? input.url : input
-    const headers = new Headers(init?.headers)
-    if (options.origin !== undefined && new URL(url).origin !== options.origin)
-      headers.delete('authorization')
+    const headers = authorized(url, init?.headers, options)
     const signal = options.signal && { signal: options.signal }
     return retrying(() => fetchOnce(url, { ...init, headers, ...signal }), options)
   }
-}
-
-/** Presigned addresses carry their secret behind the question mark. */
-export function withoutQuery(url: string | URL): string {
-  return String(url).replace(/\?.*/s, '')
 }
 
 /** An answer that says: later. */
@@ -96,7 +92,8 @@ export class BusyError extends TransientError {
 function askedWait({ headers }: Response): number | undefined {
   const after = headers.get('retry-after') ?? /(?:^|[;,\s])t=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
   if (after === undefined) return undefined
-  const seconds = /^\d+$/.test(after) ? Number(after) : (Date.parse(after) - Date.now()) / 1000
+  const now = Date.parse(headers.get('date') ?? '') || Date.now() // a clock that is wrong here is not the server's
+  const seconds = /^\d+$/.test(after.trim()) ? Number(after) : (Date.parse(after) - now) / 1000
   return Number.isFinite(seconds) ? Math.max(0, seconds) * 1000 : undefined
 }
 
@@ -109,7 +106,9 @@ function isNetworkFault(error: unknown): error is TypeError {
   return error instanceof TypeError && error.cause !== undefined
 }
 
-function unreachableError(url: string | URL, { cause }: TypeError): TransientError {
-  const { code, message } = cause as NodeJS.ErrnoException
-  return new TransientError(`${withoutQuery(url)} cannot be reached (${code ?? message})`)
+function unreachableError(url: string | URL, error: TypeError): TransientError {
+  const { code, message } = rootCause(error)
+  const isOfSystem = typeof code === 'string' && !code.startsWith('UND_ERR') // undici's codes say less than its words
+  const reason = isOfSystem ? code : message
+  return new TransientError(`${withoutQuery(url)} cannot be reached (${reason})`)
 }

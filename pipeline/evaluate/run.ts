@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { openDataset } from '../../eval/dataset/open.ts'
+import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { parseEngine } from '../../eval/engine.ts'
 import { evaluate } from '../../eval/evaluation.ts'
@@ -9,6 +9,7 @@ import { megabytes } from '../../eval/report/tables.ts'
 import { openResults } from '../../eval/result-file.ts'
 import { engineSystem, modelSystem, type System } from '../../eval/system.ts'
 import { Failure } from '../failure.ts'
+import { type Connection, connectHub } from '../hub/connection.ts'
 import { takeLock } from '../lock.ts'
 import { requireWritable } from '../writable.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
@@ -35,9 +36,10 @@ export async function runEvaluation(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Evaluated> {
+  const hub = options.datasets.some(isOnHub) ? await connectHub() : undefined // refused before anything takes time
   const { results: parent, cache } = await placesOf(options, progress)
   const systems = await openSystems(options, cache)
-  const datasets = await openDatasets(options, cache, progress, signal)
+  const datasets = await openDatasets(options, hub, cache, progress, signal)
   const output = options.output ?? join(parent, outputName(datasets, options))
   const release = await takeLock(join(output, '.lock'), output)
   try {
@@ -105,20 +107,20 @@ async function openSystems(options: EvaluateOptions, cache: string): Promise<Sys
 
 async function openDatasets(
   options: EvaluateOptions,
+  hub: Connection | undefined,
   cache: string,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Dataset[]> {
   const { selection, textColumn, audioColumn, keepEmpty, maxDownload } = options
-  const [endpoint, token] = [process.env['HF_ENDPOINT'], process.env['HF_TOKEN']]
   const datasets: Dataset[] = []
   for (const text of options.datasets) {
     const dataset = await openDataset(text, {
       ...{ selection, keepEmpty, cache: join(cache, 'datasets'), signal },
       ...(textColumn && { textColumn }),
       ...(audioColumn && { audioColumn }),
-      ...(endpoint && { endpoint }),
-      ...(token && { token }),
+      ...(hub && { endpoint: hub.url }),
+      ...(hub?.token && { token: hub.token }),
       onRetry: (reason) => progress.note(`${reason}; asking again`),
     })
     const { name, count, of, leftOut, download, source } = dataset

@@ -1,10 +1,11 @@
+import { authorized } from '../../eval/dataset/hub-token.ts'
+import { withoutQuery } from '../../eval/dataset/network.ts'
 import {
   BusyError,
   fetchOnce,
   type RetryOptions,
   retrying,
   TransientError,
-  withoutQuery,
 } from '../../eval/dataset/retrying-fetch.ts'
 import { Failure } from '../failure.ts'
 import { FileBlob } from './file-blob.ts'
@@ -215,14 +216,6 @@ function endsParts({ method, body }: Hinted): boolean {
   return method === 'POST' && typeof body === 'string' && body.startsWith('{"oid":')
 }
 
-/** The token goes to the hub alone: storage has addresses that are signed, and refuses it; xet has tokens of its own. */
-function guarded(url: string, init: Hinted, { origin, token = '' }: UploadOptions): Hinted {
-  const headers = new Headers(init.headers)
-  const isForeign = new URL(url).origin !== origin
-  if (isForeign && headers.get('authorization') === `Bearer ${token}`) headers.delete('authorization')
-  return { ...init, headers }
-}
-
 /** One attempt, given up when nothing moves. */
 async function watched(
   url: string,
@@ -251,10 +244,10 @@ async function watched(
   }
   const body = init.body instanceof FileBlob ? init.body.watched(moved, onError) : init.body
   try {
-    const guardedInit = guarded(url, init, options)
+    const headers = authorized(url, init.headers, options)
     return await fetchOnce(
       url,
-      { ...guardedInit, ...(body !== undefined && { body }), signal: AbortSignal.any(ends) },
+      { ...init, headers, ...(body !== undefined && { body }), signal: AbortSignal.any(ends) },
       transient,
     )
   } catch (error) {

@@ -1,4 +1,5 @@
 import { createBranch, createRepo, HubApiError, whoAmI } from '@huggingface/hub'
+import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { fetchOnce, type RetryOptions, retrying, TransientError } from '../../eval/dataset/retrying-fetch.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { type Connection, hubParams } from '../hub/connection.ts'
@@ -20,7 +21,7 @@ export async function requireUser(hub: Connection, options: RetryOptions): Promi
     )
   }
   try {
-    const { name } = await whoAmI({ ...hubParams(hub, options), accessToken: hub.token })
+    const { name } = await whoAmI({ ...hubParams(hub, options), accessToken: libraryToken(hub.token) })
     return name
   } catch (error) {
     if (error instanceof HubApiError && [401, 403].includes(error.statusCode))
@@ -41,7 +42,12 @@ export async function makeRepository(
 ): Promise<void> {
   try {
     const visibility = isPrivate ? 'private' : 'public'
-    await createRepo({ ...hubParams(hub, options), accessToken: hub.token ?? '', repo, visibility })
+    await createRepo({
+      ...hubParams(hub, options),
+      accessToken: libraryToken(hub.token ?? ''),
+      repo,
+      visibility,
+    })
   } catch (error) {
     if (!(error instanceof HubApiError) || error.statusCode !== 409) throw error
   }

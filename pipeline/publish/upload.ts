@@ -1,4 +1,5 @@
 import { type CommitOutput, type CommitProgressEvent, commitIter, HubApiError } from '@huggingface/hub'
+import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { type RetryOptions, TransientError } from '../../eval/dataset/retrying-fetch.ts'
 import { Failure } from '../failure.ts'
 import type { Connection } from '../hub/connection.ts'
@@ -72,7 +73,7 @@ async function commitOnce(plan: Plan, target: UploadTarget, context: UploadConte
   const planned = new Set(files.map(({ sha256 }) => sha256))
   const run = commitIter({
     ...{ hubUrl: hub.url, repo, branch, title, useXet, abortSignal: signal, isPullRequest: createPr },
-    ...(hub.token && { accessToken: hub.token }),
+    ...(hub.token && { accessToken: libraryToken(hub.token) }),
     ...(description && { description }),
     ...(plan.parent !== undefined && { parentCommit: plan.parent }),
     operations: [

@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readCheckpoint } from '../../pipeline/checkpoint.ts'
-import { resolveSource } from '../../pipeline/source.ts'
+import { PROJECT } from '../../pipeline/models.ts'
+import { checkpointFolder, resolveSource } from '../../pipeline/source.ts'
 import { TINY } from '../helpers/checkpoint.ts'
 import { runCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -22,7 +23,17 @@ describe('resolveSource', () => {
   })
 })
 
+/** In this process, as the pipeline does. */
+async function fetchHere(model: string) {
+  return checkpointFolder(await resolveSource(model), {
+    python: async () => ({ path: join(PROJECT, '.venv', 'bin', 'python'), fingerprint: '' }),
+    ...{ output: await temporaryFolder(), emit: () => undefined, signal: new AbortController().signal },
+  })
+}
+
 describe('a checkpoint on the hub', () => {
+  afterEach(() => vi.unstubAllEnvs())
+
   it('is fetched by its id into the cache, and refused with a sentence when it is not there', async () => {
     const files: Record<string, Uint8Array> = {}
     for (const name of await readdir(TINY)) files[name] = await readFile(join(TINY, name))
@@ -51,10 +62,33 @@ describe('a checkpoint on the hub', () => {
     await run('me/tiny')
     expect(fetched()).toBe(requests)
 
+    for (const [name, value] of Object.entries({ ...env, HF_HUB_OFFLINE: 'yes' })) vi.stubEnv(name, value)
+    const all = hub.requests.length
+    expect(await fetchHere('me/tiny')).toEqual({ folder: snapshot, commit })
+    await expect(fetchHere('me/other')).rejects.toMatchObject({
+      message: `HF_HUB_OFFLINE is set, and me/other at main is not in the cache (${join(home, 'hub')}).`,
+      hint: 'Unset it to download the checkpoint, or give a folder to --model.',
+    })
+    expect(hub.requests.length).toBe(all)
+    vi.unstubAllEnvs()
+
     expect((await run('me/tiny@nope')).stdout).toContain('error: me/tiny has no revision nope.')
     expect((await run('me/other')).stdout).toContain(
       'error: The hub has no model me/other, or it is private.',
     )
+  })
+
+  it('says whose terms must be accepted, and where', async () => {
+    const hub = await modelHub({ user: 'me' })
+    hub.createRepo('me/tiny')
+    const gated = { status: 403, headers: { 'x-error-code': 'GatedRepo' } }
+    hub.faults.push({ kind: 'status', ...gated, on: /api\/models\/me\/tiny/, times: 9 })
+    const env = { HF_ENDPOINT: hub.url, HF_HOME: await temporaryFolder(), HF_TOKEN: 'hf_some' }
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+    await expect(fetchHere('me/tiny')).rejects.toMatchObject({
+      message: 'me/tiny is gated: whoever reads it must have accepted its terms.',
+      hint: `Accept them at ${hub.url}/me/tiny, then set HF_TOKEN to a token of the same account, or run: hf auth login.`,
+    })
   })
 
   it('says that the network failed', async () => {
