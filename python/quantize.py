@@ -145,7 +145,7 @@ def quantize_weight(weight: ir.Value, config, store: Store) -> list[ir.TensorPro
 
 
 def values_of(tensor: ir.TensorProtocol) -> np.ndarray:
-    """A tensor's values. onnx_ir refuses data files with several names, which a packaged release's files have."""
+    """A tensor's values. onnx_ir refuses data files with several names, which releases of older versions have."""
     if not isinstance(tensor, ir.ExternalTensor):
         return np.ascontiguousarray(tensor.numpy())
     count, dtype = int(np.prod(list(tensor.shape))), tensor.dtype.numpy()

@@ -1,10 +1,9 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import { readJson } from '../../eval/release-config.ts'
 import type { Report } from '../../eval/report/report.ts'
 import { makeTokenizer } from '../../eval/tokenizer.ts'
-import { alias } from '../../graph-tools/alias.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
@@ -23,6 +22,7 @@ import {
   roleOf,
   sumsOf,
 } from './manifest.ts'
+import { placeFiles } from './place-files.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
 import { recoverFolder, replaceFolder } from './replace-folder.ts'
 import { selfTest } from './self-test.ts'
@@ -42,7 +42,7 @@ export interface BuildOptions {
 }
 
 /**
- * Make a release of a model directory: the contract's files as links, an archive for each variant, checksums, manifest,
+ * Make a release of a model directory: the contract's files, an archive for each variant, checksums, manifest,
  * model card and chart. It appears under its name when it is complete; an older one stays until then.
  * @throws Failure with the gate's exit code when parity or WER were not measured on these files, or failed
  */
@@ -72,7 +72,8 @@ async function buildAside(options: BuildOptions, evidence: Evidence, building: s
   await mkdir(folder)
   const { prefillInt8 } = evidence.provenance.options
   const names = modelFiles(variants, { prefillInt8 })
-  for (const name of names) await alias(join(layout.model, name), join(folder, name))
+  const copied = await placeFiles(names, layout.model, folder, options)
+  if (copied > 0) options.emit({ event: 'note', text: copiedNote(folder, copied) })
   const files = [
     ...(await describeFiles(options, names, prefillInt8)),
     ...(await makeArchives(options, building, folder, prefillInt8)),
@@ -80,6 +81,10 @@ async function buildAside(options: BuildOptions, evidence: Evidence, building: s
   const manifest = await describeRelease(options, evidence, folder, files)
   await writeDocuments(options, evidence, building, manifest)
   return manifest
+}
+
+function copiedNote(folder: string, bytes: number): string {
+  return `${basename(folder)}/ holds copies of the data files (${formatBytes(bytes)}): this file system cannot share their blocks, and Python's onnx refuses hard links.`
 }
 
 /** Every file that a release of these variants has, absolute. */

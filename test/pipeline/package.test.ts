@@ -10,11 +10,12 @@ import { parse } from 'yaml'
 import type { Event } from '../../pipeline/events.ts'
 import { describeError } from '../../pipeline/failure.ts'
 import { exists } from '../../pipeline/files.ts'
-import { variantFiles } from '../../pipeline/layout.ts'
+import { decoderData, variantFiles } from '../../pipeline/layout.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { parsePackage } from '../../pipeline/package/cli.ts'
 import { runPackage } from '../../pipeline/package/run.ts'
 import type { Manifest } from '../../pipeline/release/manifest.ts'
+import { placeFiles } from '../../pipeline/release/place-files.ts'
 import { tableLines } from '../../pipeline/table.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -77,6 +78,47 @@ describe('npm run package', () => {
     const card = await readFile(join(release, 'README.md'), 'utf8')
     expect(card).not.toContain('FP32 |')
     expect(card).toContain('`encoder.int4.onnx`: `mel` [1, 128, T]')
+  })
+
+  it('leaves folders that Python’s onnx loads, and links what is no external data', async () => {
+    const model = await copyTinyRelease()
+    const ended = await runHere([model])
+    expect(ended.stdout).toMatch(
+      /^qwen3-asr-tiny\/ holds copies of the data files \([\d.]+ MB\): this file system/m,
+    )
+    const release = join(model, 'release', TINY_NAME)
+    const load =
+      'import sys,glob,onnx; print([len(onnx.load(f).graph.node) > 0 for f in sorted(glob.glob(sys.argv[1] + "/*.onnx"))])'
+    for (const folder of [model, release]) {
+      const { stdout } = await execa('.venv/bin/python', ['-c', load, folder])
+      expect(stdout).toBe(`[${new Array(9).fill('True').join(', ')}]`)
+    }
+    const inode = async (path: string) => (await stat(path)).ino
+    for (const name of ['encoder.onnx', 'decoder.onnx', 'tokenizer.json'])
+      expect(await inode(join(release, name))).toBe(await inode(join(model, name)))
+    for (const name of [decoderData(''), decoderData('int4'), 'embed_tokens.bin'])
+      expect((await stat(join(release, name))).nlink).toBe(1)
+  })
+
+  it('copies no data file whose blocks the file system shares', async () => {
+    const [from, to] = [await temporaryFolder(), await temporaryFolder()]
+    const names = ['decoder_weights.data', 'decoder.onnx']
+    for (const name of names) await writeFile(join(from, name), name)
+    const shared: string[] = []
+    const clone = async (source: string, target: string) => {
+      shared.push(source)
+      await cp(source, target)
+      return true
+    }
+    const { signal } = new AbortController()
+    expect(await placeFiles(names, from, to, { signal, clone })).toBe(0)
+    expect(shared).toEqual([join(from, 'decoder_weights.data')])
+    expect(
+      await placeFiles(names.slice(0, 1), from, await temporaryFolder(), {
+        signal,
+        clone: async () => false,
+      }),
+    ).toBe(20)
   })
 
   it('gives the same archive bytes with any number of threads, which other tools unpack', async () => {
