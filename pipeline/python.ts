@@ -42,6 +42,7 @@ export async function runPython(
       PYTHONHASHSEED: '0',
       TOKENIZERS_PARALLELISM: 'false',
       HF_HUB_OFFLINE: '1',
+      HF_HUB_DISABLE_TELEMETRY: process.env['HF_HUB_DISABLE_TELEMETRY'] ?? '1',
       QWEN3_ASR_ONNX_PARENT: '1',
       ...options.env,
     },

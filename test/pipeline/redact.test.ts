@@ -1,4 +1,7 @@
+import { join } from 'node:path'
+import { execa } from 'execa'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { PROJECT } from '../../pipeline/models.ts'
 import { keepSecret, mapTexts, redact, withoutSecrets } from '../../pipeline/redact.ts'
 import { failureLines, jsonLine } from '../../pipeline/terminal.ts'
 
@@ -67,6 +70,34 @@ describe('what a command says', () => {
       '  hint: \\u{1b}[2J',
       'hint: try\\u{202e}',
     ])
+  })
+
+  it('is clean when nobody caught an error, its stack with --debug too', async () => {
+    const source = `
+      import { reportUncaught } from ${JSON.stringify(join(PROJECT, 'pipeline', 'terminal.ts'))}
+      reportUncaught(process.argv)
+      Promise.reject(new Error('lost https://me:s3cret@h.test/a?signature=1\\u001b[2J ' + process.env.HF_TOKEN))
+      setTimeout(() => {}, 10_000)`
+    const args = [
+      '--import',
+      import.meta.resolve('tsx'),
+      '--input-type=module',
+      '-e',
+      source,
+      '--',
+      '--debug',
+    ]
+    const ended = await execa(process.execPath, args, {
+      cwd: PROJECT,
+      env: { HF_TOKEN: 'selfhosted-1' },
+      reject: false,
+    })
+    const said = ended.stderr.split('\n')
+    expect(said[0]).toBe('error: lost https://...@h.test/a ...')
+    expect(said[1]).toBe('hint: Run again with --debug for the stack.')
+    expect(said[2]).toBe('Error: lost https://...@h.test/a ...')
+    expect(ended.stderr).not.toMatch(/s3cret|signature=1|selfhosted-1/)
+    expect(ended.exitCode).toBe(1)
   })
 
   it('is JSON that a terminal shows as it is', () => {
