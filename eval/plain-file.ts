@@ -9,7 +9,8 @@ import { SpeechError } from './speech-error.ts'
 export async function fileProblem(path: string): Promise<string | undefined> {
   try {
     const info = await stat(path)
-    return info.isFile() ? undefined : `${path} is a ${kindOf(info)}, not a file.`
+    const kind = irregularKind(info)
+    return kind && `${path} is ${kind}, not a file.`
   } catch (error) {
     return describeFileError(path, error)
   }
@@ -31,8 +32,10 @@ export function describeFileError(path: string, error: unknown): string {
   return `${path} cannot be read (${code ?? message}).`
 }
 
-function kindOf(info: Stats): string {
-  if (info.isDirectory()) return 'folder'
-  if (info.isFIFO()) return 'pipe'
-  return info.isSocket() ? 'socket' : 'device'
+/** What stands in place of a regular file; undefined for one that is regular. */
+export function irregularKind(info: Stats): string | undefined {
+  if (info.isFile()) return undefined
+  if (info.isDirectory()) return 'a directory'
+  if (info.isFIFO()) return 'a FIFO'
+  return info.isSocket() ? 'a socket' : 'a device'
 }

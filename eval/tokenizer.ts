@@ -22,10 +22,10 @@ export interface Tokenizer {
 /**
  * @param tokenizerJson parsed tokenizer.json
  * @param tokenizerConfig parsed tokenizer_config.json
- * @throws SpeechError when a token that the prompt needs is missing
+ * @throws SpeechError when they are malformed, or a token that the prompt needs is missing
  */
 export function makeTokenizer(tokenizerJson: object, tokenizerConfig: object): Tokenizer {
-  const inner = new HfTokenizer(tokenizerJson, tokenizerConfig)
+  const inner = load(tokenizerJson, tokenizerConfig)
   const idOf = (token: string): number => {
     const id = inner.token_to_id(token)
     if (id === undefined)
@@ -37,5 +37,17 @@ export function makeTokenizer(tokenizerJson: object, tokenizerConfig: object): T
     idOf,
     encode: (text) => (text === '' ? [] : inner.encode(text, { add_special_tokens: false }).ids),
     decode: (ids) => (ids.length === 0 ? '' : inner.decode([...ids], { skip_special_tokens: true })),
+  }
+}
+
+/** The library's own messages say what happened inside of it. */
+function load(tokenizerJson: object, tokenizerConfig: object): HfTokenizer {
+  try {
+    return new HfTokenizer(tokenizerJson, tokenizerConfig)
+  } catch {
+    throw new SpeechError(
+      'tokenizer.json or tokenizer_config.json is malformed: no tokenizer can be made of them.',
+      'Use the files of one checkpoint.',
+    )
   }
 }

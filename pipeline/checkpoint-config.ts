@@ -1,7 +1,8 @@
 import * as v from 'valibot'
+import { isJsonObject, type JsonObject, shown } from '../eval/json-value.ts'
+import { list, positive, section, shape, text, truth, whole } from '../eval/schema.ts'
 import { Failure } from './failure.ts'
-import { isJsonObject, type JsonObject, shown } from './json-file.ts'
-import { checked, list, positive, section, shape, text, truth, whole, wrongValue } from './schema.ts'
+import { checked, wrong } from './schema.ts'
 import type { AudioConfig, TextConfig } from './tensor-table.ts'
 
 /** What config.json of a checkpoint says, in either layout. */
@@ -124,7 +125,7 @@ function checkTogether(
   prefix: string,
 ): void {
   const must = (holds: boolean, key: string, found: number, wanted: string) => {
-    if (!holds) throw wrongValue({ file: FILE, key: prefix + key, found, wanted, hint: HINT })
+    if (!holds) throw wrong({ file: FILE, key: prefix + key, found, wanted, hint: HINT })
   }
   const { d_model: width, encoder_attention_heads: heads, n_window_infer: window } = audio
   must(width % 2 === 0, 'audio_config.d_model', width, 'an even number')
@@ -207,7 +208,7 @@ function checkLayerTypes(given: JsonObject, layers: number, prefix: string): voi
   if (Array.isArray(found) && found.length === layers && found.every((type) => type === 'full_attention'))
     return
   const wanted = `"full_attention" ${layers} times, once for each layer`
-  throw wrongValue({ file: FILE, key: `${prefix}text_config.layer_types`, found, wanted, hint: HINT })
+  throw wrong({ file: FILE, key: `${prefix}text_config.layer_types`, found, wanted, hint: HINT })
 }
 
 function unsupported(key: string, found: unknown, wanted: unknown): Failure {
@@ -230,7 +231,7 @@ function ropeScaling(
   if (parts.length !== 3 || sum !== headDim / 2) {
     const key = `${prefix}text_config.${name}.mrope_section`
     const wanted = `three numbers whose sum is ${headDim / 2}, half of head_dim`
-    throw wrongValue({ file: FILE, key, found: parts, wanted, hint: HINT })
+    throw wrong({ file: FILE, key, found: parts, wanted, hint: HINT })
   }
   return { mrope_section: parts, interleaved: rope?.mrope_interleaved ?? rope?.interleaved ?? true }
 }

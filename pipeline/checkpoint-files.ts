@@ -1,8 +1,9 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative } from 'node:path'
-import { irregularKind } from '../eval/regular-file.ts'
+import type { JsonObject } from '../eval/json-value.ts'
+import { irregularKind } from '../eval/plain-file.ts'
 import { Failure } from './failure.ts'
-import { type JsonObject, readJsonFile } from './json-file.ts'
+import { readJsonFile } from './json-file.ts'
 
 const AGAIN = 'Download the checkpoint again.'
 

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
+import { list, section, text, whole } from '../eval/schema.ts'
 import { MEL } from './checkpoint-config.ts'
 import { readCheckpointJson } from './checkpoint-files.ts'
-import { checked, list, section, text, whole } from './schema.ts'
+import { checked } from './schema.ts'
 
 const HINT = 'Use the files of a plain Qwen3-ASR checkpoint: others are not computed with.'
 

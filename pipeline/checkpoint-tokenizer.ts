@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { type JsonObject, shown } from '../eval/json-value.ts'
+import { list, record, section, text, truth, whole } from '../eval/schema.ts'
 import { makeTokenizer, SPECIAL_TOKENS } from '../eval/tokenizer.ts'
 import type { CheckpointConfig } from './checkpoint-config.ts'
 import { fileOf, readCheckpointJson } from './checkpoint-files.ts'
 import { Failure } from './failure.ts'
-import { type JsonObject, shown } from './json-file.ts'
-import { checked, list, record, section, text, truth, whole, wrongValue } from './schema.ts'
+import { checked, wrong } from './schema.ts'
 
 const HINT = 'Use the tokenizer files of the checkpoint.'
 
@@ -37,7 +38,7 @@ export async function checkTokenizer(folder: string, config: CheckpointConfig): 
     const id = known.get(token)
     if (found === id) continue
     const wanted = `${id}, the tokenizer's id of ${token}`
-    throw wrongValue({
+    throw wrong({
       file: 'config.json',
       key,
       found,
@@ -141,6 +142,6 @@ function idsOf(vocabulary: JsonObject, most: number, where: string): [string, nu
     const [file = '', key] = where.split(': ')
     const name = JSON.stringify(token)
     const wanted = `a whole number from 0 to ${most}, below vocab_size`
-    throw wrongValue({ file, key: key ? `${key}[${name}]` : name, found: id, wanted, hint: HINT })
+    throw wrong({ file, key: key ? `${key}[${name}]` : name, found: id, wanted, hint: HINT })
   })
 }

@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises'
+import type { JsonObject } from '../eval/json-value.ts'
+import { record, section, text } from '../eval/schema.ts'
 import { type CheckpointConfig, checkConfig } from './checkpoint-config.ts'
 import { readCheckpointJson, refusePlace } from './checkpoint-files.ts'
 import { checkProcessor } from './checkpoint-processor.ts'
 import { checkTokenizer } from './checkpoint-tokenizer.ts'
 import { Failure } from './failure.ts'
-import type { JsonObject } from './json-file.ts'
 import { readSafetensors, type StoredTensor } from './safetensors.ts'
-import { checked, record, section, text } from './schema.ts'
+import { checked } from './schema.ts'
 import { expectedTensors, type TextConfig } from './tensor-table.ts'
 
 /** A checkpoint of either layout under native tensor names; `python/checkpoint.py` reads this as JSON. */

@@ -1,9 +1,8 @@
 import { open, stat } from 'node:fs/promises'
-import { irregularKind } from '../eval/regular-file.ts'
+import { isJsonObject, type JsonObject, shown } from '../eval/json-value.ts'
+import { irregularKind } from '../eval/plain-file.ts'
 import { Failure } from './failure.ts'
 import { formatBytes } from './files.ts'
-
-export type JsonObject = Readonly<Record<string, unknown>>
 
 /** The largest tokenizer.json of a published model has 11 MB. */
 const MAX_BYTES = 64_000_000
@@ -41,20 +40,6 @@ export function parseJsonObject(bytes: Uint8Array, path: string, hint = ''): Jso
   const value = parse(text, path, hint)
   if (isJsonObject(value)) return value
   throw new Failure(`${path} holds ${shown(value)}, wanted an object.`, hint)
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-const SHOWN = 60
-
-/** A value as it stands in a message: JSON, cut when it is long. */
-export function shown(value: unknown): string {
-  if (typeof value === 'number') return String(value) // JSON has no NaN
-  if (Array.isArray(value) && value.length > SHOWN) return `an array of ${value.length} values`
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN - 3)}...`
 }
 
 /** As many bytes as `stat` has seen: the file may grow meanwhile. */

@@ -1,8 +1,9 @@
 import { open, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { isJsonObject, type JsonObject, shown } from '../eval/json-value.ts'
 import { fileOf } from './checkpoint-files.ts'
 import { Failure } from './failure.ts'
-import { isJsonObject, type JsonObject, parseJsonObject, shown } from './json-file.ts'
+import { parseJsonObject } from './json-file.ts'
 
 /** Where one tensor lies. Offsets are absolute bytes in the shard. */
 export interface StoredTensor {

@@ -1,105 +1,23 @@
-import * as v from 'valibot'
+import type * as v from 'valibot'
+import { checkedAs, type Place, wrongValue } from '../eval/schema.ts'
 import { Failure } from './failure.ts'
-import { isJsonObject, shown } from './json-file.ts'
-
-/** Schemas of one value, whose messages say what is wanted. */
-export const truth = v.boolean('true or false')
-export const text = v.string('a string')
-
-/** A whole number within limits, both included. */
-export function whole(least: number, most: number) {
-  const wanted = least === most ? `${least}` : `a whole number from ${least} to ${most}`
-  return v.pipe(v.number(wanted), v.integer(wanted), v.minValue(least, wanted), v.maxValue(most, wanted))
-}
-
-/** A finite number above 0. */
-export function positive(below = Number.POSITIVE_INFINITY) {
-  const wanted = Number.isFinite(below) ? `a number above 0 and below ${below}` : 'a finite number above 0'
-  return v.pipe(
-    v.number(wanted),
-    v.finite(wanted),
-    v.check((value) => value > 0 && value < below, wanted),
-  )
-}
-
-const OBJECT = 'an object'
-
-/** An object with these keys, of which others may stand beside. */
-export function section<Entries extends v.ObjectEntries>(entries: Entries) {
-  const object = v.looseObject(entries, OBJECT)
-  return v.pipe(v.custom<v.InferInput<typeof object>>(isJsonObject, OBJECT), object) // an array is an object to it
-}
-
-/** The same, of which only these keys are kept. */
-export function shape<Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.object(entries, OBJECT)
-}
-
-/** An object with any keys, at least one, whose values are alike. */
-export function record<Item extends v.GenericSchema>(item: Item) {
-  const wanted = 'an object with at least one key'
-  const object = v.record(v.string(), item, wanted)
-  return v.pipe(
-    v.custom<v.InferInput<typeof object>>(
-      (value) => isJsonObject(value) && Object.keys(value).length > 0,
-      wanted,
-    ),
-    object,
-  )
-}
-
-export function list<Item extends v.GenericSchema>(item: Item) {
-  return v.array(item, 'an array')
-}
 
 /**
  * Check a value against a schema.
- * @param file for messages, with what stands before the keys
  * @throws Failure naming the first key that is wrong, its value and what is wanted
  */
 export function checked<Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,
-  { file, prefix = '', hint = '' }: { file: string; prefix?: string; hint?: string },
+  { hint = '', ...place }: Place & { readonly hint?: string },
 ): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, value, { abortEarly: true })
-  if (result.success) return result.output
-  const [issue] = result.issues
-  const path = (issue.path ?? []).map(({ key }) => String(key))
-  const key = prefix + path.join('.')
-  if (issue.input === undefined && issue.received === 'undefined')
-    throw new Failure(`${file}: ${key} is missing, wanted ${wantedAt(schema, path)}.`, hint)
-  throw wrongValue({ file, key, found: issue.input, wanted: issue.message, hint })
+  return checkedAs(schema, value, place, (message) => new Failure(message, hint))
 }
 
 /** A refusal that names the key, its value and what is wanted. */
-export function wrongValue(wrong: {
-  readonly file: string
-  readonly key: string
-  readonly found: unknown
-  readonly wanted: string
-  readonly hint?: string
-}): Failure {
-  const { file, key, found, wanted, hint = '' } = wrong
-  return new Failure(`${file}: ${key} is ${shown(found)}, wanted ${wanted}.`, hint)
-}
-
-/** What the schema wants at a path: an issue about a missing key has the message of the object around it. */
-function wantedAt(schema: v.GenericSchema, path: readonly string[]): string {
-  let at: unknown = schema
-  for (const key of path) {
-    while (hasField(at, 'wrapped')) at = at.wrapped
-    if (hasField(at, 'pipe') && Array.isArray(at.pipe)) at = at.pipe.find((item) => hasField(item, 'entries'))
-    at = hasField(at, 'entries') && isJsonObject(at.entries) ? at.entries[key] : undefined
-  }
-  if (!isSchema(at)) return 'a value'
-  return v.safeParse(at, undefined).issues?.[0].message ?? 'a value'
-}
-
-function isSchema(value: unknown): value is v.GenericSchema {
-  return hasField(value, '~run')
-}
-
-function hasField<Name extends string>(value: unknown, name: Name): value is Record<Name, unknown> {
-  return typeof value === 'object' && value !== null && name in value
+export function wrong({
+  hint,
+  ...found
+}: Parameters<typeof wrongValue>[0] & { readonly hint: string }): Failure {
+  return new Failure(wrongValue(found), hint)
 }

@@ -1,9 +1,10 @@
-import { constants, createReadStream, fstatSync, type Stats } from 'node:fs'
+import { constants, createReadStream, fstatSync } from 'node:fs'
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
+import { irregularKind } from '../plain-file.ts'
 import { SpeechError } from '../speech-error.ts'
 import { ByteReader, fileInput, streamInput } from './byte-reader.ts'
 
@@ -42,7 +43,7 @@ async function openPath(path: string): Promise<AudioFile> {
   const refuse = (error: NodeJS.ErrnoException) => {
     throw new SpeechError(unopened(path, error))
   }
-  const kind = kindOf(await stat(path).catch(refuse))
+  const kind = irregularKind(await stat(path).catch(refuse))
   if (kind !== undefined) {
     const hint = kind === 'a directory' ? 'Name the files in it.' : 'Give it to the standard input instead.'
     throw new SpeechError(`${path} is ${kind}, wanted an audio file.`, hint)
@@ -57,14 +58,6 @@ async function openPath(path: string): Promise<AudioFile> {
 function unopened(path: string, { code, message }: NodeJS.ErrnoException): string {
   if (code === 'ENOENT' || code === 'ENOTDIR') return `${path} does not exist.`
   return `${path} cannot be opened: ${code === 'EACCES' ? 'permission denied' : (code ?? message)}.`
-}
-
-/** @returns undefined for a file */
-function kindOf(info: Stats): string | undefined {
-  if (info.isFile()) return undefined
-  if (info.isDirectory()) return 'a directory'
-  if (info.isFIFO()) return 'a FIFO'
-  return info.isSocket() ? 'a socket' : 'a device'
 }
 
 async function fromHandle(

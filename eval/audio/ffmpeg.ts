@@ -1,4 +1,5 @@
 import { execa } from 'execa'
+import { endWithUs } from '../children.ts'
 import { SpeechError } from '../speech-error.ts'
 import type { AudioBlock, Decoded, UnreadableError } from './audio-block.ts'
 import { ByteReader, streamInput } from './byte-reader.ts'
@@ -76,6 +77,7 @@ function startFfmpeg(path: string, signal?: AbortSignal): FfmpegRun {
     encoding: 'buffer',
     ...(signal && { cancelSignal: signal }),
   })
+  endWithUs(child)
   let said = ''
   child.stderr.on('data', (text: Buffer) => {
     said = (said + text.toString()).slice(-LONGEST_REASON)

@@ -430,9 +430,9 @@ describe('entries that cannot be read', () => {
     const at = (name: string) => join(place, name)
     expect(utterances.map(({ problem }) => problem)).toEqual([
       undefined,
-      `${at('dir.wav')} is a folder, not a file.`,
-      `${place} is a folder, not a file.`,
-      `${at('pipe.wav')} is a pipe, not a file.`,
+      `${at('dir.wav')} is a directory, not a file.`,
+      `${place} is a directory, not a file.`,
+      `${at('pipe.wav')} is a FIFO, not a file.`,
       '/dev/null is a device, not a file.',
       `${at('loop.wav')} is a link that leads to itself.`,
       `${at('dangling.wav')} does not exist.`,

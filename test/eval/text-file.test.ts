@@ -62,9 +62,9 @@ describe('readText', () => {
 
   it('refuses a folder and a pipe without waiting', async () => {
     const folder = await temporaryFolder()
-    await expect(readText(folder)).rejects.toThrow(`${folder} is a folder, not a file.`)
+    await expect(readText(folder)).rejects.toThrow(`${folder} is a directory, not a file.`)
     await execa('mkfifo', [join(folder, 'pipe')])
-    await expect(readText(join(folder, 'pipe'))).rejects.toThrow('pipe is a pipe, not a file.')
+    await expect(readText(join(folder, 'pipe'))).rejects.toThrow('pipe is a FIFO, not a file.')
     await expect(readText(join(folder, 'none'))).rejects.toThrow('none does not exist.')
   })
 })
