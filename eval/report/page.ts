@@ -1,207 +1,185 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import type { Score } from '../score.ts'
-import { totalErrors } from '../wer.ts'
-import { type Chart, colourOf, drawCharts } from './charts.ts'
+import type { Chart } from './chart-rows.ts'
+import { drawCharts } from './charts.ts'
+import { choiceSentences } from './choice.ts'
+import { htmlName, htmlSentence, htmlTable, htmlText } from './html.ts'
+import { isolated } from './label.ts'
+import { type ListedUtterance, listUtterances } from './listed.ts'
+import { type AudioOptions, type EmbeddedAudio, embedAudio } from './page-audio.ts'
+import { drawMark, systemMark } from './plot.ts'
+import { remarksOf } from './remarks.ts'
 import type { Report } from './report.ts'
-import { remarks, type TextTable, textTables } from './tables.ts'
+import type { Sentence } from './sentence.ts'
+import { figureTables } from './tables.ts'
 
-/** Audio that a page carries at most, in bytes; what has the most errors comes first. */
-const AUDIO_BUDGET = 48_000_000
+/** In the order in which they run: each may use what the ones before it export. */
+const SCRIPTS = [
+  'page-dom.js',
+  'page-csv.js',
+  'page-tables.js',
+  'page-charts.js',
+  'page-player.js',
+  'page-list.js',
+]
 
-export interface PageOptions {
-  /** where the audio of an utterance is, if it is here */
-  readonly audioPath: (dataset: string, key: string) => string | undefined
-  readonly audioBudget?: number
-}
+/** More of them are folded away. */
+const DIFFERENCES_SHOWN = 10
+/** Of a system's name in the legend, where it is whole. */
+const LEGEND_COLUMNS = 1000
 
-/** report.html: one page that needs nothing but itself. */
-export async function reportPage(report: Report, options: PageOptions): Promise<string> {
-  const [style, script] = await Promise.all(
-    ['page.css', 'browse.js'].map((name) => readFile(new URL(name, import.meta.url), 'utf8')),
-  )
+/** report.html: one page that needs nothing but itself, and that the browser lets load nothing else. */
+export async function reportPage(report: Report, options: AudioOptions): Promise<string> {
+  const [style, script] = await Promise.all([ownFile('page.css'), pageScript()])
   const utterances = listUtterances(report)
   const audio = await embedAudio(utterances, options)
-  const data = {
-    systems: report.run.systems.map(({ name }) => ({ name, colour: colourOf(report, name) })),
-    utterances: utterances.map(({ key: _, ...utterance }, i) => ({ ...utterance, hasAudio: audio.has(i) })),
-  }
-  const left = utterances.length - audio.size
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy(script)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>WER and RTF: ${htmlText(report.run.datasets.map(({ name }) => name).join(', '))}</title>
+<title>Evaluation: ${htmlText(report.run.datasets.map(({ name }) => isolated(name)).join(', '))}</title>
 <style>${style}</style>
 </head>
 <body>
-<header>
-<h1>WER and RTF</h1>
-<p>${htmlText(sourceLines(report).join(' · '))}</p>
-<p class="legend">${report.run.systems.map(({ name }) => `<span><i style="background:${colourOf(report, name)}"></i>${htmlText(name)}</span>`).join('')}</p>
-</header>
+${header(report)}
 <main>
-<section id="figures"><h2>Figures</h2>
-${textTables(report).map(tableHtml).join('\n')}
-<ul>${remarks(report)
-    .map((text) => `<li>${htmlText(text)}</li>`)
-    .join('')}</ul>
-</section>
-<section id="charts"><h2>Charts</h2>
-${drawCharts(report).map(chartHtml).join('\n')}
-</section>
-<section id="utterances"><h2>Utterances</h2>
-<p class="note">${utterances.length} utterances${left > 0 ? `; the page carries the audio of ${audio.size}, those with the most errors` : ''}.</p>
-<form id="filter">
-<label>Find <input type="search" id="find" placeholder="word, id or speaker"></label>
-<label>System <select id="system"></select></label>
-<label>Show <select id="show"><option value="errors">with errors</option><option value="all">all</option><option value="failures">failed outputs</option><option value="differ">where systems differ</option></select></label>
-<label>Sort by <select id="sort"><option value="errors">errors</option><option value="rate">error rate</option><option value="row">place in the dataset</option><option value="seconds">length</option><option value="latency">latency</option></select></label>
-<output id="count"></output>
-</form>
-<ol id="list"></ol>
-<button id="more" type="button">Show more</button>
-</section>
+${figures(report)}
+${charts(report)}
+${list(utterances.length, audio.size)}
 </main>
-<script type="application/json" id="data">${scriptSafe(JSON.stringify(data))}</script>
-${[...audio].map(([i, { type, base64 }]) => `<script type="text/plain" id="audio-${i}" data-type="${type}">${base64}</script>`).join('\n')}
+<p id="status" class="hidden" role="status"></p>
+<div id="tip" hidden></div>
+${dataElements(report, utterances, audio)}
 <script>${script}</script>
 </body>
 </html>
 `
 }
 
-/** Which utterances of which data, so that somebody else can take the same. */
-function sourceLines({ run }: Report): string[] {
-  const part = run.shard ? [`part ${run.shard.index} of ${run.shard.of}`] : []
-  const how = Object.entries(run.selection).map(([name, value]) => `${name} ${value}`)
-  return [
-    ...run.datasets.map(({ name, source, count, of }) => {
-      const details = Object.entries(source).map(([key, value]) => `${key} ${value}`)
-      return `${name}: ${count} of ${of} utterances (${details.join(', ')})`
-    }),
-    ...[how.join(', '), ...part],
-  ]
+/** The scripts as one, without modules, which a page opened from a file cannot load. */
+async function pageScript(): Promise<string> {
+  const sources = await Promise.all(SCRIPTS.map(ownFile))
+  const plain = sources.map((source) =>
+    source.replace(/^import [^;]*? from '.*'\n/gm, '').replace(/^export /gm, ''),
+  )
+  return `{\n${plain.join('\n')}}`
 }
 
-interface ListedUtterance {
-  readonly key: string
-  readonly dataset: string
-  readonly id: string
-  readonly row: number
-  readonly speaker: string
-  readonly seconds: number
-  readonly reference: string
-  /** by place in the list of systems; null where one has none */
-  readonly results: readonly (ListedResult | null)[]
+function ownFile(name: string): Promise<string> {
+  return readFile(new URL(name, import.meta.url), 'utf8')
 }
 
-interface ListedResult {
-  /** one letter for each step of the alignment, and the words of both sides */
-  readonly operations: string
-  readonly words: readonly string[]
-  readonly heard: readonly string[]
-  readonly errors: number
-  readonly text: string
-  readonly compute: number
-  /** failed in a way that WER does not name */
-  readonly failures: readonly string[]
+/** Content Security Policy: this script, styles, and audio out of the page; no network, no other script. */
+function policy(script: string): string {
+  const hash = createHash('sha256').update(script).digest('base64')
+  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; media-src blob:; base-uri 'none'; form-action 'none'`
 }
 
-function listUtterances(report: Report): ListedUtterance[] {
-  return [...report.scores].flatMap(([dataset, systems]) => {
-    const keys = new Map<string, Score>()
-    for (const scores of systems.values()) for (const score of scores) keys.set(score.record.key, score)
-    const bySystem = [...systems.values()].map(
-      (scores) => new Map(scores.map((score) => [score.record.key, score] as const)),
-    )
-    return [...keys].map(([key, { record }]) => {
-      const results = bySystem.map((scores) => listResult(scores.get(key)))
-      const seconds = Math.max(...bySystem.map((scores) => scores.get(key)?.record.seconds ?? 0))
-      const { id, row, speaker = '', reference } = record
-      return { key, dataset, id, row, speaker, seconds, reference, results }
-    })
+function header(report: Report): string {
+  const systems = report.run.systems.map(
+    ({ name }, i) => `<li>${drawMark(systemMark(i))}${htmlName(name, LEGEND_COLUMNS)}</li>`,
+  )
+  return `<header>
+<h1>Accuracy and speed</h1>
+${choiceSentences(report)
+  .map((text) => `<p>${htmlSentence(text)}</p>`)
+  .join('\n')}
+<ul class="legend" id="systems" aria-label="Systems">${systems.join('')}</ul>
+</header>`
+}
+
+function figures(report: Report): string {
+  const tables = figureTables(report).map((table, i) =>
+    table.rows.length > 0
+      ? htmlTable(table, `table-${i}`)
+      : `<p class="empty">${htmlSentence(table.title)}: nothing has been transcribed yet.</p>`,
+  )
+  return `<section id="figures" aria-labelledby="figures-title"><h2 id="figures-title">Figures</h2>
+${tables.join('\n')}
+${remarksHtml(report)}
+</section>`
+}
+
+/** Comparisons of many systems are a long list, which opens when it is wanted. */
+function remarksHtml(report: Report): string {
+  const { differences, failures, measured } = remarksOf(report)
+  const items = (sentences: readonly Sentence[]) =>
+    sentences.map((text) => `<li>${htmlSentence(text)}</li>`).join('\n')
+  if (differences.length <= DIFFERENCES_SHOWN) {
+    return `<ul class="remarks">${items([...differences, ...failures, ...measured])}</ul>`
+  }
+  return `<details class="remarks"><summary>${differences.length} comparisons of two systems</summary><ul>${items(differences)}</ul></details>
+<ul class="remarks">${items([...failures, ...measured])}</ul>`
+}
+
+function charts(report: Report): string {
+  const drawn = drawCharts(report).map((chart) => chartHtml(chart, report.run.datasets.length > 1))
+  return `<section id="charts" aria-labelledby="charts-title"><h2 id="charts-title">Charts</h2>
+${
+  drawn.length > 0
+    ? `<p class="note">Point at a mark, touch it, or move with the arrow keys to see its value.</p>
+<div class="columns">${drawn.join('\n')}</div>`
+    : '<p class="empty">There are no figures to draw yet.</p>'
+}
+</section>`
+}
+
+function chartHtml({ id, title, note, key, panels, values }: Chart, namesDatasets: boolean): string {
+  const drawn = panels.map(({ dataset, svg }) => {
+    const name = namesDatasets ? `<p class="dataset">${htmlName(dataset)}</p>` : ''
+    const label = htmlText(`Values of: ${title}, ${isolated(dataset)}`)
+    return `<div class="panel">${name}<div class="plot" role="group" tabindex="0" aria-label="${label}">${svg}</div></div>`
   })
+  const legend = key?.map(({ label, colour }) => `<li><i style="background:${colour}"></i>${label}</li>`)
+  return `<figure class="chart" id="chart-${id}"><figcaption>${title} <small>${note}</small></figcaption>
+${legend ? `<ul class="legend">${legend.join('')}</ul>` : ''}
+${drawn.join('\n')}
+${values ? `<details><summary>Values<span class="hidden"> of ${title}</span></summary>${htmlTable(values, `values-${id}`)}</details>` : ''}</figure>`
 }
 
-function listResult(score: Score | undefined): ListedResult | null {
-  if (!score) return null
-  const { record, operations, reference, hypothesis, errors } = score
-  return {
-    ...{ operations: operations.join(''), words: reference, heard: hypothesis, errors: totalErrors(errors) },
-    ...{ text: record.text, compute: Number(record.compute.toFixed(4)), failures: failuresOf(score) },
-  }
+function list(count: number, withAudio: number): string {
+  const some = `the audio of ${withAudio.toLocaleString('en')}, those with the most errors`
+  const audio = withAudio < count ? ` The page has ${withAudio > 0 ? some : 'no audio'}.` : ''
+  return `<section id="utterances" aria-labelledby="utterances-title"><h2 id="utterances-title">Utterances</h2>
+<p class="note">${count === 1 ? 'One utterance.' : `${count.toLocaleString('en')} utterances.`}${audio}</p>
+<ul class="legend words" aria-label="Marks of the alignment">
+<li><span class="h">word</span> <span class="note">right</span></li>
+<li><span class="s"><del>said</del> <ins>heard</ins></span> <span class="note">another word (substitution)</span></li>
+<li><del class="d">said</del> <span class="note">left out (deletion)</span></li>
+<li><ins class="i">heard</ins> <span class="note">put in (insertion)</span></li>
+</ul>
+<form id="filter">
+<label>Find <input type="search" id="find" placeholder="word, id or speaker"></label>
+<label>System <select id="system"></select></label>
+<label>Show <select id="show"><option value="errors">with errors</option><option value="all">all</option><option value="failures">failed, cut or split</option><option value="differ">where systems differ</option></select></label>
+<label>Sort by <select id="sort"><option value="errors">errors</option><option value="rate">error rate</option><option value="row">place in the dataset</option><option value="seconds">length</option><option value="latency">latency</option></select></label>
+<p class="found"><output id="count"></output> utterances <button type="button" id="download">Download these as CSV</button></p>
+</form>
+<p id="empty" class="empty" hidden></p>
+<ol id="list"></ol>
+<button id="more" type="button" hidden>Show more</button>
+<noscript><p class="empty">The list needs JavaScript.</p></noscript>
+</section>`
 }
 
-function failuresOf({ record }: Score): string[] {
-  const { problem, text, pieces } = record
-  const any = (is: (piece: (typeof pieces)[number]) => boolean, what: string) =>
-    pieces.some(is) ? [what] : []
-  return [
-    ...(problem === undefined ? [] : [problem]),
-    ...(problem === undefined && text === '' ? ['empty'] : []),
-    ...any(({ saysNone }) => saysNone, 'language None'),
-    ...any(({ hasMarker }) => !hasMarker, 'no <asr_text>'),
-    ...any(({ ending }) => ending === 'loop', 'loop stopped'),
-    ...any(({ ending }) => ending === 'limit', 'token limit'),
-    ...(pieces.length > 1
-      ? [
-          `split at ${pieces
-            .slice(1)
-            .map(({ start }) => `${start.toFixed(1)} s`)
-            .join(', ')}`,
-        ]
-      : []),
-  ]
-}
-
-/** By place in the list. */
-async function embedAudio(
+/** What the scripts read: utterances as JSON, and the audio of each as text, decoded when it is played. */
+function dataElements(
+  report: Report,
   utterances: readonly ListedUtterance[],
-  { audioPath, audioBudget = AUDIO_BUDGET }: PageOptions,
-): Promise<Map<number, { type: string; base64: string }>> {
-  const out = new Map<number, { type: string; base64: string }>()
-  const errorsOf = (i: number) =>
-    Math.max(0, ...(utterances[i]?.results.map((result) => result?.errors ?? 0) ?? []))
-  const order = [...utterances.keys()].sort((a, b) => errorsOf(b) - errorsOf(a) || a - b)
-  let left = audioBudget
-  for (const i of order) {
-    const { dataset, key } = utterances[i] as ListedUtterance
-    const path = audioPath(dataset, key)
-    const bytes = path === undefined ? undefined : await readFile(path).catch(() => undefined)
-    const type = bytes && mediaType(bytes)
-    if (!bytes || !type || bytes.length > left) continue
-    left -= bytes.length
-    out.set(i, { type, base64: bytes.toString('base64') })
+  audio: ReadonlyMap<number, EmbeddedAudio>,
+): string {
+  const data = {
+    systems: report.run.systems.map(({ name }) => name),
+    utterances: utterances.map(({ key: _, ...utterance }, i) => ({ ...utterance, hasAudio: audio.has(i) })),
   }
-  return out
-}
-
-/** What browsers play, by its first bytes. */
-function mediaType(bytes: Uint8Array): string | undefined {
-  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1')
-  if (head.startsWith('fLaC')) return 'audio/flac'
-  if (head.startsWith('RIFF')) return 'audio/wav'
-  if (head.startsWith('OggS')) return 'audio/ogg'
-  if (head.slice(4, 8) === 'ftyp') return 'audio/mp4'
-  return head.startsWith('ID3') || (bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xe0) === 0xe0)
-    ? 'audio/mpeg'
-    : undefined
-}
-
-function tableHtml({ title, columns, rows }: TextTable): string {
-  const cells = (tag: string, values: readonly string[]) =>
-    values.map((value, i) => `<${tag}${i === 0 ? ' scope="row"' : ''}>${htmlText(value)}</${tag}>`).join('')
-  const body = rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('')
-  return `<figure class="table"><figcaption>${htmlText(title)}</figcaption><table><thead><tr>${cells('th', columns)}</tr></thead><tbody>${body}</tbody></table></figure>`
-}
-
-function chartHtml({ id, title, note, svg }: Chart): string {
-  return `<figure class="chart" id="chart-${id}"><figcaption>${htmlText(title)} <small>${htmlText(note)}</small></figcaption>${svg}</figure>`
-}
-
-function htmlText(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+  const sounds = [...audio].map(
+    ([i, { type, base64 }]) =>
+      `<script type="text/plain" id="audio-${i}" data-type="${type}">${base64}</script>`,
+  )
+  return `<script type="application/json" id="data">${scriptSafe(JSON.stringify(data))}</script>
+${sounds.join('\n')}`
 }
 
 /** Inside a script element only `</script` and `<!--` end or change what follows (HTML section 4.12.1.3). */

@@ -1,9 +1,7 @@
 import { csvText } from '../csv.ts'
-import type { PairedRow, Percentiles, Row } from '../summary.ts'
-import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
-
-/** Clips that could not be read are named up to this many. */
-const PROBLEMS_SHOWN = 5
+import type { Percentiles, Row } from '../summary.ts'
+import { mainRows, type Report, type SystemFigures } from './report.ts'
+import { plainText, type Sentence, sentence } from './sentence.ts'
 
 /** results.csv: a line for each dataset, system and normalizer, every figure in base units. */
 export function resultsCsv(report: Report): string {
@@ -55,185 +53,126 @@ function number(value: number | undefined): string {
   return value === undefined || !Number.isFinite(value) ? '' : String(Number(value.toPrecision(6)))
 }
 
-/** A table for people. */
+/** A table for terminals. */
 export interface TextTable {
   readonly title: string
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]
 }
 
+/** A table for people, with the numbers behind it. */
+export interface FigureTable {
+  readonly title: Sentence
+  readonly columns: readonly Column[]
+  readonly rows: readonly (readonly Cell[])[]
+}
+
+export interface Column {
+  readonly label: string
+  /** names of a cell's values in a CSV file */
+  readonly csv: readonly string[]
+}
+
+export interface Cell {
+  readonly text: string
+  /** in base units, not rounded; none where nothing is known, and in cells of text */
+  readonly values?: readonly number[]
+  /** the text is of others */
+  readonly isName?: boolean
+}
+
+const ACCURACY: readonly Column[] = [
+  ...[column('system'), column('WER'), column('95 % interval', ['WER low', 'WER high']), column('words')],
+  column('sub', ['substitutions']),
+  column('del', ['deletions']),
+  column('ins', ['insertions']),
+  column('CER'),
+]
+const SPEED: readonly Column[] = [
+  ...[column('system'), column('RTF'), column('RTFx')],
+  ...['mel', 'encoder', 'prefill', 'decode'].map((part) => column(part, [`RTF ${part}`])),
+  ...[
+    column('tokens/s'),
+    column('first token', ['first token p50, s']),
+    column('latency p50', ['latency p50, s']),
+  ],
+  ...['p90', 'p99'].map((part) => column(part, [`latency ${part}, s`])),
+  ...[column('load', ['load, s']), column('memory', ['memory, bytes']), column('size', ['size, bytes'])],
+]
+
 /** One table of accuracy and one of speed for each dataset. */
-export function textTables(report: Report): TextTable[] {
+export function figureTables(report: Report): FigureTable[] {
   return report.run.datasets.flatMap(({ name, count, of, normalizer }) => {
     const rows = mainRows(report).filter(({ dataset, utterances }) => dataset === name && utterances > 0)
     const chosen = count === of ? `all ${of}` : `${count} of ${of}`
     return [
       {
-        title: `WER on ${name} (${chosen} utterances, normalizer ${normalizer})`,
-        columns: ['system', 'WER', '95 % interval', 'words', 'sub', 'del', 'ins', 'CER'],
+        title: sentence`WER on ${{ name }} (${chosen} utterances, normalizer ${normalizer})`,
+        columns: ACCURACY,
         rows: rows.map(accuracyCells),
       },
       {
-        title: `Speed on ${name}`,
-        columns: [
-          ...['system', 'RTF', 'RTFx', 'mel', 'encoder', 'prefill', 'decode', 'tokens/s'],
-          ...['first token', 'latency p50', 'p90', 'p99', 'load', 'memory', 'size'],
-        ],
+        title: sentence`Speed on ${{ name }}`,
+        columns: SPEED,
         rows: rows.map((row) => speedCells(row, systemOf(report, row))),
       },
     ]
   })
 }
 
-function accuracyCells({ system, wer, werInterval, errors, cer }: Row): string[] {
+export function textTables(report: Report): TextTable[] {
+  return figureTables(report).map(({ title, columns, rows }) => ({
+    title: plainText(title),
+    columns: columns.map(({ label }) => label),
+    rows: rows.map((row) => row.map(({ text }) => text)),
+  }))
+}
+
+function column(label: string, csv: readonly string[] = [label]): Column {
+  return { label, csv }
+}
+
+function accuracyCells({ system, wer, werInterval, errors, cer }: Row): Cell[] {
+  const { low, high } = werInterval
+  const counts = [errors.words, errors.substitutions, errors.deletions, errors.insertions]
   return [
-    ...[system, percent(wer), `${percent(werInterval.low)} to ${percent(werInterval.high)}`],
-    ...[errors.words, errors.substitutions, errors.deletions, errors.insertions].map(String),
-    percent(cer),
+    ...[nameCell(system), cell(percent, wer), cell(() => `${percent(low)} to ${percent(high)}`, low, high)],
+    ...counts.map((count) => cell(String, count)),
+    cell(percent, cer),
   ]
 }
 
-function speedCells({ system, speed }: Row, figures: SystemFigures | undefined): string[] {
-  const { timing, audioSeconds } = speed
+function speedCells({ system, speed }: Row, figures: SystemFigures | undefined): Cell[] {
+  const { timing, audioSeconds, latency } = speed
   const share = (seconds: number | undefined) =>
-    shown(seconds && seconds / audioSeconds, (value) => value.toFixed(4))
-  const time = (seconds: number | undefined) => shown(seconds, (value) => `${value.toFixed(2)} s`)
+    cell((value) => value.toFixed(4), seconds && seconds / audioSeconds)
+  const time = (seconds: number | undefined) => cell((value) => `${value.toFixed(2)} s`, seconds)
   return [
-    ...[system, shown(speed.rtf, (rtf) => rtf.toFixed(4)), shown(speed.rtfx, (rtfx) => rtfx.toPrecision(3))],
+    nameCell(system),
+    cell((rtf) => rtf.toFixed(4), speed.rtf),
+    cell((rtfx) => rtfx.toPrecision(3), speed.rtfx),
     ...[timing?.mel, timing?.encoder, timing?.prefill, timing?.decode].map(share),
-    shown(timing && speed.tokensPerSecond, (rate) => rate.toFixed(0)),
-    ...[
-      speed.firstToken?.p50,
-      speed.latency.p50,
-      speed.latency.p90,
-      speed.latency.p99,
-      figures?.loadSeconds,
-    ].map(time),
-    ...[figures?.peakMemory, figures?.bytes].map((bytes) => (bytes === undefined ? '-' : megabytes(bytes))),
+    cell((rate) => rate.toFixed(0), timing && speed.tokensPerSecond),
+    ...[speed.firstToken?.p50, latency.p50, latency.p90, latency.p99, figures?.loadSeconds].map(time),
+    ...[figures?.peakMemory, figures?.bytes].map((bytes) => cell(megabytes, bytes)),
   ]
 }
 
-/** What the tables do not say: differences, failed outputs, how it was measured. */
-export function remarks(report: Report): string[] {
-  return [
-    ...mainDifferences(report).map(differenceSentence),
-    ...mainRows(report).flatMap(failureSentence),
-    ...problemSentences(report),
-    ...report.run.datasets.flatMap(({ name, leftOut = 0 }) =>
-      leftOut > 0 ? [`${name}: ${plural(leftOut, 'recording')} without a reference left out`] : [],
-    ),
-    ...(report.missing > 0 ? [`${report.missing} results are missing: run the same command again.`] : []),
-    ...howMeasured(report),
-  ]
+export function nameCell(text: string): Cell {
+  return { text, isName: true }
 }
 
-/** Whether two systems can be told apart. */
-function differenceSentence({
-  first,
-  second,
-  difference,
-  low,
-  high,
-  distinct,
-  dataset,
-  utterances,
-}: PairedRow): string {
-  const points = (value: number) => `${value >= 0 ? '+' : '-'}${(100 * Math.abs(value)).toFixed(2)}`
-  const verdict = distinct
-    ? `is ${difference > 0 ? 'worse' : 'better'} than ${first}`
-    : `cannot be told apart from ${first}`
-  return `${dataset}: ${second} ${verdict}: ${points(difference)} points of WER, 95 % interval ${points(low)} to ${points(high)} (paired bootstrap, ${utterances} utterances)`
-}
-
-function failureSentence({ dataset, system, failures }: Row): string[] {
-  const { problems, empty, saysNone, withoutMarker, loops, limited } = failures
-  const said = [
-    [problems, 'could not be read or transcribed (all their words count as deleted)'],
-    [empty, 'empty'],
-    [saysNone, 'said "language None"'],
-    [withoutMarker, 'without <asr_text>'],
-    [loops, 'stopped in a loop'],
-    [limited, 'cut at the token limit'],
-  ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
-  return said.length === 0 ? [] : [`${dataset}, ${system}: ${said.join(', ')}`]
-}
-
-/** The first of the clips that could not be read, by name; results.jsonl has all. */
-function problemSentences({ scores }: Report): string[] {
-  const records = [...scores.values()].flatMap((systems) =>
-    [...systems.values()].flat().map(({ record }) => record),
-  )
-  const problems = records.filter(({ problem }) => problem !== undefined)
-  const distinct = new Map(
-    problems.map(({ dataset, id, problem }) => [`${dataset} ${id}`, `${dataset}, ${id}: ${problem}`]),
-  )
-  const more = distinct.size - PROBLEMS_SHOWN
-  return [...distinct.values()]
-    .slice(0, PROBLEMS_SHOWN)
-    .concat(more > 0 ? [`and ${more} more, in results.jsonl`] : [])
-}
-
-/** Everything that a figure of speed depends on. */
-function howMeasured({ machines, systems }: Report): string[] {
-  const sentence =
-    'RTF = seconds of compute per second of audio, after a warm-up, without reading and decoding the file; commands of other engines with their start'
-  return [
-    sentence,
-    ...howDecoded(systems),
-    ...machines.map(({ machine, results }) => {
-      const {
-        cpu,
-        cores,
-        features,
-        threads,
-        workers,
-        onnxruntime,
-        executionProvider,
-        node,
-        memoryGiB,
-        platform,
-      } = machine
-      const flags = features.length > 0 ? ` (${features.join(', ')})` : ''
-      const side =
-        workers > 1
-          ? `${workers} workers side by side with ${plural(threads, 'thread')} each`
-          : plural(threads, 'thread')
-      return `${results} results on ${cpu}${flags}, ${cores} cores, ${memoryGiB} GiB, ${platform}: ${side}, onnxruntime ${onnxruntime} ${executionProvider}, Node ${node}`
-    }),
-  ]
-}
-
-/** A line for every way to decode, with the systems that were measured so. */
-function howDecoded(systems: readonly SystemFigures[]): string[] {
-  const names = new Map<string, string[]>()
-  for (const { name, kind, settings } of systems) {
-    if (kind !== 'model') continue
-    const { layout, batch, prefill, steady, language, context, prompt, stopLoops } = settings
-    const way = [
-      `${layout} layout`,
-      Number(batch) > 1 ? `up to ${batch} utterances decoded together` : 'one utterance at a time',
-      ...(prefill === 'int8' ? ['prompts in 8 bits'] : []),
-      ...(steady ? ['steps of an even number of rows, so that batches change no transcript'] : []),
-      ...(language ? [`${language} forced`] : []),
-      ...(context ? ['with a context'] : []),
-      ...(prompt === 'legacy' ? ["with the wrong ids of older exporters' prompt"] : []),
-      ...(stopLoops === false ? ['loops not stopped'] : []),
-    ].join(', ')
-    names.set(way, [...(names.get(way) ?? []), name])
-  }
-  return [...names].map(([way, of]) => `${of.join(', ')}: ${way}`)
+/** A dash for what is not known. */
+export function cell(write: (value: number) => string, ...values: readonly (number | undefined)[]): Cell {
+  const known = values.filter((value) => value !== undefined && Number.isFinite(value)) as number[]
+  const [first] = known
+  return first === undefined || known.length < values.length
+    ? { text: '-' }
+    : { text: write(first), values: known }
 }
 
 function systemOf({ systems }: Report, { system }: Row): SystemFigures | undefined {
   return systems.find(({ name }) => name === system)
-}
-
-function shown(value: number | undefined, write: (value: number) => string): string {
-  return value === undefined || !Number.isFinite(value) ? '-' : write(value)
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** 4.55 % */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { remarks, textTables } from '../../eval/report/tables.ts'
+import { remarks } from '../../eval/report/remarks.ts'
+import { textTables } from '../../eval/report/tables.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { interruption } from '../interruption.ts'
 import { tableLines } from '../table.ts'

@@ -255,7 +255,7 @@ describe('npm run evaluate', () => {
         'chart-by-speaker',
       ])
       for (const id of charts)
-        expect(await page.locator(`#${id} svg [aria-label]`).count()).toBeGreaterThan(2)
+        expect(await page.locator(`#${id} svg [data-value]`).count()).toBeGreaterThan(2)
       await page.selectOption('#show', 'all')
       expect(await page.locator('#count').textContent()).toBe('4 of 4')
       await page.selectOption('#show', 'failures')

@@ -1,0 +1,87 @@
+import type { UtteranceRecord } from '../record.ts'
+import type { Score } from '../score.ts'
+import { totalErrors } from '../wer.ts'
+import type { Report } from './report.ts'
+
+/** An utterance as the page lists it. */
+export interface ListedUtterance {
+  readonly key: string
+  readonly dataset: string
+  readonly id: string
+  readonly row: number
+  readonly speaker: string
+  readonly seconds: number
+  readonly reference: string
+  /** by place in the list of systems; null where one has none */
+  readonly results: readonly (ListedResult | null)[]
+}
+
+export interface ListedResult {
+  /** one letter for each step of the alignment, and the words of both sides */
+  readonly operations: string
+  readonly words: readonly string[]
+  readonly heard: readonly string[]
+  readonly errors: number
+  readonly text: string
+  readonly compute: number
+  /** failed in a way that WER does not name */
+  readonly failures: readonly string[]
+  /** where it was split, in seconds */
+  readonly splits: readonly number[]
+}
+
+/** Utterances of all datasets, with what each system made of them. */
+export function listUtterances(report: Report): ListedUtterance[] {
+  return [...report.scores].flatMap(([dataset, systems]) => {
+    const bySystem = [...systems.values()].map(
+      (scores) => new Map(scores.map((score) => [score.record.key, score] as const)),
+    )
+    return [...recordsOf(systems)].map(([key, record]) => {
+      const results = bySystem.map((scores) => listResult(scores.get(key)))
+      const seconds = Math.max(...bySystem.map((scores) => scores.get(key)?.record.seconds ?? 0))
+      const { id, row, speaker = '', reference } = record
+      return { key, dataset, id, row, speaker, seconds, reference, results }
+    })
+  })
+}
+
+/** Where utterances are in that list, by dataset and key. */
+export function placesInList(report: Report): ReadonlyMap<string, ReadonlyMap<string, number>> {
+  let next = 0
+  return new Map(
+    [...report.scores].map(([dataset, systems]) => [
+      dataset,
+      new Map([...recordsOf(systems).keys()].map((key) => [key, next++])),
+    ]),
+  )
+}
+
+/** One record of each utterance, by key. */
+function recordsOf(systems: ReadonlyMap<string, readonly Score[]>): ReadonlyMap<string, UtteranceRecord> {
+  return new Map([...systems.values()].flat().map(({ record }) => [record.key, record]))
+}
+
+function listResult(score: Score | undefined): ListedResult | null {
+  if (!score) return null
+  const { record, operations, reference, hypothesis, errors } = score
+  return {
+    operations: operations.join(''),
+    ...{ words: reference, heard: hypothesis, errors: totalErrors(errors) },
+    ...{ text: record.text, compute: Number(record.compute.toFixed(4)), failures: failuresOf(score) },
+    splits: record.pieces.slice(1).map(({ start }) => Number(start.toFixed(1))),
+  }
+}
+
+function failuresOf({ record }: Score): string[] {
+  const { problem, text, pieces } = record
+  const any = (is: (piece: (typeof pieces)[number]) => boolean, what: string) =>
+    pieces.some(is) ? [what] : []
+  return [
+    ...(problem === undefined ? [] : [problem]),
+    ...(problem === undefined && text === '' ? ['no text'] : []),
+    ...any(({ saysNone }) => saysNone, 'said "language None"'),
+    ...any(({ hasMarker }) => !hasMarker, 'without <asr_text>'),
+    ...any(({ ending }) => ending === 'loop', 'stopped in a loop'),
+    ...any(({ ending }) => ending === 'limit', 'cut at the token limit'),
+  ]
+}

@@ -1,0 +1,126 @@
+import type { PairedRow, Row } from '../summary.ts'
+import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
+import { joinSentences, plainText, type Sentence, sentence } from './sentence.ts'
+
+/** Clips that could not be read are named up to this many. */
+const PROBLEMS_SHOWN = 5
+
+/** What the tables do not say. */
+export interface Remarks {
+  /** whether systems can be told apart, a sentence for each two */
+  readonly differences: readonly Sentence[]
+  /** failed outputs, and what is missing or left out */
+  readonly failures: readonly Sentence[]
+  /** everything that a figure of speed depends on */
+  readonly measured: readonly Sentence[]
+}
+
+export function remarksOf(report: Report): Remarks {
+  const missing =
+    report.missing > 0 ? [sentence`${report.missing} results are missing: run the same command again.`] : []
+  const leftOut = report.run.datasets.flatMap(({ name, leftOut: count = 0 }) =>
+    count > 0 ? [sentence`${{ name }}: ${plural(count, 'recording')} without a reference left out`] : [],
+  )
+  return {
+    differences: mainDifferences(report).map(differenceSentence),
+    failures: [
+      ...mainRows(report).flatMap(failureSentence),
+      ...problemSentences(report),
+      ...leftOut,
+      ...missing,
+    ],
+    measured: howMeasured(report),
+  }
+}
+
+/** All of them, for terminals and model cards. */
+export function remarks(report: Report): string[] {
+  const { differences, failures, measured } = remarksOf(report)
+  return [...differences, ...failures, ...measured].map(plainText)
+}
+
+/** Whether two systems can be told apart. */
+function differenceSentence(row: PairedRow): Sentence {
+  const { first, second, difference, low, high, distinct, dataset, utterances } = row
+  const points = (value: number) => `${value >= 0 ? '+' : '-'}${(100 * Math.abs(value)).toFixed(2)}`
+  const verdict = distinct ? `is ${difference > 0 ? 'worse' : 'better'} than` : 'cannot be told apart from'
+  const figures = `${points(difference)} points of WER, 95 % interval ${points(low)} to ${points(high)}`
+  return sentence`${{ name: dataset }}: ${{ name: second }} ${verdict} ${{ name: first }}: ${figures} (paired bootstrap, ${utterances} utterances)`
+}
+
+function failureSentence({ dataset, system, failures }: Row): Sentence[] {
+  const { problems, empty, saysNone, withoutMarker, loops, limited } = failures
+  const said = [
+    [problems, 'could not be read or transcribed (all their words count as deleted)'],
+    [empty, 'empty'],
+    [saysNone, 'said "language None"'],
+    [withoutMarker, 'without <asr_text>'],
+    [loops, 'stopped in a loop'],
+    [limited, 'cut at the token limit'],
+  ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
+  return said.length === 0 ? [] : [sentence`${{ name: dataset }}, ${{ name: system }}: ${said.join(', ')}`]
+}
+
+/** The first of the clips that could not be read, by name; results.jsonl has all. */
+function problemSentences({ scores }: Report): Sentence[] {
+  const records = [...scores.values()].flatMap((systems) =>
+    [...systems.values()].flat().map(({ record }) => record),
+  )
+  const distinct = new Map(
+    records.flatMap(({ dataset, id, problem }) =>
+      problem === undefined
+        ? []
+        : [[`${dataset} ${id}`, sentence`${{ name: dataset }}, ${{ name: id }}: ${{ name: problem }}`]],
+    ),
+  )
+  const more = distinct.size - PROBLEMS_SHOWN
+  return [...distinct.values()]
+    .slice(0, PROBLEMS_SHOWN)
+    .concat(more > 0 ? [sentence`and ${more} more, in results.jsonl`] : [])
+}
+
+function howMeasured({ machines, systems }: Report): Sentence[] {
+  const rtf =
+    'RTF = seconds of compute per second of audio, after a warm-up, without reading and decoding the file; commands of other engines with their start'
+  return [[rtf], ...howDecoded(systems), ...machines.map(machineSentence)]
+}
+
+function machineSentence({ machine, results }: Report['machines'][number]): Sentence {
+  const { cpu, cores, features, threads, workers, memoryGiB, platform } = machine
+  const flags = features.length > 0 ? ` (${features.join(', ')})` : ''
+  const side =
+    workers > 1
+      ? `${workers} workers side by side with ${plural(threads, 'thread')} each`
+      : plural(threads, 'thread')
+  const versions = `onnxruntime ${machine.onnxruntime} ${machine.executionProvider}, Node ${machine.node}`
+  return sentence`${results} results on ${{ name: cpu }}${flags}, ${cores} cores, ${memoryGiB} GiB, ${platform}: ${side}, ${versions}`
+}
+
+/** A line for every way to decode, with the systems that were measured so. */
+function howDecoded(systems: readonly SystemFigures[]): Sentence[] {
+  const names = new Map<string, Sentence[]>()
+  for (const { name, kind, settings } of systems) {
+    if (kind !== 'model') continue
+    const way = decodingOf(settings)
+    names.set(way, [...(names.get(way) ?? []), [{ name }]])
+  }
+  return [...names].map(([way, of]) => sentence`${joinSentences(of, ', ')}: ${way}`)
+}
+
+function decodingOf(settings: SystemFigures['settings']): string {
+  const { layout, batch, prefill, steady, language, context, prompt, stopLoops } = settings
+  return [
+    `${layout} layout`,
+    Number(batch) > 1 ? `up to ${batch} utterances decoded together` : 'one utterance at a time',
+    ...(prefill === 'int8' ? ['prompts in 8 bits'] : []),
+    ...(steady ? ['steps of an even number of rows, so that batches change no transcript'] : []),
+    ...(language ? [`${language} forced`] : []),
+    ...(context ? ['with a context'] : []),
+    ...(prompt === 'legacy' ? ["with the wrong ids of older exporters' prompt"] : []),
+    ...(stopLoops === false ? ['loops not stopped'] : []),
+  ].join(', ')
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,90 @@
+/* Runs in the page under test: measures what a reader sees. */
+const boxOf = (node) => node.getBoundingClientRect()
+const isShown = (node) => node.checkVisibility() && !node.closest('.hidden, #tip')
+const nameOf = (node) =>
+  `${node.tagName.toLowerCase()}${node.id ? `#${node.id}` : ''}.${node.getAttribute('class')} ${(node.textContent ?? '').slice(0, 40)}`
+const all = (selector, root = document) => [...root.querySelectorAll(selector)]
+
+globalThis.probe = {
+  /** Boxes that stick out of the window, and out of no scroller that the keyboard reaches. */
+  sticksOut() {
+    const width = document.documentElement.clientWidth
+    return all('body *')
+      .filter((node) => {
+        const { left, right, width: own } = boxOf(node)
+        if (own === 0 || (left >= -0.5 && right <= width + 0.5) || !isShown(node)) return false
+        const scroller = node.parentElement.closest('.scroll')
+        return !(scroller?.tabIndex === 0 && scroller.scrollWidth > scroller.clientWidth)
+      })
+      .map(nameOf)
+  },
+  scrollers: () =>
+    all('.scroll')
+      .filter((node) => isShown(node) && node.scrollWidth > node.clientWidth)
+      .map(nameOf),
+  pageSize: () => [document.documentElement.scrollWidth, document.documentElement.scrollHeight],
+  legendMarks: () =>
+    all('.legend svg, .legend i, .name svg').flatMap((node) => [boxOf(node).width, boxOf(node).height]),
+  /** Letters of a chart that its edge cuts, and the height of its smallest letters. */
+  cutLetters: () =>
+    all('.drawing text')
+      .filter((text) => {
+        const [own, drawing] = [boxOf(text), boxOf(text.closest('svg'))]
+        return (
+          own.width > 0 &&
+          (own.left < drawing.left - 1 ||
+            own.right > drawing.right + 1 ||
+            own.top < drawing.top - 1 ||
+            own.bottom > drawing.bottom + 1)
+        )
+      })
+      .map(nameOf),
+  letterSize() {
+    return Math.min(...all('.drawing').map((svg) => (13 * boxOf(svg).width) / svg.viewBox.baseVal.width))
+  },
+  chartWidths: () => all('.drawing').map((svg) => boxOf(svg).width),
+  /** Contrast (WCAG 2.2) of the colours of marks with the page. */
+  markContrast() {
+    const canvas = document.createElement('canvas').getContext('2d')
+    const luminance = (colour) => {
+      canvas.fillStyle = colour
+      const parts = [1, 3, 5].map((at) => Number.parseInt(canvas.fillStyle.slice(at, at + 2), 16) / 255)
+      const [r, g, b] = parts.map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+    const style = getComputedStyle(document.documentElement)
+    const page = luminance(style.getPropertyValue('--page'))
+    const names = [
+      ...Array.from({ length: 10 }, (_, i) => `--c${i}`),
+      '--mel',
+      '--encoder',
+      '--prefill',
+      '--decode',
+      '--command',
+    ]
+    return names.map((name) => {
+      const own = luminance(style.getPropertyValue(name))
+      return (Math.max(own, page) + 0.05) / (Math.min(own, page) + 0.05)
+    })
+  },
+  /** Texts that hold one of these names and are in no element that keeps their direction apart. */
+  notIsolated(names) {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    const out = []
+    while (walker.nextNode()) {
+      const { parentElement: parent, data } = walker.currentNode
+      const isName = names.some((name) => data.includes(name))
+      if (isName && !parent.closest('bdi, svg, script, option, style')) out.push(nameOf(parent))
+    }
+    return out
+  },
+  /** What axe-core finds, of all its rules or of these. */
+  async axe(rules) {
+    for (const details of all('details')) details.open = true
+    const options = rules ? { runOnly: rules } : {}
+    const { violations } = await axe.run(document, { ...options, resultTypes: ['violations'] })
+    const said = ({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`)
+    return violations.flatMap(said)
+  },
+}
