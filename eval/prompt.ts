@@ -120,17 +120,30 @@ function useLegacyIds(ids: number[], tokenizer: Tokenizer): void {
 }
 
 /**
- * The model's name of a language given by name or ISO code, in any case.
+ * The model's name of a language given by name, ISO code or BCP 47 tag (zh-CN, pt_BR), in any case.
  * @throws SpeechError listing the languages
  */
 export function languageName(language: string): string {
-  const wanted = language.toLowerCase()
+  const [wanted, code] = [language.trim().toLowerCase(), languageCode(language)]
   const found = Object.entries(LANGUAGES).find(
-    ([code, name]) => code === wanted || name.toLowerCase() === wanted,
+    ([known, name]) => known === code || name.toLowerCase() === wanted,
   )
   if (found) return found[1]
   throw new SpeechError(
     `"${language}" is no language of Qwen3-ASR.`,
-    `One of: ${Object.values(LANGUAGES).join(', ')}, or its ISO code.`,
+    `One of: ${Object.values(LANGUAGES).join(', ')}, or its ISO code or BCP 47 tag.`,
   )
+}
+
+/** The language of a tag, in its preferred form (cmn is zh, tl is fil); POSIX writes pt_BR.UTF-8. */
+function languageCode(tag: string): string | undefined {
+  const plain = tag
+    .trim()
+    .replace(/[.@].*$/, '')
+    .replaceAll('_', '-')
+  try {
+    return new Intl.Locale(plain.replace(/^zh-(?=yue\b)/i, '')).language
+  } catch {
+    return undefined // a name
+  }
 }

@@ -1,17 +1,18 @@
+import { LANGUAGES } from './prompt.ts'
 import { SPECIAL_TOKENS } from './tokenizer.ts'
 
 export interface ParsedTranscript {
   /** the language the model named; undefined for "None" and for output without the marker */
   readonly language: string | undefined
   readonly text: string
-  /** false when `<asr_text>` is missing, so that the whole output counts as text */
+  /** false when `<asr_text>` is missing: the whole output then counts as text, unless it only names a language */
   readonly hasMarker: boolean
   /** the model said `language None`: it heard no speech */
   readonly saysNone: boolean
 }
 
 /**
- * Split `language {Name}<asr_text>{text}`.
+ * Split `language {Name}<asr_text>{text}`. A language that is named without any text behind it is no text.
  * @param language the language when it was forced: the marker then stands in the prompt, not in the output
  */
 export function parseTranscript(raw: string, language?: string): ParsedTranscript {
@@ -20,13 +21,20 @@ export function parseTranscript(raw: string, language?: string): ParsedTranscrip
   const head = (at < 0 ? raw : raw.slice(0, at)).trim()
   const named = /^language\s+(\S.*)$/i.exec(head)?.[1]
   const saysNone = named?.toLowerCase() === 'none'
-  if (at < 0) return { language: undefined, text: raw.trim(), hasMarker: false, saysNone }
+  if (at < 0) {
+    const text = saysNone || isLanguage(named) ? '' : raw.trim()
+    return { language: undefined, text, hasMarker: false, saysNone }
+  }
   return {
     language: saysNone ? undefined : named,
     text: raw.slice(at + SPECIAL_TOKENS.asrText.length).trim(),
     hasMarker: true,
     saysNone,
   }
+}
+
+function isLanguage(name: string | undefined): boolean {
+  return Object.values(LANGUAGES).some((known) => known.toLowerCase() === name?.toLowerCase())
 }
 
 /**

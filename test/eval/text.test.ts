@@ -93,6 +93,31 @@ describe('buildPrompt', () => {
     ])
     expect(() => languageName('Klingon')).toThrow('"Klingon" is no language of Qwen3-ASR.')
   })
+
+  it.each([
+    ['zh-CN', 'Chinese'],
+    ['zh_Hant_TW', 'Chinese'],
+    ['cmn-Hans', 'Chinese'],
+    ['zh-yue', 'Cantonese'],
+    ['yue-Hant-HK', 'Cantonese'],
+    ['pt_BR', 'Portuguese'],
+    ['pt_BR.UTF-8', 'Portuguese'],
+    ['EN-us', 'English'],
+    ['es-419', 'Spanish'],
+    ['tl', 'Filipino'],
+    ['deu', 'German'],
+    ['de-DE-u-co-phonebk', 'German'],
+    [' german ', 'German'],
+  ])('reads the tag %j', (tag, name) => {
+    expect(languageName(tag)).toBe(name)
+  })
+
+  it.each(['', '-', 'zz-CN', 'x-zh', 'CN', 'zh CN', 'constructor', 'Englisch', 'he-IL'])(
+    'refuses %j',
+    (tag) => {
+      expect(() => languageName(tag)).toThrow(`"${tag}" is no language of Qwen3-ASR.`)
+    },
+  )
 })
 
 describe('makeTokenizer', () => {
@@ -126,6 +151,14 @@ describe('parseTranscript', () => {
     ['no marker', undefined, { language: undefined, text: 'no marker', hasMarker: false, saysNone: false }],
     ['Hallo.', 'German', { language: 'German', text: 'Hallo.', hasMarker: true, saysNone: false }],
     ['', undefined, { language: undefined, text: '', hasMarker: false, saysNone: false }],
+    ['language None', undefined, { language: undefined, text: '', hasMarker: false, saysNone: true }],
+    [' Language none\n', undefined, { language: undefined, text: '', hasMarker: false, saysNone: true }],
+    ['language English', undefined, { language: undefined, text: '', hasMarker: false, saysNone: false }],
+    [
+      'language None of us speaks',
+      undefined,
+      { language: undefined, text: 'language None of us speaks', hasMarker: false, saysNone: false },
+    ],
   ])('splits %j', (raw, language, wanted) => {
     expect(parseTranscript(raw, language)).toEqual(wanted)
   })
