@@ -1,7 +1,7 @@
 /** Jobs that are read ahead for each that runs, so that those of a length can run together. */
 const LOOKAHEAD = 4
-/** Items that are held ahead at most, beyond one job: 256 MB of samples. */
-const HELD = 64e6
+/** Items that are held ahead at most, beyond one job: 64 MB of samples. */
+const HELD = 16e6
 
 /** Jobs that are read, then run, a few at a time. */
 export interface JobQueue<Job> {

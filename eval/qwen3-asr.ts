@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
+import type { AudioSource } from './audio/speech-stream.ts'
 import type { Decoded } from './decode-loop.ts'
+import type { AudioInput } from './opened-audio.ts'
 import type { PrefillKind } from './prefill.ts'
 import { languageName, type PromptOptions } from './prompt.ts'
 import { type Layout, layoutOf, variantsOf } from './session.ts'
@@ -32,9 +34,9 @@ export interface LoadOptions {
 export interface TranscribeOptions extends Omit<PromptOptions, 'prompt'> {
   /** of samples; 16000 */
   readonly sampleRate?: number
-  /** longer recordings are split at pauses; 60 */
+  /** longer recordings are cut in pauses; 60 */
   readonly maxPieceSeconds?: number
-  /** of each piece; 512 */
+  /** of each piece; 25 for each of its seconds, and 512 at least */
   readonly maxNewTokens?: number
   /** stop output that repeats itself, and leave the repeats out; true */
   readonly stopLoops?: boolean
@@ -42,8 +44,8 @@ export interface TranscribeOptions extends Omit<PromptOptions, 'prompt'> {
   readonly signal?: AbortSignal
 }
 
-/** What is transcribed: an audio file's path or URL, or mono samples, full scale 1. */
-export type Audio = string | URL | Float32Array
+/** What is transcribed: an audio file's path or URL, an open descriptor, or mono samples, full scale 1. */
+export type Audio = string | URL | Float32Array | Extract<AudioSource, { readonly fd: number }>
 
 /** A part of a recording that was transcribed by itself. Times are in seconds. */
 export interface Segment {
@@ -71,6 +73,8 @@ export interface Transcript {
     readonly decode: number
   }
   readonly segments: readonly Segment[]
+  /** sentences about what is odd in the recording */
+  readonly warnings: readonly string[]
 }
 
 /** Text as it is decoded, and the whole at the end. Leaving the loop early stops the work. */
@@ -174,16 +178,19 @@ export class Qwen3Asr {
 
   async #run(audio: Audio, options: TranscribeOptions, onText?: (text: string) => void): Promise<Transcript> {
     const { signal, sampleRate = SAMPLE_RATE, language, ...rest } = options
-    const input =
-      audio instanceof Float32Array
-        ? { samples: audio, sampleRate }
-        : { path: audio instanceof URL ? fileURLToPath(audio) : audio }
+    const input = inputOf(audio, sampleRate)
     checkLimits(rest)
     const named = language === undefined ? {} : { language: languageName(language) }
     return transcriptOf(
       await this.#worker.transcribe(input, { options: { ...rest, ...named }, signal, onText }),
     )
   }
+}
+
+function inputOf(audio: Audio, sampleRate: number): AudioInput {
+  if (audio instanceof Float32Array) return { samples: audio, sampleRate }
+  if (audio instanceof URL) return { path: fileURLToPath(audio) }
+  return typeof audio === 'string' ? { path: audio } : audio
 }
 
 /** @throws SpeechError when a limit is none */
@@ -205,19 +212,19 @@ async function chooseVariant(folder: string, wanted: string | undefined): Promis
   )
 }
 
-function transcriptOf({ seconds, spans, recognition: { text, language, pieces } }: Heard): Transcript {
+function transcriptOf({ seconds, notes, recognition: { text, language, pieces } }: Heard): Transcript {
   const sum = (part: keyof Transcript['timing']) =>
     pieces.reduce((total, { timing }) => total + timing[part], 0)
   return {
     ...{ text, language, seconds },
     timing: { mel: sum('mel'), encoder: sum('encoder'), prefill: sum('prefill'), decode: sum('decode') },
-    segments: pieces.map((piece, i): Segment => {
-      const span = spans[i] ?? { start: 0, end: 0 }
-      return {
-        start: piece.start + span.start,
-        end: piece.start + span.end,
-        ...{ text: piece.text, language: piece.language, ending: piece.ending, tokens: piece.tokens.length },
-      }
-    }),
+    segments: pieces.map(
+      ({ start, speech, text: said, language: heard, ending, tokens }): Segment => ({
+        start: start + speech.start,
+        end: start + speech.end,
+        ...{ text: said, language: heard, ending, tokens: tokens.length },
+      }),
+    ),
+    warnings: notes,
   }
 }

@@ -1,17 +1,18 @@
-import { joinTranscripts, piecesOf, splitPoints } from './audio/pieces.ts'
+import { type Cut, joinTranscripts, piecesOf, type Span, speechSpan, splitPoints } from './audio/pieces.ts'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import type { Decoded } from './decode-loop.ts'
-import { MAX_NEW_TOKENS } from './limits.ts'
+import { tokenLimit } from './limits.ts'
 import { logMel } from './mel.ts'
-import { buildPrompt, type PromptOptions } from './prompt.ts'
+import type { TakePlace } from './places.ts'
+import { buildPrompt, languageName, type PromptOptions } from './prompt.ts'
 import { audioTokens, encode, type Recognizer } from './recognizer.ts'
 import { tellInOrder } from './tell-in-order.ts'
 import { type ParsedTranscript, parseTranscript, transcriptSoFar } from './transcript.ts'
 
 export interface RecognizeOptions extends PromptOptions {
-  /** of each piece */
+  /** of each piece; by default what its length allows */
   readonly maxNewTokens?: number
-  /** longer recordings are split at pauses */
+  /** longer recordings are cut in pauses; 60 */
   readonly maxPieceSeconds?: number
   /** stop loops and leave their repeats out; on unless false */
   readonly stopLoops?: boolean
@@ -36,6 +37,8 @@ export interface Timing {
 export interface Piece extends ParsedTranscript, Pick<Decoded, 'tokens' | 'generated' | 'ending' | 'loop'> {
   /** where it begins, in seconds */
   readonly start: number
+  /** where in the piece the speech is */
+  readonly speech: Span
   readonly raw: string
   readonly timing: Timing
   /** seconds from the samples to the first token, waiting for a place in the batch not counted */
@@ -49,7 +52,7 @@ export interface Recognition {
 }
 
 /**
- * Transcribe a recording greedily; a long one in pieces, split at pauses, as many at once as the recognizer decodes
+ * Transcribe a recording greedily; a long one in pieces, cut in pauses, as many at once as the recognizer decodes
  * together.
  * @param samples 16 kHz mono
  * @throws the signal's reason when it aborts
@@ -58,32 +61,46 @@ export async function recognize(
   recognizer: Recognizer,
   samples: Float32Array,
   options: RecognizeOptions = {},
-  { signal, onText }: RecognizeControl = {},
+  control: RecognizeControl = {},
 ): Promise<Recognition> {
   const points = splitPoints(samples, options.maxPieceSeconds)
-  const parts = piecesOf(samples, points)
-  const tell = onText && tellInOrder(parts.length, onText)
+  const cuts = piecesOf(samples, points).map(
+    (piece, i): Cut => ({ start: points[i - 1] ?? 0, samples: piece }),
+  )
+  return recognizePieces(recognizer, cuts, options, control)
+}
+
+/**
+ * As {@link recognize}, of pieces that come one after the other. Each is asked for when there is a place for it, so that
+ * memory does not grow with the length of the recording.
+ * @throws the signal's reason when it aborts, and what the pieces throw
+ */
+export async function recognizePieces(
+  recognizer: Recognizer,
+  cuts: Iterable<Cut> | AsyncIterable<Cut>,
+  given: RecognizeOptions = {},
+  { signal, onText }: RecognizeControl = {},
+): Promise<Recognition> {
+  const options = given.language ? { ...given, language: languageName(given.language) } : given
+  const tell = onText && tellInOrder(onText)
   const failed = new AbortController()
   const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
-  const settled = await Promise.allSettled(
-    parts.map(async (part, i): Promise<Piece> => {
-      const start = (points[i - 1] ?? 0) / SAMPLE_RATE
-      const onToken =
-        tell && ((tokens: readonly number[]) => tell(i, soFar(recognizer, tokens, options), false))
-      const piece = await recognizePiece(recognizer, part, options, { signal: either, onToken }).catch(
-        (error) => {
-          failed.abort(error) // the other pieces are of no use
-          throw error
-        },
-      )
-      tell?.(i, piece.text, true)
-      return { start, ...piece }
-    }),
-  )
-  const pieces = settled.map((result) => {
-    if (result.status === 'rejected') throw signal?.aborted ? signal.reason : failed.signal.reason
-    return result.value
-  })
+  const fail = (error: unknown) => failed.abort(error) // the other pieces are of no use
+  const underWay: Promise<Piece>[] = []
+  const start = (cut: Cut, i: number, leave: () => void) => {
+    const onToken =
+      tell && ((tokens: readonly number[]) => tell(i, soFar(recognizer, tokens, options), false))
+    const piece = recognizePiece(recognizer, cut, options, { signal: either, onToken }).then((done) => {
+      tell?.(i, done.text, true)
+      return done
+    })
+    piece.catch(fail).finally(leave)
+    underWay.push(piece)
+  }
+  await eachInPlace(cuts, recognizer.takePlace, either, start).catch(fail)
+  await Promise.allSettled(underWay)
+  either.throwIfAborted()
+  const pieces = await Promise.all(underWay)
   return {
     text: joinTranscripts(pieces.map(({ text }) => text)),
     language: pieces.find(({ language }) => language !== undefined)?.language,
@@ -91,17 +108,39 @@ export async function recognize(
   }
 }
 
+/** Take a place, then an item, in turn; whoever is given an item gives its place back. */
+async function eachInPlace<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  takePlace: TakePlace,
+  signal: AbortSignal,
+  start: (item: T, i: number, leave: () => void) => void,
+): Promise<void> {
+  let leave = await takePlace()
+  try {
+    let i = 0
+    for await (const item of items) {
+      signal.throwIfAborted()
+      start(item, i++, leave)
+      leave = () => undefined
+      leave = await takePlace()
+      signal.throwIfAborted()
+    }
+  } finally {
+    leave()
+  }
+}
+
 async function recognizePiece(
   recognizer: Recognizer,
-  samples: Float32Array,
+  { start: first, samples }: Cut,
   options: RecognizeOptions,
   control: { signal: AbortSignal | undefined; onToken: ((tokens: readonly number[]) => void) | undefined },
-): Promise<Omit<Piece, 'start'>> {
+): Promise<Piece> {
   const clock: number[] = []
   const lap = () => clock.push(performance.now())
   const decoded = await recognizer.decode({
     ...control,
-    maxNewTokens: options.maxNewTokens ?? MAX_NEW_TOKENS,
+    maxNewTokens: options.maxNewTokens ?? tokenLimit(samples.length / SAMPLE_RATE),
     stopLoops: options.stopLoops ?? true,
     async prepare() {
       lap()
@@ -124,7 +163,11 @@ async function recognizePiece(
     ...{ prefill, decode },
   }
   const firstToken = timing.mel + timing.encoder + timing.prefill
-  return { ...parseTranscript(raw, options.language), raw, ...kept, timing, firstToken }
+  return {
+    start: first / SAMPLE_RATE,
+    speech: speechSpan(samples),
+    ...{ ...parseTranscript(raw, options.language), raw, ...kept, timing, firstToken },
+  }
 }
 
 function soFar(recognizer: Recognizer, tokens: readonly number[], { language }: RecognizeOptions): string {

@@ -4,6 +4,7 @@ import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'
 import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { makePlaces, type TakePlace } from './places.ts'
 import { type ReleaseConfig, readJson, readReleaseConfig } from './release-config.ts'
 import { checkProvider, floats, openSession, output } from './session.ts'
 import { SpeechError } from './speech-error.ts'
@@ -18,6 +19,8 @@ export interface Recognizer {
   readonly embeddings: EmbeddingTable
   /** queue a sequence to be decoded, at most `batch` at once */
   readonly decode: Decode
+  /** for a piece that is in memory: those that are decoded together, and as many that wait for them */
+  readonly takePlace: TakePlace
 }
 
 export interface LoadOptions extends DecoderOptions {
@@ -47,7 +50,10 @@ export async function loadRecognizer(folder: string, options: LoadOptions): Prom
       'Run the pipeline again: its releases have the fused layout (decoder.onnx) too. Or leave --batch out.',
     )
   }
-  return { config, tokenizer, encoder, decoder, embeddings, decode: makeDecodeLoop(decoder, config, batch) }
+  const decode = makeDecodeLoop(decoder, config, batch)
+  // one at a time: the next piece is read when the one before has ended, so that reading is no part of its time
+  const takePlace = makePlaces(batch === 1 ? 1 : 2 * batch)
+  return { config, tokenizer, encoder, decoder, embeddings, decode, takePlace }
 }
 
 export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {

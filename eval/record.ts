@@ -2,7 +2,7 @@ import type { Machine } from './machine.ts'
 import type { Piece } from './recognize.ts'
 
 /** What is kept of a piece: its tokens counted, its text in the record's. */
-export type PieceRecord = Omit<Piece, 'tokens' | 'text'>
+export type PieceRecord = Omit<Piece, 'tokens' | 'text' | 'speech'>
 
 /** One utterance transcribed by one system: a line of results.jsonl. */
 export interface UtteranceRecord {
@@ -27,6 +27,8 @@ export interface UtteranceRecord {
   readonly compute: number
   /** one unless the recording was split; none for engines, and when there is a problem */
   readonly pieces: readonly PieceRecord[]
+  /** what is odd in the recording */
+  readonly warnings?: readonly string[]
   /** why there is no hypothesis */
   readonly problem?: string
 }

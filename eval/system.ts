@@ -17,6 +17,8 @@ export interface Transcription {
   /** seconds of compute */
   readonly compute: number
   readonly pieces: readonly PieceRecord[]
+  /** what is odd in the recording */
+  readonly warnings?: readonly string[]
 }
 
 /** A system made ready. */
@@ -79,6 +81,8 @@ const SOURCES = [
     'prefill.ts',
     'prefill-weights.ts',
     'job-queue.ts',
+    'limits.ts',
+    'opened-audio.ts',
     'prompt.ts',
     'mel.ts',
     'fft.ts',
@@ -89,7 +93,14 @@ const SOURCES = [
   ...['audio/clip.ts', 'audio/speech-stream.ts', 'audio/decode.ts', 'audio/wav.ts', 'audio/wav-header.ts'],
   ...['audio/pcm.ts', 'audio/g711.ts', 'audio/flac.ts', 'audio/mpeg.ts', 'audio/mpeg-frames.ts'],
   ...['audio/ogg.ts', 'audio/ogg-pages.ts', 'audio/opus.ts', 'audio/vorbis.ts', 'audio/ffmpeg.ts'],
-  ...['audio/mix.ts', 'audio/sample-checks.ts', 'audio/resample.ts', 'audio/pieces.ts'],
+  ...[
+    'audio/mix.ts',
+    'audio/sample-checks.ts',
+    'audio/resample.ts',
+    'audio/pieces.ts',
+    'audio/pause.ts',
+    'script.ts',
+  ],
 ]
 
 /** A variant of a release directory, in worker threads of its own. */
@@ -120,8 +131,8 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
     return {
       ...pool,
       async transcribe(path, signal) {
-        const { seconds, recognition } = await pool.transcribe(path, signal)
-        return { seconds, ...flatten(recognition) }
+        const { seconds, notes, recognition } = await pool.transcribe(path, signal)
+        return { seconds, ...(notes.length > 0 && { warnings: notes }), ...flatten(recognition) }
       },
     }
   }
@@ -148,7 +159,7 @@ function flatten({ text, language, pieces }: Recognition): Omit<Transcription, '
     (sum, { timing }) => sum + timing.mel + timing.encoder + timing.prefill + timing.decode,
     0,
   )
-  const records = pieces.map(({ tokens: _, text: __, ...rest }) => rest)
+  const records = pieces.map(({ tokens: _, text: __, speech: ___, ...rest }) => rest)
   return { text, compute, pieces: records, ...(language !== undefined && { language }) }
 }
 

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { requireNoTelemetry } from './no-telemetry.ts'
+import type { AudioInput } from './opened-audio.ts'
 import type { PrefillKind } from './prefill.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { Layout } from './session.ts'
@@ -23,11 +24,6 @@ export interface WorkerSetup {
   /** of every job that does not say otherwise; those that do not fit the model fail at the start */
   readonly options: RecognizeOptions
 }
-
-/** A file, or mono samples. */
-export type AudioInput =
-  | { readonly path: string }
-  | { readonly samples: Float32Array; readonly sampleRate: number }
 
 export type WorkerJob =
   | {
@@ -64,9 +60,9 @@ export type WorkerReply =
 export interface Heard {
   /** of audio */
   readonly seconds: number
+  /** what is odd in the recording */
+  readonly notes: readonly string[]
   readonly recognition: Recognition
-  /** of each piece, where in it the speech is, in seconds */
-  readonly spans: readonly { readonly start: number; readonly end: number }[]
 }
 
 export interface TranscribeControl {

@@ -1,10 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { clipOfSamples, loadClip } from './audio/clip.ts'
-import { piecesOf, speechSpan } from './audio/pieces.ts'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { makeJobQueue } from './job-queue.ts'
+import { type OpenedAudio, openAudio } from './opened-audio.ts'
 import { buildPrompt } from './prompt.ts'
-import { recognize } from './recognize.ts'
+import { type RecognizeOptions, recognize, recognizePieces } from './recognize.ts'
 import { loadRecognizer, type Recognizer } from './recognizer.ts'
 import { SpeechError } from './speech-error.ts'
 import type { WorkerJob, WorkerReply, WorkerSetup } from './worker-client.ts'
@@ -32,10 +31,14 @@ try {
 
 function listen(recognizer: Recognizer): void {
   const stops = new Map<number, AbortController>()
-  const queue = makeJobQueue<Transcribe, Float32Array>(setup.batch, {
+  const queue = makeJobQueue<Transcribe, OpenedAudio>(setup.batch, {
     read: (job) => read(job, stops.get(job.id)?.signal),
-    async run(job, samples) {
-      await transcribe(recognizer, job, samples, stops.get(job.id)?.signal)
+    async run(job, audio) {
+      try {
+        await transcribe(recognizer, job, audio, stops.get(job.id)?.signal)
+      } finally {
+        await audio.close()
+      }
       stops.delete(job.id)
     },
     failed(job, error) {
@@ -54,38 +57,36 @@ function listen(recognizer: Recognizer): void {
   })
 }
 
-let warm: Promise<unknown> | undefined
-
 async function transcribe(
   recognizer: Recognizer,
   { id, options, wantsText }: Transcribe,
-  samples: Float32Array,
+  audio: OpenedAudio,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  signal?.throwIfAborted()
   const control = {
     ...(signal && { signal }),
     ...(wantsText && { onText: (added: string) => reply({ type: 'text', id, added }) }),
   }
   const all = { ...setup.options, ...options }
-  if (setup.warmUp) {
-    const few = samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE)
-    warm ??= recognize(recognizer, few, all).catch(() => {
-      warm = undefined // the clip itself will tell why, and the next one warms up
-    })
-    await warm
-  }
-  const recognition = await recognize(recognizer, samples, all, control)
-  const starts = recognition.pieces.map(({ start }) => Math.round(start * SAMPLE_RATE))
-  const spans = piecesOf(samples, starts.slice(1)).map(speechSpan)
-  reply({ type: 'heard', id, heard: { seconds: samples.length / SAMPLE_RATE, recognition, spans } })
+  if (setup.warmUp) await warmUp(recognizer, audio, all)
+  const recognition = await recognizePieces(recognizer, audio.cuts, all, control)
+  reply({ type: 'heard', id, heard: { seconds: audio.seconds(), notes: [...audio.notes], recognition } })
 }
 
-async function read({ input }: Transcribe, signal: AbortSignal | undefined): Promise<Float32Array> {
+let warm: Promise<unknown> | undefined
+
+async function warmUp(recognizer: Recognizer, { first }: OpenedAudio, options: RecognizeOptions) {
+  const few = first.samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE)
+  warm ??= recognize(recognizer, few, options).catch(() => {
+    warm = undefined // the clip itself will tell why, and the next one warms up
+  })
+  await warm
+}
+
+async function read({ input, options }: Transcribe, signal: AbortSignal | undefined): Promise<OpenedAudio> {
   signal?.throwIfAborted()
-  const clip =
-    'path' in input ? await loadClip(input.path, signal) : clipOfSamples(input.samples, input.sampleRate)
-  signal?.throwIfAborted()
-  return clip.samples
+  return openAudio(input, options.maxPieceSeconds ?? setup.options.maxPieceSeconds, signal)
 }
 
 /** Whatever it is, it is this clip's own problem. */

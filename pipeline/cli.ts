@@ -45,7 +45,6 @@ export async function parseCommandLine(args: readonly string[]): Promise<Options
     symmetric: parsed.symmetric,
     prefillInt8: parsed.prefillInt8,
     speech: parsed.speech,
-    maxNewTokens: parsed.maxNewTokens,
     threads: parsed.threads,
     dryRun: parsed.dryRun,
     json: parsed.json,
@@ -53,6 +52,7 @@ export async function parseCommandLine(args: readonly string[]): Promise<Options
     ...(parsed.name !== undefined && { name: parsed.name }),
     ...(parsed.python !== undefined && { python: parsed.python }),
     ...(parsed.venv !== undefined && { venv: parsed.venv }),
+    ...(parsed.maxNewTokens !== undefined && { maxNewTokens: parsed.maxNewTokens }),
     ...(parsed.language !== undefined && { language: parsed.language }),
     ...(parsed.context !== undefined && { context: parsed.context }),
     ...(parsed.repo !== undefined && { repo: parsed.repo }),
@@ -146,7 +146,10 @@ function parser() {
       describe: 'force this language, by name or ISO code',
     })
     .option('context', { type: 'string', requiresArg: true, describe: 'words the speech may contain' })
-    .option('max-new-tokens', { type: 'number', default: 512, describe: 'token limit of one transcript' })
+    .option('max-new-tokens', {
+      type: 'number',
+      describe: 'token limit of one transcript (default: 25 a second, and 512 at least)',
+    })
     .option('threads', {
       type: 'number',
       default: Math.min(MAX_THREADS, os.availableParallelism()),
@@ -193,7 +196,7 @@ function checkValues(argv: Record<string, unknown>): true {
   const repeated = repeatedOption(argv)
   if (repeated) throw usage(`--${repeated} is given more than once.`)
   positive('threads')
-  positive('max-new-tokens')
+  if (argv['max-new-tokens'] !== undefined) positive('max-new-tokens')
   const opset = Number(argv['opset'])
   if (!Number.isInteger(opset) || opset < OLDEST_OPSET || opset > NEWEST_OPSET) {
     throw usage(`--opset is ${argv['opset']}, wanted ${OLDEST_OPSET} to ${NEWEST_OPSET}.`)

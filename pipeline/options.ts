@@ -23,7 +23,8 @@ export interface Options {
   readonly speech: string
   readonly language?: string
   readonly context?: string
-  readonly maxNewTokens: number
+  /** of each piece of speech; undefined: what its length allows */
+  readonly maxNewTokens?: number
   readonly threads: number
   readonly dryRun: boolean
   readonly repo?: string

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import yargs from 'yargs'
 import { DATASET_NAMES } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'
-import { MAX_NEW_TOKENS, MAX_PIECE_SECONDS } from '../../eval/limits.ts'
+import { MAX_PIECE_SECONDS } from '../../eval/limits.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { languageName } from '../../eval/prompt.ts'
 import { EXIT, Failure } from '../failure.ts'
@@ -113,11 +113,11 @@ const EVALUATE = {
     default: 'published' as const,
     describe: "legacy: the wrong ids of older exporters' prompt",
   },
-  'max-new-tokens': { type: 'number', default: MAX_NEW_TOKENS, describe: 'of each piece' },
+  'max-new-tokens': { type: 'number', describe: 'of each piece; 25 a second, and 512 at least' },
   'max-piece': {
     type: 'number',
     default: MAX_PIECE_SECONDS,
-    describe: 'seconds; longer recordings are split at pauses',
+    describe: 'seconds; longer recordings are cut in pauses',
   },
   'loop-guard': { type: 'boolean', default: true, describe: 'stop output that repeats itself' },
   retry: { type: 'boolean', default: false, describe: 'do again what could not be read or transcribed' },
@@ -171,7 +171,7 @@ interface Parsed {
   readonly language?: string | undefined
   readonly context?: string | undefined
   readonly prompt: EvaluateOptions['prompt']
-  readonly maxNewTokens: number
+  readonly maxNewTokens?: number | undefined
   readonly maxPiece: number
   readonly loopGuard: boolean
   readonly retry: boolean
@@ -230,8 +230,8 @@ function optionsOf(parsed: Parsed): EvaluateOptions {
     ...{
       maxDownload: parseBytes(parsed.maxDownload),
       prompt: parsed.prompt,
-      maxNewTokens: parsed.maxNewTokens,
     },
+    ...(parsed.maxNewTokens !== undefined && { maxNewTokens: parsed.maxNewTokens }),
     ...{
       maxPieceSeconds: parsed.maxPiece,
       stopLoops: parsed.loopGuard,

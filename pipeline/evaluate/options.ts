@@ -29,7 +29,8 @@ export interface EvaluateOptions {
   readonly language?: string
   readonly context?: string
   readonly prompt: PromptStyle
-  readonly maxNewTokens: number
+  /** of each piece; undefined: what its length allows */
+  readonly maxNewTokens?: number
   readonly maxPieceSeconds: number
   readonly stopLoops: boolean
   readonly retry: boolean

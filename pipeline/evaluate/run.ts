@@ -87,7 +87,8 @@ async function openSystems(options: EvaluateOptions, cache: string): Promise<Sys
     const { paths, bytes } = await variantFilesOf(folder, variant)
     const fingerprint = await fingerprintFiles(paths, cache)
     const recognize = {
-      ...{ prompt, maxNewTokens, maxPieceSeconds, stopLoops },
+      ...{ prompt, maxPieceSeconds, stopLoops },
+      ...(maxNewTokens !== undefined && { maxNewTokens }),
       ...(language && { language }),
       ...(context && { context }),
     }

@@ -100,7 +100,11 @@ async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<S
     ...{ name: variantLabel(variant), folder, variant, bytes },
     ...{ threads, workers: 1, batch: 1, isSteady: true }, // as the defaults of npm run evaluate
     fingerprint: await fingerprintFiles(paths, run.layout.work),
-    options: { maxNewTokens, ...(language && { language }), ...(context && { context }) },
+    options: {
+      ...(maxNewTokens !== undefined && { maxNewTokens }),
+      ...(language && { language }),
+      ...(context && { context }),
+    },
   })
 }
 

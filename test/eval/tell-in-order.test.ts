@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { tellInOrder } from '../../eval/tell-in-order.ts'
 
-function record(count: number) {
+function record() {
   const told: string[] = []
-  return { told, tell: tellInOrder(count, (added) => told.push(added)) }
+  return { told, tell: tellInOrder((added) => told.push(added)) }
 }
 
 describe('text of pieces that are decoded together', () => {
   it('is told piece by piece, as it grows, joined as in the result', () => {
-    const { told, tell } = record(3)
+    const { told, tell } = record()
     tell(1, 'second', false)
     tell(0, 'The', false)
     tell(2, '第三', false)
@@ -23,7 +23,7 @@ describe('text of pieces that are decoded together', () => {
   })
 
   it('goes on behind a piece from which a loop was cut out after it was told', () => {
-    const { told, tell } = record(3)
+    const { told, tell } = record()
     tell(0, 'A', true)
     tell(1, 'yes yes yes', false)
     tell(1, 'yes', true)
@@ -33,7 +33,7 @@ describe('text of pieces that are decoded together', () => {
   })
 
   it('passes over pieces without text, and says the same once', () => {
-    const { told, tell } = record(3)
+    const { told, tell } = record()
     tell(0, '', true)
     tell(1, 'one', false)
     tell(1, 'one', false)
