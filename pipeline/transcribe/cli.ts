@@ -4,7 +4,12 @@ import type { PrefillKind } from '../../eval/prefill.ts'
 import type { Layout } from '../../eval/session.ts'
 import { EXIT, Failure } from '../failure.ts'
 
-export const FORMATS = ['text', 'json', 'srt'] as const
+export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
+
+/** The name on a command line of audio that comes on stdin. */
+export const STDIN = '-'
+/** Rates of speech that occur, as those of files. */
+const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
 
 /** What the command line of `npm run transcribe` asks for. */
 export interface TranscribeOptions {
@@ -24,34 +29,41 @@ export interface TranscribeOptions {
   readonly provider: string
   readonly batch?: number
   readonly maxPieceSeconds?: number
+  /** of each piece; undefined: what its length allows */
+  readonly maxNewTokens?: number
+  /** samples a second of stdin, where it has no header */
+  readonly rate?: number
 }
 
 /**
+ * What follows `--` are files, whatever they are called.
  * @returns undefined when help was printed
  * @throws Failure with exit code 2 for wrong usage
  */
 export async function parseTranscribe(args: readonly string[]): Promise<TranscribeOptions | undefined> {
   let options: TranscribeOptions | undefined
-  await yargs([...args])
+  const end = args.indexOf('--')
+  const named = end < 0 ? [] : args.slice(end + 1)
+  await yargs([...(end < 0 ? args : args.slice(0, end))])
     .scriptName('npm run transcribe --')
     .command(
-      '$0 <files..>',
+      '$0 [files..]',
       'transcribe recordings of any length with a release',
       (y) =>
         y
-          .positional('files', { type: 'string', array: true, demandOption: true, describe: 'recordings' })
+          .positional('files', {
+            ...{ type: 'string', array: true, default: [] as string[], defaultDescription: 'none' },
+            describe: `recordings; ${STDIN} is stdin: WAV, or with --rate 16-bit little-endian mono without a header`,
+          })
           .options(OPTIONS),
       (parsed) => {
-        options = optionsOf(parsed)
+        options = optionsOf({ ...parsed, files: [...parsed.files, ...named] })
       },
     )
     .strict()
     .wrap(110)
     .fail((message, error) => {
-      throw (
-        error ??
-        usage(/^Not enough non-option/.test(message) ? 'Found no recording, wanted at least one.' : message)
-      )
+      throw error ?? usage(message)
     })
     .parseAsync()
   return options
@@ -68,16 +80,16 @@ const OPTIONS = {
     choices: ['int8', 'same'] as const,
     describe: 'of int4: prompts in 8 bits, quicker but for a slower start, or as the steps',
   },
-  language: { type: 'string', describe: 'name or ISO code; the model finds out by itself' },
+  language: { type: 'string', describe: 'name, ISO code or tag (zh-CN); the model finds out by itself' },
   context: { type: 'string', describe: 'names and words that may occur' },
   format: {
     choices: FORMATS,
     default: 'text' as const,
-    describe: 'json: one object a recording, with segments and times; srt: subtitles',
+    describe: 'json: one object a recording, with segments and times; srt, vtt: subtitles',
   },
   'output-dir': {
     type: 'string',
-    describe: 'write NAME.txt, NAME.json or NAME.srt there instead of printing',
+    describe: 'write NAME.txt, .json, .srt or .vtt there instead of printing',
   },
   threads: { type: 'number', default: availableParallelism(), describe: 'onnxruntime threads' },
   provider: { type: 'string', default: 'cpu', describe: 'execution provider of onnxruntime' },
@@ -85,7 +97,12 @@ const OPTIONS = {
     type: 'number',
     describe: 'pieces and recordings that are decoded together; 4 in the fused layout',
   },
-  'max-piece': { type: 'number', describe: 'seconds; longer recordings are split at pauses; 60, 15 for srt' },
+  'max-piece': {
+    type: 'number',
+    describe: 'seconds; longer recordings are cut in pauses; 60, 15 for subtitles',
+  },
+  'max-new-tokens': { type: 'number', describe: 'of each piece; 25 a second, and 512 at least' },
+  rate: { type: 'number', describe: 'samples a second of stdin without a header' },
   debug: { type: 'boolean', describe: 'print the stack of an error' },
 } as const
 
@@ -103,6 +120,8 @@ interface Parsed {
   readonly provider: string
   readonly batch?: number | undefined
   readonly maxPiece?: number | undefined
+  readonly maxNewTokens?: number | undefined
+  readonly rate?: number | undefined
 }
 
 function optionsOf(parsed: Parsed): TranscribeOptions {
@@ -110,14 +129,17 @@ function optionsOf(parsed: Parsed): TranscribeOptions {
     if (Array.isArray(value) && name !== 'files' && name !== '_')
       throw usage(`--${name} is given ${value.length} times, wanted once.`)
   }
-  const { files, maxPiece, modelDir, outputDir, batch, ...rest } = parsed
-  for (const [name, value] of Object.entries({ threads: parsed.threads, batch: batch ?? 1 })) {
+  const { files, maxPiece, maxNewTokens, rate, modelDir, outputDir, batch, ...rest } = parsed
+  if (files.length === 0) throw usage('Found no recording, wanted at least one.')
+  const counts = { threads: parsed.threads, batch: batch ?? 1, 'max-new-tokens': maxNewTokens ?? 1 }
+  for (const [name, value] of Object.entries(counts)) {
     if (!(Number.isInteger(value) && value > 0))
       throw usage(`--${name} is ${value}, wanted a whole number above 0.`)
   }
   if (maxPiece !== undefined && !(maxPiece >= 1))
     throw usage(`--max-piece is ${maxPiece}, wanted at least 1 second.`)
-  if (parsed.format === 'srt' && files.length > 1 && outputDir === undefined)
+  checkStdin(files, rate)
+  if (isSubtitles(parsed.format) && files.length > 1 && outputDir === undefined)
     throw usage(`Subtitles of ${files.length} recordings go to files of their own: give --output-dir.`)
   const { variant, layout, prefill, language, context, format, threads, provider } = rest
   return {
@@ -131,7 +153,23 @@ function optionsOf(parsed: Parsed): TranscribeOptions {
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batch }),
     ...(maxPiece !== undefined && { maxPieceSeconds: maxPiece }),
+    ...(maxNewTokens !== undefined && { maxNewTokens }),
+    ...(rate !== undefined && { rate }),
   }
+}
+
+export function isSubtitles(format: TranscribeOptions['format']): format is 'srt' | 'vtt' {
+  return format === 'srt' || format === 'vtt'
+}
+
+function checkStdin(files: readonly string[], rate: number | undefined): void {
+  const times = files.filter((file) => file === STDIN).length
+  if (times > 1) throw usage(`Stdin (${STDIN}) is given ${times} times, wanted once.`)
+  if (rate === undefined) return
+  if (!(Number.isInteger(rate) && rate >= LOWEST_RATE && rate <= HIGHEST_RATE))
+    throw usage(`--rate is ${rate}, wanted ${LOWEST_RATE} to ${HIGHEST_RATE} samples a second.`)
+  if (times === 0)
+    throw usage(`--rate is that of stdin, which is not among the recordings: give ${STDIN} too.`)
 }
 
 function usage(message: string): Failure {

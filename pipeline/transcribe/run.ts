@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
-import { cuesOf, srt } from '../../eval/cues.ts'
-import { Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
+import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
+import { type Audio, Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
@@ -10,11 +10,11 @@ import { printable, printableSpeech } from '../printable.ts'
 import { withoutSecrets } from '../redact.ts'
 import { failureLines, jsonLine } from '../terminal.ts'
 import { requireWritable } from '../writable.ts'
-import type { TranscribeOptions } from './cli.ts'
+import { isSubtitles, STDIN, type TranscribeOptions } from './cli.ts'
 
 /** Pieces of subtitles are shorter: a cue's time is shared out within one. */
-const SRT_PIECE_SECONDS = 15
-const EXTENSIONS = { text: 'txt', json: 'json', srt: 'srt' } as const
+const SUBTITLE_PIECE_SECONDS = 15
+const EXTENSIONS = { text: 'txt', json: 'json', srt: 'srt', vtt: 'vtt' } as const
 
 /** Where results and complaints go. */
 export interface Output {
@@ -56,10 +56,10 @@ async function transcribeLive(
   { print, complain }: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const { result, ...stream } = asr.stream(file, recognition(options, signal))
+  const { result, ...stream } = asr.stream(audioOf(file, options), recognition(options, signal))
   for await (const text of stream) print(printableSpeech(text))
   print('\n')
-  warn(file, await result, complain)
+  warn(nameOf(file), await result, complain)
   return 0
 }
 
@@ -71,7 +71,7 @@ async function transcribeAll(
 ): Promise<number> {
   const settings = recognition(options, signal)
   const start = (file: string) => {
-    const result = asr.transcribe(file, settings)
+    const result = asr.transcribe(audioOf(file, options), settings)
     result.catch(() => undefined) // looked at when its turn comes
     return result
   }
@@ -82,8 +82,8 @@ async function transcribeAll(
   for (const [i, file] of files.entries()) {
     try {
       const transcript = await (results[i] as Promise<Transcript>)
-      warn(file, transcript, output.complain)
-      await deliver(file, transcript, asr, options, output)
+      warn(nameOf(file), transcript, output.complain)
+      await deliver(nameOf(file), transcript, asr, options, output)
     } catch (error) {
       if (!(error instanceof SpeechError)) throw error
       failures++
@@ -95,13 +95,25 @@ async function transcribeAll(
   return failures
 }
 
-function recognition({ language, context, format, maxPieceSeconds }: TranscribeOptions, signal: AbortSignal) {
-  const piece = maxPieceSeconds ?? (format === 'srt' ? SRT_PIECE_SECONDS : undefined)
+function audioOf(file: string, { rate }: TranscribeOptions): Audio {
+  if (file !== STDIN) return file
+  return { fd: 0, name: nameOf(file), ...(rate !== undefined && { rawRate: rate }) }
+}
+
+/** As it is called in messages, in results, and in the names of files that are written. */
+function nameOf(file: string): string {
+  return file === STDIN ? 'stdin' : file
+}
+
+function recognition(options: TranscribeOptions, signal: AbortSignal) {
+  const { language, context, format, maxPieceSeconds, maxNewTokens } = options
+  const piece = maxPieceSeconds ?? (isSubtitles(format) ? SUBTITLE_PIECE_SECONDS : undefined)
   return {
     signal,
     ...(language !== undefined && { language }),
     ...(context !== undefined && { context }),
     ...(piece !== undefined && { maxPieceSeconds: piece }),
+    ...(maxNewTokens !== undefined && { maxNewTokens }),
   }
 }
 
@@ -115,17 +127,20 @@ async function deliver(
   const content = {
     text: () => `${printableSpeech(transcript.text)}\n`,
     json: () => jsonLine({ file, variant, layout, prefill, ...transcript }, withoutSecrets),
-    srt: () =>
-      srt(
-        cuesOf(transcript.segments.map((segment) => ({ ...segment, text: printableSpeech(segment.text) }))),
-      ),
+    srt: () => srt(printableCues(transcript)),
+    vtt: () => vtt(printableCues(transcript)),
   }[format]()
   if (outputDir !== undefined) await writeText(outputPath(file, outputDir, format), content)
   else print(format === 'text' && files.length > 1 ? `${printable(file)}: ${content}` : content)
 }
 
+function printableCues({ segments }: Transcript): TimedText[] {
+  return cuesOf(segments.map((segment) => ({ ...segment, text: printableSpeech(segment.text) })))
+}
+
 /** What a reader of the text alone would not know. */
-function warn(file: string, { segments }: Transcript, complain: Output['complain']): void {
+function warn(file: string, { segments, warnings }: Transcript, complain: Output['complain']): void {
+  if (warnings.length > 0) complain(warnings.map((note) => `warning: ${file}: ${note}`))
   const at = (seconds: number) => `${file} at ${seconds.toFixed(0)} s`
   for (const { start, ending } of segments) {
     if (ending === 'loop')
@@ -140,7 +155,7 @@ function outputPath(file: string, folder: string, format: TranscribeOptions['for
 }
 
 async function prepareFolder(folder: string, { files, format }: TranscribeOptions): Promise<void> {
-  const paths = files.map((file) => outputPath(file, folder, format))
+  const paths = files.map((file) => outputPath(nameOf(file), folder, format))
   const twice = paths.findIndex((path, i) => paths.indexOf(path) !== i)
   if (twice >= 0) {
     throw new Failure(

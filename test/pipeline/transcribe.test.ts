@@ -350,7 +350,7 @@ describe('npm run transcribe', () => {
       [[a, '--model-dir', model, '--language', 'elvish'], 1, /"elvish" is no language/],
       [[a, '--model-dir', model, '--batch', '0'], 2, /--batch is 0, wanted a whole number above 0\./],
       [[a, '--model-dir', model, '--max-piece', '0.5'], 2, /--max-piece is 0.5, wanted at least 1 second\./],
-      [[a, '--format', 'vtt'], 2, /Invalid values/],
+      [[a, '--format', 'ass'], 2, /Invalid values/],
     ]
     for (const [args, exitCode, message] of cases) {
       const ended = await transcribe(...args)
