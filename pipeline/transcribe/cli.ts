@@ -8,6 +8,8 @@ export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 
 /** The name on a command line of audio that comes on stdin. */
 export const STDIN = '-'
+/** What stands for it while the command line is parsed: yargs drops a single dash, and no argument can hold this. */
+const DASH = '\0-'
 /** Rates of speech that occur, as those of files. */
 const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
 
@@ -44,7 +46,7 @@ export async function parseTranscribe(args: readonly string[]): Promise<Transcri
   let options: TranscribeOptions | undefined
   const end = args.indexOf('--')
   const named = end < 0 ? [] : args.slice(end + 1)
-  await yargs([...(end < 0 ? args : args.slice(0, end))])
+  await yargs((end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg)))
     .scriptName('npm run transcribe --')
     .command(
       '$0 [files..]',
@@ -57,7 +59,8 @@ export async function parseTranscribe(args: readonly string[]): Promise<Transcri
           })
           .options(OPTIONS),
       (parsed) => {
-        options = optionsOf({ ...parsed, files: [...parsed.files, ...named] })
+        const { files, ...others } = withDashes(parsed)
+        options = optionsOf({ ...others, files: [...files, ...named] })
       },
     )
     .strict()
@@ -160,6 +163,12 @@ function optionsOf(parsed: Parsed): TranscribeOptions {
 
 export function isSubtitles(format: TranscribeOptions['format']): format is 'srt' | 'vtt' {
   return format === 'srt' || format === 'vtt'
+}
+
+function withDashes<T extends object>(parsed: T): T {
+  const dashed = (value: unknown): unknown =>
+    Array.isArray(value) ? value.map(dashed) : value === DASH ? STDIN : value
+  return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, dashed(value)])) as T
 }
 
 function checkStdin(files: readonly string[], rate: number | undefined): void {
