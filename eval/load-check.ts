@@ -54,6 +54,7 @@ function startChild(): ChildProcess {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
   endWithUs(child)
+  child.on('error', () => undefined) // of a channel that breaks: the exit is the answer
   return child
 }
 

@@ -66,6 +66,7 @@ export async function rewriteInPlace(
   const changes = [...data, ...graphs, ...removes]
   const written = new Set(graphs.flatMap((change) => ('target' in change ? [] : [change.path])))
   await commit(folder, changes, {
+    graphs: new Set(graphs.map(({ path }) => path)),
     ...(onProgress && { onProgress }),
     ...(opens && { beforeDecision: () => refuseUnopened(folder, changes, written, opens) }),
   })

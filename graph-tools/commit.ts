@@ -29,6 +29,8 @@ export type FileChange =
 export interface CommitOptions {
   /** bytes written of all that are to be written */
   readonly onProgress?: (done: number, total: number) => void
+  /** paths of the graphs among the changes; by default those called *.onnx */
+  readonly graphs?: ReadonlySet<string>
   /** when all is written and nothing is decided; what it throws stops the change */
   readonly beforeDecision?: () => Promise<void>
 }
@@ -50,7 +52,7 @@ export async function commit(
 ): Promise<void> {
   if (changes.length === 0) return
   await recover(folder) // an older journal must not meet new partial files
-  const journal = journalOf(folder, changes)
+  const journal = journalOf(folder, changes, options)
   await refuseTargets(folder, journal)
   const [only] = journal.names
   const isOne = only !== undefined && changes.length === 1 && !Object.hasOwn(journal.patches, only)
@@ -81,7 +83,7 @@ export async function recover(folder: string): Promise<boolean> {
   return journal !== undefined
 }
 
-function journalOf(folder: string, changes: readonly FileChange[]): Journal {
+function journalOf(folder: string, changes: readonly FileChange[], { graphs }: CommitOptions): Journal {
   const nameOf = ({ path }: FileChange) => nameIn(folder, resolve(path))
   return {
     names: changes.filter((change) => !('remove' in change)).map(nameOf),
@@ -89,6 +91,7 @@ function journalOf(folder: string, changes: readonly FileChange[]): Journal {
     patches: Object.fromEntries(
       changes.flatMap((change) => ('patch' in change ? [[nameOf(change), change.at]] : [])),
     ),
+    ...(graphs && { graphs: changes.filter(({ path }) => graphs.has(path)).map(nameOf) }),
   }
 }
 
@@ -126,8 +129,8 @@ async function keepOwner(path: string, changes: readonly FileChange[]): Promise<
 
 /** Can be done again from any point: what has been renamed has no partial any more. */
 async function carryOut(folder: string, journal: Journal): Promise<void> {
-  const { names, removes, patches } = journal
-  const isGraph = (name: string) => name.endsWith('.onnx')
+  const { names, removes, patches, graphs } = journal
+  const isGraph = (name: string) => graphs?.includes(name) ?? name.endsWith('.onnx')
   const ordered = [...names.filter((name) => !isGraph(name)), ...names.filter(isGraph)]
   const pending = async (name: string) => exists(join(folder, name + PARTIAL))
   // An old graph must not be read with new data, nor one that is half patched.

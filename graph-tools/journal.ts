@@ -18,6 +18,8 @@ export interface Journal {
   readonly removes: readonly string[]
   /** name to the byte of that file where NAME.partial goes */
   readonly patches: Readonly<Record<string, number>>
+  /** which of the names are graphs; those called *.onnx where a journal does not say */
+  readonly graphs?: readonly string[]
 }
 
 /** Whether a change of this folder was decided and has not been finished. */
@@ -79,12 +81,13 @@ export function nameIn(folder: string, path: string): string {
 
 function parse(text: string): Journal | string {
   try {
-    const { names, removes, patches } = JSON.parse(text)
+    const { names, removes, patches, graphs } = JSON.parse(text)
     const isList = (list: unknown) => Array.isArray(list) && list.every((name) => typeof name === 'string')
     const offsets = typeof patches === 'object' && patches !== null ? Object.values(patches) : [-1]
     if (!isList(names) || !isList(removes)) return 'it has no lists of names'
     if (!offsets.every((at) => Number.isSafeInteger(at) && Number(at) >= 0)) return 'it has a wrong offset'
-    return { names, removes, patches }
+    if (graphs === undefined) return { names, removes, patches }
+    return isList(graphs) ? { names, removes, patches, graphs } : 'its graphs are no list'
   } catch {
     return 'it is no JSON'
   }

@@ -8,6 +8,7 @@ import { JOURNAL } from '../../graph-tools/journal.ts'
 import { PADDING_KEY, PATCH_MINIMUM, padding } from '../../graph-tools/keep-length.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
+import { injectFault } from '../helpers/faults.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { graphCommand } from '../helpers/graph-command.ts'
 import { rewritten, writeModel } from '../helpers/graph-files.ts'
@@ -100,6 +101,28 @@ describe('a large file', () => {
 
 describe('commit', () => {
   const content = [Buffer.from('new')]
+
+  it('leaves no graph with data of another time, whatever the two files are called', async () => {
+    const names = ['m.pb', 'weights.onnx']
+    for (let step = 1, isOver = false; !isOver; step++) {
+      const folder = await temporaryFolder()
+      const [graph = '', data = ''] = names.map((name) => join(folder, name))
+      for (const path of [graph, data]) await writeFile(path, 'old')
+      let end = async () => {}
+      isOver = await new Promise<boolean>((resolve, reject) => {
+        end = injectFault({ kind: 'freeze', at: step, onFault: () => resolve(false) })
+        const changes = [graph, data].map((path) => ({ path, content }))
+        commit(folder, changes, { graphs: new Set([graph]) }).then(() => resolve(true), reject)
+      })
+      await end()
+      const found = async (path: string) => readFile(path, 'utf8').catch(() => 'missing')
+      const [ofGraph, ofData] = [await found(graph), await found(data)]
+      if (ofGraph !== 'missing') expect(ofData, `step ${step}`).toBe(ofGraph)
+      await recover(folder)
+      expect(await found(graph)).toBe(await found(data))
+      expect(step).toBeLessThan(40)
+    }
+  })
 
   it.each(['m.onnx', 'm.onnx.partial', 'm.onnx.patching.partial'])(
     'writes nothing where a link was planted at %s',
