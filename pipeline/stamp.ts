@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
+import { walkTree } from '../eval/dataset/tree.ts'
 import { PROJECT } from './models.ts'
 
 /** Inputs up to this size are fingerprinted by content, larger ones by size and time of change. */
@@ -44,11 +45,19 @@ export async function identifyTools(): Promise<string> {
   return `${process.versions.node} ${await identify(join(PROJECT, 'package-lock.json'))}`
 }
 
-/** Names, sizes and times of change of the files in a folder. */
-export async function identifyFolder(folder: string): Promise<string> {
-  const names = (await readdir(folder)).sort()
-  const infos = await Promise.all(names.map((name) => stat(join(folder, name))))
-  return fingerprintOf({ files: infos.map(({ size, mtimeMs }, i) => [names[i], size, mtimeMs]) })
+/**
+ * Names, sizes and times of change of the files in a folder and those below.
+ * @param path of the folder, or of a file in it
+ */
+export async function identifyFolder(path: string): Promise<string> {
+  const root = (await stat(path)).isFile() ? dirname(path) : path
+  const files: unknown[] = []
+  for await (const { folder, names } of walkTree(root)) {
+    const infos = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => undefined)))
+    for (const [i, info] of infos.entries())
+      files.push([relative(root, join(folder, names[i] ?? '')), info?.size, info?.mtimeMs])
+  }
+  return fingerprintOf({ files })
 }
 
 /** Whether the stage ended with this fingerprint, whatever has become of its outputs. */

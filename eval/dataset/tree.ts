@@ -1,5 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import { describeFileError } from '../plain-file.ts'
+import { SpeechError } from '../speech-error.ts'
 
 /** What recordings are called, decoded here or by ffmpeg. */
 const AUDIO = new Set([
@@ -37,16 +39,22 @@ export function stemOf(name: string): string {
   return name.slice(0, name.length - extname(name).length).normalize('NFC')
 }
 
+/** @throws SpeechError with what the file system says */
+function refuse(folder: string, error: unknown): never {
+  throw new SpeechError(describeFileError(folder, error))
+}
+
 /** A folder and all in it, in the order of their names; links are followed, each folder is visited once. */
 export async function* walkTree(folder: string): AsyncGenerator<Branch> {
   yield* walk(folder, new Set(), 0)
 }
 
 async function* walk(folder: string, seen: Set<string>, depth: number): AsyncGenerator<Branch> {
-  const real = await realpath(folder)
+  const real = await realpath(folder).catch((error) => refuse(folder, error))
   if (seen.has(real) || depth > DEEPEST) return
   seen.add(real)
-  const entries = (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const found = await readdir(folder, { withFileTypes: true }).catch((error) => refuse(folder, error))
+  const entries = found.sort((one, other) => (one.name < other.name ? -1 : 1))
   yield { folder, names: entries.map(({ name }) => name) }
   for (const entry of entries) {
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue

@@ -85,7 +85,7 @@ const EVALUATE = {
     type: 'string',
     array: true,
     demandOption: true,
-    describe: `${DATASET_NAMES.join(', ')}, hub:owner/name/config/split[@revision], FILE.parquet, or a folder`,
+    describe: `${DATASET_NAMES.join(', ')}, hub:owner/name/config/split[@revision], a folder, or a manifest (.jsonl, .csv, .tsv, .parquet)`,
   },
   'n-samples': { type: 'number', describe: 'utterances of each dataset; all by default' },
   sample: {

@@ -307,6 +307,56 @@ describe('npm run evaluate', () => {
     expect(again.exitCode).toBe(0)
   })
 
+  it('scores references however they are composed, parts of recordings, and what is said in silence', async () => {
+    const german = (await bundledRows(60)).filter(({ text }) => /[äöü]/.test(text)).slice(0, 4)
+    const [first] = german
+    if (!first) throw new Error('no clips with marks')
+    const nfc = await folderOf('nfc', german)
+    const nfd = await folderOf(
+      'nfd',
+      german.map((row) => ({ ...row, text: row.text.normalize('NFD') })),
+    )
+    const quiet = await folderOf('quiet', [first])
+    const { seconds } = await loadClip(join(BUNDLED_SPEECH, first.file))
+    const entry = { audio_filepath: first.file, offset: 0.5 }
+    const entries = [
+      { id: 'null', ...entry, text: null },
+      { id: 'spaces', ...entry, text: '  ' },
+      { id: 'folder', file: '.', text: '' },
+      { id: 'late', ...entry, offset: 99, text: null },
+    ]
+    await writeFile(join(quiet, 'manifest.jsonl'), entries.map((line) => JSON.stringify(line)).join('\n'))
+    const args = ['--models', `FP32:${model}`, '--datasets', nfc, nfd, quiet, '--keep-empty']
+    const ended = await evaluate([...args, '--output', path('composed')])
+    expect(ended.stderr).not.toContain('error:')
+    const { rows } = await json('composed', 'report.json')
+    const errorsOf = (dataset: string) =>
+      rows.flatMap((row: { dataset: string; errors: unknown }) =>
+        row.dataset === dataset ? [row.errors] : [],
+      )
+    expect(errorsOf('nfd')).toEqual(errorsOf('nfc'))
+    const records = await lines('composed')
+    const said = new Map(records.map((record) => [record.id, record]))
+    expect(said.get('null').seconds).toBeCloseTo(seconds - 0.5, 3)
+    expect(said.get('folder').problem).toBe(`${quiet} is a folder, not a file.`)
+    expect(said.get('late').problem).toMatch(/ ends at \d\.\d\d s, and the utterance begins at 99\.00 s\.$/)
+    const silence = rows.find(
+      (row: { dataset: string; normalizer: string }) => row.dataset === 'quiet' && row.normalizer === 'basic',
+    )
+    expect(silence.errors).toMatchObject({ words: 0, deletions: 0, substitutions: 0 })
+    expect(silence.errors.insertions).toBeGreaterThan(1)
+    expect(silence.wer).toBe(silence.errors.insertions)
+    expect(silence.failures).toMatchObject({ problems: 2, empty: 0 })
+    expect(ended.stdout).not.toMatch(/NaN|Infinity/)
+
+    await writeFile(join(quiet, 'manifest.jsonl'), '{"file": "a.wav", "text": ""}')
+    const none = await evaluate(['--models', `FP32:${model}`, '--datasets', quiet])
+    expect(none.stderr).toContain(
+      `error: ${quiet} lists no recording with a transcript, and 1 without.\nhint: `,
+    )
+    expect(none.exitCode).toBe(1)
+  })
+
   it('an engine that hangs is given up, and counted', async () => {
     const [first] = await bundledRows(1)
     if (!first) throw new Error('no clips')
