@@ -291,6 +291,11 @@ describe('chooseRows', () => {
     expect(chooseRows([2, 1], { sample: 'seeded', count: 9, seed: 1 })).toEqual([0, 1, 2])
   })
 
+  it('chooses hundreds of thousands', () => {
+    const rows = chooseRows(new Array<number>(400_000).fill(1), { sample: 'seeded', count: 300_000, seed: 1 })
+    expect(new Set(rows).size).toBe(300_000)
+  })
+
   it('takes a seeded choice of few groups, about as many rows of each, the same every time', () => {
     const selection = { sample: 'seeded', count: 200, seed: 1 } as const
     const rows = chooseRows(groups, selection)

@@ -338,7 +338,7 @@ describe('npm run evaluate', () => {
     const records = await lines('composed')
     const said = new Map(records.map((record) => [record.id, record]))
     expect(said.get('null').seconds).toBeCloseTo(seconds - 0.5, 3)
-    expect(said.get('folder').problem).toBe(`${quiet} is a folder, not a file.`)
+    expect(said.get('folder').problem).toBe(`${quiet} is a directory, not a file.`)
     expect(said.get('late').problem).toMatch(/ ends at \d\.\d\d s, and the utterance begins at 99\.00 s\.$/)
     const silence = rows.find(
       (row: { dataset: string; normalizer: string }) => row.dataset === 'quiet' && row.normalizer === 'basic',
