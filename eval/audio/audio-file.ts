@@ -56,7 +56,7 @@ async function openPath(path: string): Promise<AudioFile> {
 }
 
 function unopened(path: string, { code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT' || code === 'ENOTDIR') return `${path} does not exist.`
+  if (code === 'ENOENT' || code === 'ENOTDIR') return `${path || '""'} does not exist.`
   return `${path} cannot be opened: ${code === 'EACCES' ? 'permission denied' : (code ?? message)}.`
 }
 

@@ -6,14 +6,14 @@ export const A_LAW = table((code) => {
   const segment = (value >> 4) & 7
   const step = ((value & 15) << 4) + 8
   const size = segment === 0 ? step : (step + 0x100) << (segment - 1)
-  return value & 0x80 ? size : -size
+  return value & 0x80 ? size : 0 - size
 })
 
 /** Table 1a: mu-law, all bits inverted; 14 bits. */
 export const MU_LAW = table((code) => {
   const value = code ^ 0xff
   const size = ((((value & 15) << 3) + 0x84) << ((value >> 4) & 7)) - 0x84
-  return value & 0x80 ? -size : size
+  return value & 0x80 ? 0 - size : size
 })
 
 function table(decode: (code: number) => number): Float32Array {

@@ -28,7 +28,7 @@ export class Resampler {
   readonly #reach: number
   readonly #kernels: readonly Float64Array[]
   /** inputs that outputs to come still need; before the first one there are zeros */
-  #held: Float32Array
+  #held: Float64Array
   /** number of the first of them, counted from the first input */
   #heldFrom: number
   #inputs = 0
@@ -44,7 +44,7 @@ export class Resampler {
     const reach = Math.ceil(ZEROS / cutoff)
     this.#reach = reach
     this.#kernels = Array.from({ length: this.#up }, (_, phase) => kernel(phase / this.#up, reach, cutoff))
-    this.#held = new Float32Array(2 * reach)
+    this.#held = new Float64Array(2 * reach)
     this.#heldFrom = -2 * reach
   }
 
@@ -65,15 +65,17 @@ export class Resampler {
   }
 
   #advance(samples: Float32Array, outputs: number): Float32Array {
-    const inputs = new Float32Array(this.#held.length + samples.length)
+    const inputs = new Float64Array(this.#held.length + samples.length)
     inputs.set(this.#held)
     inputs.set(samples, this.#held.length)
     const out = new Float32Array(Math.max(0, outputs - this.#outputs))
-    for (let i = 0; i < out.length; i++) {
-      const position = (this.#outputs + i) * this.#down
-      const start = Math.floor(position / this.#up) - this.#reach + 1
-      out[i] = convolve(inputs, start - this.#heldFrom, this.#kernels[position % this.#up] as Float64Array)
-    }
+    const start = (i: number) =>
+      Math.floor(((this.#outputs + i) * this.#down) / this.#up) - this.#reach + 1 - this.#heldFrom
+    const weights = (i: number) =>
+      this.#kernels[((this.#outputs + i) * this.#down) % this.#up] as Float64Array
+    let i = 0
+    for (; i + 3 < out.length; i += 4) convolveFour(inputs, start, weights, i, out)
+    for (; i < out.length; i++) out[i] = convolve(inputs, start(i), weights(i))
     this.#outputs += out.length
     const next = Math.floor((this.#outputs * this.#down) / this.#up) - this.#reach + 1
     const dropped = Math.min(inputs.length, Math.max(0, next - this.#heldFrom))
@@ -93,10 +95,33 @@ function kernel(fraction: number, reach: number, cutoff: number): Float64Array {
   })
 }
 
-function convolve(samples: Float32Array, start: number, weights: Float64Array): number {
+function convolve(samples: Float64Array, start: number, weights: Float64Array): number {
   let sum = 0
-  for (let i = 0; i < weights.length; i++) sum += (samples[start + i] as number) * (weights[i] as number)
+  for (let k = 0; k < weights.length; k++) sum += (samples[start + k] as number) * (weights[k] as number)
   return sum
+}
+
+/** Four outputs at once, each summed in its order: a processor does not wait for one sum then. */
+function convolveFour(
+  samples: Float64Array,
+  startOf: (i: number) => number,
+  weightsOf: (i: number) => Float64Array,
+  i: number,
+  out: Float32Array,
+): void {
+  const [a, b, c, d] = [startOf(i), startOf(i + 1), startOf(i + 2), startOf(i + 3)]
+  const [p, q, r, s] = [weightsOf(i), weightsOf(i + 1), weightsOf(i + 2), weightsOf(i + 3)]
+  let [first, second, third, fourth] = [0, 0, 0, 0]
+  for (let k = 0; k < p.length; k++) {
+    first += (samples[a + k] as number) * (p[k] as number)
+    second += (samples[b + k] as number) * (q[k] as number)
+    third += (samples[c + k] as number) * (r[k] as number)
+    fourth += (samples[d + k] as number) * (s[k] as number)
+  }
+  out[i] = first
+  out[i + 1] = second
+  out[i + 2] = third
+  out[i + 3] = fourth
 }
 
 function sinc(x: number): number {

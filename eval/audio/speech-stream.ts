@@ -29,7 +29,9 @@ export interface SpeechStream extends AsyncIterable<Float32Array> {
  */
 export async function openSpeech(source: AudioSource, signal?: AbortSignal): Promise<SpeechStream> {
   const name = 'path' in source ? source.path : source.name
-  const file = await openAudioFile(source, signal)
+  const file = await openAudioFile(source, signal).catch((error: unknown) => {
+    throw signal?.aborted ? signal.reason : error
+  })
   const notes: string[] = []
   try {
     const decoded = await decodeAudio(file, notes, signal)
@@ -37,7 +39,7 @@ export async function openSpeech(source: AudioSource, signal?: AbortSignal): Pro
       ? await withPeak(file, decoded, notes, signal)
       : { blocks: decoded.blocks, peak: undefined }
     const { value: first } = await blocks.next()
-    if (first === undefined) throw new SpeechError('The file holds no audio.')
+    if (first === undefined) throw new SpeechError(['The file holds no audio.', ...notes].join(' '))
     file.reader.forget()
     const mono = scaled(mixDown(checked(startingWith(first, blocks)), notes), peak)
     return {
