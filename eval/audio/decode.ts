@@ -4,15 +4,19 @@ import type { ByteReader } from './byte-reader.ts'
 import { decodeWithFfmpeg } from './ffmpeg.ts'
 import { decodeFlac } from './flac.ts'
 import { decodeMpeg } from './mpeg.ts'
-import { hasMpegFrames, readMpegHeader, tagLength } from './mpeg-frames.ts'
+import { hasFreeFrames, hasMpegFrames, tagLength } from './mpeg-frames.ts'
 import { decodeOgg } from './ogg.ts'
 import { decodeRaw } from './raw.ts'
 import { decodeWav } from './wav.ts'
 import { isWav } from './wav-header.ts'
 
-/** Enough to know a format by, and to find MPEG frames behind a tag. */
+/** Enough to know a format by, and to find MPEG frames. */
 const HEAD = 64
-const FRAMES_BEHIND_TAG = 1 << 16
+const FRAMES_AHEAD = 1 << 16
+
+/** In hexadecimal: ftyp (MP4, QuickTime), AIFF, CAF, AU, Matroska, ASF, AMR, Wave64. No samples begin so by chance. */
+const FOR_FFMPEG =
+  /^(.{8}66747970|464f524d.{8}414946|63616666|2e736e64|1a45dfa3|3026b275|2321414d52|72696666)/
 
 /**
  * Decode audio, told by its first bytes, not its name. What no decoder here reads is given to ffmpeg.
@@ -37,8 +41,9 @@ async function decodeHere(file: AudioFile, notes: string[]): Promise<Decoded> {
   if (isWav(head)) return decodeWav(reader, notes)
   if (text.startsWith('fLaC')) return decodeFlac(reader)
   if (text.startsWith('OggS')) return decodeOgg(reader, notes)
-  if (rawRate !== undefined && reader.position === 0) return decodeRaw(reader, rawRate)
-  if (await isMpeg(reader, head)) return decodeMpeg(reader, notes)
+  const isRaw = rawRate !== undefined && reader.position === 0 && !FOR_FFMPEG.test(head.toString('hex'))
+  if (isRaw) return decodeRaw(reader, rawRate)
+  if (await isMpeg(reader)) return decodeMpeg(reader, notes)
   throw new UnreadableError(
     `The file begins with ${JSON.stringify(text.slice(0, 4))}`,
     ', wanted FLAC, WAV, MP3, Ogg Opus or Ogg Vorbis',
@@ -55,12 +60,11 @@ async function skipTags(reader: ByteReader): Promise<Buffer> {
   }
 }
 
-/** A header at the first byte; behind a tag, where zeros may come first, several in their places. */
-async function isMpeg(reader: ByteReader, head: Buffer): Promise<boolean> {
-  if (reader.position === 0) return readMpegHeader(head) !== undefined
-  const bytes = await reader.peek(FRAMES_BEHIND_TAG)
-  const start = bytes.findIndex((byte) => byte !== 0)
-  return start >= 0 && (hasMpegFrames(bytes, start) || readMpegHeader(bytes, start)?.length === 0)
+/** Several headers in their places: samples without a header may begin as a frame does. Behind a tag zeros may come first. */
+async function isMpeg(reader: ByteReader): Promise<boolean> {
+  const bytes = await reader.peek(FRAMES_AHEAD)
+  const start = reader.position === 0 ? 0 : bytes.findIndex((byte) => byte !== 0)
+  return start >= 0 && (hasMpegFrames(bytes, start) || hasFreeFrames(bytes, start))
 }
 
 /** With the first block, so that a refusal comes before anything is told of the file. */

@@ -21,7 +21,7 @@ export interface Mono {
  * @throws SpeechError for a sample that is not finite, with its time
  */
 export async function* mixDown(blocks: AsyncIterable<AudioBlock>, notes: string[]): AsyncGenerator<Mono> {
-  let [seconds, cancelled, taken] = [0, 0, 0]
+  let [seconds, cancelled, taken] = [0, 0, -1]
   for await (const { sampleRate, channels } of inSecondsOf(blocks)) {
     for (const samples of channels) checkFinite(samples, seconds, sampleRate)
     const mean = meanOf(channels)
@@ -53,7 +53,7 @@ function meanOf(channels: readonly Float32Array[]): Float32Array {
   return mean
 }
 
-/** @param taken the channel that was chosen last */
+/** @param taken the channel that was chosen last; -1 before */
 function loudestIfCancelled(
   channels: readonly Float32Array[],
   mean: Float32Array,

@@ -4,6 +4,8 @@ import type { ByteReader } from './byte-reader.ts'
 const WINDOW = 1 << 16
 /** The longest frame: layer II of 384 kbit/s at 32 kHz has 1728 bytes, layer II at 8 kHz and 160 kbit/s 2880. */
 const LONGEST_FRAME = 2881
+/** 640 kbit/s in layer III at 8 kHz, the most that decoders take. */
+const LONGEST_FREE_FRAME = 5760
 /** So many headers in their places are no accident. */
 const CONFIRMED = 3
 
@@ -71,6 +73,21 @@ export function hasMpegFrames(bytes: Uint8Array, at = 0): boolean {
     next += header.length
   }
   return true
+}
+
+/** Three headers of a free bit rate at equal distances, but for a padding of one slot, which has four bytes in layer I. */
+export function hasFreeFrames(bytes: Uint8Array, at = 0): boolean {
+  const first = readMpegHeader(bytes, at)
+  if (first?.length !== 0) return false
+  const isLike = (place: number) => {
+    const header = readMpegHeader(bytes, place)
+    return header?.length === 0 && header.kind === first.kind
+  }
+  for (let distance = 24; distance <= LONGEST_FREE_FRAME; distance++) {
+    if (!isLike(at + distance)) continue
+    for (let slack = -4; slack <= 4; slack++) if (isLike(at + 2 * distance + slack)) return true
+  }
+  return false
 }
 
 /**
