@@ -1,5 +1,6 @@
 import { datasetInfo, listFiles } from '@huggingface/hub'
 import { SpeechError } from '../speech-error.ts'
+import { libraryToken } from './hub-token.ts'
 import type { RemoteOptions } from './remote-file.ts'
 import { retryingFetch } from './retrying-fetch.ts'
 
@@ -110,6 +111,7 @@ function common(options: HubOptions) {
   return {
     hubUrl: hubOf(options),
     fetch: retryingFetch({ ...options, origin: new URL(hubOf(options)).origin }),
+    ...(options.token && { accessToken: libraryToken(options.token) }),
   }
 }
 

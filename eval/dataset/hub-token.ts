@@ -6,7 +6,10 @@ export function libraryToken(token: string): string {
   return token.startsWith('hf_') ? token : STAND_IN
 }
 
-/** Headers of a request in which the token goes to the hub's own origin, and nowhere else: a library follows links wherever they lead. */
+/**
+ * Headers of a request in which a token that the library has set is the real one. It goes to the hub's own origin, and nowhere else: a library
+ * follows links wherever they lead. Signed addresses get none, also where the hub itself answers them.
+ */
 export function authorized(
   url: string | URL,
   given: RequestInit['headers'],
@@ -15,8 +18,9 @@ export function authorized(
   const headers = new Headers(given)
   const found = headers.get('authorization')
   const isOurs = found === `Bearer ${token}` || found === `Bearer ${STAND_IN}`
-  if (origin !== undefined && new URL(url).origin !== origin) {
-    if (isOurs) headers.delete('authorization') // tokens of the storage's own stay
-  } else if (token && (found === null || isOurs)) headers.set('authorization', `Bearer ${token}`)
+  if (!isOurs) return headers // none, or one of the storage's own
+  const isHub = origin === undefined || new URL(url).origin === origin
+  if (isHub && token) headers.set('authorization', `Bearer ${token}`)
+  else headers.delete('authorization')
   return headers
 }

@@ -16,6 +16,7 @@ export interface RetryOptions {
   readonly firstWaitMs?: number
   /** the only origin that may see the token */
   readonly origin?: string
+  /** what the library's token stands for */
   readonly token?: string
   /** told before each wait */
   readonly onRetry?: (reason: string) => void

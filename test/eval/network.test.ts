@@ -2,6 +2,7 @@ import { createServer as createPlain, type RequestListener } from 'node:http'
 import { createServer as createSecure } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { isOffline, send } from '../../eval/dataset/network.ts'
 import { proxiesOf } from '../../eval/dataset/proxies.ts'
 import { BusyError, fetchOnce, retryingFetch } from '../../eval/dataset/retrying-fetch.ts'
@@ -208,17 +209,26 @@ describe('answers', () => {
     })
   })
 
-  it('are asked for with the token where the hub is, and nowhere else', async () => {
+  it('are asked for with the token where the hub is and the library wants it, and nowhere else', async () => {
     const seen: (string | undefined)[] = []
     const server = await startServer((request, response) => {
       seen.push(request.headers.authorization)
       response.end()
     })
     const [hub, other] = [`http://127.0.0.1:${server.port}`, `http://localhost:${server.port}`]
-    const ask = retryingFetch({ origin: hub, token: 'selfhosted' })
-    await ask(hub)
-    await ask(hub, { headers: { authorization: 'Bearer its-own' } })
-    await ask(other, { headers: { authorization: 'Bearer selfhosted' } })
-    expect(seen).toEqual(['Bearer selfhosted', 'Bearer its-own', undefined])
+    const ask = async (url: string, sent?: string) =>
+      retryingFetch({ origin: hub, token: 'selfhosted' })(url, {
+        headers: sent ? { authorization: `Bearer ${sent}` } : {},
+      })
+    const fromLibrary = libraryToken('selfhosted')
+    await ask(hub, fromLibrary)
+    await ask(hub) // a signed address
+    await ask(hub, 'its-own')
+    await ask(other, fromLibrary)
+    await ask(other, 'selfhosted')
+    await ask(other, 'its-own')
+    const [real, own] = ['Bearer selfhosted', 'Bearer its-own']
+    expect(seen).toEqual([real, undefined, own, undefined, undefined, own])
+    expect(libraryToken('hf_as_it_is')).toBe('hf_as_it_is')
   })
 })
