@@ -7,7 +7,7 @@ import { printable } from './printable.ts'
 import { mapTexts } from './redact.ts'
 import { tableLines } from './table.ts'
 import { failureLines, jsonLine } from './terminal.ts'
-import { columnsOf, cutLine, wrapLines } from './text-width.ts'
+import { columnsOf, cutLine, wrapLines, wrapWords } from './text-width.ts'
 
 /** Plain logs say how far a long step is at most this often. */
 const PLAIN_INTERVAL_MS = 15_000
@@ -120,7 +120,7 @@ function linesOf(given: Event): string[] {
   const event = given.event === 'failure' ? given : mapTexts(given, printable)
   switch (event.event) {
     case 'start':
-      return [`${event.model} -> ${event.output}`]
+      return wrapped([`${event.model} -> ${event.output}`])
     case 'stage-start':
       return [`[${event.stage}] started`]
     case 'stage-skip':
@@ -149,15 +149,20 @@ function wrapped(lines: readonly string[]): string[] {
   return wrapLines(lines, columnsOf(process.stdout))
 }
 
-/** What to open or to run next. Nothing is broken here: paths and commands are to be copied. */
+/** What to open or to run next, to be copied: a command goes on behind a backslash, and no word is broken. */
 function nextLines(next: readonly NextStep[]): string[] {
   const label = Math.max(0, ...next.map(({ what }) => what.length))
   const widest = Math.max(0, ...next.map(({ text }) => text.length))
   const isWide = 2 + label + 2 + widest > columnsOf(process.stdout)
   const lines = next.flatMap(({ what, text }) =>
-    isWide ? [`  ${what}:`, `    ${text}`] : [`  ${what.padEnd(label)}  ${text}`],
+    isWide ? [`  ${what}:`, ...commandLines(text)] : [`  ${what.padEnd(label)}  ${text}`],
   )
   return lines.length === 0 ? [] : ['', ...lines]
+}
+
+function commandLines(text: string): string[] {
+  const lines = wrapWords(text, columnsOf(process.stdout) - 8)
+  return lines.map((line, i) => `${i === 0 ? '    ' : '      '}${line}${i < lines.length - 1 ? ' \\' : ''}`)
 }
 
 function rowText(row: Row, progress: ReadonlyMap<string, Progress>, frame: number): string {

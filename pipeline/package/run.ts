@@ -161,7 +161,7 @@ async function checkArchive(path: string, folder: string, options: Context): Pro
   return [
     {
       check: 'archive',
-      found: `sha256 ${unpacked.sha256}`,
+      found: `sha256 ${unpacked.sha256.slice(0, 16)}...`,
       problems: described?.sha256 === unpacked.sha256 ? [] : [archiveProblem(path, described?.sha256)],
     },
     members(unpacked, manifest, label),
@@ -223,7 +223,8 @@ function members({ members }: Unpacked, { files }: Manifest, label: string): Che
 
 /** A release folder of ours can be published; a download is there to be used. */
 async function stepsAfterVerify({ target, keep }: VerifyCommandOptions): Promise<NextStep[]> {
-  const release = target === undefined ? undefined : await findRelease(target).catch(() => undefined)
+  const isFolder = target !== undefined && (await stat(target).catch(() => undefined))?.isDirectory() === true
+  const release = isFolder ? await findRelease(target).catch(() => undefined) : undefined
   if (release !== undefined && release.root !== release.model)
     return [publishStep(shellWord(target ?? ''), basename(release.model))]
   const folder = release?.model ?? keep

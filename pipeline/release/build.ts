@@ -220,13 +220,13 @@ function report({ layout, emit, name }: BuildOptions, { files }: Manifest): void
     title: `Release in ${layout.release}`,
     columns: ['file', 'size', 'role', 'variants'],
     rows: [
-      [`${name}/`, formatBytes(bytes), `${own.length} files`, labels.join(', ')],
+      [`${name}/`, formatBytes(bytes), 'files', labels.join(', ')],
       ...archives.map(({ path, size, role, variants }) => [
         ...[path, formatBytes(size), role, variants.join(', ')],
       ]),
-      [CARD, '', 'model card', ''],
-      [MANIFEST, '', 'all files and figures', ''],
-      [SUMS, '', 'for sha256sum -c', ''],
+      [CARD, '', 'card', ''],
+      [MANIFEST, '', 'manifest', ''],
+      [SUMS, '', 'checksums', ''],
     ],
   })
 }
