@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -8,4 +8,11 @@ export async function temporaryFolder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-'))
   onTestFinished(() => rm(path, { recursive: true, force: true }))
   return path
+}
+
+/** Every file below a folder with its size. */
+export async function snapshot(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true })
+  const infos = await Promise.all(entries.map((name) => stat(join(folder, name))))
+  return entries.map((name, i) => `${name} ${infos[i]?.isFile() ? infos[i].size : 'folder'}`).sort()
 }

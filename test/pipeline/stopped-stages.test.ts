@@ -1,0 +1,44 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import { parseCommandLine } from '../../pipeline/cli.ts'
+import { runPipeline } from '../../pipeline/run.ts'
+import { STAGE_NAMES } from '../../pipeline/stage-names.ts'
+import { snapshot } from '../helpers/folder.ts'
+import { copyTinyRelease } from '../helpers/tiny-release.ts'
+
+// The stages before the first one are taken for current, whatever sources they were made with.
+vi.mock('../../pipeline/stamp.ts', async (original) => ({
+  ...(await original<typeof import('../../pipeline/stamp.ts')>()),
+  isCurrent: async () => true,
+}))
+
+describe('the last complete release', () => {
+  it.each(STAGE_NAMES.filter((name) => name !== 'publish'))(
+    'stays whole when a run from %s on is stopped in its first stage',
+    async (from) => {
+      const model = await copyTinyRelease()
+      const before = await snapshot(join(model, 'release'))
+      const stop = new AbortController()
+      const options = await parseCommandLine([
+        ...['--model', 'tiny', '--output', join(model, '..'), '--from', from, '--force', '--threads', '1'],
+      ])
+      if (!options) throw new Error('no options')
+      const started: string[] = []
+      const running = runPipeline(
+        options,
+        (event) => {
+          if (event.event !== 'stage-start') return
+          started.push(event.stage)
+          setImmediate(() => stop.abort(new Error('stopped'))) // its results are deleted then
+        },
+        stop.signal,
+      )
+      await expect(running).rejects.toThrow()
+      expect(started).toEqual([from])
+      expect(await snapshot(join(model, 'release'))).toEqual(before)
+      // and no run takes it for a current one
+      await expect(stat(join(model, '.work', 'stamps', 'package.json'))).rejects.toThrow('ENOENT')
+    },
+  )
+})
