@@ -1,8 +1,9 @@
 import { stringify } from 'csv-stringify/sync'
 
 /** How spreadsheets tell that a cell is a formula to run: also behind spaces, and in full width. */
-const FORMULA = /^[\s\u00a0\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]/
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
+export const FORMULA = /^[\s\u00a0\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]/
+/** What looks like a formula and is a number. */
+export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i
 
 /**
  * Rows as CSV with a header line (RFC 4180). A text that a spreadsheet would run gets an apostrophe in front; numbers stay numbers.

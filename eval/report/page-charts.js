@@ -1,4 +1,4 @@
-import { announce, bdi, byId, element, systems, utterances } from './page-dom.js'
+import { announce, bdi, byId, element, isolated, systems, utterances } from './page-dom.js'
 
 /** How far from a mark a pointer may be, in pixels. */
 const REACH = 28
@@ -87,7 +87,7 @@ function watch(plot, rows) {
     const drawing = svg.getBoundingClientRect()
     const { facts } = meaningOf(spots[at].mark, rows)
     showTip(spots[at], drawing, facts)
-    if (isSaid) announce(facts.map(([name, text]) => `${name} ${text}`).join(', '))
+    if (isSaid) announce(facts.map(([name, text]) => `${name} ${isolated(text)}`).join(', '))
   }
   const point = (event) => {
     spots ??= spotsOf(plot)
@@ -106,12 +106,17 @@ function watch(plot, rows) {
   plot.addEventListener('click', (event) => current && event.detail > 1 && open())
   plot.addEventListener('keydown', (event) => {
     spots ??= spotsOf(plot)
-    const last = spots.length - 1
+    // A value may have several marks, such as a dot and its interval: the keys take the last, which lies on top.
+    const stops = [...new Map(spots.map(({ mark }, i) => [mark.dataset.value, i])).values()]
+    const last = stops.length - 1
+    const now = stops.findIndex(
+      (i) => at >= 0 && spots[i].mark.dataset.value === spots[at].mark.dataset.value,
+    )
     const steps = {
-      ArrowRight: at + 1,
-      ArrowDown: at + 1,
-      ArrowLeft: at - 1,
-      ArrowUp: at - 1,
+      ArrowRight: now + 1,
+      ArrowDown: now + 1,
+      ArrowLeft: now - 1,
+      ArrowUp: now - 1,
       Home: 0,
       End: last,
     }
@@ -119,7 +124,7 @@ function watch(plot, rows) {
     else if (event.key === 'Enter') open()
     else if (event.key in steps && last >= 0) {
       event.preventDefault()
-      to(Math.max(0, Math.min(last, steps[event.key])), true)
+      to(stops[Math.max(0, Math.min(last, steps[event.key]))], true)
     }
   })
 }

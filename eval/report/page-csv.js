@@ -1,13 +1,13 @@
-import { element } from './page-dom.js'
+import { data, element } from './page-dom.js'
 
-/** Spreadsheets take a cell that begins so for a formula, also behind spaces, and its full-width form. */
-const FORMULA = /^[\s\p{Cc}\p{Cf}]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/u
+/** Those of eval/csv.ts: what spreadsheets run, and what of it is a number. */
+const [formula, number] = data.formulas.map(({ source, flags }) => new RegExp(source, flags))
 
 /** Numbers as they are; text in quotes, so that no separator of any language ends it, and never as a formula. */
 function csvCell(value) {
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : ''
   const text = String(value ?? '')
-  return `"${(FORMULA.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
+  return `"${(formula.test(text) && !number.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
 }
 
 /** Save rows of numbers and texts as a CSV file (RFC 4180), made here: nothing is sent or fetched. */

@@ -1,7 +1,8 @@
 /* Runs in the page: what the other scripts share. */
 export const byId = (id) => document.getElementById(id)
+export const data = JSON.parse(byId('data').textContent)
 /** systems by name; utterances as listed.ts describes them */
-export const { systems, utterances } = JSON.parse(byId('data').textContent)
+export const { systems, utterances } = data
 
 export function element(tag, className, ...children) {
   const made = document.createElement(tag)

@@ -45,7 +45,7 @@ for (const figure of document.querySelectorAll('figure.table')) {
     head.replaceChildren(sort)
   }
   const caption = figure.querySelector('figcaption')
-  const save = button('save', 'CSV', hidden(` of ${caption.textContent}`))
+  const save = button('save', 'CSV', hidden(' of ', ...[...caption.cloneNode(true).childNodes]))
   save.title = 'Download as CSV'
   save.addEventListener('click', () => downloadCsv(`${figure.id}.csv`, tableRows(table)))
   caption.after(save)

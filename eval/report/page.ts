@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { FORMULA, NUMBER } from '../csv.ts'
 import type { Chart } from './chart-rows.ts'
 import { drawCharts } from './charts.ts'
 import { choiceSentences } from './choice.ts'
@@ -23,6 +23,14 @@ const SCRIPTS = [
   'page-list.js',
 ]
 
+/** Content Security Policy: what is in the page, audio out of it, and nothing from anywhere else. */
+const POLICY = [
+  "script-src-elem 'unsafe-inline'",
+  "style-src-elem 'unsafe-inline'",
+  'media-src blob:',
+  ...['connect', 'img', 'font', 'frame', 'object', 'worker', 'manifest'].map((kind) => `${kind}-src 'none'`),
+  ...["base-uri 'none'", "form-action 'none'"],
+].join('; ')
 /** More of them are folded away. */
 const DIFFERENCES_SHOWN = 10
 /** Of a system's name in the legend, where it is whole. */
@@ -37,7 +45,7 @@ export async function reportPage(report: Report, options: AudioOptions): Promise
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy(script)}">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Evaluation: ${htmlText(report.run.datasets.map(({ name }) => isolated(name)).join(', '))}</title>
 <style>${style}</style>
@@ -69,12 +77,6 @@ async function pageScript(): Promise<string> {
 
 function ownFile(name: string): Promise<string> {
   return readFile(new URL(name, import.meta.url), 'utf8')
-}
-
-/** Content Security Policy: this script, styles, and audio out of the page; no network, no other script. */
-function policy(script: string): string {
-  const hash = createHash('sha256').update(script).digest('base64')
-  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; media-src blob:; base-uri 'none'; form-action 'none'`
 }
 
 function header(report: Report): string {
@@ -171,6 +173,7 @@ function dataElements(
   audio: ReadonlyMap<number, EmbeddedAudio>,
 ): string {
   const data = {
+    formulas: [FORMULA, NUMBER].map(({ source, flags }) => ({ source, flags })),
     systems: report.run.systems.map(({ name }) => name),
     utterances: utterances.map(({ key: _, ...utterance }, i) => ({ ...utterance, hasAudio: audio.has(i) })),
   }

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parse } from 'csv-parse/sync'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { encodeWav } from '../../eval/audio/wav.ts'
@@ -28,7 +29,7 @@ const problems: string[] = []
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'qwen3-asr-page-'))
   const started = startBrowser()
-  await Promise.all([writeCalm(), writeHostile(), writeLong(), writeEmpty()])
+  await Promise.all([writeCalm(), writeHostile(), writeLong(), writeEmpty(), writeFormulas()])
   ;[probes, axe] = await Promise.all([readFile(PROBE, 'utf8'), readFile(AXE, 'utf8')])
   browser = await started
 })
@@ -103,6 +104,29 @@ async function writeEmpty(): Promise<void> {
   )
 }
 
+/** What was heard, and the cell of it. */
+const FORMULAS = [
+  ['=1+1', "'=1+1"],
+  ['+cmd', "'+cmd"],
+  ['-cmd', "'-cmd"],
+  ['@SUM(A1)', "'@SUM(A1)"],
+  ['\tx', "'\tx"],
+  ['\rx', "'\rx"],
+  [' =1+1', "' =1+1"],
+  ['＝1+1', "'＝1+1"],
+  ['-5', '-5'],
+  ['a, "b"; c', 'a, "b"; c'],
+  ['x\n=1', 'x\n=1'],
+] as const
+
+async function writeFormulas(): Promise<void> {
+  const report = exampleReport({
+    ...{ systems: ['=system()'], datasets: ['clips'], count: FORMULAS.length },
+    texts: (row) => ['said', FORMULAS[row]?.[0] ?? ''],
+  })
+  await writePage('formulas', report)
+}
+
 async function writePage(
   name: string,
   report: ReturnType<typeof exampleReport>,
@@ -162,3 +186,226 @@ describe.each(VIEWS)('the report page, $colorScheme, $width px wide', ({ colorSc
     expect(height).toBeLessThan(width > 400 ? 3600 : 7200)
   })
 })
+
+describe('the tables', () => {
+  it('sort by any column, up and down, from the keyboard too, with what is not known last', async () => {
+    const page = await openPage('calm.html')
+    const head = page.locator('#table-1 th', { hasText: /^memory$/ })
+    const first = page.locator('#table-1 tbody th bdi')
+    expect(await first.allTextContents()).toEqual(['FP32', 'int4'])
+    await head.getByRole('button').click()
+    expect(await head.getAttribute('aria-sort')).toBe('ascending')
+    await page.keyboard.press('Enter')
+    expect(await head.getAttribute('aria-sort')).toBe('descending')
+    expect(await first.allTextContents()).toEqual(['int4', 'FP32'])
+    expect(await page.locator('#status').textContent()).toBe('Sorted by memory, descending.')
+    await page
+      .locator('#table-1 th', { hasText: /^system$/ })
+      .getByRole('button')
+      .click()
+    expect(await head.getAttribute('aria-sort')).toBe(null)
+    expect(await first.allTextContents()).toEqual(['FP32', 'int4'])
+  })
+
+  it('sort numbers of several units by their size', async () => {
+    const page = await openPage('hostile.html')
+    const size = page.locator('#table-1 th', { hasText: /^size$/ }).getByRole('button')
+    await size.click()
+    await size.click()
+    const sizes = await page.locator('#table-1 tbody td:last-child').allTextContents()
+    expect([sizes[0], sizes.at(-1)]).toEqual(['3.90 GB', '900 MB'])
+  })
+
+  it('are saved as CSV with numbers in base units', async () => {
+    const page = await openPage('calm.html')
+    const saved = await csvOf(page, '#table-0 .save')
+    expect(saved[0]).toEqual([
+      'system',
+      'WER',
+      'WER low',
+      'WER high',
+      'words',
+      'substitutions',
+      'deletions',
+      'insertions',
+      'CER',
+    ])
+    expect(saved[2]?.[0]).toBe('int4')
+    expect(Number(saved[2]?.[1])).toBeCloseTo((45 + 1 + 3) / 44, 12)
+    expect(saved[2]?.slice(4, 8)).toEqual(['44', '40', '1', '8'])
+  })
+})
+
+describe('the charts', () => {
+  it('have a name, and their values as a table', async () => {
+    const page = await openPage('calm.html')
+    const drawings = await page.locator('.drawing').all()
+    expect(drawings.length).toBe(7)
+    for (const drawing of drawings) {
+      expect(await drawing.getAttribute('role')).toBe('img')
+      expect(await drawing.getAttribute('aria-label')).toMatch(/clips/)
+    }
+    await page.locator('#chart-wer summary').click()
+    const cells = await page.locator('#values-wer tbody tr').nth(1).locator('th, td').allTextContents()
+    expect(cells.slice(0, 3)).toEqual(['clips', 'int4', '111.36 %'])
+  })
+
+  it.each([{ hasTouch: false }, { hasTouch: true }])(
+    'show a value where they are pointed at: $hasTouch',
+    async (options) => {
+      const page = await openPage('calm.html', options)
+      const mark = page.locator('#chart-rtf .plot [data-value]').nth(2)
+      await mark.scrollIntoViewIfNeeded()
+      if (options.hasTouch) await mark.tap()
+      else await mark.hover()
+      expect(await page.locator('#tip').innerText()).toMatch(/system\s+FP32\s+part\s+prefill\s+RTF\s+0\.0100/)
+      await page.mouse.move(1, 1)
+      if (!options.hasTouch) expect(await page.locator('#tip').isVisible()).toBe(false)
+    },
+  )
+
+  it('show their values to the arrow keys, and lead to the utterance of a dot', async () => {
+    const page = await openPage('calm.html')
+    await page.locator('#chart-wer .plot').focus()
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowRight')
+    expect(await page.locator('#status').textContent()).toMatch(
+      /^dataset \u2068clips\u2069, system \u2068int4\u2069, WER \u2068111.36 %/,
+    )
+    await page.keyboard.press('Escape')
+    expect(await page.locator('#tip').isVisible()).toBe(false)
+    await page.locator('#chart-latency .plot').focus()
+    await page.keyboard.press('End')
+    await page.keyboard.press('Enter')
+    expect(await page.locator('#list .linked .id').innerText()).toMatch(/clip-3$/)
+    expect(await page.evaluate('location.hash')).toBe('#utterance/clips/3')
+  })
+})
+
+describe('the list of utterances', () => {
+  it('says how many errors in how many words, and of what kind without colours', async () => {
+    const page = await openPage('calm.html')
+    await page.selectOption('#show', 'all')
+    const said = await page.locator('#list .name small').allTextContents()
+    expect(said.map((text) => text.split(',')[0])).toEqual([
+      ...['0 errors in 40 words', '45 errors in 40 words'],
+      ...['0 errors; the reference has no words', '3 errors; the reference has no words'],
+      ...['0 errors in 3 words', '1 error in 3 words', '0 errors in 1 word', '0 errors in 1 word'],
+    ])
+    for (const place of ['.legend', '#list']) {
+      expect(await probe(page, `markOf("${place} .s")`)).toBe('del struck, ins plain')
+      expect(await probe(page, `markOf("${place} .d")`)).toBe('struck')
+      expect(await probe(page, `markOf("${place} .i")`)).toBe('"+\u2060" before')
+    }
+  })
+
+  it('plays one clip at a time; the focus stays on its button, which has a name of its own', async () => {
+    const page = await openPage('calm.html')
+    await page.selectOption('#show', 'all')
+    const names = await page.getByRole('button', { name: /^Play / }).allTextContents()
+    expect(names).toEqual(['Play clip-0', 'Play clip-2', 'Play clip-1'])
+    const first = page.locator('#utterance-0 .play')
+    await first.focus()
+    await page.keyboard.press('Enter')
+    await page.waitForFunction('document.querySelector("#utterance-0 audio").currentTime > 0')
+    expect(await page.evaluate('document.activeElement.innerText')).toMatch(/^Pause/)
+    await page.locator('#utterance-1 .play').press('Enter')
+    await page.waitForFunction('!document.querySelector("#utterance-1 audio").paused')
+    expect(
+      await page.evaluate('[...document.querySelectorAll("audio")].map(({ paused }) => paused)'),
+    ).toEqual([true, false])
+    expect(await first.innerText()).toMatch(/^Play/)
+    expect(await page.locator('#utterance-3 .head').innerText()).toContain('no audio in this page')
+  })
+
+  it('says so when it is empty', async () => {
+    const page = await openPage('calm.html')
+    const empty = page.locator('#empty')
+    expect(await empty.isVisible()).toBe(false)
+    await page.fill('#find', 'nobody said this')
+    expect(await empty.isVisible()).toBe(true)
+    expect(await empty.innerText()).toBe('No utterance matches.')
+    expect(await page.locator('#download').isDisabled()).toBe(true)
+    await openPage('long.html')
+    await open?.selectOption('#show', 'failures')
+    expect(await open?.locator('#list > li').count()).toBe(0)
+    expect(await open?.locator('main').innerText()).toContain('No output failed, was cut, or was split.')
+    await openPage('empty.html')
+    expect(await open?.locator('main').innerText()).toMatch(
+      /nothing has been transcribed yet[\s\S]*There are no figures to draw yet\.[\s\S]*There are no utterances in this report\./,
+    )
+  })
+
+  it('opens the utterance of a link that the filter leaves out, among thousands, and goes on from there', async () => {
+    const page = await openPage('long.html#utterance/clips/2403')
+    expect(await page.locator('#count').innerText()).toBe('25 of 2500')
+    expect(await page.locator('#list > li').count()).toBe(26)
+    const linked = page.locator('#utterance-2403')
+    expect(await probe(page, 'isInWindow("#utterance-2403")')).toBe(true)
+    expect(await page.evaluate('document.activeElement.id')).toBe('utterance-2403')
+    await page.selectOption('#show', 'all')
+    expect(await linked.count()).toBe(0)
+    await page.locator('#more').press('Enter')
+    expect(await page.locator('#list > li').count()).toBe(50)
+    await page.locator('#list .id').nth(40).click()
+    expect(await page.locator('#list > li').count()).toBe(50)
+    await page.evaluate('location.hash = "#utterance/clips/9999"')
+    await page.waitForFunction('!document.querySelector("#empty").hidden')
+    expect(await page.locator('#empty').innerText()).toBe('The utterance of this link is not in the report.')
+  })
+
+  it('is saved as CSV that no spreadsheet runs, with numbers as numbers', async () => {
+    const page = await openPage('formulas.html')
+    await page.selectOption('#show', 'all')
+    await page.selectOption('#sort', 'row')
+    const [head, ...rows] = await csvOf(page, '#download')
+    const column = (name: string) => rows.map((row) => row[head?.indexOf(name) ?? -1])
+    expect(new Set(column('text'))).toEqual(new Set(FORMULAS.map(([, safe]) => safe)))
+    expect(column('seconds')[0]).toBe('1')
+    expect(column('system')[0]).toBe("'=system()")
+    const text = await textOf(page, '#download')
+    expect(text).toMatch(/^"'=system\(\)"|,"'=system\(\)",/m)
+    expect(text.split('\r\n').length).toBeGreaterThan(rows.length)
+  })
+})
+
+describe('text of others', () => {
+  it('is text, kept apart, and whole where it counts', async () => {
+    const page = await openPage('hostile.html')
+    await page.selectOption('#show', 'all')
+    expect(await page.evaluate('window.hacked')).toBe(undefined)
+    expect(await page.locator('main img').count()).toBe(0)
+    const parts = ['onerror=', 'gnp.exe', 'xxxxxxxx', 'نظام', 'family', 'HYPERLINK', '漢字', 'مرحبا']
+    expect(await probe(page, `notIsolated(${JSON.stringify(parts)})`)).toEqual([])
+    const legend = await page.locator('#systems bdi').allTextContents()
+    expect(legend.slice(1, 8)).toEqual(HOSTILE_NAMES.slice(0, 7))
+    expect(legend[8]).toBe('bell\u2407 and \u241b[31mred\u241b[0m')
+    const saved = await csvOf(page, '#table-0 .save')
+    expect(saved.map(([name]) => name)).toContain('x'.repeat(500))
+    const labels = await page.locator('#chart-wer .panel').first().locator('text').allTextContents()
+    expect(labels).toContain(`10: ${'a'.repeat(21)}…${'b'.repeat(14)}`)
+    expect(labels).toContain(`11: ${'a'.repeat(21)}…${'b'.repeat(14)}`)
+  })
+})
+
+describe('on paper', () => {
+  it('has black on white, no controls, and the width of the sheet', async () => {
+    const page = await openPage('calm.html', { colorScheme: 'dark', viewport: { width: 700, height: 900 } })
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark', reducedMotion: 'reduce' })
+    expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(255, 255, 255)')
+    for (const control of ['#filter', '#more', '.save', '.play', '.chart summary'])
+      expect(await page.locator(control).first().isVisible()).toBe(false)
+    expect(await probe(page, 'sticksOut()')).toEqual([])
+    expect(await page.evaluate('getComputedStyle(document.documentElement).scrollBehavior')).toBe('auto')
+    expect(await probe(page, 'moving()')).toEqual([])
+  })
+})
+
+async function textOf(page: Page, button: string): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click(button)])
+  return readFile(await download.path(), 'utf8')
+}
+
+async function csvOf(page: Page, button: string): Promise<string[][]> {
+  return parse(await textOf(page, button), { record_delimiter: '\r\n' }) as string[][]
+}

@@ -78,6 +78,27 @@ globalThis.probe = {
     }
     return out
   },
+  /** How a mark of the alignment differs from plain text, colours left out. */
+  markOf(selector) {
+    const node = document.querySelector(selector)
+    const line = (part) => (getComputedStyle(part).textDecorationLine === 'line-through' ? 'struck' : 'plain')
+    const before = getComputedStyle(node, '::before').content
+    if (before !== 'none') return `${before.split(' /')[0]} before`
+    const parts = all('del, ins', node)
+    return parts.length > 0 ? parts.map((part) => `${part.localName} ${line(part)}`).join(', ') : line(node)
+  },
+  isInWindow(selector) {
+    const { top, bottom } = boxOf(document.querySelector(selector))
+    return top >= 0 && top < innerHeight && bottom > 0
+  },
+  /** What moves by itself. */
+  moving: () =>
+    all('body *')
+      .filter((node) => {
+        const { animationName, transitionDuration } = getComputedStyle(node)
+        return animationName !== 'none' || transitionDuration !== '0s'
+      })
+      .map(nameOf),
   /** What axe-core finds, of all its rules or of these. */
   async axe(rules) {
     for (const details of all('details')) details.open = true
