@@ -1,15 +1,21 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import { isolated, shortened } from '../../eval/report/label.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { percent } from '../../eval/report/tables.ts'
 import { formatBytes } from '../files.ts'
 
-const WIDTH = 720
-const ROW_HEIGHT = 34
-/** Mid tones, that are read on white and on dark pages: a picture does not know which it is on. */
-const INK = '#7d8590'
-const BAR = '#4269d0'
-const XMLNS = 'xmlns="http://www.w3.org/2000/svg"'
+const WIDTH = 640
+const ROW_HEIGHT = 46
+const MARGIN = 24
+/** Of a row's name, which shares its line with the figures. */
+const NAME_COLUMNS = 44
+/**
+ * A picture does not know the page it is on, so it brings its own ground: contrast with it is at least 4.5 for letters
+ * and 3 for marks (WCAG 2.2), and both change together where the reader's system is dark.
+ */
+const LIGHT = { ground: '#ffffff', ink: '#1b2127', mark: '#2f62d9' }
+const DARK = { ground: '#13171b', ink: '#e4e9ee', mark: '#82a7ff' }
 
 /**
  * WER of each variant on each dataset with its interval, as an SVG file that stands by itself.
@@ -20,35 +26,86 @@ export function werChart(
   reports: readonly Report[],
   archiveBytes: ReadonlyMap<string, number>,
 ): string | undefined {
-  const rows = reports
+  const found = reports
     .flatMap((report) => mainRows(report))
-    .filter(({ utterances }) => utterances > 0)
-    .map(({ system, dataset, wer, werInterval, speed }) => ({
-      ...{ system, dataset, wer: 100 * wer, low: 100 * werInterval.low, high: 100 * werInterval.high },
-      label: [percent(wer), `RTF ${speed.rtf.toPrecision(2)}`, ...sizeOf(system, archiveBytes)].join(' · '),
-    }))
-  if (rows.length === 0) return undefined
-  const domain = [...new Set(rows.map(({ system }) => system))]
-  const datasets = new Set(rows.map(({ dataset }) => dataset)).size
-  const place = { y: 'system', fy: 'dataset' }
-  const { document } = parseHTML('<html><body></body></html>')
-  const plot = Plot.plot({
-    document: document as unknown as NonNullable<Plot.PlotOptions['document']>,
+    .filter(({ utterances, wer }) => utterances > 0 && Number.isFinite(wer))
+  if (found.length === 0) return undefined
+  const datasets = new Set(found.map(({ dataset }) => dataset))
+  const rows = found.map(({ system, dataset, wer, werInterval, speed }, place) => ({
+    ...{ place, wer: 100 * wer, low: 100 * werInterval.low, high: 100 * werInterval.high },
+    name: datasets.size > 1 ? `${system} on ${dataset}` : system,
+    label: [percent(wer), `RTF ${speed.rtf.toPrecision(2)}`, ...sizeOf(system, archiveBytes)].join(' · '),
+  }))
+  const place = [...datasets].map((name) => isolated(shortened(name, NAME_COLUMNS))).join(', ')
+  const axis = `WER${datasets.size > 1 ? '' : ` on ${place}`}, % (bar: 95 % interval)`
+  return standAlone(draw(rows, axis), {
+    title: `Word error rate on ${place}`,
+    text: rows
+      .map(
+        ({ name, label, low, high }) =>
+          `${isolated(name)}: ${label}, 95 % from ${low.toFixed(2)} to ${high.toFixed(2)}.`,
+      )
+      .join(' '),
+  })
+}
+
+interface Row {
+  readonly place: number
+  readonly name: string
+  readonly label: string
+  readonly wer: number
+  readonly low: number
+  readonly high: number
+}
+
+/** Name and figures above, the mark with its interval below them. */
+function draw(rows: readonly Row[], label: string): Element {
+  const above = { y: 'place', dy: -10, fill: 'currentColor' } as const
+  const below = { y: 'place', dy: 9, stroke: LIGHT.mark } as const
+  const name = (row: Row) => shortened(isolated(row.name), NAME_COLUMNS)
+  return Plot.plot({
+    document: parseHTML('<html><body></body></html>').document as unknown as PlotDocument,
     width: WIDTH,
-    height: 60 + datasets * (domain.length * ROW_HEIGHT + 12),
-    marginLeft: 70,
-    marginRight: 110,
-    style: { color: INK, background: 'none', fontSize: '12px', fontFamily: 'system-ui, sans-serif' },
-    x: { label: 'WER, % (bar: 95 % interval) →', grid: true, zero: true, insetRight: 210 },
-    y: { domain, label: null },
-    fy: { label: null },
+    height: ROW_HEIGHT * rows.length + 56,
+    ...{ marginLeft: MARGIN, marginRight: MARGIN, marginTop: 12, marginBottom: 44 },
+    style: { color: LIGHT.ink, background: 'none', fontSize: '13px', fontFamily: 'system-ui, sans-serif' },
+    x: { label, labelArrow: 'none', grid: true, zero: true },
+    y: { type: 'band', domain: rows.map(({ place }) => place), padding: 0, axis: null },
     marks: [
-      Plot.ruleY(rows, { ...place, x1: 'low', x2: 'high', stroke: BAR, strokeWidth: 4, strokeOpacity: 0.5 }),
-      Plot.dot(rows, { ...place, x: 'wer', fill: BAR, r: 5 }),
-      Plot.text(rows, { ...place, x: 'high', text: 'label', textAnchor: 'start', dx: 10, fill: INK }),
+      Plot.ruleY(rows, { ...below, x1: 'low', x2: 'high', strokeWidth: 4, strokeOpacity: 0.5 }),
+      Plot.dot(rows, { ...below, x: 'wer', fill: LIGHT.mark, r: 5 }),
+      Plot.text(rows, { ...above, text: name, frameAnchor: 'left', dx: 4 - MARGIN }),
+      Plot.text(rows, { ...above, text: 'label', frameAnchor: 'right', dx: MARGIN - 4 }),
     ],
   })
-  return `${plot.outerHTML.replace('<svg ', `<svg ${plot.outerHTML.includes('xmlns=') ? '' : XMLNS} `)}\n`
+}
+
+type PlotDocument = NonNullable<Plot.PlotOptions['document']>
+type Element = ReturnType<typeof Plot.plot>
+
+/** With a name for who does not see it, its ground, and the colours of a dark system. */
+function standAlone(
+  svg: Element,
+  { title, text }: { readonly title: string; readonly text: string },
+): string {
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
+  svg.setAttribute('role', 'img')
+  svg.setAttribute('aria-labelledby', 'title desc')
+  for (const group of svg.querySelectorAll('g[aria-label]')) group.removeAttribute('aria-label')
+  const make = (tag: string, attributes: Readonly<Record<string, string>>, content = '') => {
+    const made = svg.ownerDocument.createElementNS('http://www.w3.org/2000/svg', tag)
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+    made.textContent = content
+    return made
+  }
+  const colours = `@media (prefers-color-scheme: dark) { svg { color: ${DARK.ink} !important } #ground { fill: ${DARK.ground} } [fill="${LIGHT.mark}"] { fill: ${DARK.mark} } [stroke="${LIGHT.mark}"] { stroke: ${DARK.mark} } }`
+  svg.prepend(
+    make('title', { id: 'title' }, title),
+    make('desc', { id: 'desc' }, text),
+    make('style', {}, colours),
+    make('rect', { id: 'ground', width: '100%', height: '100%', rx: '8', fill: LIGHT.ground }),
+  )
+  return `${svg.outerHTML.replaceAll('&nbsp;', '&#160;')}\n`
 }
 
 function sizeOf(system: string, archiveBytes: ReadonlyMap<string, number>): string[] {

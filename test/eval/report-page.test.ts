@@ -6,7 +6,10 @@ import { parse } from 'csv-parse/sync'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { encodeWav } from '../../eval/audio/wav.ts'
+import { choiceSentences } from '../../eval/report/choice.ts'
 import { reportPage } from '../../eval/report/page.ts'
+import { plainText } from '../../eval/report/sentence.ts'
+import { werChart } from '../../pipeline/release/chart.ts'
 import { startBrowser } from '../helpers/browser.ts'
 import { exampleReport, HOSTILE_NAMES } from '../helpers/report-records.ts'
 
@@ -398,6 +401,68 @@ describe('on paper', () => {
     expect(await probe(page, 'sticksOut()')).toEqual([])
     expect(await page.evaluate('getComputedStyle(document.documentElement).scrollBehavior')).toBe('auto')
     expect(await probe(page, 'moving()')).toEqual([])
+  })
+})
+
+describe('the words of the header', () => {
+  const said = (
+    dataset: object,
+    selection: Record<string, string | number>,
+    shard?: { index: number; of: number },
+  ) => {
+    const report = exampleReport({ systems: ['FP32'], datasets: ['clips'], count: 0, texts: () => ['', ''] })
+    const datasets = [{ ...report.run.datasets[0], ...dataset }] as typeof report.run.datasets
+    const run = { ...report.run, datasets, selection, ...(shard && { shard }) }
+    return choiceSentences({ ...report, run }).map(plainText)
+  }
+
+  it('are those of a reader', () => {
+    expect(said({ count: 70, of: 70 }, { sample: 'all' })).toEqual([
+      'All 70 utterances of the local folder clips.',
+    ])
+    expect(said({ count: 1, of: 1 }, { sample: 'all' })).toEqual([
+      'The only utterance of the local folder clips.',
+    ])
+    const hub = {
+      kind: 'hub',
+      repo: 'a/b',
+      config: 'other',
+      split: 'test',
+      revision: 'abc',
+      text_column: 'text',
+    }
+    expect(
+      said(
+        { source: hub, count: 200, of: 2939 },
+        { sample: 'seeded', count: 200, seed: 7 },
+        { index: 2, of: 8 },
+      ),
+    ).toEqual([
+      '200 of the 2,939 utterances of clips (a/b, config other, split test, revision abc, text column text), drawn at random (seed 7). This is part 2 of 8.',
+    ])
+    const file = { kind: 'parquet', file: 'x.parquet' }
+    expect(said({ source: file, count: 3, of: 5 }, { sample: 'first', count: 3 })).toEqual([
+      '3 of the 5 utterances of clips (x.parquet), the first of them.',
+    ])
+  })
+})
+
+describe.each(['light', 'dark'] as const)('the chart of the model card, %s', (colorScheme) => {
+  it('stands by itself, has a name, and is read on its own ground', async () => {
+    const report = exampleReport({
+      ...{ systems: ['FP32', 'int4'], datasets: [...HOSTILE_NAMES.slice(0, 4), 'no\u00a0break'], count: 3 },
+      texts: (row) => ['one two', row > 1 ? 'one' : 'one two'],
+    })
+    await writeFile(join(root, 'wer.svg'), werChart([report], new Map([['FP32', 3e9]])) ?? '')
+    const page = await openPage('wer.svg', { colorScheme })
+    expect(await page.evaluate('document.documentElement.localName')).toBe('svg') // an error in the XML is a page
+    expect(await page.locator('svg').getAttribute('role')).toBe('img')
+    expect(await page.locator('title').first().textContent()).toMatch(/^Word error rate on .*onerror/)
+    expect(await page.locator('desc').textContent()).toContain(': 16.67 % · RTF 0.050 · 3.00 GB, 95 % from')
+    expect(await probe(page, 'cutLetters("svg text")')).toEqual([])
+    const [letters, marks] = await probe<[number, number]>(page, 'pictureContrast()')
+    expect(letters).toBeGreaterThan(4.5)
+    expect(marks).toBeGreaterThan(3)
   })
 })
 

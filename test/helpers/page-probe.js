@@ -5,6 +5,23 @@ const nameOf = (node) =>
   `${node.tagName.toLowerCase()}${node.id ? `#${node.id}` : ''}.${node.getAttribute('class')} ${(node.textContent ?? '').slice(0, 40)}`
 const all = (selector, root = document) => [...root.querySelectorAll(selector)]
 
+const bytesOf = (colour) =>
+  colour.startsWith('#')
+    ? [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16))
+    : colour.match(/\d+/g).map(Number)
+
+function luminance(colour) {
+  const [r, g, b] = bytesOf(colour.trim())
+    .map((byte) => byte / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
+function contrast(first, second) {
+  const [one, other] = [first, second].map(luminance)
+  return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)
+}
+
 globalThis.probe = {
   /** Boxes that stick out of the window, and out of no scroller that the keyboard reaches. */
   sticksOut() {
@@ -26,8 +43,8 @@ globalThis.probe = {
   legendMarks: () =>
     all('.legend svg, .legend i, .name svg').flatMap((node) => [boxOf(node).width, boxOf(node).height]),
   /** Letters of a chart that its edge cuts, and the height of its smallest letters. */
-  cutLetters: () =>
-    all('.drawing text')
+  cutLetters: (selector = '.drawing text') =>
+    all(selector)
       .filter((text) => {
         const [own, drawing] = [boxOf(text), boxOf(text.closest('svg'))]
         return (
@@ -45,27 +62,15 @@ globalThis.probe = {
   chartWidths: () => all('.drawing').map((svg) => boxOf(svg).width),
   /** Contrast (WCAG 2.2) of the colours of marks with the page. */
   markContrast() {
-    const canvas = document.createElement('canvas').getContext('2d')
-    const luminance = (colour) => {
-      canvas.fillStyle = colour
-      const parts = [1, 3, 5].map((at) => Number.parseInt(canvas.fillStyle.slice(at, at + 2), 16) / 255)
-      const [r, g, b] = parts.map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b
-    }
     const style = getComputedStyle(document.documentElement)
-    const page = luminance(style.getPropertyValue('--page'))
-    const names = [
-      ...Array.from({ length: 10 }, (_, i) => `--c${i}`),
-      '--mel',
-      '--encoder',
-      '--prefill',
-      '--decode',
-      '--command',
-    ]
-    return names.map((name) => {
-      const own = luminance(style.getPropertyValue(name))
-      return (Math.max(own, page) + 0.05) / (Math.min(own, page) + 0.05)
-    })
+    const numbered = Array.from({ length: 10 }, (_, i) => `--c${i}`)
+    const names = [...numbered, '--mel', '--encoder', '--prefill', '--decode', '--command']
+    return names.map((name) => contrast(style.getPropertyValue(name), style.getPropertyValue('--page')))
+  },
+  /** Of letters, and of marks, with the ground of a picture. */
+  pictureContrast() {
+    const fill = (selector) => getComputedStyle(document.querySelector(selector)).fill
+    return ['text', 'circle'].map((selector) => contrast(fill(selector), fill('#ground')))
   },
   /** Texts that hold one of these names and are in no element that keeps their direction apart. */
   notIsolated(names) {
