@@ -1,6 +1,8 @@
 import { dirname } from 'node:path'
+import { Readable } from 'node:stream'
+import { CsvError, parse } from 'csv-parse'
 import { SpeechError } from '../speech-error.ts'
-import { readLines } from '../text-file.ts'
+import { lineEnds, readLines, textChunks } from '../text-file.ts'
 import { type ColumnOptions, findColumns, missingColumn } from './columns.ts'
 import { type Entry, entryOf } from './entry.ts'
 
@@ -14,8 +16,14 @@ const DELIMITERS = [',', ';', '\t', '|']
 
 /** A field in quotes, its own doubled. */
 const QUOTED = /^"((?:[^"]|"")*)"$/
-/** A longer one has a quote that is not closed. */
+/** In characters; a longer one has a quote that is not closed. */
 const LONGEST_RECORD = 1 << 20
+
+interface Parsed {
+  /** `lines`: where the record ends */
+  readonly info: { readonly lines: number }
+  readonly record: readonly string[]
+}
 
 interface Row {
   /** where it begins */
@@ -77,41 +85,33 @@ function requireFields(fields: readonly string[], header: readonly string[], whe
 
 /** CSV as RFC 4180 has it; white space around fields does not count. */
 async function* quotedRows(path: string, delimiter: string): AsyncGenerator<Row> {
-  let [record, line, isOpen] = ['', 0, false]
-  const failure = () => quoteError(`${path}, line ${line}`)
-  for await (const { text, number } of readLines(path)) {
-    if (isOpen) record += `\n${text}`
-    else [record, line] = [text, number]
-    if (hasOddQuotes(text)) isOpen = !isOpen
-    if (record.length > LONGEST_RECORD) throw failure()
-    if (isOpen || record.trim() === '') continue
-    const fields = fieldsOf(record, delimiter)
-    if (fields === undefined) throw failure()
-    yield { line, fields }
+  let begins = 1 // the record that is being read
+  const parser = parse({
+    delimiter,
+    info: true,
+    max_record_size: LONGEST_RECORD,
+    on_record(record, { lines }) {
+      begins = lines + 1
+      return record
+    },
+    relax_column_count: true,
+    skip_empty_lines: true,
+    trim: true,
+  })
+  const text = Readable.from(textChunks(path))
+  text.on('error', (error) => parser.destroy(error))
+  try {
+    for await (const { info, record } of text.pipe(parser) as AsyncIterable<Parsed>) {
+      const inside = record.reduce((sum, field) => sum + lineEnds(field), 0)
+      yield { line: info.lines - inside, fields: record.map((field) => field.replaceAll('\r\n', '\n')) }
+    }
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error
+    const isQuote = /_(OPENING|CLOSING)_QUOTE$/.test(error.code)
+    throw quoteError(`${path}, line ${isQuote ? error['lines'] : begins}`)
+  } finally {
+    text.destroy()
   }
-  if (isOpen) throw failure()
-}
-
-/** @returns undefined when a quote stands where none may */
-function fieldsOf(record: string, delimiter: string): string[] | undefined {
-  const parts = record.split(delimiter)
-  if (!record.includes('"')) return parts.map((part) => part.trim())
-  const fields: string[] = []
-  let open: string | undefined
-  for (const part of parts) {
-    const text: string = open === undefined ? part : `${open}${delimiter}${part}`
-    open = hasOddQuotes(text) ? text : undefined
-    if (open !== undefined) continue
-    if (text.includes('"') && !QUOTED.test(text.trim())) return undefined
-    fields.push(unquoted(text))
-  }
-  return fields
-}
-
-function hasOddQuotes(text: string): boolean {
-  let isOdd = false
-  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) isOdd = !isOdd
-  return isOdd
 }
 
 function quoteError(where: string): SpeechError {
