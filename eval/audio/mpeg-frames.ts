@@ -63,7 +63,7 @@ export function readMpegHeader(bytes: Uint8Array, at = 0): MpegHeader | undefine
   return { sampleRate, isMono, kind, samples, length: bitRate === 0 ? 0 : slots * slot }
 }
 
-/** How many frames stand one behind the other from `at`, up to {@link CONFIRMED}; as many where the bytes end so. */
+/** Whether {@link CONFIRMED} headers of one kind are in their places from `at`; two at least where the bytes end. */
 export function hasMpegFrames(bytes: Uint8Array, at = 0): boolean {
   const first = readMpegHeader(bytes, at)
   if (first === undefined || first.length === 0) return false
