@@ -1,0 +1,190 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadClip } from '../../eval/audio/clip.ts'
+import { encodeWav } from '../../eval/audio/wav.ts'
+import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
+import { parseTranscribe } from '../../pipeline/transcribe/cli.ts'
+import { transcribeFiles } from '../../pipeline/transcribe/run.ts'
+import { bundledRows } from '../helpers/speech-parquet.ts'
+import { copyTinyRelease } from '../helpers/tiny-release.ts'
+
+let root = ''
+let model = ''
+let first = ''
+let second = ''
+let samples = new Float32Array()
+const path = (name: string) => join(root, name)
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'qwen3-asr-command-'))
+  model = await copyTinyRelease(root)
+  const [a, b] = (await bundledRows(2)).map(({ file }) => join(BUNDLED_SPEECH, file))
+  ;[first, second] = [a as string, b as string]
+  samples = (await loadClip(first)).samples as typeof samples
+})
+
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+async function parsed(...args: readonly string[]) {
+  const options = await parseTranscribe(args)
+  if (!options) throw new Error('help was printed')
+  return options
+}
+
+/** The command in this process. */
+async function transcribe(...args: readonly string[]) {
+  const [printed, complaints]: [string[], string[]] = [[], []]
+  const options = await parsed('--model-dir', model, '--threads', '1', ...args)
+  const output = {
+    ...{ isLive: false, print: (text: string) => printed.push(text) },
+    complain: (lines: readonly string[]) => complaints.push(...lines),
+  }
+  const failures = await transcribeFiles(options, output, new AbortController().signal)
+  return { failures, out: printed.join(''), err: complaints.join('\n').replaceAll(root, '') }
+}
+
+describe('the command line', () => {
+  it.each([
+    [
+      ['a', '--', 'b', '-c', '--format'],
+      ['a', 'b', '-c', '--format'],
+    ],
+    [
+      ['--', 'a', 'b'],
+      ['a', 'b'],
+    ],
+    [['-'], ['-']],
+    [
+      ['a', '-', '--', '--'],
+      ['a', '-', '--'],
+    ],
+    [['--format', 'srt', '1e3'], ['1e3']],
+  ])('%j names the files %j', async (args, files) => {
+    expect((await parsed(...args)).files).toEqual(files)
+  })
+
+  it('takes the limit of tokens and the rate of stdin', async () => {
+    expect(await parsed('-', '--rate', '8000', '--max-new-tokens', '99')).toMatchObject({
+      ...{ rate: 8000, maxNewTokens: 99 },
+    })
+    expect((await parsed('a', '--context', '-')).context).toBe('-')
+  })
+
+  it.each([
+    [[], 'Found no recording, wanted at least one.'],
+    [['--'], 'Found no recording, wanted at least one.'],
+    [['-', '-'], 'Stdin (-) is given 2 times, wanted once.'],
+    [['a', '--rate', '8000'], '--rate is that of stdin, which is not among the recordings: give - too.'],
+    [['-', '--rate', '3'], '--rate is 3, wanted 1000 to 768000 samples a second.'],
+    [['-', '--rate', 'x'], '--rate is NaN, wanted 1000 to 768000 samples a second.'],
+    [['a', '--max-new-tokens', '0'], '--max-new-tokens is 0, wanted a whole number above 0.'],
+    [['a', 'b', '--format', 'vtt'], 'Subtitles of 2 recordings go to files of their own: give --output-dir.'],
+    [['a', '--nonsense'], 'Unknown argument: nonsense'],
+  ])('%j is refused', async (args, message) => {
+    await expect(parsed(...args)).rejects.toMatchObject({ message, exitCode: 2 })
+  })
+})
+
+describe('transcribing files', () => {
+  it('names each that is none, and transcribes the others', async () => {
+    await mkdir(path('folder'))
+    await execa('mkfifo', [path('fifo')])
+    const files = [
+      path('folder'),
+      first,
+      path('fifo'),
+      '/dev/zero',
+      path('none.wav'),
+      `${first}\0.wav`,
+      second,
+    ]
+    const { failures, out, err } = await transcribe('--batch', '2', '--', ...files)
+    expect(failures).toBe(5)
+    expect(out.trimEnd().split('\n')).toHaveLength(2)
+    expect(out.startsWith(`${first}: `)).toBe(true)
+    const errors = err.split('\n').filter((line) => line.startsWith('error: '))
+    expect(errors.slice(0, 4)).toEqual([
+      'error: /folder is a directory, wanted an audio file.',
+      'error: /fifo is a FIFO, wanted an audio file.',
+      'error: /dev/zero is a device, wanted an audio file.',
+      'error: /none.wav does not exist.',
+    ])
+    expect(errors[4]).toContain('.wav')
+  })
+
+  it('takes a file whose name begins with a dash', async () => {
+    await writeFile(path('-x.wav'), encodeWav(samples))
+    const work = process.cwd()
+    process.chdir(root)
+    try {
+      expect((await transcribe('--', '-x.wav')).failures).toBe(0)
+    } finally {
+      process.chdir(work)
+    }
+  })
+
+  it('writes WebVTT, cut off at the limit of tokens', async () => {
+    const folder = path('vtt')
+    const { err } = await transcribe(
+      first,
+      '--format',
+      'vtt',
+      '--output-dir',
+      folder,
+      '--max-new-tokens',
+      '7',
+    )
+    expect(err).toContain('the token limit cut the text off.')
+    const [name = ''] = await readdir(folder)
+    expect(name).toMatch(/\.vtt$/)
+    expect(await readFile(join(folder, name), 'utf8')).toMatch(
+      /^WEBVTT\n\n00:00:00\.\d{3} --> 00:00:0\d\.\d{3}\n\S.*\n$/,
+    )
+  })
+
+  it('says what is odd in a recording, in JSON too', async () => {
+    const loud = Buffer.alloc(44 + 4 * samples.length)
+    loud.set(encodeWav(new Float32Array(2 * samples.length)))
+    loud.writeUInt16LE(3, 20)
+    loud.writeUInt32LE(64000, 28)
+    loud.writeUInt16LE(4, 32)
+    loud.writeUInt16LE(32, 34)
+    for (const [i, sample] of samples.entries()) loud.writeFloatLE(sample * 16384, 44 + 4 * i)
+    await writeFile(path('loud.wav'), loud)
+    const { out, err } = await transcribe(path('loud.wav'), '--format', 'json')
+    const { warnings, text } = JSON.parse(out)
+    expect(warnings).toHaveLength(1)
+    expect(err).toBe(`warning: /loud.wav: ${warnings[0]}`)
+    expect(text).toBe(JSON.parse((await transcribe(first, '--format', 'json')).out).text)
+  })
+})
+
+describe('stdin', () => {
+  const start = (input: Uint8Array, ...args: readonly string[]) =>
+    execa(
+      process.execPath,
+      [
+        ...['--import', import.meta.resolve('tsx'), join(PROJECT, 'pipeline/transcribe/main.ts')],
+        ...['--model-dir', model, '--threads', '1', ...args],
+      ],
+      { cwd: root, input, reject: false },
+    )
+
+  it('is read with a header, and without one at a rate that is given', async () => {
+    const wav = encodeWav(samples)
+    const whole = (await transcribe(first)).out
+    const withHeader = await start(wav, '-')
+    expect(withHeader).toMatchObject({ exitCode: 0, stderr: '', stdout: whole.trimEnd() })
+    const raw = await start(wav.subarray(44), '--rate', '16000', '--output-dir', path('raw'), '--', '-')
+    expect(raw).toMatchObject({ exitCode: 0, stderr: '', stdout: '' })
+    expect(await readdir(path('raw'))).toEqual(['stdin.txt'])
+    expect(await readFile(path('raw/stdin.txt'), 'utf8')).toBe(whole)
+    const empty = await start(new Uint8Array(0), '-', first)
+    expect(empty.exitCode).toBe(1)
+    expect(empty.stderr).toMatch(/^error: stdin: /)
+    expect(empty.stdout).toBe(`${first}: ${whole.trimEnd()}`)
+  })
+})
