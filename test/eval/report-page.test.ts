@@ -171,7 +171,7 @@ describe.each(VIEWS)('the report page, $colorScheme, $width px wide', ({ colorSc
       for (const chart of await probe<number[]>(page, 'chartWidths()')) expect(chart).toBeGreaterThan(300)
       expect(await probe(page, 'letterSize()')).toBeGreaterThan(10.5)
       expect(Math.min(...(await probe<number[]>(page, 'markContrast()')))).toBeGreaterThan(3)
-      if (width < 400) expect(await probe(page, 'scrollers()')).toEqual([]) // all of each table is in sight
+      expect(await probe(page, 'scrollers()')).toEqual([]) // all of each table is in sight
     },
   )
 
@@ -191,6 +191,15 @@ describe.each(VIEWS)('the report page, $colorScheme, $width px wide', ({ colorSc
 })
 
 describe('the tables', () => {
+  it.each([320, 768, 1024, 1050, 1200])(
+    'are in sight as a whole in a window of %d px',
+    async (width) => {
+      const page = await openPage('calm.html', { viewport: { width, height: 800 } })
+      expect(await probe(page, 'scrollers()')).toEqual([])
+      expect(await probe(page, 'sticksOut()')).toEqual([])
+    },
+  )
+
   it('sort by any column, up and down, from the keyboard too, with what is not known last', async () => {
     const page = await openPage('calm.html')
     const head = page.locator('#table-1 th', { hasText: /^memory$/ })
@@ -399,6 +408,7 @@ describe('on paper', () => {
     for (const control of ['#filter', '#more', '.save', '.play', '.chart summary'])
       expect(await page.locator(control).first().isVisible()).toBe(false)
     expect(await probe(page, 'sticksOut()')).toEqual([])
+    expect((await probe<number[]>(page, 'pageSize()'))[0]).toBe(700)
     expect(await page.evaluate('getComputedStyle(document.documentElement).scrollBehavior')).toBe('auto')
     expect(await probe(page, 'moving()')).toEqual([])
   })
