@@ -14,7 +14,9 @@ export function htmlText(text: string): string {
 
 /** The words of others in `bdi`: their direction ends where they end. */
 export function htmlSentence(parts: Sentence): string {
-  return parts.map((part) => (typeof part === 'string' ? htmlText(part) : htmlName(part.name))).join('')
+  return parts
+    .map((part) => (typeof part === 'string' ? htmlText(part) : htmlName(part.name, part.columns)))
+    .join('')
 }
 
 /** A long name is shown by its two ends; the whole of it is its title. */

@@ -4,6 +4,8 @@ import { joinSentences, plainText, type Sentence, sentence } from './sentence.ts
 
 /** Clips that could not be read are named up to this many. */
 const PROBLEMS_SHOWN = 5
+/** Of the reason why one could not be read, which is a sentence. */
+const PROBLEM_COLUMNS = 400
 
 /** What the tables do not say. */
 export interface Remarks {
@@ -70,7 +72,12 @@ function problemSentences({ scores }: Report): Sentence[] {
     records.flatMap(({ dataset, id, problem }) =>
       problem === undefined
         ? []
-        : [[`${dataset} ${id}`, sentence`${{ name: dataset }}, ${{ name: id }}: ${{ name: problem }}`]],
+        : [
+            [
+              `${dataset} ${id}`,
+              sentence`${{ name: dataset }}, ${{ name: id }}: ${{ name: problem, columns: PROBLEM_COLUMNS }}`,
+            ],
+          ],
     ),
   )
   const more = distinct.size - PROBLEMS_SHOWN

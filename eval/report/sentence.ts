@@ -1,6 +1,8 @@
 /** A name or text that others wrote: a system, a dataset, a file, what was said. */
 export interface Name {
   readonly name: string
+  /** of these many columns a page shows all; fewer for names, which are known by their ends */
+  readonly columns?: number
 }
 
 /** Text in which the words of others are marked, so that a page can keep them apart from its own. */

@@ -85,7 +85,7 @@ async function writeHostile(): Promise<void> {
         : ['مرحبا بالعالم هذا اختبار', 'مرحبا هذا اختبار جديد'],
     more: (row) => ({
       ...{ id: HOSTILE_NAMES[row] ?? `clip-${row}`, speaker: HOSTILE_NAMES[row] ?? 'speaker' },
-      ...(row === 9 && { text: '', pieces: [], problem: `The file ${HOSTILE_NAMES[2]} is damaged.` }),
+      ...(row === 9 && { text: '', pieces: [], problem: `The file ${'y'.repeat(90)} is damaged.` }),
     }),
   })
   await writePage('hostile', report)
@@ -191,14 +191,11 @@ describe.each(VIEWS)('the report page, $colorScheme, $width px wide', ({ colorSc
 })
 
 describe('the tables', () => {
-  it.each([320, 768, 1024, 1050, 1200])(
-    'are in sight as a whole in a window of %d px',
-    async (width) => {
-      const page = await openPage('calm.html', { viewport: { width, height: 800 } })
-      expect(await probe(page, 'scrollers()')).toEqual([])
-      expect(await probe(page, 'sticksOut()')).toEqual([])
-    },
-  )
+  it.each([320, 768, 1024, 1050, 1200])('are in sight as a whole in a window of %d px', async (width) => {
+    const page = await openPage('calm.html', { viewport: { width, height: 800 } })
+    expect(await probe(page, 'scrollers()')).toEqual([])
+    expect(await probe(page, 'sticksOut()')).toEqual([])
+  })
 
   it('sort by any column, up and down, from the keyboard too, with what is not known last', async () => {
     const page = await openPage('calm.html')
@@ -392,6 +389,9 @@ describe('text of others', () => {
     const legend = await page.locator('#systems bdi').allTextContents()
     expect(legend.slice(1, 8)).toEqual(HOSTILE_NAMES.slice(0, 7))
     expect(legend[8]).toBe('bell\u2407 and \u241b[31mred\u241b[0m')
+    expect(await page.locator('.remarks').last().innerText()).toContain(
+      `The file ${'y'.repeat(90)} is damaged.`,
+    )
     const saved = await csvOf(page, '#table-0 .save')
     expect(saved.map(([name]) => name)).toContain('x'.repeat(500))
     const labels = await page.locator('#chart-wer .panel').first().locator('text').allTextContents()
