@@ -29,12 +29,13 @@ export function printableLines(text: string): string[] {
 }
 
 /**
- * A transcript, or a part of one, as people read it: breaks are spaces, joiners stay, and everything else that {@link printable} shows is
- * shown the same way.
+ * A transcript, or a part of one, as people read it: breaks are spaces, joiners stay, mere places to break a line are left out, and
+ * everything else that {@link printable} shows is shown the same way.
  */
 export function printableSpeech(text: string): string {
   return text
     .replace(/\r\n|[\t\n\v\f\r\u0085\u2028\u2029]/g, ' ')
+    .replace(/[\u00ad\u200b\u2060\ufeff]/g, '')
     .replace(UNSAFE, (character) => (JOINERS.test(character) ? character : escaped(character)))
 }
 

@@ -57,7 +57,11 @@ async function transcribeLive(
   signal: AbortSignal,
 ): Promise<number> {
   const { result, ...stream } = asr.stream(audioOf(file, options), recognition(options, signal))
-  for await (const text of stream) print(printableSpeech(text))
+  try {
+    for await (const text of stream) print(printableSpeech(text))
+  } catch (error) {
+    throw error instanceof SpeechError ? explained(error, file, options) : error
+  }
   print('\n')
   warn(nameOf(file), await result, complain)
   return 0
@@ -87,7 +91,7 @@ async function transcribeAll(
     } catch (error) {
       if (!(error instanceof SpeechError)) throw error
       failures++
-      output.complain(failureLines(error))
+      output.complain(failureLines(explained(error, file, options)))
     }
     const next = files[i + ahead]
     if (next !== undefined) results.push(start(next))
@@ -98,6 +102,13 @@ async function transcribeAll(
 function audioOf(file: string, { rate }: TranscribeOptions): Audio {
   if (file !== STDIN) return file
   return { fd: 0, name: nameOf(file), ...(rate !== undefined && { rawRate: rate }) }
+}
+
+/** Samples without a header look like a file of no known kind. */
+function explained(error: SpeechError, file: string, { rate }: TranscribeOptions): SpeechError {
+  if (file !== STDIN || rate !== undefined || !/ begins with /.test(error.message)) return error
+  const hint = 'Samples without a header (16-bit little-endian, mono) need their rate: --rate 16000.'
+  return new SpeechError(error.message, error.hint ? `${error.hint} ${hint}` : hint)
 }
 
 /** As it is called in messages, in results, and in the names of files that are written. */

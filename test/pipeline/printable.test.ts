@@ -80,6 +80,7 @@ describe('text of others', () => {
 
   it('that was spoken is one line; its controls are shown, also where it comes in parts', () => {
     const parts = ['one\r\ntwo', '\u2028\u001b[3', '1mthree\u202e\t', '\u200c\u0627']
+    expect(printableSpeech('กิน\u200bข้าว hy\u00adphen')).toBe('กินข้าว hyphen') // places to break a line
     expect(parts.map(printableSpeech).join('')).toBe('one two \\u{1b}[31mthree\\u{202e} \u200c\u0627')
   })
 })

@@ -182,9 +182,11 @@ describe('stdin', () => {
     expect(raw).toMatchObject({ exitCode: 0, stderr: '', stdout: '' })
     expect(await readdir(path('raw'))).toEqual(['stdin.txt'])
     expect(await readFile(path('raw/stdin.txt'), 'utf8')).toBe(whole)
-    const empty = await start(new Uint8Array(0), '-', first)
-    expect(empty.exitCode).toBe(1)
-    expect(empty.stderr).toMatch(/^error: stdin: /)
-    expect(empty.stdout).toBe(`${first}: ${whole.trimEnd()}`)
+    const unknown = await start(wav.subarray(44), '-', first)
+    expect(unknown.exitCode).toBe(1)
+    expect(unknown.stderr).toMatch(
+      /^error: stdin: The file begins with .*\nhint: .*need their rate: --rate 16000\.$/,
+    )
+    expect(unknown.stdout).toBe(`${first}: ${whole.trimEnd()}`)
   })
 })
