@@ -112,13 +112,13 @@ interface Int4Matrix {
 /**
  * int4 with a scale for each block to int8 with a scale for each column: [K, N] levels, and what one level is worth.
  * level = round((q - zero) * scale / column), column = the largest |q - zero| * |scale| of the column / {@link LEVELS}.
- * @throws SpeechError when N is no multiple of 4
+ * @throws SpeechError when N is not a multiple of 4
  */
 export function widen(matrix: Int4Matrix): { levels: Int8Array; columns: Float32Array } {
   const { K, N, block } = matrix
   if (N % 4 !== 0 || K % block !== 0 || block % 2 !== 0)
     throw new SpeechError(
-      `A weight of [${K}, ${N}] in blocks of ${block} cannot be widened: N is no multiple of 4, or K of the block.`,
+      `A weight of [${K}, ${N}] in blocks of ${block} cannot be widened: N is not a multiple of 4, or K of the block.`,
     )
   const levels = new Int8Array(K * N)
   const words = new Int32Array(levels.buffer) // four columns at a time

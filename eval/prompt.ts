@@ -130,7 +130,7 @@ export function languageName(language: string): string {
   )
   if (found) return found[1]
   throw new SpeechError(
-    `"${language}" is no language of Qwen3-ASR.`,
+    `"${language}" is not a language of Qwen3-ASR.`,
     `One of: ${Object.values(LANGUAGES).join(', ')}, or its ISO code or BCP 47 tag.`,
   )
 }

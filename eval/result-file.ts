@@ -48,7 +48,7 @@ function parseRecord(line: string, where: string): ResultRecord {
     // said below
   }
   throw new SpeechError(
-    `${where} is no result.`,
+    `${where} is not a result.`,
     'Remove that line: what it was is measured again. Or name another folder with --output.',
   )
 }

@@ -45,7 +45,7 @@ export async function readJournal(folder: string): Promise<Journal | undefined> 
     return journal
   }
   throw new GraphError(
-    `${path} is no journal of an interrupted change: ${problem}.`,
+    `${path} is not the journal of an interrupted change: ${problem}.`,
     'It did not come from this toolkit, or is damaged: delete it, and get the folder again.',
   )
 }
@@ -87,9 +87,9 @@ function parse(text: string): Journal | string {
     if (!isList(names) || !isList(removes)) return 'it has no lists of names'
     if (!offsets.every((at) => Number.isSafeInteger(at) && Number(at) >= 0)) return 'it has a wrong offset'
     if (graphs === undefined) return { names, removes, patches }
-    return isList(graphs) ? { names, removes, patches, graphs } : 'its graphs are no list'
+    return isList(graphs) ? { names, removes, patches, graphs } : 'its graphs are not a list'
   } catch {
-    return 'it is no JSON'
+    return 'it is not valid JSON'
   }
 }
 

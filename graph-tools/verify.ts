@@ -199,7 +199,7 @@ async function wrongEmbeddings(folder: string): Promise<string[]> {
       `embed_tokens.bin has ${info.size} bytes, config.json wants ${wanted} (${type} [${rows}, ${columns}]).`,
     ]
   } catch {
-    return ['config.json is no JSON.']
+    return ['config.json is not valid JSON.']
   }
 }
 

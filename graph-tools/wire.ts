@@ -52,7 +52,7 @@ export function readLength(bytes: Bytes, start: number, end: number): [number, n
   }
   const [value, next] = readVarint(bytes, start, end)
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new GraphError(`The varint at byte ${start} is ${value}, which is no possible length.`)
+    throw new GraphError(`The varint at byte ${start} is ${value}, which is not a possible length.`)
   }
   return [Number(value), next]
 }
@@ -155,7 +155,7 @@ function readField(bytes: Bytes, tagStart: number, end: number, depth: number): 
   const wireType = tag % 8
   if (number === 0 || depth > MAX_GROUP_DEPTH) {
     throw new GraphError(
-      `The bytes at ${tagStart} are no protobuf field.`,
+      `The bytes at ${tagStart} are not a protobuf field.`,
       'The file is damaged or is not an ONNX model.',
     )
   }

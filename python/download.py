@@ -40,7 +40,7 @@ def main(repo: str, revision: str) -> None:
             folder = snapshot_download(repo, revision=revision, allow_patterns=FILES, tqdm_class=Bar)
         except GatedRepoError:
             raise UserError(
-                f"{repo} is gated: whoever reads it must have accepted its terms.",
+                f"{repo} is gated: its terms must be accepted before it can be read.",
                 f"Accept them at {constants.ENDPOINT}/{repo}, then set HF_TOKEN to a token of the same account,"
                 " or run: hf auth login.",
             ) from None

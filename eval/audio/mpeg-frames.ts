@@ -30,7 +30,7 @@ export type MpegRun =
       readonly header: MpegHeader
       readonly startsFile: boolean
     }
-  /** bytes that are no frame and no tag; `isLast` when no frame follows */
+  /** bytes that are not a frame and no tag; `isLast` when no frame follows */
   | { readonly type: 'junk'; readonly length: number; readonly isZero: boolean; readonly isLast: boolean }
 
 const BIT_RATES: Readonly<Record<string, readonly number[]>> = {

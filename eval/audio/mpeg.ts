@@ -49,7 +49,7 @@ async function* files(reader: ByteReader, notes: string[]): AsyncGenerator<Audio
 function refuseJunk(run: MpegRun & { type: 'junk' }, part: Part | undefined, samples: number): void {
   if (part === undefined || run.isLast) return
   const at = inSeconds(samples, part.header.sampleRate)
-  throw damage(`${run.length} bytes at about ${at} are no frame`, samples)
+  throw damage(`${run.length} bytes at about ${at} are not a frame`, samples)
 }
 
 function damage(reason: string, samples: number): SpeechError {

@@ -79,7 +79,7 @@ function gatedError({ origin, pathname }: URL, status: number): SpeechError {
   const path = pathname.replace(/^\/api\/(?:models\/)?/, '/')
   const [, page = '', repo = ''] = /^(\/(?:datasets\/|spaces\/)?([^/]+\/[^/]+))/.exec(path) ?? []
   return new SpeechError(
-    `${repo} is gated: whoever reads it must have accepted its terms (${status}).`,
+    `${repo} is gated: its terms must be accepted before it can be read (${status}).`,
     `Accept them at ${origin}${page}, then set HF_TOKEN to a token of the same account, or run: hf auth login.`,
   )
 }

@@ -39,10 +39,10 @@ function parse(text: string, path: string): Record<string, unknown> {
   try {
     config = JSON.parse(text)
   } catch (error) {
-    throw new Failure(`${path} is no JSON: ${(error as Error).message}.`, 'Mend or delete it.')
+    throw new Failure(`${path} is not valid JSON: ${(error as Error).message}.`, 'Mend or delete it.')
   }
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) {
     return config as Record<string, unknown>
   }
-  throw new Failure(`${path} is no JSON object.`, 'Mend or delete it.')
+  throw new Failure(`${path} is not a JSON object.`, 'Mend or delete it.')
 }

@@ -15,5 +15,5 @@ export function isRepoName(text: string): boolean {
 /** @throws Failure (wrong usage) when it is no owner/name */
 export function checkRepoName(repo: string): void {
   if (isRepoName(repo)) return
-  throw new Failure(`${JSON.stringify(repo)} is no repository of the hub.`, 'Give owner/name.', EXIT.usage)
+  throw new Failure(`${JSON.stringify(repo)} is not a repository of the hub.`, 'Give owner/name.', EXIT.usage)
 }

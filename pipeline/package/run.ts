@@ -38,7 +38,7 @@ async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSi
   const layout = layoutOf(dirname(folder), name)
   if (!(await exists(join(folder, 'config.json')))) {
     throw new Failure(
-      `${folder} is no model directory: it holds no config.json.`,
+      `${folder} is not a model directory: it holds no config.json.`,
       'npm run pipeline -- --model MODEL makes one in output/.',
     )
   }
@@ -216,7 +216,7 @@ function members({ members }: Unpacked, { files }: Manifest, label: string): Che
       .map(({ path }) => `${path} has another sha256 than the manifest's.`),
     ...members
       .filter(({ name }) => !wanted.some(({ path }) => path === name))
-      .map(({ name }) => `${name} is no file of ${label}.`),
+      .map(({ name }) => `${name} is not a file of ${label}.`),
   ]
   return { check: 'members', found: `${members.length} files of ${label}`, problems }
 }

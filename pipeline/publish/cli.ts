@@ -113,7 +113,7 @@ function optionsOf(parsed: Parsed): PublishCommandOptions {
   }
   if (tag !== undefined && parsed.createPr)
     throw usage(
-      'Found --tag with --create-pr: a pull request that is not merged is no release. Tag it when it is merged.',
+      'Found --tag with --create-pr: a pull request that is not merged is not a release. Tag it when it is merged.',
     )
   const { repo, branch, createPr, mirror, yes, archives, allowUngated, dryRun, json, debug } = parsed
   return {

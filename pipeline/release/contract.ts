@@ -47,7 +47,7 @@ export async function releaseProblems(folder: string): Promise<string[]> {
       try {
         files.set(name, JSON.parse(text))
       } catch {
-        problems.push(`${name} is no JSON.`)
+        problems.push(`${name} is not valid JSON.`)
       }
   }
   const config = files.get('config.json')

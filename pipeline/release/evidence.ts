@@ -184,7 +184,7 @@ function requireUsual(
 
 function noEvaluation(folder: string): Failure {
   return new Failure(
-    `${folder} is no evaluation: it holds no ${RUN}.`,
+    `${folder} is not an evaluation: it holds no ${RUN}.`,
     'Give a folder that npm run evaluate has written; it prints its name.',
   )
 }

@@ -39,7 +39,7 @@ export async function fetchRelease(options: Options): Promise<Fetched> {
   const id = parseHubId(name)
   if (!id)
     throw new Failure(
-      `${JSON.stringify(name)} is no repository of the hub.`,
+      `${JSON.stringify(name)} is not a repository of the hub.`,
       'Give owner/name[@revision].',
       EXIT.usage,
     )
@@ -86,7 +86,7 @@ async function fetchManifest(
   const remote = tree.get(MANIFEST)
   if (!remote)
     throw new Failure(
-      `${where} is no release of this project: it has no ${MANIFEST}.`,
+      `${where} is not a release of this project: it has no ${MANIFEST}.`,
       'Name another revision.',
     )
   await fetch(remote)

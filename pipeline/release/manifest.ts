@@ -82,7 +82,7 @@ export function parseManifest(text: string, where: string): Manifest {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new Failure(`${where} is no JSON.`, 'Take it from the release again.')
+    throw new Failure(`${where} is not valid JSON.`, 'Take it from the release again.')
   }
   if (value?.format !== MANIFEST_FORMAT || !Array.isArray(value.files) || !Array.isArray(value.selfTests)) {
     const found = JSON.stringify(value?.format) ?? 'none'

@@ -72,7 +72,7 @@ describe('damage', () => {
     const bytes = Buffer.from(lame as Buffer)
     hole.copy(bytes, bytes.length >> 1)
     await expect(decodeBytes(bytes)).rejects.toThrow(
-      /^The MP3 file is damaged \(\d{4} bytes at about 0\.\d\d s are no frame\); \d+ samples could be read\.$/,
+      /^The MP3 file is damaged \(\d{4} bytes at about 0\.\d\d s are not a frame\); \d+ samples could be read\.$/,
     )
   })
 

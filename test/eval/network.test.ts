@@ -204,7 +204,7 @@ describe('answers', () => {
     )
     const origin = `http://127.0.0.1:${server.port}`
     expect(await failure(fetchOnce(origin + path, {}))).toEqual({
-      message: `me/tiny is gated: whoever reads it must have accepted its terms (${status}).`,
+      message: `me/tiny is gated: its terms must be accepted before it can be read (${status}).`,
       hint: `Accept them at ${origin}${page}, then set HF_TOKEN to a token of the same account, or run: hf auth login.`,
     })
   })

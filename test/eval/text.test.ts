@@ -91,7 +91,7 @@ describe('buildPrompt', () => {
       'Chinese',
       'Cantonese',
     ])
-    expect(() => languageName('Klingon')).toThrow('"Klingon" is no language of Qwen3-ASR.')
+    expect(() => languageName('Klingon')).toThrow('"Klingon" is not a language of Qwen3-ASR.')
   })
 
   it.each([
@@ -115,7 +115,7 @@ describe('buildPrompt', () => {
   it.each(['', '-', 'zz-CN', 'x-zh', 'CN', 'zh CN', 'constructor', 'Englisch', 'he-IL'])(
     'refuses %j',
     (tag) => {
-      expect(() => languageName(tag)).toThrow(`"${tag}" is no language of Qwen3-ASR.`)
+      expect(() => languageName(tag)).toThrow(`"${tag}" is not a language of Qwen3-ASR.`)
     },
   )
 })

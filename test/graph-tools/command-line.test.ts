@@ -282,8 +282,8 @@ describe('embed-fp16', () => {
   })
 
   it.each([
-    ['[1]', 'is no JSON object.'],
-    ['{', 'is no JSON: '],
+    ['[1]', 'is not a JSON object.'],
+    ['{', 'is not valid JSON: '],
     ['\u00ff', 'is no UTF-8 text.'],
   ])('refuses a config.json of %j before anything changes', async (text, message) => {
     await writeDecoders(folder, 'outside')

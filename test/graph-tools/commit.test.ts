@@ -207,7 +207,7 @@ describe('a journal that came with a folder', () => {
   ])('is refused when it names %j', async (name, list, reason) => {
     const folder = await plant({ [list]: [name] })
     const shown = reason || `${JSON.stringify(name)} is outside the folder`
-    await expect(recover(folder)).rejects.toThrow(`is no journal of an interrupted change: ${shown}.`)
+    await expect(recover(folder)).rejects.toThrow(`is not the journal of an interrupted change: ${shown}.`)
     expect(await readdir(folder)).toEqual([JOURNAL])
   })
 

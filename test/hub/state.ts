@@ -53,7 +53,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces)
 }
 
-/** @returns undefined when it is no JSON object */
+/** @returns undefined when it is not a JSON object */
 export async function readObject(request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
   return parseObject((await readBody(request)).toString())
 }

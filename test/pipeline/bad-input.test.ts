@@ -40,7 +40,7 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
     [['--model', 'tiny', '--opset', '17'], 'error: --opset is 17, wanted 18 to 23.'],
     [['--model', 'tiny', '--only', 'export', '--only', 'rewrite'], 'error: --only is given more than once.'],
     [['--model', 'tiny', '--no-dry-run'], 'error: --no-dry-run needs to know where to publish.'],
-    [['--model', 'tiny', '--repo', 'nowhere'], 'error: "nowhere" is no repository of the hub.'],
+    [['--model', 'tiny', '--repo', 'nowhere'], 'error: "nowhere" is not a repository of the hub.'],
     [
       ['--model', 'tiny', '--skip-encoder'],
       'error: --skip-encoder and --skip-decoder leave a part of the release out.',
@@ -55,7 +55,7 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
 
   it('an unknown language', async () => {
     const ended = await runCli(['--model', 'tiny', '--language', 'Klingon'])
-    expect(ended.stdout).toContain('error: "Klingon" is no language of Qwen3-ASR.\nhint: One of: Arabic,')
+    expect(ended.stdout).toContain('error: "Klingon" is not a language of Qwen3-ASR.\nhint: One of: Arabic,')
     expect(ended.exitCode).toBe(2)
   })
 

@@ -199,7 +199,7 @@ describe('publishing and fetching', () => {
       signal,
     })
     expect(await failure(fetching)).toMatchObject({
-      message: `${REPO} is gated: whoever reads it must have accepted its terms (403).`,
+      message: `${REPO} is gated: its terms must be accepted before it can be read (403).`,
       hint: `Accept them at ${hub.url}/${REPO}, then set HF_TOKEN to a token of the same account, or run: hf auth login.`,
     })
   })

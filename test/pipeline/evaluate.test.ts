@@ -525,7 +525,7 @@ describe('npm run evaluate', () => {
     [
       ['--models', 'a:b', '--datasets', '.', '--language', 'Klingon'],
       1,
-      '"Klingon" is no language of Qwen3-ASR.',
+      '"Klingon" is not a language of Qwen3-ASR.',
     ],
     [['--models', 'a:b', '--datasets', '.', '--modles', 'x'], 2, 'Unknown argument: modles'],
   ])('refuses %j', async (args, exitCode, message) => {

@@ -279,7 +279,7 @@ describe('npm run package', () => {
     [['--variants', 'int4', '--variants', 'FP32'], '--variants is given more than once.', 2],
     [['--variants', 'fp16'], '--variants names "fp16", wanted some of FP32, int4.', 2],
     [['--level', '10'], '--level is 10, wanted 1 to 9.', 2],
-    [['/nowhere'], '/nowhere is no model directory: it holds no config.json.', 1],
+    [['/nowhere'], '/nowhere is not a model directory: it holds no config.json.', 1],
     [['verify'], 'Found no release to verify, or two; wanted an archive, a folder, or --from-hub.', 2],
     [['verify', '/nowhere.tar.gz'], '/nowhere.tar.gz does not exist.', 1],
   ])('%j is refused', async (args, message, exitCode) => {

@@ -249,7 +249,7 @@ describe('publishing', () => {
     expect(hub.tree(REPO).has('old.int4.onnx')).toBe(false)
     expect(hub.tree(REPO).has('notes.txt')).toBe(true)
     await expectWhole(hub, folder)
-    // a manifest that is no release of this project says nothing
+    // a manifest that is not a release of this project says nothing
     await hub.commitElsewhere(REPO, { 'manifest.json': '{"files": ["notes.txt"]}' })
     expect((await run(hub, folder)).published?.outcome).toBe('published')
     expect(hub.tree(REPO).has('notes.txt')).toBe(true)
@@ -726,7 +726,7 @@ describe('npm run publish', () => {
 
   it.each([
     [['--repo', 'x/y', '--repo', 'x/z'], '--repo is given more than once.'],
-    [['--repo', 'x'], '"x" is no repository of the hub.'],
+    [['--repo', 'x'], '"x" is not a repository of the hub.'],
     [
       ['--repo', 'x/y', '--branch', '../x'],
       '--branch is "../x", wanted letters, digits, dots, dashes and slashes.',

@@ -86,7 +86,7 @@ describe('a checkpoint on the hub', () => {
     const env = { HF_ENDPOINT: hub.url, HF_HOME: await temporaryFolder(), HF_TOKEN: 'hf_some' }
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
     await expect(fetchHere('me/tiny')).rejects.toMatchObject({
-      message: 'me/tiny is gated: whoever reads it must have accepted its terms.',
+      message: 'me/tiny is gated: its terms must be accepted before it can be read.',
       hint: `Accept them at ${hub.url}/me/tiny, then set HF_TOKEN to a token of the same account, or run: hf auth login.`,
     })
   })
