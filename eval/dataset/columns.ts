@@ -6,6 +6,17 @@ export interface ColumnOptions {
   readonly audioColumn?: string
 }
 
+/** How a manifest is read. */
+export interface ManifestOptions extends ColumnOptions {
+  /** one without a column of texts lists recordings without references */
+  readonly keepEmpty?: boolean
+}
+
+/** Whether a manifest may have no column of texts: not when the user has named one. */
+export function mayLackText({ keepEmpty = false, textColumn }: ManifestOptions): boolean {
+  return keepEmpty && textColumn === undefined
+}
+
 /**
  * What datasets call their columns, best first: the datasets library, its AudioFolder, NeMo, Common Voice, LibriSpeech.
  * Manifests, tables and parquet files are read by these alone.
@@ -47,7 +58,7 @@ export type FoundColumns = { readonly [R in Role]: string | undefined }
  * @param names of the columns that there are
  */
 export function findColumns(names: readonly string[], options: ColumnOptions = {}): FoundColumns {
-  const known = new Map(names.map((name) => [name.trim().toLowerCase(), name]))
+  const known = new Map([...names.map((name) => [name.trim().toLowerCase(), name] as const)].reverse())
   const find = (role: Role, wanted?: string) => {
     if (wanted !== undefined) return names.find((name) => name === wanted || wanted.startsWith(`${name}.`))
     for (const candidate of COLUMNS[role]) {
@@ -74,8 +85,9 @@ export function missingColumn(
   options: ColumnOptions = {},
 ): SpeechError {
   const wanted = role === 'audio' ? options.audioColumn : options.textColumn
+  const found = names.map((name) => name.trim() || '(no name)').join(', ')
   return new SpeechError(
-    `${where} has no column ${wanted ?? COLUMNS[role].join(' or ')} for ${role}; it has ${names.join(', ') || 'none'}.`,
-    `Name one with --${role}-column.`,
+    `${where} has no column ${wanted ?? COLUMNS[role].join(' or ')} for ${role}; it has ${found || 'none'}.`,
+    `Name one with --${role}-column${role === 'text' && wanted === undefined ? ', or measure recordings without a reference with --keep-empty' : ''}.`,
   )
 }

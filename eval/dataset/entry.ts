@@ -48,7 +48,10 @@ export interface EntrySource {
 export function entryOf(values: Readonly<Record<string, unknown>>, source: EntrySource): Entry {
   const { where, folder, options } = source
   const columns = source.columns ?? findColumns(Object.keys(values), options)
-  const read = (role: Role) => values[columns[role] ?? '']
+  const read = (role: Role) => {
+    const column = columns[role]
+    return column === undefined ? undefined : values[column] // '' is a name too: that of pandas' index
+  }
   const file = fileOf(values, columns, source)
   const span = spanOf(read('offset'), read('duration'), where)
   const [id, speaker] = [scalar(read('id')), scalar(read('speaker'))]

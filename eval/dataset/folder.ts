@@ -3,15 +3,14 @@ import { basename, extname, resolve } from 'node:path'
 import { mapFiles } from '../concurrency.ts'
 import { SpeechError } from '../speech-error.ts'
 import { chooseRows } from './choose.ts'
-import { COLUMNS } from './columns.ts'
+import { COLUMNS, type ManifestOptions } from './columns.ts'
 import { type Entries, findEntries, isManifest } from './layout.ts'
 import { makeIdentify, type Recording } from './recording.ts'
 import { type Cutter, makeCutter } from './segment.ts'
 import { pickEntries, type Survey, surveyEntries } from './survey.ts'
-import type { TableOptions } from './table.ts'
 import type { Dataset, Selection, Utterance } from './utterance.ts'
 
-export interface FolderOptions extends TableOptions {
+export interface FolderOptions extends ManifestOptions {
   /** where parts of recordings are kept */
   readonly cache: string
 }

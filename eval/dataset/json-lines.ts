@@ -1,18 +1,22 @@
 import { dirname } from 'node:path'
 import { SpeechError } from '../speech-error.ts'
 import { readLines } from '../text-file.ts'
-import { type ColumnOptions, findColumns } from './columns.ts'
+import { findColumns, type ManifestOptions, mayLackText, missingColumn } from './columns.ts'
 import { type Entry, entryOf, typeName } from './entry.ts'
 
 const HINT = 'Write one object a line: {"file": "a.flac", "text": "..."}'
+/** An object that goes on in the next line. */
+const OPENED = /^\s*\{\s*$/
 
 /**
  * A manifest with one JSON object a line, as NeMo's and AudioFolder's metadata.jsonl.
- * @throws SpeechError naming the line that is malformed
+ * @throws SpeechError naming the line that is malformed, or the columns when none of the lines has a text
  */
-export async function* readJsonLines(path: string, options: ColumnOptions): AsyncGenerator<Entry> {
+export async function* readJsonLines(path: string, options: ManifestOptions): AsyncGenerator<Entry> {
   const folder = dirname(path)
   let [known, columns] = ['', findColumns([])]
+  let first: readonly string[] | undefined // of the first line
+  let hasText = mayLackText(options)
   for await (const { text, number } of readLines(path)) {
     if (text.trim() === '') continue
     const where = `${path}, line ${number}`
@@ -20,22 +24,29 @@ export async function* readJsonLines(path: string, options: ColumnOptions): Asyn
     const names = Object.keys(values)
     const signature = names.join('\n')
     if (signature !== known) [known, columns] = [signature, findColumns(names, options)]
+    first ??= names
+    hasText ||= columns.text !== undefined
     yield entryOf(values, { where, folder, options, columns })
   }
+  if (!hasText && first) throw missingColumn(path, 'text', first, options)
 }
 
 function parseObject(text: string, where: string): Record<string, unknown> {
   const value = parse(text, where)
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>
-  const hint = Array.isArray(value) ? `${HINT} (jq -c '.[]' OLD > NEW makes them of an array).` : HINT
-  throw new SpeechError(`${where} is ${typeName(value)}, wanted an object.`, hint)
+  throw new SpeechError(`${where} is ${typeName(value)}, wanted an object.`, hintFor(text))
 }
 
 function parse(text: string, where: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new SpeechError(`${where} is not valid JSON.`, HINT)
+    throw new SpeechError(`${where} is not valid JSON.`, hintFor(text))
   }
+}
+
+function hintFor(text: string): string {
+  if (/^\s*\[/.test(text)) return `${HINT} (jq -c '.[]' OLD > NEW makes them of an array).`
+  return OPENED.test(text) ? `${HINT} (jq -c . OLD > NEW puts each object into one line).` : HINT
 }

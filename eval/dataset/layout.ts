@@ -1,10 +1,11 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, relative, sep } from 'node:path'
 import { SpeechError } from '../speech-error.ts'
+import type { ManifestOptions } from './columns.ts'
 import type { Entry } from './entry.ts'
 import { readJsonLines } from './json-lines.ts'
 import { readKaldi } from './kaldi.ts'
-import { readTable, type TableOptions } from './table.ts'
+import { readTable } from './table.ts'
 import { hasTextsBeside, isTranscripts, readTextsBeside, readTranscripts } from './transcripts.ts'
 import { walkTree } from './tree.ts'
 
@@ -37,7 +38,7 @@ export function hasManifest(names: readonly string[]): boolean {
  * Find out how the recordings of a folder are listed, or take a manifest by its path.
  * @throws SpeechError when the path is neither, or nothing in it lists recordings
  */
-export async function findEntries(path: string, options: TableOptions): Promise<Entries> {
+export async function findEntries(path: string, options: ManifestOptions): Promise<Entries> {
   const info = await stat(path).catch(() => undefined)
   if (info?.isFile() && isManifest(path)) return readerOf(path, options)
   if (!info?.isDirectory()) {
@@ -59,16 +60,24 @@ export async function findEntries(path: string, options: TableOptions): Promise<
 }
 
 /** Of LibriSpeech's transcripts, or of AudioFolder's metadata in folders below. */
-async function findInside(path: string, options: TableOptions): Promise<Entries | undefined> {
+async function findInside(path: string, options: ManifestOptions): Promise<Entries | undefined> {
   const metadata: string[] = []
+  let parquet: string | undefined
   for await (const { folder, names } of walkTree(path)) {
     if (names.some(isTranscripts)) return () => readTranscripts(path)
+    const file = names.find((name) => /\.parquet$/i.test(name))
+    if (file !== undefined) parquet ??= join(folder, file)
     metadata.push(
       ...METADATA.filter((name) => names.includes(name))
         .slice(0, 1)
         .map((name) => join(folder, name)),
     )
   }
+  if (metadata.length === 0 && parquet !== undefined)
+    throw new SpeechError(
+      `${path} lists no recording with a transcript, but holds parquet files.`,
+      `Give one of them by its path: ${parquet}`,
+    )
   if (metadata.length === 0) return undefined
   requireOneSplit(path, metadata)
   const readers = metadata.map((file) => readerOf(file, options))
@@ -88,7 +97,7 @@ function requireOneSplit(path: string, metadata: readonly string[]): void {
     throw new SpeechError(`${path} holds the splits ${splits.join(', ')}.`, 'Give the folder of one of them.')
 }
 
-function readerOf(path: string, options: TableOptions): Entries {
+function readerOf(path: string, options: ManifestOptions): Entries {
   const read = READERS[extname(path).toLowerCase()] ?? readJsonLines
   return () => read(path, options)
 }

@@ -85,9 +85,7 @@ function isPaths({ schema, metadata }: ParquetFile, audio: string): boolean {
 function requireText(name: string, column: string, fields: readonly string[], schema: SchemaTree): void {
   let node = childOf(schema, column)
   for (const field of fields) node = node && childOf(node, field)
-  const { type, converted_type: converted } = node?.element ?? {}
-  if (node?.children.length === 0 && (type === 'BYTE_ARRAY' || (type?.startsWith('INT') && !converted)))
-    return
+  if (node?.children.length === 0 && holdsText(node)) return
   const path = [column, ...fields].join('.')
   if (node === undefined)
     throw new SpeechError(`${name}: the column ${column} has no field ${fields.join('.')}.`)
@@ -98,6 +96,15 @@ function requireText(name: string, column: string, fields: readonly string[], sc
       ? `Name a field of it: --text-column ${strings.join(' or ')}`
       : 'Name a column that holds text with --text-column.',
   )
+}
+
+/** Texts, bytes that may be, or whole numbers: those that are dates, times or decimals have a type above the physical one. */
+function holdsText({ element }: SchemaTree): boolean {
+  const { type, converted_type: converted, logical_type: logical } = element
+  if (type === 'BYTE_ARRAY') return converted !== 'DECIMAL' && logical?.type !== 'DECIMAL'
+  const isWhole =
+    logical?.type === 'INTEGER' || converted === undefined || /^U?INT_(8|16|32|64)$/.test(converted)
+  return isWhole && (logical === undefined || logical.type === 'INTEGER') && /^INT(32|64)$/.test(type ?? '')
 }
 
 /** What a column holds, for messages. */

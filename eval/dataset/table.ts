@@ -3,13 +3,15 @@ import { Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
 import { SpeechError } from '../speech-error.ts'
 import { lineEnds, readLines, textChunks } from '../text-file.ts'
-import { type ColumnOptions, findColumns, missingColumn } from './columns.ts'
+import {
+  type ColumnOptions,
+  type FoundColumns,
+  findColumns,
+  type ManifestOptions,
+  mayLackText,
+  missingColumn,
+} from './columns.ts'
 import { type Entry, entryOf } from './entry.ts'
-
-export interface TableOptions extends ColumnOptions {
-  /** a table without a column of texts is one of recordings without references */
-  readonly keepEmpty?: boolean
-}
 
 /** What may part columns. */
 const DELIMITERS = [',', ';', '\t', '|']
@@ -36,7 +38,7 @@ interface Row {
  * between tabs are taken as they are, quotes included, as Common Voice writes them.
  * @throws SpeechError naming the columns when recording or text is not among them, or the line with too many fields
  */
-export async function* readTable(path: string, options: TableOptions): AsyncGenerator<Entry> {
+export async function* readTable(path: string, options: ManifestOptions): AsyncGenerator<Entry> {
   const delimiter = await delimiterOf(path, options)
   const rows = delimiter === '\t' ? tabbedRows(path) : quotedRows(path, delimiter)
   const folder = dirname(path)
@@ -45,9 +47,7 @@ export async function* readTable(path: string, options: TableOptions): AsyncGene
   for await (const { line, fields } of rows) {
     if (header === undefined) {
       header = fields
-      columns = findColumns(header, options)
-      if (columns.audio === undefined) throw missingColumn(path, 'audio', header, options)
-      if (columns.text === undefined && !options.keepEmpty) throw missingColumn(path, 'text', header, options)
+      columns = columnsOf(path, header, options)
       continue
     }
     const where = `${path}, line ${line}`
@@ -56,6 +56,22 @@ export async function* readTable(path: string, options: TableOptions): AsyncGene
     for (const [i, name] of header.entries()) values[name] = fields[i] ?? ''
     yield entryOf(values, { where, folder, options, columns })
   }
+}
+
+/** @throws SpeechError when recording or text is not among them, or one that is read is there twice */
+function columnsOf(path: string, header: readonly string[], options: ManifestOptions): FoundColumns {
+  const columns = findColumns(header, options)
+  if (columns.audio === undefined) throw withHeaderHint(missingColumn(path, 'audio', header, options))
+  if (columns.text === undefined && !mayLackText(options)) throw missingColumn(path, 'text', header, options)
+  for (const name of Object.values(columns)) {
+    if (name !== undefined && header.indexOf(name) !== header.lastIndexOf(name))
+      throw new SpeechError(`${path} has two columns named ${name}.`, 'Rename one of them.')
+  }
+  return columns
+}
+
+function withHeaderHint({ message, hint }: SpeechError): SpeechError {
+  return new SpeechError(message, `The first line must name the columns, such as file,text. ${hint}`)
 }
 
 /** The one that gives the header the columns that are wanted, or else the most columns. */

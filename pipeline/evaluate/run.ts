@@ -146,9 +146,18 @@ async function openDatasets(
   }
   if (datasets.every(({ count }) => count === 0)) {
     const { shard } = selection
+    const blank = datasets.reduce((sum, { leftOut }) => sum + leftOut, 0)
+    const of = [
+      ...(shard ? [`part ${shard.index} of ${shard.of}`] : []),
+      ...(blank > 0 ? [`${blank} without a reference`] : []),
+    ]
     throw new Failure(
-      `There are no utterances in this selection${shard ? ` (part ${shard.index} of ${shard.of})` : ''}.`,
-      shard ? 'Use fewer parts than there are utterances.' : 'Look at what the dataset holds.',
+      `There are no utterances in this selection${of.length > 0 ? ` (${of.join(', ')})` : ''}.`,
+      blank > 0
+        ? 'Name the column of references with --text-column, or measure recordings without one with --keep-empty.'
+        : shard
+          ? 'Use fewer parts than there are utterances.'
+          : 'Look at what the dataset holds.',
     )
   }
   return datasets

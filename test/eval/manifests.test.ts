@@ -158,6 +158,11 @@ describe('layouts of folders', () => {
     expect(await heard(join(place, 'test.tsv'))).toEqual(['a.wav: one'])
     expect((await open(join(place, 'dev.tsv'))).dataset.name).toBe('dev')
     await expect(open(join(place, 'clips/a.wav'))).rejects.toThrow('a.wav is not a folder.')
+    const parts = await folder('parts', { 'data/test-0.parquet': 'x', 'data/test-1.parquet': 'x' })
+    await expect(open(parts)).rejects.toMatchObject({
+      message: `${parts} lists no recording with a transcript, but holds parquet files.`,
+      hint: `Give one of them by its path: ${join(parts, 'data/test-0.parquet')}`,
+    })
   })
 })
 
@@ -196,10 +201,36 @@ describe('tables', () => {
       'file;words\na.wav;one',
       /manifest\.csv has no column text or sentence .* for text; it has file, words\./,
     ],
+    ['file,text,text\na.wav,one,two\n', 'manifest.csv has two columns named text.'],
+    [',recording\n0,a.wav\n', /manifest\.csv has no column audio .* it has \(no name\), recording\./],
     ['', 'data lists no recording.'],
   ])('refuses %j', async (content, message) => {
     const place = await folder('data', { ...WAVS, 'manifest.csv': content })
     await expect(open(place)).rejects.toThrow(message)
+  })
+
+  it('takes a column without a name, such as the index of pandas, for nothing', async () => {
+    const place = await folder('data', {
+      ...WAVS,
+      'manifest.csv': ',file,text\n0,a.wav,one\n1,b.wav,two\n',
+    })
+    const { utterances } = await open(place)
+    expect(utterances.map(({ id, path, speaker }) => [id, path, speaker])).toEqual(
+      ['a.wav', 'b.wav'].map((name) => [name, join(place, name), undefined]),
+    )
+  })
+
+  it('takes the column whose name is written as the usual ones before others', async () => {
+    const place = await folder('data', { ...WAVS, 'manifest.csv': 'file,text,Text\na.wav,one,wrong\n' })
+    expect(await heard(place)).toEqual(['a.wav: one'])
+  })
+
+  it('says what the first line is for when it is not a header', async () => {
+    const place = await folder('data', { ...WAVS, 'manifest.csv': 'a.wav,one\nb.wav,two\n' })
+    await expect(open(place)).rejects.toMatchObject({
+      message: expect.stringMatching(/it has a\.wav, one\.$/),
+      hint: 'The first line must name the columns, such as file,text. Name one with --audio-column.',
+    })
   })
 
   it('takes columns by the names that are given', async () => {
@@ -239,6 +270,25 @@ describe('manifests of JSON lines', () => {
   ])('refuses %j', async (line, message) => {
     const place = await folder('data', { ...WAVS, 'manifest.jsonl': line })
     await expect(open(place)).rejects.toThrow(message)
+  })
+
+  it.each([
+    ['[\n{"file": "a.wav"}\n]', "jq -c '.[]'"],
+    ['{\n"file": "a.wav"\n}', 'jq -c . OLD'],
+  ])('says how JSON over several lines is put into one: %j', async (content, hint) => {
+    const place = await folder('data', { ...WAVS, 'manifest.json': content })
+    await expect(open(place)).rejects.toMatchObject({ hint: expect.stringContaining(hint) })
+  })
+
+  it.each([false, true])('refuses a column of texts that no line has, keepEmpty %s', async (keepEmpty) => {
+    const place = await folder('data', { ...WAVS, 'manifest.jsonl': '{"file": "a.wav", "text": "one"}' })
+    await expect(open(place, { textColumn: 'words', keepEmpty })).rejects.toThrow(
+      'manifest.jsonl has no column words for text; it has file, text.',
+    )
+    const table = await folder('table', { ...WAVS, 'manifest.csv': 'file,text\na.wav,one' })
+    await expect(open(table, { textColumn: 'words', keepEmpty })).rejects.toThrow(
+      'manifest.csv has no column words for text; it has file, text.',
+    )
   })
 
   it('takes numbers for texts, and the path of an audio object', async () => {
@@ -285,7 +335,9 @@ describe('references that are empty', () => {
 
   it('may be all that there is only when they are kept', async () => {
     const place = await folder('noise', { ...WAVS, 'manifest.jsonl': '{"file": "a.wav"}\n{"file": "b.wav"}' })
-    await expect(open(place)).rejects.toThrow(`${place} lists no recording with a transcript, and 2 without.`)
+    await expect(open(place)).rejects.toThrow(/manifest\.jsonl has no column text .* it has file\./)
+    const blank = await folder('blank', { ...WAVS, 'manifest.jsonl': '{"file": "a.wav", "text": null}' })
+    await expect(open(blank)).rejects.toThrow(`${blank} lists no recording with a transcript, and 1 without.`)
     expect(await heard(place, { keepEmpty: true })).toEqual(['a.wav: ', 'b.wav: '])
     const table = await folder('table', { ...WAVS, 'manifest.csv': 'file\na.wav\nb.wav' })
     expect(await heard(table, { keepEmpty: true })).toEqual(['a.wav: ', 'b.wav: '])

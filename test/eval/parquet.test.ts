@@ -130,6 +130,18 @@ describe('columns of text', () => {
       'the column text is of type DOUBLE, wanted text.',
       'Name a column that holds text with --text-column.',
     ],
+    [
+      'times by a logical type alone',
+      [
+        {
+          ...{ name: 'text', type: 'INT64', ...OPTIONAL },
+          logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: false, unit: 'NANOS' },
+        },
+      ],
+      [1n],
+      'the column text is of type TIMESTAMP, wanted text.',
+      'Name a column that holds text with --text-column.',
+    ],
   ])('are refused when they are %s', async (_name, schema, data, message, hint) => {
     await expect(open(parquet({ audio: audio(1), text: [schema, data] }))).rejects.toMatchObject({
       message: `clips.parquet: ${message}`,
@@ -160,6 +172,9 @@ describe('columns of text', () => {
   it('may be whole numbers, and bytes of UTF-8', async () => {
     const numbers = await open(parquet({ audio: audio(1), text: [number('text', 'INT64'), [17n]] }))
     expect(numbers.utterances.map((utterance) => utterance.text)).toEqual(['17'])
+    const small: Schema = [{ name: 'text', type: 'INT32', converted_type: 'INT_8', ...OPTIONAL }]
+    const { utterances: bytewise } = await open(parquet({ audio: audio(1), text: [small, [18]] }))
+    expect(bytewise.map((utterance) => utterance.text)).toEqual(['18'])
     const raw = [Buffer.from('Tür'), Buffer.from('Tür', 'latin1'), Buffer.from('zwei')].map(
       (b) => new Uint8Array(b),
     )
