@@ -12,6 +12,8 @@ export interface ListedUtterance {
   readonly speaker: string
   readonly seconds: number
   readonly reference: string
+  /** what was odd in the recording when it was read */
+  readonly notes: readonly string[]
   /** by place in the list of systems; null where one has none */
   readonly results: readonly (ListedResult | null)[]
 }
@@ -38,9 +40,11 @@ export function listUtterances(report: Report): ListedUtterance[] {
     )
     return [...recordsOf(systems)].map(([key, record]) => {
       const results = bySystem.map((scores) => listResult(scores.get(key)))
-      const seconds = Math.max(...bySystem.map((scores) => scores.get(key)?.record.seconds ?? 0))
+      const records = bySystem.flatMap((scores) => scores.get(key)?.record ?? [])
+      const seconds = Math.max(0, ...records.map((one) => one.seconds))
+      const notes = [...new Set(records.flatMap(({ warnings = [] }) => warnings))]
       const { id, row, speaker = '', reference } = record
-      return { key, dataset, id, row, speaker, seconds, reference, results }
+      return { key, dataset, id, row, speaker, seconds, reference, notes, results }
     })
   })
 }

@@ -29,13 +29,14 @@ const SHOW = {
   all: () => true,
   errors: (utterance) => resultsOf(utterance).some(({ errors }) => errors > 0),
   failures: (utterance) =>
+    utterance.notes.length > 0 ||
     resultsOf(utterance).some(({ failures, splits }) => failures.length + splits.length > 0),
   differ: ({ results }) => new Set(results.map((result) => result?.heard.join(' '))).size > 1,
 }
 const NONE = {
   all: 'There are no utterances in this report.',
   errors: 'No utterance has errors.',
-  failures: 'No output failed, was cut, or was split.',
+  failures: 'No output failed, was cut, or was split, and no recording was read with a note.',
   differ: 'The systems differ nowhere.',
 }
 
@@ -102,8 +103,10 @@ function resultOf(result, i) {
 }
 
 function itemOf(at) {
-  const { reference, results } = utterances[at]
-  const said = element('div', 'result', element('div', 'name', 'Reference'), bdi(reference, 'reference'))
+  const { reference, notes, results } = utterances[at]
+  const told = notes.map((note) => element('span', 'note', 'The recording was read with a note: ', bdi(note)))
+  const text = element('div', 'heard', bdi(reference, 'reference'), ...told)
+  const said = element('div', 'result', element('div', 'name', 'Reference'), text)
   const item = element('li', '', headOf(at), said)
   item.id = `utterance-${at}`
   item.tabIndex = -1
@@ -183,7 +186,7 @@ function csvRows() {
   ]
   const count = (operations, letter) => operations.split(letter).length - 1
   const rows = found.flatMap((at) => {
-    const { dataset, id, row, speaker, seconds, reference, results } = utterances[at]
+    const { dataset, id, row, speaker, seconds, reference, notes, results } = utterances[at]
     return results.flatMap((result, i) => {
       if (!result || !isChosen(i)) return []
       const { text, words, errors, operations, compute, failures } = result
@@ -202,7 +205,7 @@ function csvRows() {
           errors,
           ...kinds,
           compute,
-          failures.join('; '),
+          [...failures, ...notes].join('; '),
         ],
       ]
     })

@@ -155,7 +155,7 @@ function list(count: number, withAudio: number): string {
 <form id="filter">
 <label>Find <input type="search" id="find" placeholder="word, id or speaker"></label>
 <label>System <select id="system"></select></label>
-<label>Show <select id="show"><option value="errors">with errors</option><option value="all">all</option><option value="failures">failed, cut or split</option><option value="differ">where systems differ</option></select></label>
+<label>Show <select id="show"><option value="errors">with errors</option><option value="all">all</option><option value="failures">failed, cut, split or with a note</option><option value="differ">where systems differ</option></select></label>
 <label>Sort by <select id="sort"><option value="errors">errors</option><option value="rate">error rate</option><option value="row">place in the dataset</option><option value="seconds">length</option><option value="latency">latency</option></select></label>
 <p class="found"><output id="count"></output> utterances <button type="button" id="download">Download these as CSV</button></p>
 </form>

@@ -1,11 +1,12 @@
+import type { UtteranceRecord } from '../record.ts'
 import type { PairedRow, Row } from '../summary.ts'
 import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
 import { joinSentences, plainText, type Sentence, sentence } from './sentence.ts'
 
-/** Clips that could not be read are named up to this many. */
-const PROBLEMS_SHOWN = 5
-/** Of the reason why one could not be read, which is a sentence. */
-const PROBLEM_COLUMNS = 400
+/** Clips that could not be read, or were read with a note, are named up to this many of each. */
+const CLIPS_SHOWN = 5
+/** Of what is said about one, which is a sentence. */
+const REASON_COLUMNS = 400
 
 /** What the tables do not say. */
 export interface Remarks {
@@ -28,6 +29,7 @@ export function remarksOf(report: Report): Remarks {
     failures: [
       ...mainRows(report).flatMap(failureSentence),
       ...problemSentences(report),
+      ...noteSentences(report),
       ...leftOut,
       ...missing,
     ],
@@ -64,26 +66,47 @@ function failureSentence({ dataset, system, failures }: Row): Sentence[] {
 }
 
 /** The first of the clips that could not be read, by name; results.jsonl has all. */
-function problemSentences({ scores }: Report): Sentence[] {
+function problemSentences(report: Report): Sentence[] {
+  return clipSentences(report, ({ problem }) => problem)
+}
+
+/** The same of those that were read, but not as they are: cut short, scaled, or mixed in another way. */
+function noteSentences(report: Report): Sentence[] {
+  const noteOf = ({ warnings }: UtteranceRecord) => warnings?.join(' ') || undefined
+  const counts = report.run.datasets.flatMap(({ name }) => {
+    const count = saidOfClips(report, noteOf).filter(({ dataset }) => dataset === name).length
+    return count > 0 ? [sentence`${{ name }}: ${plural(count, 'recording')} read with a note`] : []
+  })
+  return [...counts, ...clipSentences(report, noteOf)]
+}
+
+type Say = (record: UtteranceRecord) => string | undefined
+
+function clipSentences(report: Report, say: Say): Sentence[] {
+  const said = saidOfClips(report, say)
+  const more = said.length - CLIPS_SHOWN
+  return said
+    .slice(0, CLIPS_SHOWN)
+    .map(
+      ({ dataset, id, text }) =>
+        sentence`${{ name: dataset }}, ${{ name: id }}: ${{ name: text, columns: REASON_COLUMNS }}`,
+    )
+    .concat(more > 0 ? [sentence`and ${more} more, in results.jsonl`] : [])
+}
+
+/** What is said of each clip, once: systems that read the same recording say the same. */
+function saidOfClips({ scores }: Report, say: Say) {
   const records = [...scores.values()].flatMap((systems) =>
     [...systems.values()].flat().map(({ record }) => record),
   )
   const distinct = new Map(
-    records.flatMap(({ dataset, id, problem }) =>
-      problem === undefined
-        ? []
-        : [
-            [
-              `${dataset} ${id}`,
-              sentence`${{ name: dataset }}, ${{ name: id }}: ${{ name: problem, columns: PROBLEM_COLUMNS }}`,
-            ],
-          ],
-    ),
+    records.flatMap((record) => {
+      const { dataset, id } = record
+      const text = say(record)
+      return text === undefined ? [] : [[`${dataset} ${id}`, { dataset, id, text }] as const]
+    }),
   )
-  const more = distinct.size - PROBLEMS_SHOWN
   return [...distinct.values()]
-    .slice(0, PROBLEMS_SHOWN)
-    .concat(more > 0 ? [sentence`and ${more} more, in results.jsonl`] : [])
 }
 
 function howMeasured({ machines, systems }: Report): Sentence[] {

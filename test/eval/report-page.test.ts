@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { encodeWav } from '../../eval/audio/wav.ts'
 import { choiceSentences } from '../../eval/report/choice.ts'
 import { reportPage } from '../../eval/report/page.ts'
+import { remarks, remarksOf } from '../../eval/report/remarks.ts'
 import { plainText } from '../../eval/report/sentence.ts'
 import { werChart } from '../../pipeline/release/chart.ts'
 import { startBrowser } from '../helpers/browser.ts'
@@ -85,6 +86,7 @@ async function writeHostile(): Promise<void> {
         : ['مرحبا بالعالم هذا اختبار', 'مرحبا هذا اختبار جديد'],
     more: (row) => ({
       ...{ id: HOSTILE_NAMES[row] ?? `clip-${row}`, speaker: HOSTILE_NAMES[row] ?? 'speaker' },
+      ...(row === 8 && { warnings: [`The file ends ${HOSTILE_NAMES[0]} too early.`] }),
       ...(row === 9 && { text: '', pieces: [], problem: `The file ${'y'.repeat(90)} is damaged.` }),
     }),
   })
@@ -338,7 +340,9 @@ describe('the list of utterances', () => {
     await openPage('long.html')
     await open?.selectOption('#show', 'failures')
     expect(await open?.locator('#list > li').count()).toBe(0)
-    expect(await open?.locator('main').innerText()).toContain('No output failed, was cut, or was split.')
+    expect(await open?.locator('main').innerText()).toContain(
+      'No output failed, was cut, or was split, and no recording was read with a note.',
+    )
     await openPage('empty.html')
     expect(await open?.locator('main').innerText()).toMatch(
       /nothing has been transcribed yet[\s\S]*There are no figures to draw yet\.[\s\S]*There are no utterances in this report\./,
@@ -397,6 +401,38 @@ describe('text of others', () => {
     const labels = await page.locator('#chart-wer .panel').first().locator('text').allTextContents()
     expect(labels).toContain(`10: ${'a'.repeat(21)}…${'b'.repeat(14)}`)
     expect(labels).toContain(`11: ${'a'.repeat(21)}…${'b'.repeat(14)}`)
+  })
+})
+
+describe('recordings that were read with a note', () => {
+  const NOTE = 'The file ends 1.25 s before its data chunk does.'
+  const report = exampleReport({
+    ...{ systems: ['FP32', 'int4'], datasets: ['clips', 'calm'], count: 9 },
+    texts: () => ['one', 'one'],
+    more: (row, system) => (row < 7 && system === 0 ? { warnings: [NOTE, 'And more.'] } : {}),
+  })
+
+  it('are counted and named under the figures', () => {
+    const only = { ...report, scores: new Map([...report.scores].slice(0, 1)) }
+    const said = remarksOf(only).failures.map(plainText)
+    expect(said).toEqual([
+      'clips: 7 recordings read with a note',
+      ...[0, 1, 2, 3, 4].map((row) => `clips, clip-${row}: ${NOTE} And more.`),
+      'and 2 more, in results.jsonl',
+    ])
+    expect(remarks(report)).toEqual(expect.arrayContaining(said.slice(0, -1)))
+  })
+
+  it('are shown in the list, and found there, as text', async () => {
+    await writePage('noted', report)
+    const page = await openPage('noted.html')
+    await page.selectOption('#show', 'failures')
+    expect(await page.locator('#count').innerText()).toBe('14 of 18')
+    expect(await page.locator('#utterance-0 .note').allInnerTexts()).toEqual(
+      [NOTE, 'And more.'].map((note) => `The recording was read with a note: ${note}`),
+    )
+    const [head, first] = await csvOf(page, '#download')
+    expect(first?.[head?.indexOf('remarks') ?? -1]).toBe(`${NOTE}; And more.`)
   })
 })
 
