@@ -21,12 +21,14 @@ export interface WavHeader {
   readonly announced: number | undefined
   /** sizes have 32 bits, so that longer files have a wrong one */
   readonly isNarrow: boolean
+  /** RIFX: numbers and samples have their upper byte first */
+  readonly isBigEndian: boolean
 }
 
-/** RIFF, and its forms with sizes of 64 bits (EBU Tech 3306, ITU-R BS.2088). */
+/** RIFF, RIFX, and the forms with sizes of 64 bits (EBU Tech 3306, ITU-R BS.2088). */
 export function isWav(head: Uint8Array): boolean {
   const text = Buffer.from(head.subarray(0, 12)).toString('latin1')
-  return /^(RIFF|RF64|BW64)$/.test(text.slice(0, 4)) && text.endsWith('WAVE')
+  return /^(RIFF|RIFX|RF64|BW64)$/.test(text.slice(0, 4)) && text.endsWith('WAVE')
 }
 
 /**
@@ -34,21 +36,23 @@ export function isWav(head: Uint8Array): boolean {
  * @throws UnreadableError when there is no format or no data
  */
 export async function readWavHeader(reader: ByteReader): Promise<WavHeader> {
-  const isNarrow = (await reader.take(12)).toString('latin1', 0, 4) === 'RIFF'
+  const form = (await reader.take(12)).toString('latin1', 0, 4)
+  const isBigEndian = form === 'RIFX'
+  const isNarrow = isBigEndian || form === 'RIFF'
   let format: WavFormat | undefined
   let wide: number | undefined
   for (;;) {
     const head = await reader.take(8)
     if (head.length < 8) throw new UnreadableError(`The WAV file has no ${format ? 'data' : 'fmt'} chunk`)
     const id = head.toString('latin1', 0, 4)
-    const size = head.readUInt32LE(4)
+    const size = chunkSize(head, isBigEndian)
     if (id === 'data') {
       if (format === undefined) throw new UnreadableError('The WAV file has its data before its format')
-      return { format, isNarrow, announced: announcedSize(size, isNarrow ? undefined : wide) }
+      return { format, isNarrow, isBigEndian, announced: announcedSize(size, isNarrow ? undefined : wide) }
     }
     const body =
       id === 'fmt ' || id === 'ds64' ? await reader.take(Math.min(size, LONGEST_FORMAT)) : undefined
-    if (id === 'fmt ' && body) format = readFormat(body)
+    if (id === 'fmt ' && body) format = readFormat(body, isBigEndian)
     if (id === 'ds64' && body && body.length >= 16) wide = Number(body.readBigUInt64LE(8))
     await reader.skip(size - (body?.length ?? 0))
     if (size % 2 === 1) await skipPadding(reader)
@@ -59,6 +63,11 @@ export async function readWavHeader(reader: ByteReader): Promise<WavHeader> {
 export async function skipPadding(reader: ByteReader): Promise<void> {
   const next = await reader.peek(4)
   if (next[0] === 0 || !isChunkId(next)) await reader.skip(1)
+}
+
+/** Bytes of the chunk whose first eight are given. */
+export function chunkSize(head: Buffer, isBigEndian: boolean): number {
+  return isBigEndian ? head.readUInt32BE(4) : head.readUInt32LE(4)
 }
 
 /** Four printable characters. */
@@ -76,16 +85,18 @@ function announcedSize(size: number, wide: number | undefined): number | undefin
   return isOpen ? undefined : size
 }
 
-function readFormat(body: Buffer): WavFormat {
-  if (body.length < 16) {
-    throw new UnreadableError(`The WAV format chunk has ${body.length} bytes, wanted at least 16`)
+/** A WAVEFORMAT of 14 bytes does not tell the bits: a sample fills its place then. */
+function readFormat(body: Buffer, isBigEndian: boolean): WavFormat {
+  if (body.length < 14) {
+    throw new UnreadableError(`The WAV format chunk has ${body.length} bytes, wanted at least 14`)
   }
-  const tag = body.readUInt16LE(0)
+  const short = (at: number) => (isBigEndian ? body.readUInt16BE(at) : body.readUInt16LE(at))
+  const [tag, channels, blockAlign] = [short(0), short(2), short(12)]
   return {
-    tag: tag === WAV_TAG.extensible && body.length >= 26 ? body.readUInt16LE(24) : tag,
-    channels: body.readUInt16LE(2),
-    sampleRate: body.readUInt32LE(4),
-    blockAlign: body.readUInt16LE(12),
-    bits: body.readUInt16LE(14),
+    tag: tag === WAV_TAG.extensible && body.length >= 26 ? short(24) : tag,
+    channels,
+    sampleRate: isBigEndian ? body.readUInt32BE(4) : body.readUInt32LE(4),
+    blockAlign,
+    bits: body.length >= 16 ? short(14) : Math.floor((8 * blockAlign) / Math.max(1, channels)),
   }
 }

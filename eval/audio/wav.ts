@@ -1,12 +1,20 @@
 import { type AudioBlock, type Decoded, inSeconds } from './audio-block.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { type PcmLayout, pcmLayout } from './pcm.ts'
-import { isChunkId, readWavHeader, skipPadding, WAV_TAG, type WavHeader } from './wav-header.ts'
+import {
+  chunkSize,
+  isChunkId,
+  isWav,
+  readWavHeader,
+  skipPadding,
+  WAV_TAG,
+  type WavHeader,
+} from './wav-header.ts'
 
 const CHUNK = 1 << 18
 
 /**
- * Decode a RIFF, RF64 or BW64 file: PCM of 8 to 32 bits, float, G.711, WAVE_FORMAT_EXTENSIBLE. Where the size of the
+ * Decode a RIFF, RIFX, RF64 or BW64 file: PCM of 8 to 32 bits, float, G.711, WAVE_FORMAT_EXTENSIBLE. Where the size of the
  * data is open or too large, all that follows is read.
  * @param notes gets a sentence when samples are missing
  * @throws UnreadableError for other codecs and for damaged headers
@@ -29,19 +37,35 @@ async function* samples(
   const step = Math.max(1, Math.floor(CHUNK / frameBytes)) * frameBytes
   for (let left = length; ; left -= step) {
     const bytes = await reader.take(Math.min(step, left))
-    if (bytes.length > 0 || left === length) yield { sampleRate, channels: split(bytes) }
+    const ordered = header.isBigEndian ? swapped(bytes, frameBytes / header.format.channels) : bytes
+    if (bytes.length > 0 || left === length) yield { sampleRate, channels: split(ordered) }
     if (bytes.length < step) break
   }
   const found = reader.position - start
   if (found < length) noteMissing({ found, length, start, rate: sampleRate * frameBytes }, notes)
-  else await noteRest(reader, length, sampleRate * frameBytes, notes)
+  else await noteRest(reader, header, { length, rate: sampleRate * frameBytes }, notes)
+}
+
+/** A copy with the bytes of each sample in the other order; the reader may give the original out again. */
+function swapped(bytes: Buffer, width: number): Buffer {
+  const copy = Buffer.from(bytes)
+  for (let at = 0; at + width <= copy.length; at += width) copy.subarray(at, at + width).reverse()
+  return copy
 }
 
 /** How many bytes to read; Infinity for all that follow. */
-async function dataLength(reader: ByteReader, { announced, isNarrow }: WavHeader): Promise<number> {
+async function dataLength(
+  reader: ByteReader,
+  { announced, isNarrow, isBigEndian }: WavHeader,
+): Promise<number> {
   const { remaining } = reader
   if (announced === undefined) return Number.POSITIVE_INFINITY
-  if (announced === 0) return isChunk(await reader.peek(8), remaining) ? 0 : Number.POSITIVE_INFINITY
+  if (announced === 0) {
+    const head = await reader.peek(8)
+    const isEmpty =
+      isChunk(head) && chunkSize(head, isBigEndian) <= (remaining ?? Number.POSITIVE_INFINITY) - 8
+    return isEmpty ? 0 : Number.POSITIVE_INFINITY
+  }
   // A writer that has no RF64 leaves a long file's size modulo 2^32.
   if (isNarrow && remaining !== undefined && remaining - announced >= 2 ** 32) {
     return announced + 2 ** 32 * Math.floor((remaining - announced) / 2 ** 32)
@@ -49,8 +73,8 @@ async function dataLength(reader: ByteReader, { announced, isNarrow }: WavHeader
   return announced
 }
 
-function isChunk(head: Buffer, remaining = Number.POSITIVE_INFINITY): boolean {
-  return isChunkId(head) && head.length === 8 && head.readUInt32LE(4) <= remaining - 8
+function isChunk(head: Buffer): boolean {
+  return isChunkId(head) && head.length >= 8
 }
 
 interface Lengths {
@@ -64,18 +88,33 @@ interface Lengths {
 
 function noteMissing({ found, length, start, rate }: Lengths, notes: string[]): void {
   if (length === Number.POSITIVE_INFINITY) return
+  const missing = length - found
   notes.push(
-    length - found <= start
-      ? `The WAV header announces ${length - found} bytes more than follow, as if it counted itself; all were read.`
+    missing <= Math.max(start, rate / 100)
+      ? `The WAV header announces ${missing} more bytes than follow; all that follow were read.`
       : `The WAV header announces ${inSeconds(length, rate)} and ${inSeconds(found, rate)} follow: the end is missing.`,
   )
 }
 
-/** A size that is too small leaves samples behind; chunks that follow are usual. */
-async function noteRest(reader: ByteReader, length: number, rate: number, notes: string[]): Promise<void> {
+/** Chunks that follow are usual, but for more sound. Other bytes are samples that a size leaves out. */
+async function noteRest(
+  reader: ByteReader,
+  { isBigEndian }: WavHeader,
+  { length, rate }: Pick<Lengths, 'length' | 'rate'>,
+  notes: string[],
+): Promise<void> {
   if (length % 2 === 1) await skipPadding(reader)
-  const head = await reader.peek(rate)
-  if (head.length < rate || isChunkId(head) || head.every((byte) => byte === 0)) return
+  for (let head = await reader.peek(12); isChunk(head); head = await reader.peek(12)) {
+    if (isWav(head) || head.toString('latin1', 0, 4) === 'data') {
+      notes.push('More sound follows behind the first data chunk of the WAV file; it was not read.')
+      return
+    }
+    const size = chunkSize(head, isBigEndian)
+    await reader.skip(8 + size)
+    if (size % 2 === 1) await skipPadding(reader)
+  }
+  const rest = await reader.peek(rate)
+  if (rest.length < rate / 10 || rest.every((byte) => byte === 0)) return
   notes.push('The WAV header announces fewer bytes than follow; the rest was not read.')
 }
 

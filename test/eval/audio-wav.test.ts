@@ -33,13 +33,16 @@ describe('the size of the data', () => {
     expect(notes).toEqual([])
   })
 
-  it.each([8, 36, 44])('counts %d bytes of the header in: all samples, and a note', async (more) => {
-    const { channels, notes } = await decodeBytes(wavOf(DATA, { size: DATA.length + more }))
-    expect(channels).toEqual([VALUES])
-    expect(notes).toEqual([
-      `The WAV header announces ${more} bytes more than follow, as if it counted itself; all were read.`,
-    ])
-  })
+  it.each([8, 36, 44, 60])(
+    'is %d bytes too large, as with the header counted in: all samples, and a note',
+    async (more) => {
+      const { channels, notes } = await decodeBytes(wavOf(DATA, { size: DATA.length + more }))
+      expect(channels).toEqual([VALUES])
+      expect(notes).toEqual([
+        `The WAV header announces ${more} more bytes than follow; all that follow were read.`,
+      ])
+    },
+  )
 
   it('is larger than what follows: a note says how much is missing', async () => {
     const { channels, notes } = await decodeBytes(wavOf(DATA, { size: 4 * DATA.length }))
@@ -52,6 +55,16 @@ describe('the size of the data', () => {
     const { channels, notes } = await decodeBytes(wavOf(DATA, { behind: rest }))
     expect(channels).toEqual([VALUES])
     expect(notes).toEqual(['The WAV header announces fewer bytes than follow; the rest was not read.'])
+  })
+
+  it.each([
+    ['samples of a quarter second', Buffer.concat(Array(3).fill(DATA)), /fewer bytes than follow/],
+    ['another data chunk', Buffer.concat([LIST, chunk('data', DATA)]), /^More sound follows behind/],
+    ['another WAV file', wavOf(DATA), /^More sound follows behind/],
+  ])('leaves out %s: a note', async (_what, behind, note) => {
+    const { channels, notes } = await decodeBytes(wavOf(DATA, { behind }))
+    expect(channels).toEqual([VALUES])
+    expect(notes).toEqual([expect.stringMatching(note)])
   })
 
   it('is 0 and chunks follow: there are no samples', async () => {
@@ -198,5 +211,27 @@ describe('codecs', () => {
   it('floats of 32 bits are read as they are', async () => {
     const { channels } = await decodeBytes(wavOf(floats(VALUES), { tag: 3, bits: 32 }))
     expect(channels).toEqual([VALUES])
+  })
+})
+
+describe('headers of other writers', () => {
+  it.each([1, 2])('RIFX has all numbers with the upper byte first, in %d channels', async (channels) => {
+    const values = VALUES.slice(0, 1600 / channels)
+    const stereo = values.flatMap((value) => (channels === 2 ? [value, -value] : [value]))
+    const bytes = wavOf(integers(stereo, 2).swap16(), { channels, behind: LIST })
+    bytes.write('RIFX', 'latin1')
+    for (const at of [4, 16, 24, 28, 40]) bytes.subarray(at, at + 4).swap32()
+    for (const at of [20, 22, 32, 34]) bytes.subarray(at, at + 2).swap16()
+    bytes.subarray(44 + DATA.length + 4, 44 + DATA.length + 8).swap32()
+    const found = await decodeBytes(bytes)
+    expect(found.channels).toEqual(channels === 2 ? [values, values.map((value) => 0 - value)] : [values])
+    expect([found.sampleRate, found.notes]).toEqual([16000, []])
+  })
+
+  it('a format of 14 bytes leaves the bits to the block align', async () => {
+    const whole = wavOf(DATA)
+    const bytes = Buffer.concat([whole.subarray(0, 34), whole.subarray(36)])
+    bytes.writeUInt32LE(14, 16)
+    expect((await decodeBytes(bytes)).channels).toEqual([VALUES])
   })
 })
