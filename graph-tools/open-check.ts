@@ -7,7 +7,7 @@ import { writeAll } from './files.ts'
 import { locationsOf } from './folder.ts'
 import { GraphError } from './graph-error.ts'
 import { nameIn, PARTIAL } from './journal.ts'
-import { openModel } from './model.ts'
+import { type Model, openModel } from './model.ts'
 
 /** Try to open graphs in a runtime: for each path undefined, or why it is not opened. */
 export type OpenCheck = (paths: readonly string[]) => Promise<readonly (string | undefined)[]>
@@ -67,14 +67,28 @@ async function stageGraph(
   if ('patch' in change) await patchedCopy(change.path, path, change)
   else await linkOrCopy(change.path + PARTIAL, path)
   const written = new Set(changes.flatMap((other) => ('remove' in other ? [] : [other.path])))
-  for (const location of locationsOf(openModel(path))) {
+  const model = openModel(path)
+  const unlinked = readByChecker(model)
+  for (const location of locationsOf(model)) {
     const [from, to] = [join(folder, location), join(stage, location)]
     await mkdir(dirname(to), { recursive: true })
     const source = written.has(from) ? from + PARTIAL : await realpath(from).catch(() => undefined)
-    // Another graph may have brought it; a file that is missing is for the runtime to find.
-    if (source !== undefined) await linkOrCopy(source, to).catch(ignoreThere)
+    if (source === undefined) continue // a file that is missing is for the runtime to find
+    if (unlinked.has(location)) {
+      await rm(to, { force: true })
+      await copyFile(source, to, constants.COPYFILE_FICLONE)
+    } else await linkOrCopy(source, to).catch(ignoreThere) // another graph may have brought it
   }
   return path
+}
+
+/**
+ * Data files of tensors inside of nodes, such as the bodies of If, Loop and Scan. onnxruntime gives nodes to ONNX's checker,
+ * which refuses data files with several hard links (onnx/checker.cc, "hardlink attack").
+ */
+function readByChecker({ tensors, graph }: Model): ReadonlySet<string> {
+  const outer = new Set(graph.initializers)
+  return new Set(tensors.filter((tensor) => !outer.has(tensor)).flatMap(({ location }) => location ?? []))
 }
 
 function ignoreThere(error: NodeJS.ErrnoException): void {

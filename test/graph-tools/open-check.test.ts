@@ -95,6 +95,33 @@ describe('written graphs are opened before the old ones go', () => {
     expect((await stat(join(folder, 'w.data'))).nlink).toBe(1)
   })
 
+  it('with weights in the bodies of a node, whose data files may have one name alone', async () => {
+    const folder = await temporaryFolder()
+    const weight = floatTensor('v', new Array(600).fill(3))
+    const bodyOf = (name: string, initializer: Onnx.ITensorProto[] = []) => ({
+      name,
+      type: 5,
+      g: {
+        ...{ name, initializer, output: [typed(name, [600])] },
+        node: [{ opType: 'Add', input: ['x', initializer[0]?.name ?? 'w'], output: [name] }],
+      },
+    })
+    const bodies = [bodyOf('then_branch', [weight]), bodyOf('else_branch')]
+    const node = { opType: 'If', input: ['c'], output: ['z'], attribute: bodies }
+    const condition = { name: 'c', dims: [], dataType: 9, int32Data: [1] }
+    const model = await writeModel(folder, 'm.onnx', {
+      ...{ ...SUM, node: [...(SUM.node ?? []), node] },
+      initializer: [...(SUM.initializer ?? []), condition],
+      output: [typed('y', [600]), typed('z', [600])],
+    })
+    const plan = await externalize([model], { folder, location: 'w.data', threshold: 1000 })
+    const opens = (paths: readonly string[]) => loadProblems(paths, 'disabled')
+    const done = await rewriteInPlace([model], plan, { opens })
+    expect(done.written).toEqual(['w.data', 'm.onnx'])
+    expect(openModel(join(folder, 'm.onnx')).tensors.filter(({ location }) => location)).toHaveLength(2)
+    expect(await loadProblems([join(folder, 'm.onnx')], 'basic')).toEqual([undefined])
+  })
+
   it('as they will be when a large graph is patched in its place', async () => {
     const folder = await temporaryFolder()
     const path = join(folder, 'm.onnx')
