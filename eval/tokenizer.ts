@@ -1,4 +1,5 @@
 import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers'
+import { quietly } from './quietly.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** Token strings that every Qwen3-ASR tokenizer must know. */
@@ -43,7 +44,7 @@ export function makeTokenizer(tokenizerJson: object, tokenizerConfig: object): T
 /** The library's own messages say what happened inside of it. */
 function load(tokenizerJson: object, tokenizerConfig: object): HfTokenizer {
   try {
-    return new HfTokenizer(tokenizerJson, tokenizerConfig)
+    return quietly(() => new HfTokenizer(tokenizerJson, tokenizerConfig))
   } catch {
     throw new SpeechError(
       'tokenizer.json or tokenizer_config.json is malformed: no tokenizer can be made of them.',

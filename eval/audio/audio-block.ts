@@ -28,15 +28,3 @@ export class UnreadableError extends SpeechError {
 export function inSeconds(samples: number, sampleRate: number): string {
   return `${(samples / sampleRate).toFixed(2)} s`
 }
-
-/** Call a decoder library that writes to the console what it also returns. `work` is synchronous. */
-export function quietly<T>(work: () => T): T {
-  const { log, warn, error } = console
-  const silent = () => {}
-  Object.assign(console, { log: silent, warn: silent, error: silent })
-  try {
-    return work()
-  } finally {
-    Object.assign(console, { log, warn, error })
-  }
-}

@@ -1,6 +1,7 @@
 import { MPEGDecoder } from 'mpg123-decoder'
+import { quietly } from '../quietly.ts'
 import { SpeechError } from '../speech-error.ts'
-import { type AudioBlock, type Decoded, inSeconds, quietly, UnreadableError } from './audio-block.ts'
+import { type AudioBlock, type Decoded, inSeconds, UnreadableError } from './audio-block.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { announcedFrames, type MpegHeader, type MpegRun, mpegRuns, readMpegHeader } from './mpeg-frames.ts'
 

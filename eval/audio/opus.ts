@@ -1,6 +1,7 @@
 import { OpusDecoder } from 'opus-decoder'
+import { quietly } from '../quietly.ts'
 import { SpeechError } from '../speech-error.ts'
-import { type AudioBlock, quietly, UnreadableError } from './audio-block.ts'
+import { type AudioBlock, UnreadableError } from './audio-block.ts'
 import type { OggStream } from './ogg.ts'
 import type { OggPage } from './ogg-pages.ts'
 

@@ -1,5 +1,6 @@
 import { OggVorbisDecoder } from '@wasm-audio-decoders/ogg-vorbis'
-import { type AudioBlock, quietly } from './audio-block.ts'
+import { quietly } from '../quietly.ts'
+import type { AudioBlock } from './audio-block.ts'
 import type { OggStream } from './ogg.ts'
 import type { OggPage } from './ogg-pages.ts'
 

