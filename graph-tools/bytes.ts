@@ -55,7 +55,7 @@ export class Bytes {
   }
 
   /**
-   * @throws GraphError when it is no regular file
+   * @throws GraphError when it is not a regular file
    * @throws the system's error when it cannot be opened
    */
   static open(path: string): Bytes {
@@ -139,7 +139,7 @@ export function identityOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
 
 /**
  * A file's size in bytes and its identity.
- * @throws GraphError when it is no regular file: a folder, a FIFO, a device
+ * @throws GraphError when it is not a regular file: a folder, a FIFO, a device
  * @throws the system's error when it cannot be opened
  */
 export function fileState(path: string): { size: number; identity: string } {
@@ -147,7 +147,7 @@ export function fileState(path: string): { size: number; identity: string } {
   try {
     const info = fstatSync(fd, { bigint: true })
     if (!info.isFile()) {
-      const found = info.isDirectory() ? 'a folder' : 'no regular file'
+      const found = info.isDirectory() ? 'a folder' : 'not a regular file'
       throw new GraphError(`${path} is ${found}, wanted a file.`)
     }
     return { size: Number(info.size), identity: identityOf(info) }

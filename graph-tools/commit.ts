@@ -42,7 +42,7 @@ export interface CommitOptions {
  * changed; from then on the change is decided, and {@link recover} finishes it after a kill or a power cut. Until it
  * is finished a graph whose data file changes is missing rather than wrong.
  * @throws GraphError, before anything is written, when a path is outside the folder, is named twice, or is a folder, a
- * link or no regular file
+ * link or not a regular file
  * @throws whatever stopped the writing; before the journal the folder is then as it was, after it {@link recover} is due
  */
 export async function commit(

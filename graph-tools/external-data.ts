@@ -82,7 +82,11 @@ export function resolveLocation(location: string, folder: string): string {
   const path = normalize(normalLocation(location, folder))
   const isOutside = location.includes('\0') || isAbsolute(path) || /^[A-Za-z]:/.test(path) || climbs(path)
   const joined = join(folder, path)
-  if (location === '' || isOutside || leaves(realPath(joined), folder)) {
+  if (location === '')
+    throw new GraphError(
+      'The location of external data is empty, wanted the name of a file beside the model.',
+    )
+  if (isOutside || leaves(realPath(joined), folder)) {
     throw new GraphError(
       `The location ${JSON.stringify(location)} is outside the model's folder ${folder}.`,
       'External data must be beside its model.',

@@ -36,7 +36,7 @@ export async function writePieces(
 
 /**
  * Open a file that must be one itself.
- * @throws GraphError when it is a link, has other hard links while it is to be written, or is no regular file
+ * @throws GraphError when it is a link, has other hard links while it is to be written, or is not a regular file
  */
 export async function openPlain(path: string, mode: 'read' | 'patch'): Promise<FileHandle> {
   const flags = mode === 'read' ? READ_FLAGS : constants.O_RDWR | constants.O_NONBLOCK
@@ -47,7 +47,7 @@ export async function openPlain(path: string, mode: 'read' | 'patch'): Promise<F
   const info = await file.stat()
   if (info.isFile() && (mode === 'read' || info.nlink === 1)) return file
   await file.close()
-  throw plainError(path, info.isFile() ? 'another name of some file' : 'no regular file')
+  throw plainError(path, info.isFile() ? 'another name of some file' : 'not a regular file')
 }
 
 function plainError(path: string, found: string): GraphError {

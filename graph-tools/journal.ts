@@ -136,5 +136,5 @@ async function kindOf(path: string): Promise<string | undefined> {
   if (!info) return undefined
   if (info.isFile()) return 'a file'
   if (info.isSymbolicLink()) return 'a link'
-  return info.isDirectory() ? 'a folder' : 'no regular file'
+  return info.isDirectory() ? 'a folder' : 'not a regular file'
 }

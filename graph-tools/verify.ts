@@ -1,11 +1,11 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { identityOf, READ_FLAGS, type Span } from './bytes.ts'
 import { contractProblems, EMBEDDINGS, missingGraphs, type Sizes } from './contract.ts'
 import { duplicateNames, duplicateProblem } from './duplicates.ts'
 import { ALIGNMENT, externalRange } from './external-data.ts'
 import { readRange } from './files.ts'
-import { graphFiles } from './folder.ts'
+import { graphFiles, locationsOf } from './folder.ts'
 import { GraphError } from './graph-error.ts'
 import { isPending, PARTIAL } from './journal.ts'
 import { type Model, openModel, type Tensor } from './model.ts'
@@ -60,7 +60,8 @@ export async function verifyFolder(path: string): Promise<VerifyReport> {
     else byPath.set(claim.range.path, [claim])
   }
   for (const [path, own] of byPath) problems.push(...(await checkData(path, own)))
-  problems.push(...(await unreadData(folder, byPath)))
+  const named = models.flatMap((model) => locationsOf(model).map((location) => join(folder, location)))
+  problems.push(...(await unreadData(folder, [...byPath.keys(), ...named])))
   return { graphs: paths.length, dataFiles: byPath.size, tensors, problems }
 }
 
@@ -130,7 +131,8 @@ async function checkData(path: string, claims: readonly Claim[]): Promise<string
   const name = basename(path)
   const info = await stat(path).catch(() => undefined)
   if (!info?.isFile()) {
-    return [`${name} is missing, but ${claims[0]?.graph} reads ${claims.length} tensors from it.`]
+    const found = info ? 'not a regular file' : 'missing'
+    return [`${name} is ${found}, but ${claims[0]?.graph} reads ${claims.length} tensors from it.`]
   }
   const problems: string[] = []
   const ordered = [...claims].sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end)
@@ -170,9 +172,13 @@ async function gapProblem(path: string, start: number, end: number): Promise<str
   return []
 }
 
-async function unreadData(folder: string, read: ReadonlyMap<string, unknown>): Promise<string[]> {
+/** @param read what graphs name, also where what they say of it is wrong */
+async function unreadData(folder: string, read: readonly string[]): Promise<string[]> {
+  const targets = await Promise.all(read.map((path) => realpath(path).catch(() => path)))
+  const known = new Set([...read, ...targets])
+  const home = await realpath(folder)
   const names = (await readdir(folder)).filter(
-    (name) => DATA_FILE.test(name) && !read.has(join(folder, name)),
+    (name) => DATA_FILE.test(name) && !known.has(join(folder, name)) && !known.has(join(home, name)),
   )
   return names
     .filter((name) => name !== EMBEDDINGS)

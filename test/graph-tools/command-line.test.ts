@@ -161,10 +161,10 @@ describe('files that are none, and hostile names', () => {
     await execa('mkdir', [at('sub')])
     await writeModel(folder, 'm.onnx', external(location))
     const ended = await graph('inline', at('m.onnx'))
-    expect(ended.stderr).toMatch(/error: .* is (no regular file|a folder), wanted a file\./)
+    expect(ended.stderr).toMatch(/error: .* is (not a regular file|a folder), wanted a file\./)
     expect(ended.exitCode).toBe(1)
     const fifo = await graph('inspect', at('fifo'))
-    expect(fifo.stderr).toContain(`${at('fifo')} is no regular file, wanted a file.`)
+    expect(fifo.stderr).toContain(`${at('fifo')} is not a regular file, wanted a file.`)
   })
 
   it('names cannot steer the terminal', async () => {

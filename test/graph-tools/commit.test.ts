@@ -141,7 +141,7 @@ describe('commit', () => {
 
   it.each([
     ['a folder', (path: string) => mkdir(path), 'is a folder, wanted a file.'],
-    ['a FIFO', (path: string) => execa('mkfifo', [path]), 'is no regular file, wanted a file.'],
+    ['a FIFO', (path: string) => execa('mkfifo', [path]), 'is not a regular file, wanted a file.'],
   ])('refuses %s as a target before anything changes', async (_what, make, message) => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'a.onnx'), 'old')
@@ -240,7 +240,7 @@ describe('a journal that came with a folder', () => {
   it('is a FIFO, and does not hang', async () => {
     const folder = await temporaryFolder()
     await execa('mkfifo', [join(folder, JOURNAL)])
-    await expect(recover(folder)).rejects.toThrow(`${JOURNAL} is no regular file`)
+    await expect(recover(folder)).rejects.toThrow(`${JOURNAL} is not a regular file`)
   })
 
   it('a leftover is reported by verify, which leaves it', async () => {

@@ -150,11 +150,11 @@ describe('damaged bytes are a GraphError, never another error, a hang or a wild 
   })
 
   it.each([
-    ['a length of 2^63', [0x3a, ...new Array(9).fill(0xff), 0x7f], 'no possible length'],
+    ['a length of 2^63', [0x3a, ...new Array(9).fill(0xff), 0x7f], 'not a possible length'],
     ['a varint of 11 bytes', [0x08, ...new Array(11).fill(0x80)], 'has more than 10 bytes'],
     ['a length past the end', [0x3a, 0x7f, 0x00], 'but its message ends at byte 3'],
-    ['groups in groups', new Array(5000).fill(0x0b), 'no protobuf field'],
-    ['zeros', new Array(64).fill(0), 'no protobuf field'],
+    ['groups in groups', new Array(5000).fill(0x0b), 'not a protobuf field'],
+    ['zeros', new Array(64).fill(0), 'not a protobuf field'],
     ['an empty file', [], 'The file holds 0 graphs'],
     ['two graphs', [0x3a, 0x00, 0x3a, 0x00], 'The file holds 2 graphs'],
   ])('%s', (_what, bytes, message) => {
@@ -219,12 +219,13 @@ describe('external data stays inside its folder and its file', () => {
     '',
   ])('refuses the location %j', async (location) => {
     const folder = await temporaryFolder()
+    const problem = location === '' ? 'location of external data is empty' : "is outside the model's folder"
     const model = await withExternal(folder, { location, offset: '0', length: '16' })
-    expect(() => contentOf(model, tensorNamed(model, 't'))).toThrow("is outside the model's folder")
-    await expect(inlineWeights(model)).rejects.toThrow("is outside the model's folder")
+    expect(() => contentOf(model, tensorNamed(model, 't'))).toThrow(problem)
+    await expect(inlineWeights(model)).rejects.toThrow(problem)
     const { problems } = await verifyFolder(folder)
     expect(problems.length).toBe(1)
-    expect(problems[0]).toContain("is outside the model's folder")
+    expect(problems[0]).toContain(problem)
   })
 
   it('refuses links that lead out, and links in a circle', async () => {
@@ -304,6 +305,24 @@ describe('verify names what is wrong', () => {
       'w.data: 8884 bytes from byte 116 are read by nothing.',
       'gone.data is missing, but m.onnx reads 1 tensors from it.',
       'unread.data is read by no graph.',
+    ])
+  })
+
+  it('no file as unread that a graph names, by a link or with a range that is wrong', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'real.bin'), new Uint8Array(16))
+    await symlink('real.bin', join(folder, 'w.data'))
+    await writeFile(join(folder, 'wrong.data'), new Uint8Array(16))
+    await mkdir(join(folder, 'folder.data'))
+    const wrong = place('wrong', [4], 'wrong.data', 0)
+    wrong.externalData?.push({ key: 'length', value: '20' })
+    await writeModel(folder, 'm.onnx', {
+      name: 'g',
+      initializer: [place('linked', [4], 'w.data', 0), wrong, place('none', [4], 'folder.data', 0)],
+    })
+    expect((await verifyFolder(folder)).problems).toEqual([
+      'm.onnx: Tensor wrong: external length is 20, its type and shape take 16 bytes.',
+      'folder.data is not a regular file, but m.onnx reads 1 tensors from it.',
     ])
   })
 
