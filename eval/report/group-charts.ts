@@ -71,7 +71,7 @@ export function bySpeaker(report: Report): Chart | undefined {
       const domain = shown.filter((speaker) => own.some(({ group }) => group === speaker))
       const columns = Math.max(...[...labels.values()].map(columnsOf))
       return drawPlot(`Word error rate of ${domain.length} speakers on ${isolated(dataset)}`, {
-        ...{ height: 44 + 18 * domain.length, marginLeft: 14 + 7.2 * columns, marginRight: 16 },
+        ...{ height: 44 + 18 * domain.length, marginLeft: 20 + 7.5 * columns, marginRight: 16 },
         ...{ marginTop: 4, marginBottom: 40 },
         y: {
           domain,

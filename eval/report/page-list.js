@@ -104,7 +104,9 @@ function resultOf(result, i) {
 
 function itemOf(at) {
   const { reference, notes, results } = utterances[at]
-  const told = notes.map((note) => element('span', 'note', 'The recording was read with a note: ', bdi(note)))
+  const told = notes.map((note) =>
+    element('span', 'noted', 'The recording was read with a note: ', bdi(note)),
+  )
   const text = element('div', 'heard', bdi(reference, 'reference'), ...told)
   const said = element('div', 'result', element('div', 'name', 'Reference'), text)
   const item = element('li', '', headOf(at), said)

@@ -75,7 +75,11 @@ function noteSentences(report: Report): Sentence[] {
   const noteOf = ({ warnings }: UtteranceRecord) => warnings?.join(' ') || undefined
   const counts = report.run.datasets.flatMap(({ name }) => {
     const count = saidOfClips(report, noteOf).filter(({ dataset }) => dataset === name).length
-    return count > 0 ? [sentence`${{ name }}: ${plural(count, 'recording')} read with a note`] : []
+    return count > 0
+      ? [
+          sentence`${{ name }}: ${plural(count, 'recording')} ${count === 1 ? 'was' : 'were'} read with a note`,
+        ]
+      : []
   })
   return [...counts, ...clipSentences(report, noteOf)]
 }

@@ -416,7 +416,7 @@ describe('recordings that were read with a note', () => {
     const only = { ...report, scores: new Map([...report.scores].slice(0, 1)) }
     const said = remarksOf(only).failures.map(plainText)
     expect(said).toEqual([
-      'clips: 7 recordings read with a note',
+      'clips: 7 recordings were read with a note',
       ...[0, 1, 2, 3, 4].map((row) => `clips, clip-${row}: ${NOTE} And more.`),
       'and 2 more, in results.jsonl',
     ])
@@ -428,7 +428,7 @@ describe('recordings that were read with a note', () => {
     const page = await openPage('noted.html')
     await page.selectOption('#show', 'failures')
     expect(await page.locator('#count').innerText()).toBe('14 of 18')
-    expect(await page.locator('#utterance-0 .note').allInnerTexts()).toEqual(
+    expect(await page.locator('#utterance-0 .noted').allInnerTexts()).toEqual(
       [NOTE, 'And more.'].map((note) => `The recording was read with a note: ${note}`),
     )
     const [head, first] = await csvOf(page, '#download')
