@@ -4,7 +4,7 @@ import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
-import { irregularKind } from '../plain-file.ts'
+import { describeFileError, irregularKind } from '../plain-file.ts'
 import { SpeechError } from '../speech-error.ts'
 import { ByteReader, fileInput, streamInput } from './byte-reader.ts'
 
@@ -40,24 +40,31 @@ export async function openAudioFile(source: AudioSource, signal?: AbortSignal): 
 async function openPath(path: string): Promise<AudioFile> {
   if (path.includes('\0'))
     throw new SpeechError(`${JSON.stringify(path)} holds a NUL character, which no file name does.`)
-  const refuse = (error: NodeJS.ErrnoException) => {
-    throw new SpeechError(unopened(path, error))
+  const refuse = (error: unknown) => {
+    throw new SpeechError(describeFileError(path || '""', error))
   }
   const kind = irregularKind(await stat(path).catch(refuse))
   if (kind !== undefined) {
-    const hint = kind === 'a directory' ? 'Name the files in it.' : 'Give it to the standard input instead.'
+    const hint =
+      kind === 'a directory'
+        ? 'Name the files in it.'
+        : 'Give it to the standard input, and name - as the recording.'
     throw new SpeechError(`${path} is ${kind}, wanted an audio file.`, hint)
   }
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(refuse)
-  const file = await fromHandle(path, handle, async () => {})
-  if ((await file.reader.peek(1)).length > 0) return file
-  await file.close()
-  throw new SpeechError(`${path}: The file is empty (0 bytes).`)
+  return begun(await fromHandle(path, handle, async () => {}), path, 'file')
 }
 
-function unopened(path: string, { code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT' || code === 'ENOTDIR') return `${path || '""'} does not exist.`
-  return `${path} cannot be opened: ${code === 'EACCES' ? 'permission denied' : (code ?? message)}.`
+/** @throws SpeechError when there is nothing to read; the source is closed then */
+async function begun(file: AudioFile, name: string, what: string): Promise<AudioFile> {
+  try {
+    if ((await file.reader.peek(1)).length > 0) return file
+  } catch (error) {
+    await file.close()
+    throw new SpeechError(describeFileError(name, error))
+  }
+  await file.close()
+  throw new SpeechError(`${name}: The ${what} is empty (0 bytes).`)
 }
 
 async function fromHandle(
@@ -108,9 +115,7 @@ async function openDescriptor({ fd, name, rawRate }: Descriptor, signal?: AbortS
     again: async () => ({ ...(await save()), rawRate, close }),
     close,
   }
-  if ((await reader.peek(1)).length > 0) return file
-  await close()
-  throw new SpeechError(`${name}: The stream is empty (0 bytes).`)
+  return begun(file, name, 'stream')
 }
 
 /** A read that blocks a thread of Node's pool would keep the process from ending. */
@@ -125,12 +130,14 @@ function streamOf(fd: number, name: string) {
 async function saveRest(reader: ByteReader): Promise<AudioFile> {
   const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-audio-'))
   const release = () => rm(folder, { recursive: true, force: true })
+  const path = join(folder, 'stream')
+  let handle: FileHandle | undefined
   try {
-    const path = join(folder, 'stream')
-    const handle = await open(path, 'wx+')
+    handle = await open(path, 'wx+')
     for await (const bytes of reader.everything()) await handle.writeFile(bytes)
     return await fromHandle(path, handle, release)
   } catch (error) {
+    await handle?.close()
     await release()
     throw error
   }

@@ -1,3 +1,4 @@
+import { SpeechError } from '../speech-error.ts'
 import { type Decoded, UnreadableError } from './audio-block.ts'
 import type { AudioFile } from './audio-file.ts'
 import type { ByteReader } from './byte-reader.ts'
@@ -17,6 +18,10 @@ const FRAMES_AHEAD = 1 << 16
 /** In hexadecimal: ftyp (MP4, QuickTime), AIFF, CAF, AU, Matroska, ASF, AMR, Wave64. No samples begin so by chance. */
 const FOR_FFMPEG =
   /^(.{8}66747970|464f524d.{8}414946|63616666|2e736e64|1a45dfa3|3026b275|2321414d52|72696666)/
+/** Formats with a header in plain text. */
+const TEXT_HEADER = /^NIST_1A/
+/** Also scripts and playlists, with which ffmpeg would open other files. */
+const TEXT = /^(ffconcat|#EXTM3U|[\t\n\r\x20-\x7e]+$)/
 
 /**
  * Decode audio, told by its first bytes, not its name. What no decoder here reads is given to ffmpeg.
@@ -29,7 +34,7 @@ export async function decodeAudio(file: AudioFile, notes: string[], signal?: Abo
   } catch (error) {
     if (!(error instanceof UnreadableError)) throw error
     const { path, head } = await file.onDisk()
-    return begun(await decodeWithFfmpeg(path, head, error, signal))
+    return begun(await decodeWithFfmpeg({ path, head, refusal: error, notes }, signal))
   }
 }
 
@@ -43,6 +48,9 @@ async function decodeHere(file: AudioFile, notes: string[]): Promise<Decoded> {
   if (text.startsWith('OggS')) return decodeOgg(reader, notes)
   const isRaw = rawRate !== undefined && reader.position === 0 && !FOR_FFMPEG.test(head.toString('hex'))
   if (isRaw) return decodeRaw(reader, rawRate)
+  if (TEXT.test(text) && !TEXT_HEADER.test(text)) {
+    throw new SpeechError(`The file holds text (${JSON.stringify(text.slice(0, 16))}), wanted audio.`)
+  }
   if (await isMpeg(reader)) return decodeMpeg(reader, notes)
   throw new UnreadableError(
     `The file begins with ${JSON.stringify(text.slice(0, 4))}`,

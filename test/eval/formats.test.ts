@@ -74,10 +74,40 @@ describe('decodeAudio', () => {
 
   it('refuses what no decoder reads, with what ffmpeg says', async () => {
     process.env['FFMPEG_PATH'] = await ffmpegPath()
-    const bytes = Buffer.from('<html>nothing here, for long enough that it could be something</html>')
+    const bytes = Buffer.concat([Buffer.from('\x00\x01nothing'), Buffer.alloc(100)])
     await expect(decodeBytes(bytes)).rejects.toThrow(
-      /begins with "<htm", and ffmpeg cannot read it: .*Invalid data/,
+      /begins with "\\u0000\\u0001no", and ffmpeg cannot read it: .*Invalid data/,
     )
+  })
+
+  it.each([
+    ['<html><body>404 Not found</body></html>', '<html><body>404 '],
+    ['ffconcat version 1.0\nfile a.wav\n#\x00\x01', 'ffconcat version'],
+    [`#EXTM3U\n#EXT-X-TARGETDURATION:9\n#\xff${'x'.repeat(100)}`, '#EXTM3U\\n#EXT-X-T'],
+  ])('refuses text, with which ffmpeg could open other files: %j', async (text, start) => {
+    process.env['FFMPEG_PATH'] = await ffmpegPath()
+    await expect(decodeBytes(Buffer.from(text, 'latin1'))).rejects.toThrow(
+      `The file holds text ("${start}"), wanted audio.`,
+    )
+  })
+
+  it('says that a video has no sound', async () => {
+    process.env['FFMPEG_PATH'] = await ffmpegPath()
+    const video = await convert('color=d=0.2:s=16x16', 'a.avi', [], ['-f', 'lavfi'])
+    await expect(decodeBytes(video)).rejects.toThrow(
+      'The file begins with "RIFF", and ffmpeg finds no sound in it.',
+    )
+  })
+
+  it('reads what ffmpeg can decode of an AAC file that is cut off, with a note', async () => {
+    process.env['FFMPEG_PATH'] = await ffmpegPath()
+    const bytes = await convert(FLAC, 'a.aac', ['-c:a', 'aac', '-b:a', '96k', '-f', 'adts'])
+    const { channels, notes } = await decodeBytes(bytes.subarray(0, bytes.length - 100))
+    expect(likeness(await original(), Float32Array.from(channels[0] ?? []))).toBeGreaterThan(12)
+    expect(notes).toEqual([
+      expect.stringMatching(/^ffmpeg reports damage \(.+\); what it could decode was read\.$/),
+    ])
+    expect(notes[0]).not.toContain(' @ 0x')
   })
 
   it.each([

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -162,10 +162,14 @@ describe('two channels', () => {
 })
 
 describe('what is no file', () => {
+  /** A regular file whose first byte cannot be read, as on a broken disk. */
+  const UNREADABLE: [string, string] = ['/proc/self/mem', '/proc/self/mem cannot be read (EIO).']
+
   it('is named at once', async () => {
     const folder = await temporaryFolder()
     await mkdir(join(folder, 'a folder'))
     await promisify(execFile)('mkfifo', [join(folder, 'a fifo')])
+    await symlink('loop', join(folder, 'loop'))
     const cases: [string, string][] = [
       [join(folder, 'a folder'), `${join(folder, 'a folder')} is a directory, wanted an audio file.`],
       [join(folder, 'a fifo'), `${join(folder, 'a fifo')} is a FIFO, wanted an audio file.`],
@@ -174,7 +178,9 @@ describe('what is no file', () => {
       [join(FLAC, 'below'), `${join(FLAC, 'below')} does not exist.`],
       ['a\0b', '"a\\u0000b" holds a NUL character, which no file name does.'],
       ['', '"" does not exist.'],
-      [join(folder, 'x'.repeat(300)), `${join(folder, 'x'.repeat(300))} cannot be opened: ENAMETOOLONG.`],
+      [join(folder, 'x'.repeat(300)), `${join(folder, 'x'.repeat(300))} cannot be read (ENAMETOOLONG).`],
+      [join(folder, 'loop'), `${join(folder, 'loop')} is a link that leads to itself.`],
+      ...(process.platform === 'linux' ? [UNREADABLE] : []),
     ]
     for (const [path, message] of cases) {
       const error = await openSpeech({ path }).catch((reason: unknown) => reason)
@@ -284,7 +290,7 @@ describe('blocks', () => {
     const fake = join(folder, 'ffmpeg')
     await writeFile(fake, `#!/bin/sh\necho $$ > "${folder}/pid"\ncat "${head}" /dev/zero\n`, { mode: 0o755 })
     process.env['FFMPEG_PATH'] = fake
-    const stream = await openSpeech({ path: await fileOf(Buffer.from('something else')) })
+    const stream = await openSpeech({ path: await fileOf(Buffer.from('something else\0')) })
     let count = 0
     for await (const _ of stream) if (++count === 3) break
     const pid = Number(await readFile(join(folder, 'pid'), 'utf8'))
