@@ -24,24 +24,27 @@ export interface Difference extends Interval {
 const RESAMPLES = 10_000
 const SEED = 20_260
 const TAIL = 0.025
+const NO_INTERVAL: Interval = { low: Number.NaN, high: Number.NaN }
 
 /**
  * Percentile bootstrap interval of a corpus error rate: utterances are drawn with replacement, errors and words summed.
  * Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP 2004.
  * Without any error every resample has none; the upper end is then 3 / words, by the rule of three (Hanley and
  * Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983).
- * @returns NaN for both ends when there are no utterances or no words
+ * @returns NaN for both ends when there are no words, or fewer than two utterances: all resamples of one are equal
  */
 export function bootstrapInterval(samples: readonly Sample[]): Interval {
   const length = samples.reduce((sum, sample) => sum + sample.length, 0)
   if (length > 0 && samples.every(({ errors }) => errors === 0))
     return { low: 0, high: Math.min(1, 3 / length) }
+  if (samples.length < 2) return NO_INTERVAL
   const [rates] = resampledRates([samples])
   return interval(rates ?? new Float64Array(0))
 }
 
 /**
- * Paired bootstrap of the difference of two systems' error rates on the same utterances (same source, section 4).
+ * Paired bootstrap of the difference of two systems' error rates on the same utterances (same source, section 4). Its ends
+ * are NaN where {@link bootstrapInterval} has none.
  * @throws RangeError when the two are not of the same utterances
  */
 export function pairedDifference(first: readonly Sample[], second: readonly Sample[]): Difference {
@@ -52,7 +55,7 @@ export function pairedDifference(first: readonly Sample[], second: readonly Samp
   }
   const [a = new Float64Array(0), b = new Float64Array(0)] = resampledRates([first, second])
   const differences = b.map((rate, i) => rate - (a[i] as number)).filter(Number.isFinite)
-  const { low, high } = interval(differences)
+  const { low, high } = first.length < 2 ? NO_INTERVAL : interval(differences)
   const above = differences.reduce((sum, value) => sum + (value > 0 ? 1 : value === 0 ? 0.5 : 0), 0)
   return {
     difference: rateOf(second) - rateOf(first),

@@ -59,17 +59,29 @@ export async function runEngine(
       cancelSignal: signal,
       timeout: 1000 * timeout,
       detached: HAS_GROUPS,
+      encoding: 'buffer',
     })
     endWithUs(child, { isGroup: HAS_GROUPS }) // a command may be a script that starts the recognizer
     const run = await child
     const compute = (performance.now() - started) / 1000
     signal.throwIfAborted()
-    if (run.exitCode === 0) return { seconds, compute, text: run.stdout.replace(/\s+/g, ' ').trim() }
+    if (run.exitCode === 0)
+      return { seconds, compute, text: textOf(run.stdout, engine.name).replace(/\s+/g, ' ').trim() }
     if (run.timedOut) throw new SpeechError(`${engine.name} took longer than ${timeout} s.`)
-    const said = run.stderr?.trim().split('\n').at(-1) || run.shortMessage
-    throw new SpeechError(`${engine.name} failed (exit code ${run.exitCode ?? 'none'}): ${said}`)
+    const said = Buffer.from(run.stderr).toString().trim().split('\n').at(-1)
+    const why = said || (run.exitCode === undefined ? run.shortMessage : 'it wrote nothing to stderr.')
+    throw new SpeechError(`${engine.name} failed (exit code ${run.exitCode ?? 'none'}): ${why}`)
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Letters of another encoding would be scored as errors of the engine. */
+function textOf(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new SpeechError(`${name} wrote text that is not valid UTF-8.`, 'Set its encoding, or its locale.')
   }
 }
 

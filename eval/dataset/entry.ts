@@ -99,9 +99,14 @@ export function valueAt(
   )
 }
 
-/** @throws SpeechError when the value is neither text nor a number */
+/** @throws SpeechError when the value is neither text nor a number that is exact */
 function textOf(value: unknown, where: string): string {
   if (value === null || value === undefined) return ''
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))
+    throw new SpeechError(
+      `${where}: the text is a number of more than 15 digits, of which JSON keeps the first alone.`,
+      'Write it in double quotes.',
+    )
   const text = scalar(value)
   if (text !== undefined) return text
   throw new SpeechError(

@@ -43,7 +43,7 @@ export async function* readKaldi(folder: string, names: readonly string[]): Asyn
 async function* readPairs(path: string): AsyncGenerator<{ id: string; rest: string; where: string }> {
   for await (const { text, number } of readLines(path)) {
     const [, id, rest = ''] = /^\s*(\S+)\s*(.*?)\s*$/.exec(text) ?? []
-    if (id !== undefined) yield { id, rest, where: `${path}, line ${number}` }
+    if (id !== undefined) yield { id: id.normalize('NFC'), rest, where: `${path}, line ${number}` }
   }
 }
 
@@ -69,7 +69,7 @@ function fileOfLine(rest: string, where: string): string {
 
 /** The recording, where it begins and where it ends, in seconds; -1 is the recording's end. */
 function segmentOf(rest: string, where: string): Segment {
-  const [recording = '', ...times] = rest.split(/\s+/)
+  const [recording = '', ...times] = rest.normalize('NFC').split(/\s+/)
   const [start = Number.NaN, end = Number.NaN] = times.slice(0, 2).map(Number)
   if (recording !== '' && start >= 0 && (end > start || end === -1))
     return { recording, offset: start, duration: end === -1 ? undefined : end - start }

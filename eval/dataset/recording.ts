@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { hashFile } from '../hash-file.ts'
 import { describeFileError, fileProblem } from '../plain-file.ts'
 import type { Entry, Span } from './entry.ts'
@@ -56,12 +57,23 @@ async function findFile(
   locate: Locate,
 ): Promise<{ readonly found: string } | { readonly problem: string }> {
   if (problem !== undefined) return { problem }
-  if (/^[a-z][a-z\d+.-]+:\/\//i.test(file))
-    return { problem: `${file} is an address, and only files are read.` }
-  const found = await locate(folder, file)
-  if (found === undefined) return { problem: `${resolve(folder, file)} does not exist.` }
+  const name = pathOfUrl(file)
+  if (/^[a-z][a-z\d+.-]+:\/\//i.test(name))
+    return { problem: `${file} is an address, and only files of this machine are read.` }
+  const found = await locate(folder, name)
+  if (found === undefined) return { problem: `${resolve(folder, name)} does not exist.` }
   const reason = await fileProblem(found)
   return reason === undefined ? { found } : { problem: reason }
+}
+
+/** `file:` with an empty host names a file here; all other names are left as they are. */
+function pathOfUrl(file: string): string {
+  if (!/^file:\/\//i.test(file)) return file
+  try {
+    return fileURLToPath(file)
+  } catch {
+    return file
+  }
 }
 
 function textHash(text: string): string {

@@ -94,7 +94,7 @@ function requireFields(fields: readonly string[], header: readonly string[], whe
   const extra = fields.slice(header.length)
   if (fields.length >= header.length && extra.every((field) => field === '')) return
   throw new SpeechError(
-    `${where} has ${fields.length} fields, wanted ${header.length} as the header has.`,
+    `${where} has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}, wanted ${header.length} as the header has.`,
     'A field that holds the delimiter or a line end stands in double quotes; in a table with tabs it cannot.',
   )
 }

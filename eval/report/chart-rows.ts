@@ -63,8 +63,8 @@ export function panelsOf<T extends { readonly dataset: string }>(
   })
 }
 
-/** From 0 to the highest, so that all panels have one scale. */
+/** From 0 to the highest, so that all panels have one scale. What is not finite is not drawn. */
 export function upTo(values: readonly number[]): [number, number] {
-  const highest = values.reduce((most, value) => Math.max(most, value), 0)
+  const highest = values.filter(Number.isFinite).reduce((most, value) => Math.max(most, value), 0)
   return [0, highest > 0 ? highest : 1]
 }

@@ -61,7 +61,7 @@ function scatter(
       labelArrow: 'none',
       grid: true,
       ticks: 5,
-      domain: upTo(rows.map(({ high }) => high)),
+      domain: upTo(rows.flatMap(({ y, high }) => [y, high])),
     },
   }
   return {

@@ -47,6 +47,8 @@ export function remarks(report: Report): string[] {
 function differenceSentence(row: PairedRow): Sentence {
   const { first, second, difference, low, high, distinct, dataset, utterances } = row
   const points = (value: number) => `${value >= 0 ? '+' : '-'}${(100 * Math.abs(value)).toFixed(2)}`
+  if (!Number.isFinite(low))
+    return sentence`${{ name: dataset }}: ${{ name: second }} and ${{ name: first }} cannot be compared by ${plural(utterances, 'utterance')}: there is no interval`
   const verdict = distinct ? `is ${difference > 0 ? 'worse' : 'better'} than` : 'cannot be told apart from'
   const figures = `${points(difference)} points of WER, 95 % interval ${points(low)} to ${points(high)}`
   return sentence`${{ name: dataset }}: ${{ name: second }} ${verdict} ${{ name: first }}: ${figures} (paired bootstrap, ${utterances} utterances)`

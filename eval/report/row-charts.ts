@@ -24,7 +24,7 @@ export function errorRates(report: Report): Chart | undefined {
   const systems = chartSystems(report)
   const rows = knownRows(report).map((row, index) => ({ ...row, index, ...systems.get(row.system) }))
   if (rows.length === 0) return undefined
-  const domain = upTo(rows.map(({ werInterval }) => 100 * werInterval.high))
+  const domain = upTo(rows.flatMap(({ wer, werInterval }) => [100 * wer, 100 * werInterval.high]))
   return {
     id: 'wer',
     title: 'Word error rate',

@@ -1,5 +1,6 @@
-import { readFile, symlink } from 'node:fs/promises'
+import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { loadClip } from '../../eval/audio/clip.ts'
 import { encodeWav } from '../../eval/audio/wav.ts'
@@ -113,6 +114,31 @@ describe('layouts of folders', () => {
     expect(digest(parts[1]?.samples)).toBe(digest(long.samples.slice(24_000)))
   })
 
+  it('takes composed and decomposed ids of Kaldi for the same', async () => {
+    const place = await folder('kaldi', {
+      ...WAVS,
+      'wav.scp': 'r\u00e9c a.wav\n',
+      segments: 'u\u0308 re\u0301c 0.1 0.3\n',
+      text: '\u00fc one\n',
+      utt2spk: 'u\u0308 anna\n',
+    })
+    const { utterances } = await open(place)
+    expect(utterances.map(({ id, speaker, problem }) => [id, speaker, problem])).toEqual([
+      ['\u00fc', 'anna', undefined],
+    ])
+  })
+
+  it('takes file URLs for the files of this machine', async () => {
+    const place = await folder('data', { 'a b.wav': '' })
+    const url = pathToFileURL(join(place, 'a b.wav')).href
+    const lines = [url, 'file://elsewhere.invalid/a.wav'].map((file) => JSON.stringify({ file, text: 'one' }))
+    await writeFile(join(place, 'manifest.jsonl'), lines.join('\n'))
+    expect(await heard(place)).toEqual([
+      `${url}: one`,
+      expect.stringMatching(/ one \(file:\/\/elsewhere\.invalid\/a\.wav is an address/),
+    ])
+  })
+
   it.each(['touch RAN |', 'cat a.wav | sox -t wav - -t wav - |', '| cat', '-'])(
     'refuses the command %j of a Kaldi directory and does not run it',
     async (command) => {
@@ -186,7 +212,7 @@ describe('tables', () => {
 
   it.each([
     ['file,text\na.wav,Hello, world\n', 'manifest.csv, line 2 has 3 fields, wanted 2 as the header has.'],
-    ['file,text\n\na.wav\n', 'manifest.csv, line 3 has 1 fields, wanted 2'],
+    ['file,text\n\na.wav\n', 'manifest.csv, line 3 has 1 field, wanted 2'],
     [
       'file,text\na.wav,"one\nb.wav,two\n',
       'manifest.csv, line 2 is not valid CSV: a double quote is not closed',
@@ -256,6 +282,10 @@ describe('manifests of JSON lines', () => {
     ['{"file": "a.wav", "text": {"en": "one"}}', 'line 1: the text is an object of en, wanted a string.'],
     ['{"file": "a.wav", "text": ["one"]}', 'line 1: the text is a list, wanted a string.'],
     ['{"file": "a.wav", "text": true}', 'line 1: the text is a boolean (true), wanted a string.'],
+    [
+      '{"file": "a.wav", "text": 12345678901234567890}',
+      'line 1: the text is a number of more than 15 digits',
+    ],
     ['{"file": ["a.wav"], "text": "one"}', 'line 1: "file" is a list, wanted the name of a recording.'],
     ['{"name": "a.wav", "text": "one"}', /line 1 has no column audio or .* for audio; it has name, text\./],
     ['{"file": "a.wav", "offset": -1, "text": "one"}', 'line 1: "offset" is -1, wanted at least 0 seconds.'],

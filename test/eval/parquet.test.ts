@@ -324,7 +324,7 @@ describe('columns of audio', () => {
       join(root, 'x.wav'),
       join(root, 'x.wav'),
       `${join(root, 'gone.wav')} does not exist.`,
-      'https://example.org/x.wav is an address, and only files are read.',
+      'https://example.org/x.wav is an address, and only files of this machine are read.',
     ])
   })
 

@@ -95,8 +95,8 @@ describe('entries that cannot be read', () => {
       `${at('a.wav/x.wav')} does not exist.`,
       `${at(long)} cannot be read (ENAMETOOLONG).`,
       expect.stringContaining('does not exist.'),
-      'https://example.org/a.wav is an address, and only files are read.',
-      's3://bucket/a.wav is an address, and only files are read.',
+      'https://example.org/a.wav is an address, and only files of this machine are read.',
+      's3://bucket/a.wav is an address, and only files of this machine are read.',
     ])
     expect(utterances.map(({ path }) => path !== undefined)).toEqual(files.map((_, i) => i === 0))
   })

@@ -436,6 +436,30 @@ describe('recordings that were read with a note', () => {
   })
 })
 
+describe('what has no interval', () => {
+  it('is not compared, and is drawn all the same', async () => {
+    const one = exampleReport({
+      ...{ systems: ['FP32', 'int4'], datasets: ['clips'], count: 1 },
+      texts: (_, system) => ['one', system === 0 ? 'one' : 'two words more'],
+    })
+    expect(remarksOf(one).differences.map(plainText)).toEqual([
+      'clips: int4 and FP32 cannot be compared by 1 utterance: there is no interval',
+    ])
+    const silence = exampleReport({
+      ...{ systems: ['FP32'], datasets: ['noise'], count: 3 },
+      texts: () => ['', 'one two three'],
+    })
+    await writePage('silence', silence)
+    const page = await openPage('silence.html')
+    expect(await probe(page, 'sticksOut()')).toEqual([])
+    const ends = '(({ left, right }) => [left, right])'
+    const [mark, plot] = (await page.evaluate(
+      `['#chart-wer .plot [data-value]', '#chart-wer svg'].map((at) => ${ends}(document.querySelector(at).getBoundingClientRect()))`,
+    )) as [number, number][]
+    expect(mark?.[1]).toBeLessThan(plot?.[1] ?? 0)
+  })
+})
+
 describe('on paper', () => {
   it('has black on white, no controls, and the width of the sheet', async () => {
     const page = await openPage('calm.html', { colorScheme: 'dark', viewport: { width: 700, height: 900 } })

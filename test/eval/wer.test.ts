@@ -135,7 +135,14 @@ describe('bootstrap', () => {
   it('is the same every time, and says nothing about nothing', () => {
     const samples = corpus(0.2, 30)
     expect(bootstrapInterval(samples)).toEqual(bootstrapInterval(samples))
-    expect(bootstrapInterval([])).toEqual({ low: Number.NaN, high: Number.NaN })
+    const none = { low: Number.NaN, high: Number.NaN }
+    expect(bootstrapInterval([])).toEqual(none)
+    const [one, other] = [
+      { errors: 1, length: 10 },
+      { errors: 5, length: 10 },
+    ]
+    expect(bootstrapInterval([one])).toEqual(none)
+    expect(pairedDifference([one], [other])).toMatchObject({ ...none, difference: 0.4, distinct: false })
     expect(() => pairedDifference(samples, samples.slice(1))).toThrow('same utterances: 30 and 29')
   })
 })
