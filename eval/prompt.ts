@@ -124,26 +124,34 @@ function useLegacyIds(ids: number[], tokenizer: Tokenizer): void {
  * @throws SpeechError listing the languages
  */
 export function languageName(language: string): string {
-  const [wanted, code] = [language.trim().toLowerCase(), languageCode(language)]
-  const found = Object.entries(LANGUAGES).find(
-    ([known, name]) => known === code || name.toLowerCase() === wanted,
-  )
-  if (found) return found[1]
+  const wanted = language.trim().toLowerCase()
+  const codes = languageCodes(language)
+  const byName = Object.values(LANGUAGES).find((name) => name.toLowerCase() === wanted)
+  const code = codes.find((each) => Object.hasOwn(LANGUAGES, each))
+  const found = byName ?? LANGUAGES[code ?? '']
+  if (found !== undefined) return found
   throw new SpeechError(
     `"${language}" is not a language of Qwen3-ASR.`,
     `One of: ${Object.values(LANGUAGES).join(', ')}, or its ISO code or BCP 47 tag.`,
   )
 }
 
-/** The language of a tag, in its preferred form (cmn is zh, tl is fil); POSIX writes pt_BR.UTF-8. */
-function languageCode(tag: string): string | undefined {
+/**
+ * The languages that a tag names, in their preferred form (cmn is zh, tl is fil). One that is an extension of another
+ * (zh-yue, zh-cmn-Hans: RFC 5646 section 2.2.2) stands for itself, and for the other where it is not known. POSIX writes pt_BR.UTF-8.
+ */
+function languageCodes(tag: string): string[] {
   const plain = tag
     .trim()
     .replace(/[.@].*$/, '')
     .replaceAll('_', '-')
-  try {
-    return new Intl.Locale(plain.replace(/^zh-(?=yue\b)/i, '')).language
-  } catch {
-    return undefined // a name
-  }
+  const [, primary = '', extension = '', rest = ''] = /^([a-z]{2,3})-([a-z]{3})(-.*)?$/i.exec(plain) ?? []
+  const tags = extension ? [extension + rest, primary + rest] : [plain]
+  return tags.flatMap((each) => {
+    try {
+      return [new Intl.Locale(each).language]
+    } catch {
+      return [] // a name
+    }
+  })
 }

@@ -57,7 +57,8 @@ export async function parseTranscribe(args: readonly string[]): Promise<Transcri
             ...{ type: 'string', array: true, default: [] as string[], defaultDescription: 'none' },
             describe: `recordings; ${STDIN} is stdin: WAV, or with --rate 16-bit little-endian mono without a header`,
           })
-          .options(OPTIONS),
+          .options(OPTIONS)
+          .requiresArg(VALUED),
       (parsed) => {
         const { files, ...others } = withDashes(parsed)
         options = optionsOf({ ...others, files: [...files, ...named] })
@@ -66,7 +67,7 @@ export async function parseTranscribe(args: readonly string[]): Promise<Transcri
     .strict()
     .wrap(110)
     .fail((message, error) => {
-      throw error ?? usage(message)
+      throw error && error.name !== 'YError' ? error : usage(message)
     })
     .parseAsync()
   return options
@@ -109,6 +110,11 @@ const OPTIONS = {
   debug: { type: 'boolean', describe: 'print the stack of an error' },
 } as const
 
+/** yargs would leave an option without its value out. */
+const VALUED = Object.entries(OPTIONS).flatMap(([name, option]) =>
+  'type' in option && option.type === 'boolean' ? [] : [name],
+)
+
 interface Parsed {
   readonly files: readonly string[]
   readonly modelDir?: string | undefined
@@ -131,16 +137,17 @@ function optionsOf(parsed: Parsed): TranscribeOptions {
   for (const [name, value] of Object.entries(parsed)) {
     if (Array.isArray(value) && name !== 'files' && name !== '_')
       throw usage(`--${name} is given ${value.length} times, wanted once.`)
+    if (value === '' && name !== 'context') throw usage(`--${name} has no value.`)
   }
   const { files, maxPiece, maxNewTokens, rate, modelDir, outputDir, batch, ...rest } = parsed
   if (files.length === 0) throw usage('Found no recording, wanted at least one.')
   const counts = { threads: parsed.threads, batch: batch ?? 1, 'max-new-tokens': maxNewTokens ?? 1 }
   for (const [name, value] of Object.entries(counts)) {
     if (!(Number.isInteger(value) && value > 0))
-      throw usage(`--${name} is ${value}, wanted a whole number above 0.`)
+      throw usage(`--${name} is ${shown(value)}, wanted a whole number above 0.`)
   }
   if (maxPiece !== undefined && !(maxPiece >= 1))
-    throw usage(`--max-piece is ${maxPiece}, wanted at least 1 second.`)
+    throw usage(`--max-piece is ${shown(maxPiece)}, wanted at least 1 second.`)
   checkStdin(files, rate)
   if (isSubtitles(parsed.format) && files.length > 1 && outputDir === undefined)
     throw usage(`Subtitles of ${files.length} recordings go to files of their own: give --output-dir.`)
@@ -176,9 +183,13 @@ function checkStdin(files: readonly string[], rate: number | undefined): void {
   if (times > 1) throw usage(`Stdin (${STDIN}) is given ${times} times, wanted once.`)
   if (rate === undefined) return
   if (!(Number.isInteger(rate) && rate >= LOWEST_RATE && rate <= HIGHEST_RATE))
-    throw usage(`--rate is ${rate}, wanted ${LOWEST_RATE} to ${HIGHEST_RATE} samples a second.`)
+    throw usage(`--rate is ${shown(rate)}, wanted ${LOWEST_RATE} to ${HIGHEST_RATE} samples a second.`)
   if (times === 0)
     throw usage(`--rate is that of stdin, which is not among the recordings: give ${STDIN} too.`)
+}
+
+function shown(value: number): string {
+  return Number.isNaN(value) ? 'not a number' : String(value)
 }
 
 function usage(message: string): Failure {

@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises'
-import { basename, extname, join } from 'node:path'
+import { mkdir, realpath } from 'node:fs/promises'
+import { basename, extname, join, resolve } from 'node:path'
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
+import { languageName } from '../../eval/prompt.ts'
 import { type Audio, Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { EXIT, Failure } from '../failure.ts'
@@ -28,14 +29,15 @@ export interface Output {
 /**
  * Transcribe all recordings, as many at once as the decoder takes; results come in the order of the files.
  * @returns how many could not be transcribed
- * @throws Failure when there is no model, or two recordings would be written to one file
+ * @throws Failure when there is no model or no such language, or when a file would be overwritten
  */
 export async function transcribeFiles(
   options: TranscribeOptions,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const { files, outputDir } = options
+  const { files, outputDir, language } = options
+  if (language !== undefined) requireLanguage(language)
   if (outputDir !== undefined) await prepareFolder(outputDir, options)
   const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir'))
   const asr = await Qwen3Asr.load(modelDir, options)
@@ -45,6 +47,15 @@ export async function transcribeFiles(
     return await transcribeAll(asr, options, output, signal)
   } finally {
     await asr.dispose()
+  }
+}
+
+/** Before anything is loaded, and once for all recordings. */
+function requireLanguage(language: string): void {
+  try {
+    languageName(language)
+  } catch (error) {
+    throw error instanceof SpeechError ? new Failure(error.message, error.hint, EXIT.usage) : error
   }
 }
 
@@ -175,6 +186,25 @@ async function prepareFolder(folder: string, { files, format }: TranscribeOption
       EXIT.usage,
     )
   }
+  await refuseOverwriting(files, paths)
   await requireWritable(folder, '--output-dir', 'Name another folder with --output-dir.')
   await mkdir(folder, { recursive: true })
+}
+
+/** A recording may be called as the text of another, or of itself. */
+async function refuseOverwriting(files: readonly string[], paths: readonly string[]): Promise<void> {
+  const places = await Promise.all(paths.map(placeOf))
+  for (const file of files) {
+    const i = places.indexOf(await placeOf(file))
+    if (i < 0 || file === STDIN) continue
+    throw new Failure(
+      `The text of ${nameOf(files[i] as string)} would replace the recording ${file}.`,
+      'Name another folder with --output-dir.',
+      EXIT.usage,
+    )
+  }
+}
+
+async function placeOf(path: string): Promise<string> {
+  return realpath(path).catch(() => resolve(path))
 }

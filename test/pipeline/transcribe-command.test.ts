@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
@@ -79,8 +79,13 @@ describe('the command line', () => {
     [['-', '-'], 'Stdin (-) is given 2 times, wanted once.'],
     [['a', '--rate', '8000'], '--rate is that of stdin, which is not among the recordings: give - too.'],
     [['-', '--rate', '3'], '--rate is 3, wanted 1000 to 768000 samples a second.'],
-    [['-', '--rate', 'x'], '--rate is NaN, wanted 1000 to 768000 samples a second.'],
+    [['-', '--rate', 'x'], '--rate is not a number, wanted 1000 to 768000 samples a second.'],
     [['a', '--max-new-tokens', '0'], '--max-new-tokens is 0, wanted a whole number above 0.'],
+    [['a', '--max-piece', 'x'], '--max-piece is not a number, wanted at least 1 second.'],
+    [['a', '--output-dir', ''], '--output-dir has no value.'],
+    [['a', '--language'], 'Not enough arguments following: language'],
+    [['a', '--max-new-tokens'], 'Not enough arguments following: max-new-tokens'],
+    [['a', '--max-new-tokens', '-1'], '--max-new-tokens is -1, wanted a whole number above 0.'],
     [['a', 'b', '--format', 'vtt'], 'Subtitles of 2 recordings go to files of their own: give --output-dir.'],
     [['a', '--nonsense'], 'Unknown argument: nonsense'],
   ])('%j is refused', async (args, message) => {
@@ -124,6 +129,28 @@ describe('transcribing files', () => {
     } finally {
       process.chdir(work)
     }
+  })
+
+  it('refuses a language that is not one before it loads anything, and once', async () => {
+    await expect(transcribe('a', 'b', '--language', 'klingon')).rejects.toMatchObject({
+      message: '"klingon" is not a language of Qwen3-ASR.',
+      exitCode: 2,
+    })
+  })
+
+  it('never writes over a recording', async () => {
+    await mkdir(path('odd'))
+    const recording = path('odd/talk.txt')
+    await writeFile(recording, encodeWav(samples))
+    await symlink(path('odd'), path('same'))
+    for (const folder of [path('odd'), path('same')]) {
+      await expect(transcribe(recording, '--output-dir', folder)).rejects.toMatchObject({
+        message: `The text of ${recording} would replace the recording ${recording}.`,
+        exitCode: 2,
+      })
+    }
+    expect(await readFile(recording)).toEqual(Buffer.from(encodeWav(samples)))
+    expect((await transcribe(recording, '--output-dir', path('odd'), '--format', 'json')).failures).toBe(0)
   })
 
   it('writes WebVTT, cut off at the limit of tokens', async () => {
