@@ -44,7 +44,7 @@ export interface TranscribeOptions extends Omit<PromptOptions, 'prompt'> {
   readonly signal?: AbortSignal
 }
 
-/** What is transcribed: an audio file's path or URL, an open descriptor, or mono samples, full scale 1. */
+/** What is transcribed: an audio file's path or `file:` URL, an open descriptor, or mono samples, full scale 1. */
 export type Audio = string | URL | Float32Array | Extract<AudioSource, { readonly fd: number }>
 
 /** A part of a recording that was transcribed by itself. Times are in seconds. */
@@ -180,17 +180,30 @@ export class Qwen3Asr {
     const { signal, sampleRate = SAMPLE_RATE, language, ...rest } = options
     const input = inputOf(audio, sampleRate)
     checkLimits(rest)
-    const named = language === undefined ? {} : { language: languageName(language) }
+    const named = language === undefined ? {} : { language: languageName(String(language)) }
     return transcriptOf(
       await this.#worker.transcribe(input, { options: { ...rest, ...named }, signal, onText }),
     )
   }
 }
 
+/** @throws SpeechError for what is not audio, which programs without types may hand in */
 function inputOf(audio: Audio, sampleRate: number): AudioInput {
   if (audio instanceof Float32Array) return { samples: audio, sampleRate }
-  if (audio instanceof URL) return { path: fileURLToPath(audio) }
-  return typeof audio === 'string' ? { path: audio } : audio
+  if (audio instanceof URL) {
+    if (audio.protocol === 'file:') return { path: fileURLToPath(audio) }
+    throw new SpeechError(`The URL begins with ${audio.protocol}, wanted file:.`, 'Download the file first.')
+  }
+  if (typeof audio === 'string') return { path: audio }
+  if (Number.isInteger(audio?.fd) && audio.fd >= 0 && typeof audio.name === 'string') return audio
+  throw new SpeechError(
+    `The audio is ${describe(audio)}, wanted a path, a file URL, a Float32Array or { fd, name }.`,
+  )
+}
+
+function describe(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value)
+  return `an object (${value.constructor?.name ?? 'without a class'})`
 }
 
 /** @throws SpeechError when a limit is none */

@@ -41,7 +41,8 @@ async function openPath(path: string): Promise<AudioFile> {
   if (path.includes('\0'))
     throw new SpeechError(`${JSON.stringify(path)} holds a NUL character, which no file name does.`)
   const refuse = (error: unknown) => {
-    throw new SpeechError(describeFileError(path || '""', error))
+    const hint = /^[a-z][a-z\d+.-]+:\/\//i.test(path) ? 'URLs are not fetched: download the file first.' : ''
+    throw new SpeechError(describeFileError(path || '""', error), hint)
   }
   const kind = irregularKind(await stat(path).catch(refuse))
   if (kind !== undefined) {
@@ -92,7 +93,7 @@ async function fromHandle(
 type Descriptor = Extract<AudioSource, { fd: number }>
 
 async function openDescriptor({ fd, name, rawRate }: Descriptor, signal?: AbortSignal): Promise<AudioFile> {
-  const stream = streamOf(fd, name)
+  const stream = openStream(fd, name)
   const stop = () => stream.destroy()
   signal?.addEventListener('abort', stop)
   const reader = new ByteReader(streamInput(stream))
@@ -116,6 +117,14 @@ async function openDescriptor({ fd, name, rawRate }: Descriptor, signal?: AbortS
     close,
   }
   return begun(file, name, 'stream')
+}
+
+function openStream(fd: number, name: string) {
+  try {
+    return streamOf(fd, name)
+  } catch (error) {
+    throw error instanceof SpeechError ? error : new SpeechError(describeFileError(name, error))
+  }
 }
 
 /** A read that blocks a thread of Node's pool would keep the process from ending. */

@@ -188,6 +188,13 @@ describe('what is no file', () => {
       expect((error as Error).message).toBe(message)
     }
   })
+
+  it('may be a URL, which nothing fetches', async () => {
+    await expect(openSpeech({ path: 'https://example.com/a.wav' })).rejects.toMatchObject({
+      message: 'https://example.com/a.wav does not exist.',
+      hint: 'URLs are not fetched: download the file first.',
+    })
+  })
 })
 
 describe('a descriptor', () => {

@@ -157,14 +157,21 @@ describe('Qwen3Asr', () => {
     await withAsr(async (asr) => {
       await writeFile(path('notes.wav'), 'these are notes')
       await writeFile(path('empty.wav'), '')
-      const bad: [string | Float32Array, RegExp][] = [
+      const wanted = 'wanted a path, a file URL, a Float32Array or \\{ fd, name \\}\\.$'
+      const bad: [unknown, RegExp][] = [
+        [undefined, new RegExp(`^The audio is undefined, ${wanted}`)],
+        [{}, new RegExp(`^The audio is an object \\(Object\\), ${wanted}`)],
+        [new Int16Array(16000), new RegExp(`^The audio is an object \\(Int16Array\\), ${wanted}`)],
+        [{ fd: -1, name: 'a' }, new RegExp(wanted)],
+        [{ fd: 999_999, name: 'a' }, /^a cannot be read \(EBADF\)\.$/],
+        [new URL('https://user:secret@example.com/a.wav'), /^The URL begins with https:, wanted file:\.$/],
         [path('nothing.wav'), /nothing\.wav does not exist\./],
         [path('empty.wav'), /empty\.wav: The file is empty/],
         [path('notes.wav'), /notes\.wav: /],
         [new Float32Array(10), /The clip has 10 samples at 16 kHz, wanted at least 160/],
         [new Float32Array(16000).fill(Number.NaN), /The recording holds NaN at 0\.00 s/],
       ]
-      const jobs = bad.map(([audio]) => rejection(asr.transcribe(audio)))
+      const jobs = bad.map(([audio]) => rejection(asr.transcribe(audio as string)))
       const good = asr.transcribe(files[2] as string)
       for (const [i, error] of (await Promise.all(jobs)).entries()) {
         expect(error).toBeInstanceOf(SpeechError)
