@@ -19,6 +19,8 @@ export class Failure extends Error {
 /** What a thrown thing means for the user: errors of the libraries carry a `hint`, system errors a `code`. */
 export function describeError(error: unknown): { message: string; hint: string; exitCode: ExitCode } {
   if (error instanceof Failure) return error
+  // Node's functions that take a signal throw an error of their own when it is aborted.
+  if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof Failure) return error.cause
   if (!(error instanceof Error)) return { message: String(error), hint: '', exitCode: EXIT.failed }
   const { code, path } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') {

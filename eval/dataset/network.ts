@@ -64,7 +64,7 @@ function explainProxy(error: unknown, url: string | URL, { http, https }: Proxie
   if (status === 407)
     return new SpeechError(
       `The proxy ${proxy} does not let this user through to ${host} (407).`,
-      'Give its user name and password: HTTPS_PROXY=http://user:password@host:port, and HTTP_PROXY alike.',
+      'Give its user name and password in HTTPS_PROXY and HTTP_PROXY: user:password@ before the host.',
     )
   if (status >= 400 && status < 500)
     return new SpeechError(

@@ -51,7 +51,7 @@ function address(name: string, value = ''): string {
   if (URL.canParse(whole) && /^https?:$/.test(new URL(whole).protocol)) return whole
   throw new SpeechError(
     `${name} is not the address of an HTTP proxy.`,
-    'Give http://host:port or http://user:password@host:port.',
+    'Give http://host:port, with user:password@ before the host where the proxy wants them.',
   )
 }
 

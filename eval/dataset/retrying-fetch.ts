@@ -32,7 +32,7 @@ export class TransientError extends SpeechError {
 /**
  * Do something over the network, again after transient faults: busy and broken servers, resets, stalls. Waits double,
  * with jitter, unless the server says how long (`Retry-After`; `t=` of the hub's `RateLimit`).
- * @throws the last fault after six attempts; anything that is not transient at once
+ * @throws the last fault after six attempts; anything that is not transient at once; the signal's reason
  */
 export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
   for (let tries = 1; ; tries++) {
@@ -45,7 +45,10 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
       const own = (options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (tries - 1) * (0.75 + Math.random() / 2)
       const wait = asked === undefined ? Math.min(own, LONGEST_WAIT_MS) : Math.min(asked, LONGEST_ASKED_MS)
       options.onRetry?.((error as Error).message)
-      await sleep(wait, undefined, options.signal && { signal: options.signal })
+      await sleep(wait, undefined, options.signal && { signal: options.signal }).catch((aborted) => {
+        options.signal?.throwIfAborted() // its reason, and not that a timer was aborted
+        throw aborted
+      })
     }
   }
 }

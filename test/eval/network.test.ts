@@ -114,7 +114,7 @@ describe('requests through a proxy', () => {
       const asked = await failure(retryingFetch({ firstWaitMs: 1 })(`${scheme}://hub.test/a?signature=1`))
       expect(asked).toEqual({
         message: `The proxy ${proxy.host} does not let this user through to hub.test (407).`,
-        hint: 'Give its user name and password: HTTPS_PROXY=http://user:password@host:port, and HTTP_PROXY alike.',
+        hint: 'Give its user name and password in HTTPS_PROXY and HTTP_PROXY: user:password@ before the host.',
       })
       expect(proxy.requests.length).toBe(1)
       expect(proxy.authorizations).toEqual(
