@@ -20,7 +20,8 @@ export class Failure extends Error {
 export function describeError(error: unknown): { message: string; hint: string; exitCode: ExitCode } {
   if (error instanceof Failure) return error
   // Node's functions that take a signal throw an error of their own when it is aborted.
-  if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof Failure) return error.cause
+  if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof Failure)
+    return error.cause
   if (!(error instanceof Error)) return { message: String(error), hint: '', exitCode: EXIT.failed }
   const { code, path } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') {

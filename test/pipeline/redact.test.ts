@@ -1,6 +1,10 @@
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { proxiesOf } from '../../eval/dataset/proxies.ts'
+import { retrying, TransientError } from '../../eval/dataset/retrying-fetch.ts'
+import { describeError, EXIT, Failure } from '../../pipeline/failure.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { keepSecret, mapTexts, redact, withoutSecrets } from '../../pipeline/redact.ts'
 import { failureLines, jsonLine } from '../../pipeline/terminal.ts'
@@ -49,6 +53,19 @@ describe('what a command says', () => {
     for (const secret of said) expect(redact(`x ${secret} y`)).toBe('x ... y')
   })
 
+  it('shows how the address of a proxy is written, as it was meant', () => {
+    let hint: unknown
+    try {
+      proxiesOf({ HTTPS_PROXY: 'socks5://me:s3cret@host' })
+    } catch (error) {
+      hint = (error as { hint?: unknown }).hint
+    }
+    expect(hint).toBe(
+      'Give http://host:port, with user:password@ before the host where the proxy wants them.',
+    )
+    expect(redact(String(hint))).toBe(hint)
+  })
+
   it('holds no token that was read from a file', () => {
     keepSecret('from-a-file-1')
     expect(redact('"from-a-file-1"')).toBe('"..."')
@@ -62,6 +79,19 @@ describe('what a command says', () => {
       hint: 'hf_...',
     })
     expect(withoutSecrets('https://a.test/b?c=d')).toBe('https://a.test/b?c=d')
+  })
+
+  it('is what stopped the run, and not that a timer or a request was aborted', async () => {
+    const stopped = new AbortController()
+    const reason = new Failure('Stopped.', 'Run the same command again.', EXIT.interrupted)
+    const waiting = setTimeout(60_000, undefined, { signal: stopped.signal }).catch((error) => error)
+    const retried = retrying(() => Promise.reject(new TransientError('no answer')), {
+      signal: stopped.signal,
+      firstWaitMs: 60_000,
+      onRetry: () => setImmediate(() => stopped.abort(reason)),
+    })
+    await expect(retried).rejects.toBe(reason)
+    expect(describeError(await waiting)).toBe(reason)
   })
 
   it('is one failure, whatever is in its message', () => {
