@@ -36,13 +36,15 @@ const DATA_FILE = /(\.(data|bin|weights)|[._]data(_\d+)?)$/i
  * Check a folder of ONNX graphs without running or changing them: every tensor's bytes exist and fit its type and shape,
  * ranges of different tensors do not overlap by accident, no byte of a data file is unused, nothing half-written lies
  * about, and graphs that the release contract knows have its inputs and outputs, are complete, and of one size.
+ * @param only names of the files to look at, where others may lie beside them
  * @throws GraphError when there is no such folder
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
-export async function verifyFolder(path: string): Promise<VerifyReport> {
+export async function verifyFolder(path: string, only?: readonly string[]): Promise<VerifyReport> {
   const folder = resolve(path)
-  const files = await graphFiles(folder)
-  const problems: string[] = await strayFiles(folder)
+  const isMeant = (name: string) => only?.includes(name) ?? true
+  const files = (await graphFiles(folder)).filter((file) => isMeant(basename(file)))
+  const problems: string[] = only ? [] : await strayFiles(folder)
   const { models, paths } = openGraphs(files, problems)
   if (paths.length === 0) problems.push(`${folder} holds no ONNX file.`)
   const { claims, tensors } = checkGraphs(models, problems)
@@ -61,7 +63,7 @@ export async function verifyFolder(path: string): Promise<VerifyReport> {
   }
   for (const [path, own] of byPath) problems.push(...(await checkData(path, own)))
   const named = models.flatMap((model) => locationsOf(model).map((location) => join(folder, location)))
-  problems.push(...(await unreadData(folder, [...byPath.keys(), ...named])))
+  problems.push(...(await unreadData(folder, [...byPath.keys(), ...named], isMeant)))
   return { graphs: paths.length, dataFiles: byPath.size, tensors, problems }
 }
 
@@ -173,12 +175,17 @@ async function gapProblem(path: string, start: number, end: number): Promise<str
 }
 
 /** @param read what graphs name, also where what they say of it is wrong */
-async function unreadData(folder: string, read: readonly string[]): Promise<string[]> {
+async function unreadData(
+  folder: string,
+  read: readonly string[],
+  isMeant: (name: string) => boolean,
+): Promise<string[]> {
   const targets = await Promise.all(read.map((path) => realpath(path).catch(() => path)))
   const known = new Set([...read, ...targets])
   const home = await realpath(folder)
+  const isRead = (name: string) => known.has(join(folder, name)) || known.has(join(home, name))
   const names = (await readdir(folder)).filter(
-    (name) => DATA_FILE.test(name) && !known.has(join(folder, name)) && !known.has(join(home, name)),
+    (name) => DATA_FILE.test(name) && isMeant(name) && !isRead(name),
   )
   return names
     .filter((name) => name !== EMBEDDINGS)
