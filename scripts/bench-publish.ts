@@ -1,4 +1,4 @@
-import { link, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
 import os from 'node:os'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
@@ -101,7 +101,7 @@ async function flatten(folder: string): Promise<number> {
   const { files } = await readManifest(release.root)
   await mkdir(folder)
   for (const file of files)
-    await link(join(isModelFile(file) ? release.model : release.root, file.path), join(folder, file.path))
+    await symlink(join(isModelFile(file) ? release.model : release.root, file.path), join(folder, file.path))
   const sizes = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))
   return sizes.reduce((sum, { size }) => sum + size, 0)
 }

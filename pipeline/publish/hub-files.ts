@@ -40,7 +40,7 @@ export async function hubFiles(
   const described = await readFile(join(root, MANIFEST))
   if (JSON.stringify(JSON.parse(described.toString())) !== JSON.stringify(manifest)) throw changed(MANIFEST)
   const own = ofBytes(MANIFEST, described)
-  return [...files, own, ofBytes(SUMS, Buffer.from(sumsOf(chosen, own.sha256, '')))]
+  return [...files, own, ofBytes(SUMS, Buffer.from(sumsOf(chosen, own.sha256)))]
 }
 
 function onDisk({ path, size, sha256 }: ReleaseFile, file: string): HubFile {

@@ -1,5 +1,5 @@
-import { mkdir, rm, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import { readJson } from '../../eval/release-config.ts'
 import type { Report } from '../../eval/report/report.ts'
@@ -22,7 +22,6 @@ import {
   roleOf,
   sumsOf,
 } from './manifest.ts'
-import { placeFiles } from './place-files.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
 import { recoverFolder, replaceFolder } from './replace-folder.ts'
 import { selfTest } from './self-test.ts'
@@ -42,8 +41,9 @@ export interface BuildOptions {
 }
 
 /**
- * Make a release of a model directory: the contract's files, an archive for each variant, checksums, manifest,
- * model card and chart. It appears under its name when it is complete; an older one stays until then.
+ * Make a release of a model directory: an archive of the contract's files for each variant, checksums, manifest,
+ * model card and chart. The files themselves stay where they are. It appears under its name when it is complete; an
+ * older one stays until then.
  * @throws Failure with the gate's exit code when parity or WER were not measured on these files, or failed
  */
 export async function buildRelease(options: BuildOptions): Promise<Manifest> {
@@ -66,38 +66,24 @@ export async function buildRelease(options: BuildOptions): Promise<Manifest> {
 
 /** A whole release in a folder that is not its place yet. */
 async function buildAside(options: BuildOptions, evidence: Evidence, building: string): Promise<Manifest> {
-  const { layout, variants } = options
   await freshFolder(building)
-  const folder = join(building, options.name)
-  await mkdir(folder)
   const { prefillInt8 } = evidence.provenance.options
-  const names = modelFiles(variants, { prefillInt8 })
-  const copied = await placeFiles(names, layout.model, folder, options)
-  if (copied > 0) options.emit({ event: 'note', text: copiedNote(folder, copied) })
   const files = [
-    ...(await describeFiles(options, names, prefillInt8)),
-    ...(await makeArchives(options, building, folder, prefillInt8)),
+    ...(await describeFiles(options, prefillInt8)),
+    ...(await makeArchives(options, building, prefillInt8)),
   ]
-  const manifest = await describeRelease(options, evidence, folder, files)
+  const manifest = await describeRelease(options, evidence, files)
   await writeDocuments(options, evidence, building, manifest)
   return manifest
 }
 
-function copiedNote(folder: string, bytes: number): string {
-  return `${basename(folder)}/ holds copies of the data files (${formatBytes(bytes)}): this file system cannot share their blocks, and Python's onnx refuses hard links.`
-}
-
-/** Every file that a release of these variants has, absolute. */
+/** Every file in the folder of a release of these variants, absolute. */
 export function releaseFiles(
   { layout, name }: Pick<BuildOptions, 'layout' | 'name'>,
   variants: readonly Variant[],
-  options: { readonly prefillInt8: boolean },
 ): string[] {
-  return [
-    ...variants.map((variant) => archiveName(name, variant)),
-    ...modelFiles(variants, options).map((file) => join(name, file)),
-    ...[CARD, CHART, MANIFEST, SUMS],
-  ].map((path) => join(layout.release, path))
+  const archives = variants.map((variant) => archiveName(name, variant))
+  return [...archives, CARD, CHART, MANIFEST, SUMS].map((path) => join(layout.release, path))
 }
 
 function requireGates({ allowUngated, layout }: BuildOptions, problems: readonly string[]): void {
@@ -111,9 +97,9 @@ function requireGates({ allowUngated, layout }: BuildOptions, problems: readonly
 
 async function describeFiles(
   { layout, variants, signal, emit }: BuildOptions,
-  names: readonly string[],
   prefillInt8: boolean,
 ): Promise<ReleaseFile[]> {
+  const names = modelFiles(variants, { prefillInt8 })
   const paths = names.map((name) => join(layout.model, name))
   const onFile = (done: number) =>
     emit({ event: 'progress', what: 'sha256', done, total: names.length, unit: 'files' })
@@ -132,15 +118,14 @@ async function describeFiles(
 }
 
 async function makeArchives(
-  { name, variants, signal, emit, level }: BuildOptions,
+  { name, layout, variants, signal, emit, level }: BuildOptions,
   out: string,
-  folder: string,
   prefillInt8: boolean,
 ): Promise<ReleaseFile[]> {
   const archives: ReleaseFile[] = []
   for (const variant of variants) {
     const file = archiveName(name, variant)
-    const members = variantFiles(variant, { prefillInt8 }).map((member) => join(folder, member))
+    const members = variantFiles(variant, { prefillInt8 }).map((member) => join(layout.model, member))
     const archive = await writeArchive(join(out, file), topFolder(name, variant), members, {
       ...{ signal, ...(level !== undefined && { level }) },
       onProgress: (done, total) => emit({ event: 'progress', what: file, done, total, unit: 'bytes' }),
@@ -153,7 +138,6 @@ async function makeArchives(
 async function describeRelease(
   options: BuildOptions,
   evidence: Evidence,
-  folder: string,
   files: readonly ReleaseFile[],
 ): Promise<Manifest> {
   const { provenance, parity, reports, problems } = evidence
@@ -165,7 +149,7 @@ async function describeRelease(
     ...{ options: provenance.options, tools: provenance.tools, command: commandOf(evidence, options.name) },
     ungated: problems,
     files,
-    selfTests: await selfTest(folder, options.variants, options),
+    selfTests: await selfTest(options.layout.model, options.variants, options),
     ...(parity && { parity: { checks: parity.checks, int4: parity.int4, reference: parity.reference } }),
     evaluation: reports.flatMap(measurementsOf),
   }
@@ -173,15 +157,14 @@ async function describeRelease(
 
 /** Model card, chart, manifest; checksums of all at last. */
 async function writeDocuments(
-  { name, variants }: BuildOptions,
+  { name, layout, variants }: BuildOptions,
   evidence: Evidence,
   building: string,
   manifest: Manifest,
 ): Promise<void> {
-  const folder = join(building, name)
   const tokenizer = makeTokenizer(
-    await readJson(join(folder, 'tokenizer.json')),
-    await readJson(join(folder, 'tokenizer_config.json')),
+    await readJson(join(layout.model, 'tokenizer.json')),
+    await readJson(join(layout.model, 'tokenizer_config.json')),
   )
   const chart = await chartOf(evidence.reports, manifest)
   if (chart !== undefined) await writeText(join(building, CHART), chart)
@@ -194,7 +177,8 @@ async function writeDocuments(
   const described = await Promise.all(documents.map((file) => documentOf(building, file)))
   await writeJson(join(building, MANIFEST), { ...manifest, files: [...manifest.files, ...described] })
   const sha256 = await hashFile(join(building, MANIFEST), 'sha256')
-  await writeText(join(building, SUMS), sumsOf([...manifest.files, ...described], sha256, name))
+  const own = [...manifest.files.filter((file) => !isModelFile(file)), ...described]
+  await writeText(join(building, SUMS), sumsOf(own, sha256))
 }
 
 async function chartOf(reports: readonly Report[], { files }: Manifest): Promise<string | undefined> {
@@ -209,18 +193,14 @@ async function documentOf(building: string, path: string): Promise<ReleaseFile> 
   return { path, size, sha256: await hashFile(file, 'sha256'), role: 'documentation', variants: [] }
 }
 
-/** The folder, the archives, the documents: manifest.json lists each file. */
-function report({ layout, emit, name }: BuildOptions, { files }: Manifest): void {
-  const own = files.filter(isModelFile)
-  const bytes = own.reduce((sum, { size }) => sum + size, 0)
-  const labels = [...new Set(own.flatMap(({ variants }) => variants))]
+/** The archives, the documents: manifest.json lists each file. */
+function report({ layout, emit }: BuildOptions, { files }: Manifest): void {
   const archives = files.filter(({ role }) => role === 'archive')
   emit({
     event: 'table',
     title: `Release in ${layout.release}`,
     columns: ['file', 'size', 'role', 'variants'],
     rows: [
-      [`${name}/`, formatBytes(bytes), 'files', labels.join(', ')],
       ...archives.map(({ path, size, role, variants }) => [
         ...[path, formatBytes(size), role, variants.join(', ')],
       ]),

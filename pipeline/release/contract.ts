@@ -36,8 +36,9 @@ const TOKEN_IDS = {
 /**
  * What about a folder breaks the release contract, without running it: graphs, data files, all four JSON files, and
  * whether these agree with each other.
+ * @param only names of the release's files, where others lie beside them
  */
-export async function releaseProblems(folder: string): Promise<string[]> {
+export async function releaseProblems(folder: string, only?: readonly string[]): Promise<string[]> {
   const problems: string[] = []
   const files = new Map<string, Json>()
   for (const name of JSON_FILES) {
@@ -55,7 +56,7 @@ export async function releaseProblems(folder: string): Promise<string[]> {
   const [tokenizer, tokenizerConfig] = [files.get('tokenizer.json'), files.get('tokenizer_config.json')]
   if (config && tokenizer && tokenizerConfig)
     problems.push(...tokenProblems(config, tokenizer, tokenizerConfig))
-  return [...problems, ...(await verifyFolder(folder)).problems]
+  return [...problems, ...(await verifyFolder(folder, only)).problems]
 }
 
 function configProblems(config: Json): string[] {

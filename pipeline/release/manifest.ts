@@ -112,7 +112,7 @@ function checkFiles(files: readonly Partial<ReleaseFile>[], where: string): void
   }
 }
 
-/** What a file of the model's folder is. */
+/** What a file of the model directory is. */
 export function roleOf(name: string): Role {
   if (name.endsWith('.json')) return name.startsWith(PREFILL) ? 'prefill' : 'config'
   if (name === EMBEDDINGS) return 'embeddings'
@@ -122,24 +122,19 @@ export function roleOf(name: string): Role {
   return DECODERS.some((decoder) => decoder === graph) ? 'decoder' : 'weights'
 }
 
-/** Whether it lies in the model's folder; archives and documents lie beside that. */
+/** Whether it lies in the model directory; archives and documents lie in the release's own folder. */
 export function isModelFile({ role }: Pick<ReleaseFile, 'role'>): boolean {
   return role !== 'archive' && role !== 'documentation'
 }
 
 /**
  * SHA256SUMS, as `sha256sum` writes it.
+ * @param files that lie beside it
  * @param manifestSha256 of manifest.json, which comes last
- * @param folder of the model's files: the release's name on disk, '' where all lies in one folder
  */
-export function sumsOf(files: readonly ReleaseFile[], manifestSha256: string, folder: string): string {
-  const place = (file: ReleaseFile) =>
-    folder !== '' && isModelFile(file) ? `${folder}/${file.path}` : file.path
-  return [
-    ...files.map((file) => `${file.sha256}  ${place(file)}`),
-    `${manifestSha256}  ${MANIFEST}`,
-    '',
-  ].join('\n')
+export function sumsOf(files: readonly ReleaseFile[], manifestSha256: string): string {
+  const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}`)
+  return [...lines, `${manifestSha256}  ${MANIFEST}`, ''].join('\n')
 }
 
 /** A report without the single utterances. */

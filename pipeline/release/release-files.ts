@@ -1,13 +1,12 @@
-import { readdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Failure } from '../failure.ts'
 import { exists } from '../files.ts'
-import { type Variant, variantFiles } from '../layout.ts'
+import { layoutOf, type Variant, variantFiles } from '../layout.ts'
 import { recoverFolder } from './replace-folder.ts'
 
 /** Name of a release's folder in its model directory. */
 export const RELEASE = 'release'
-/** What a release holds beside the model's folder and the archives. */
+/** What a release holds beside the archives. */
 export const CARD = 'README.md'
 export const CHART = 'wer.svg'
 export const MANIFEST = 'manifest.json'
@@ -22,7 +21,7 @@ export function archiveName(name: string, variant: Variant): string {
   return `${topFolder(name, variant)}.tar.gz`
 }
 
-/** Files of the model's folder, each once. */
+/** Files of the model directory that these variants are made of, each once. */
 export function modelFiles(
   variants: readonly Variant[],
   options: { readonly prefillInt8: boolean },
@@ -34,29 +33,36 @@ export function modelFiles(
 export interface ReleaseFolder {
   /** with archives, manifest, card */
   readonly root: string
-  /** with the graphs */
+  /** with the graphs: the model directory that `root` is in; a download of the hub has all in one folder */
   readonly model: string
 }
 
 /**
- * Find a release: its own folder (`release`), the model directory that it is in, the folder of the graphs inside, or a
- * download of the hub, where everything lies in one folder.
- * @throws Failure when there is no manifest.json
+ * Find a release: its own folder (`release`), the model directory that it is in, or a download of the hub.
+ * @throws Failure when there is no manifest.json, or the graphs are neither there nor in the folder above
  */
 export async function findRelease(path: string): Promise<ReleaseFolder> {
   const given = resolve(path)
-  for (const place of [given, join(given, RELEASE), dirname(given)]) await recoverRelease(place)
-  for (const root of [given, join(given, RELEASE), dirname(given)]) {
-    if (!(await exists(join(root, MANIFEST)))) continue
-    if (await exists(join(root, 'config.json'))) return { root, model: root }
-    for (const entry of await readdir(root, { withFileTypes: true })) {
-      const model = join(root, entry.name)
-      if (entry.isDirectory() && (await exists(join(model, 'config.json')))) return { root, model }
-    }
+  for (const root of [given, join(given, RELEASE)]) {
+    await recoverRelease(root)
+    if (await exists(join(root, MANIFEST))) return { root, model: await modelOf(root) }
   }
   throw new Failure(
-    `${path} holds no release: found no ${MANIFEST} in it, in ${join(basename(given), RELEASE)}, or beside it.`,
+    `${path} holds no release: found no ${MANIFEST} in it or in ${join(basename(given), RELEASE)}.`,
     'npm run package -- MODEL_DIR makes one.',
+  )
+}
+
+/** A model directory that a stage is at work on, or was, may have no config.json. */
+async function modelOf(root: string): Promise<string> {
+  if (await exists(join(root, 'config.json'))) return root
+  const above = dirname(root)
+  const { work } = layoutOf(dirname(above), basename(above))
+  if (basename(root) === RELEASE)
+    for (const mark of [join(above, 'config.json'), work]) if (await exists(mark)) return above
+  throw new Failure(
+    `${root} holds the documents of a release, but the model's files are neither there nor in a model directory around it.`,
+    `Check its archives, which are complete by themselves: npm run package -- verify ${join(root, 'NAME.tar.gz')}`,
   )
 }
 

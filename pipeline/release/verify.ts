@@ -1,12 +1,13 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import type { Emit } from '../events.ts'
 import { VARIANTS, variantLabel } from '../layout.ts'
 import { releaseProblems } from './contract.ts'
+import { folderChecks } from './folder-checks.ts'
 import { freshness } from './freshness.ts'
-import { isModelFile, type Manifest, type ReleaseFile, sumsOf } from './manifest.ts'
-import { MANIFEST, type ReleaseFolder, SUMS } from './release-files.ts'
+import { isModelFile, type Manifest, type ReleaseFile } from './manifest.ts'
+import type { ReleaseFolder } from './release-files.ts'
 import { selfTest } from './self-test.ts'
 import { strayOf } from './stray-files.ts'
 
@@ -28,26 +29,45 @@ export interface VerifyOptions {
   readonly signal: AbortSignal
 }
 
+/** A file of a release, where it should be. */
+type Place = ReleaseFile & { readonly file: string }
+
+/** Files of a release against its manifest. */
+export interface Found {
+  readonly there: readonly Place[]
+  readonly absent: readonly Place[]
+  /** of those that are there, the ones with other bytes, and a sentence of it */
+  readonly wrong: readonly (Place & { readonly problem: string })[]
+  /** of those that are there */
+  readonly bytes: number
+}
+
 /**
  * Check a release on disk as a stranger would: every byte against the manifest, the contract, and whether each variant
  * loads and hears the clip of this project as it did when it was made.
  *
- * A release's own folder must be complete. A download (graphs and manifest in one folder) needs all files of one variant.
+ * A release in its model directory must be complete, and that directory must hold what it was made of: when it does not,
+ * nothing further is checked. A download (all files in one folder) needs those of one variant.
  */
 export async function verifyRelease(
-  { root, model }: ReleaseFolder,
+  release: ReleaseFolder,
   manifest: Manifest,
   options: VerifyOptions,
 ): Promise<Check[]> {
-  const isDownload = root === model
-  const { there, absent } = await findFiles(manifest, root, model)
-  const complete = completeVariants(manifest, absent)
-  const checks = [
-    presence(manifest, absent, complete, isDownload, options.variants),
-    await checksums(there, options),
-    ...(isDownload ? [] : await releaseChecks({ root, model }, manifest, options)),
-    await contract(model),
-  ]
+  const { root, model } = release
+  const found = await compareFiles(manifest, release, options)
+  const complete = completeVariants(manifest, found.absent)
+  const own = manifest.files.filter(isModelFile)
+  const checks: Check[] = []
+  if (root === model) checks.push(completeness(manifest, found, complete, options), checksums(found))
+  else {
+    const fresh = freshness(release, own, found)
+    checks.push(...(await folderChecks(release, manifest, found)), fresh)
+    if (fresh.problems.length > 0) return checks
+    checks.push(packaged(complete, options))
+  }
+  const names = root === model ? undefined : own.map(({ path }) => path)
+  checks.push(await contract(model, names))
   const variants = complete.filter((label) => options.variants?.includes(label) ?? true)
   for (const label of variants) checks.push(await hears(model, label, manifest, options))
   return checks
@@ -63,20 +83,38 @@ export async function verifyVariant(
   return [await contract(folder), await hears(folder, label, manifest, options)]
 }
 
-type Place = ReleaseFile & { readonly file: string }
-
-async function findFiles(
+async function compareFiles(
   { files }: Manifest,
-  root: string,
-  model: string,
-): Promise<{ there: Place[]; absent: Place[] }> {
+  { root, model }: ReleaseFolder,
+  { emit, signal }: VerifyOptions,
+): Promise<Found> {
   const [there, absent]: [Place[], Place[]] = [[], []]
   for (const described of files) {
     const place = { ...described, file: join(isModelFile(described) ? model : root, described.path) }
     const info = await stat(place.file).catch(() => undefined)
     ;(info?.isFile() ? there : absent).push(place)
   }
-  return { there, absent }
+  const wrong: Found['wrong'][number][] = []
+  let bytes = 0
+  for (const [i, place] of there.entries()) {
+    emit({ event: 'progress', what: 'checksums', done: i, total: there.length, unit: 'files' })
+    const { size } = await stat(place.file)
+    bytes += size
+    const problem = await problemOf(place, size, signal)
+    if (problem !== undefined) wrong.push({ ...place, problem })
+  }
+  return { there, absent, wrong, bytes }
+}
+
+async function problemOf(
+  { path, file, size, sha256 }: Place,
+  found: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (found !== size) return `${path} has ${found} bytes, wanted ${size}.`
+  return (await hashFile(file, 'sha256', signal)) === sha256
+    ? undefined
+    : `${path} has another sha256 than the manifest's ${sha256.slice(0, 12)}...`
 }
 
 function completeVariants({ files }: Manifest, absent: readonly Place[]): string[] {
@@ -85,100 +123,47 @@ function completeVariants({ files }: Manifest, absent: readonly Place[]): string
   return [...all].filter((label) => !broken.has(label))
 }
 
-function presence(
-  manifest: Manifest,
-  absent: readonly Place[],
-  variants: readonly string[],
-  isDownload: boolean,
-  wanted: readonly string[] | undefined,
+/** Whether a download has all files of a variant, or of those that are wanted. */
+function completeness(
+  { files }: Manifest,
+  { absent }: Found,
+  complete: readonly string[],
+  { variants: wanted = [] }: VerifyOptions,
 ): Check {
-  const names = absent.map(({ path }) => path)
-  const problems = isDownload ? [] : names.map((name) => `${name} is missing.`)
-  for (const label of wanted ?? []) {
-    if (variants.includes(label)) continue
-    const own = absent.filter((file) => isModelFile(file) && file.variants.includes(label))
-    problems.push(
-      `${label} is not complete: ${own.map(({ path }) => path).join(', ') || 'it is not in the manifest'}.`,
-    )
-  }
-  if (variants.length === 0 && problems.length === 0)
-    problems.push(`No variant is complete: ${names.join(', ')} missing.`)
-  const found = `${manifest.files.length - absent.length} of ${manifest.files.length} files, ${variants.join(' and ') || 'no variant'} complete`
+  const problems = wanted
+    .filter((label) => !complete.includes(label))
+    .map((label) => {
+      const own = absent.filter((file) => isModelFile(file) && file.variants.includes(label))
+      return `${label} is not complete: ${own.map(({ path }) => path).join(', ') || 'it is not in the manifest'}.`
+    })
+  if (complete.length === 0 && problems.length === 0)
+    problems.push(`No variant is complete: ${absent.map(({ path }) => path).join(', ')} missing.`)
+  const found = `${files.length - absent.length} of ${files.length} files, ${complete.join(' and ') || 'no variant'} complete`
   return { check: 'files', found, problems }
 }
 
-async function checksums(there: readonly Place[], { emit, signal }: VerifyOptions): Promise<Check> {
-  const problems: string[] = []
-  let bytes = 0
-  for (const [i, { path, file, size, sha256 }] of there.entries()) {
-    emit({ event: 'progress', what: 'checksums', done: i, total: there.length, unit: 'files' })
-    const info = await stat(file)
-    bytes += info.size
-    if (info.size !== size) problems.push(`${path} has ${info.size} bytes, wanted ${size}.`)
-    else if ((await hashFile(file, 'sha256', signal)) !== sha256)
-      problems.push(`${path} has another sha256 than the manifest's ${sha256.slice(0, 12)}...`)
-  }
-  return { check: 'sha256', found: `${there.length} files, ${bytes} bytes`, problems }
-}
-
-/** Whether SHA256SUMS says what the manifest says, and the manifest's own hash. */
-async function sums(manifest: Manifest, root: string): Promise<Check> {
-  const found = await readFile(join(root, SUMS), 'utf8').catch(() => undefined)
-  const wanted = sumsOf(manifest.files, await hashFile(join(root, MANIFEST), 'sha256'), manifest.name)
-  const problem = found === undefined ? `${SUMS} is missing.` : `${SUMS} does not say what ${MANIFEST} says.`
+/** Whether a release has the variants that are wanted. */
+function packaged(complete: readonly string[], { variants: wanted = [] }: VerifyOptions): Check {
+  const others = wanted.filter((label) => !complete.includes(label))
   return {
-    check: SUMS,
-    found: `${manifest.files.length + 1} lines`,
-    problems: found === wanted ? [] : [problem],
+    check: 'variants',
+    found: complete.join(' and '),
+    problems: others.map((label) => `${label} is not in the manifest.`),
   }
 }
 
-/** What a release's own folder must be, and a download need not. */
-async function releaseChecks(
-  release: ReleaseFolder,
-  manifest: Manifest,
-  { signal }: VerifyOptions,
-): Promise<Check[]> {
-  const fresh = await freshness(release, manifest, signal)
-  return [
-    await sums(manifest, release.root),
-    ...(await strangers(manifest, release.root, release.model)),
-    ...(fresh ? [fresh] : []),
-  ]
+function checksums({ there, wrong, bytes }: Found): Check {
+  return {
+    check: 'sha256',
+    found: `${there.length} files, ${bytes} bytes`,
+    problems: wrong.map(({ problem }) => problem),
+  }
 }
 
-/** What lies in a release that its manifest does not name; files of a file manager are told apart. */
-async function strangers({ files, name }: Manifest, root: string, model: string): Promise<Check[]> {
-  const known = new Set(files.map(({ path }) => path))
-  const [inside, outside] = [await readdir(model), await readdir(root)]
-  const own = new Set([MANIFEST, SUMS, name])
-  const strange = [
-    ...inside.filter((entry) => !known.has(entry)).map((entry) => join(model, entry)),
-    ...outside.filter((entry) => !known.has(entry) && !own.has(entry)).map((entry) => join(root, entry)),
-  ]
-  const [strays, others] = [true, false].map((isStray) =>
-    strange.filter((path) => (strayOf(basename(path)) !== undefined) === isStray),
-  ) as [string[], string[]]
-  const nothingElse = {
-    check: 'nothing else',
-    found: `${inside.length - strange.filter((path) => dirname(path) === model).length} files of the model`,
-    problems: others.map((path) => `${basename(path)} is not in the manifest.`),
-  }
-  if (strays.length === 0) return [nothingElse]
-  const stray = {
-    check: 'stray files',
-    found: strays.map((path) => basename(path)).join(', '),
-    problems: strays.map(
-      (path) => `${path} is a file of ${strayOf(basename(path))}, not of the release. Delete it.`,
-    ),
-    hint: `Delete ${strays.length === 1 ? 'it' : 'them'}, then run the same command again. The release itself is as it was made.`,
-  }
-  return [nothingElse, stray]
-}
-
-async function contract(folder: string): Promise<Check> {
-  const graphs = (await readdir(folder)).filter((name) => name.endsWith('.onnx') && !strayOf(name))
-  return { check: 'contract', found: `${graphs.length} graphs`, problems: await releaseProblems(folder) }
+/** @param only names of the release's files, where others lie beside them */
+async function contract(folder: string, only?: readonly string[]): Promise<Check> {
+  const names = (only ?? (await readdir(folder))).filter((name) => name.endsWith('.onnx') && !strayOf(name))
+  return { check: 'contract', found: `${names.length} graphs`, problems: await releaseProblems(folder, only) }
 }
 
 /** Whether a variant loads, and says of the clip what it said when the release was made. */

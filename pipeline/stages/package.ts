@@ -3,7 +3,7 @@ import { buildRelease, releaseFiles } from '../release/build.ts'
 import type { Stage } from '../stages.ts'
 import { identifySources, identifyTools } from '../stamp.ts'
 
-/** The release: the model's folder, one archive for each variant, checksums, manifest, model card. */
+/** The release: one archive for each variant, checksums, manifest, model card. */
 export const packageStage: Stage = {
   name: 'package',
   replaces: true,
@@ -14,7 +14,7 @@ export const packageStage: Stage = {
       sources: await identifySources(['pipeline', 'pipeline/stages', 'pipeline/release', 'pipeline/archive']),
     }
   },
-  outputs: (run) => releaseFiles(run, VARIANTS, run.options),
+  outputs: (run) => releaseFiles(run, VARIANTS),
   async run({ name, layout, options, emit, signal }) {
     const { threads } = options
     await buildRelease({

@@ -1,5 +1,6 @@
 import { cp, link, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { temporaryFolder } from './folder.ts'
 import { SHARED_RELEASES } from './places.ts'
 
@@ -12,9 +13,12 @@ export async function copyTinyRelease(parent?: string): Promise<string> {
   const folder = join(parent ?? (await temporaryFolder()), TINY_NAME)
   await cp(join(SHARED_RELEASES, TINY_NAME), folder, { recursive: true, preserveTimestamps: true })
   await rm(join(folder, '.work', 'lock'), { force: true })
-  for (const place of [folder, join(folder, 'release', TINY_NAME)]) {
-    await rm(join(place, 'encoder.int4.onnx'))
-    await link(join(place, 'encoder.onnx'), join(place, 'encoder.int4.onnx'))
-  }
+  await rm(join(folder, 'encoder.int4.onnx'))
+  await link(join(folder, 'encoder.onnx'), join(folder, 'encoder.int4.onnx'))
   return folder
+}
+
+/** Archives and documents in a release's own folder are as its checksums say. */
+export async function expectWhole(release: string): Promise<void> {
+  await execa('sha256sum', ['-c', '--strict', '--quiet', 'SHA256SUMS'], { cwd: release })
 }

@@ -14,12 +14,11 @@ import { decoderData, variantFiles } from '../../pipeline/layout.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { parsePackage } from '../../pipeline/package/cli.ts'
 import { runPackage } from '../../pipeline/package/run.ts'
-import type { Manifest } from '../../pipeline/release/manifest.ts'
-import { placeFiles } from '../../pipeline/release/place-files.ts'
+import { isModelFile, type Manifest } from '../../pipeline/release/manifest.ts'
 import { tableLines } from '../../pipeline/table.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
-import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
+import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
 
 const MAIN = 'pipeline/package/main.ts'
 const OPTIONS = { prefillInt8: true }
@@ -63,62 +62,47 @@ async function editJson<T>(path: string, edit: (value: T) => T): Promise<void> {
 const section = (model: string, name: string) => join(model, '.work', `${name}.json`)
 
 describe('npm run package', () => {
-  it('makes the chosen variants: files of the contract alone, sums, manifest, and an older release goes', async () => {
+  it('makes the chosen variants: archives, sums, manifest, and an older release goes', async () => {
     const model = await copyTinyRelease()
+    await mkdir(join(model, 'release', TINY_NAME)) // where earlier versions put the files a second time
+    await cp(join(model, 'config.json'), join(model, 'release', TINY_NAME, 'config.json'))
+    const earlier = await runHere(['verify', model, '--variants', 'int4'])
+    expect(earlier.stdout).toContain(`first: ${TINY_NAME} is not in the manifest.`)
     const ended = await run([model, '--variants', 'int4'])
     expect(ended.stdout).toMatch(/qwen3-asr-tiny-int4\.tar\.gz +\S+ MB +archive +int4/)
     expect(ended.exitCode).toBe(0)
     const release = join(model, 'release')
     expect((await readdir(release)).sort()).toEqual(
-      ['README.md', 'SHA256SUMS', 'manifest.json', TINY_NAME, `${TINY_NAME}-int4.tar.gz`, 'wer.svg'].sort(),
+      ['README.md', 'SHA256SUMS', 'manifest.json', `${TINY_NAME}-int4.tar.gz`, 'wer.svg'].sort(),
     )
-    expect(new Set(await readdir(join(release, TINY_NAME)))).toEqual(new Set(variantFiles('int4', OPTIONS)))
     const sums = await execa('sha256sum', ['-c', '--strict', 'SHA256SUMS'], { cwd: release })
-    expect(sums.stdout.split('\n').length).toBe(variantFiles('int4', OPTIONS).length + 4)
+    expect(sums.stdout.split('\n').length).toBe(4)
+    const own = (await manifestOf(model)).files.filter(isModelFile).map(({ path }) => path)
+    expect(new Set(own)).toEqual(new Set(variantFiles('int4', OPTIONS)))
     const card = await readFile(join(release, 'README.md'), 'utf8')
     expect(card).not.toContain('FP32 |')
     expect(card).toContain('`encoder.int4.onnx`: `mel` [1, 128, T]')
   })
 
-  it('leaves folders that Python’s onnx loads, and links what is no external data', async () => {
+  it('keeps the files of the model in one place, where Python’s onnx loads each graph', async () => {
     const model = await copyTinyRelease()
-    const ended = await runHere([model])
-    expect(ended.stdout).toMatch(
-      /^qwen3-asr-tiny\/ holds copies of the data files \([\d.]+ MB\): this file system/m,
-    )
-    const release = join(model, 'release', TINY_NAME)
+    expect((await runHere([model])).exitCode).toBe(0)
     const load =
-      'import sys,glob,onnx; print([len(onnx.load(f).graph.node) > 0 for f in sorted(glob.glob(sys.argv[1] + "/*.onnx"))])'
-    for (const folder of [model, release]) {
-      const { stdout } = await execa('.venv/bin/python', ['-c', load, folder])
-      expect(stdout).toBe(`[${new Array(9).fill('True').join(', ')}]`)
-    }
-    const inode = async (path: string) => (await stat(path)).ino
-    for (const name of ['encoder.onnx', 'decoder.onnx', 'tokenizer.json'])
-      expect(await inode(join(release, name))).toBe(await inode(join(model, name)))
+      'import sys,glob,onnx; print([len(onnx.load(f).graph.node) > 0 for f in sorted(glob.glob(sys.argv[1] + "/**/*.onnx", recursive=True))])'
+    const { stdout } = await execa('.venv/bin/python', ['-c', load, model])
+    expect(stdout).toBe(`[${new Array(9).fill('True').join(', ')}]`)
+    const inode = async (name: string) => (await stat(join(model, name))).ino
+    expect(await inode('encoder.int4.onnx')).toBe(await inode('encoder.onnx'))
     for (const name of [decoderData(''), decoderData('int4'), 'embed_tokens.bin'])
-      expect((await stat(join(release, name))).nlink).toBe(1)
-  })
-
-  it('copies no data file whose blocks the file system shares', async () => {
-    const [from, to] = [await temporaryFolder(), await temporaryFolder()]
-    const names = ['decoder_weights.data', 'decoder.onnx']
-    for (const name of names) await writeFile(join(from, name), name)
-    const shared: string[] = []
-    const clone = async (source: string, target: string) => {
-      shared.push(source)
-      await cp(source, target)
-      return true
-    }
-    const { signal } = new AbortController()
-    expect(await placeFiles(names, from, to, { signal, clone })).toBe(0)
-    expect(shared).toEqual([join(from, 'decoder_weights.data')])
-    expect(
-      await placeFiles(names.slice(0, 1), from, await temporaryFolder(), {
-        signal,
-        clone: async () => false,
-      }),
-    ).toBe(20)
+      expect((await stat(join(model, name))).nlink).toBe(1)
+    // the release takes the disk of its archives, and little more
+    const release = join(model, 'release')
+    const sizes = await Promise.all((await readdir(release)).map(async (name) => stat(join(release, name))))
+    expect(sizes.every((info) => info.isFile())).toBe(true)
+    const bytes = sizes.reduce((sum, { size }) => sum + size, 0)
+    const { files } = await manifestOf(model)
+    const archives = files.reduce((sum, { role, size }) => sum + (role === 'archive' ? size : 0), 0)
+    expect(bytes - archives).toBeLessThan(200_000)
   })
 
   it('gives the same archive bytes with any number of threads, which other tools unpack', async () => {
@@ -185,8 +169,7 @@ describe('npm run package', () => {
     expect(measured?.machines[0]?.machine.threads).toBe(1)
     expect(manifest.parity?.checks.every(({ pass }) => pass)).toBe(true)
     for (const { path, size, sha256: wanted, role } of manifest.files) {
-      const inside = role === 'archive' || role === 'documentation' ? '' : TINY_NAME
-      const file = join(model, 'release', inside, path)
+      const file = join(model, isModelFile({ role }) ? '' : 'release', path)
       expect([(await stat(file)).size, await sha256(file)]).toEqual([size, wanted])
     }
   })
@@ -266,6 +249,7 @@ describe('npm run package', () => {
     child.kill('SIGKILL')
     await child
     expect(await sha256(join(model, 'release', 'SHA256SUMS'))).toBe(before)
+    await expectWhole(join(model, 'release'))
     // killed between the renames: the older one is found again, also by a run that fails
     await rename(join(model, 'release'), join(model, 'release.old'))
     expect((await run([model], fullDiskFor('.tar.gz'))).exitCode).toBe(1)
@@ -381,7 +365,7 @@ print(json.dumps(ids))`
 })
 
 describe('npm run package -- verify', () => {
-  it.each(['', 'release', join('release', TINY_NAME)])('finds a release given "%s"', async (place) => {
+  it.each(['', 'release'])('finds a release given "%s"', async (place) => {
     const model = await copyTinyRelease()
     const ended = await run(['verify', join(model, place), '--variants', 'int4'])
     expect(ended.stdout).toMatch(/int4 hears +pass +"One seven zero two nine two\."/)
@@ -405,32 +389,35 @@ describe('npm run package -- verify', () => {
     expect(named.exitCode).toBe(3)
   })
 
-  const harms: [string, (model: string) => Promise<void>, RegExp][] = [
+  /** As the hub has it: all in one folder. */
+  async function download(model: string): Promise<string> {
+    const { files } = await manifestOf(model)
+    const folder = join(await temporaryFolder(), 'download')
+    await cp(join(model, 'release'), folder, { recursive: true })
+    for (const { path } of files.filter(isModelFile)) await cp(join(model, path), join(folder, path))
+    return folder
+  }
+
+  const harms: [string, (folder: string) => Promise<void>, RegExp][] = [
     [
       'a flipped byte in the weights',
-      async (model) => {
-        const path = join(model, 'release', TINY_NAME, 'decoder_weights.data')
+      async (folder) => {
+        const path = join(folder, 'decoder_weights.data')
         const bytes = await readFile(path)
         bytes[1000] = (bytes[1000] ?? 0) ^ 1
-        await rm(path)
         await writeFile(path, bytes)
       },
       /decoder_weights\.data has another sha256/,
     ],
     [
       'a missing file',
-      (model) => rm(join(model, 'release', TINY_NAME, 'tokenizer.json')),
-      /tokenizer\.json is missing\./,
-    ],
-    [
-      'a file too many',
-      (model) => writeFile(join(model, 'release', TINY_NAME, 'notes.txt'), 'x'),
-      /notes\.txt is not in the manifest\./,
+      (folder) => rm(join(folder, 'tokenizer.json')),
+      /No variant is complete: tokenizer\.json missing\./,
     ],
     [
       'another recorded text',
-      (model) =>
-        editJson<Manifest>(join(model, 'release', 'manifest.json'), (value) => ({
+      (folder) =>
+        editJson<Manifest>(join(folder, 'manifest.json'), (value) => ({
           ...value,
           selfTests: value.selfTests.map((test) => ({ ...test, text: 'Hello.' })),
         })),
@@ -438,24 +425,67 @@ describe('npm run package -- verify', () => {
     ],
     [
       'a config that a reader cannot use',
-      async (model) => {
-        const path = join(model, 'release', TINY_NAME, 'config.json')
+      async (folder) => {
+        const path = join(folder, 'config.json')
         const config = JSON.parse(await readFile(path, 'utf8'))
         config.special_tokens.audio_pad_token_id = 1
         delete config.decoder.head_dim
-        await rm(path)
         await writeFile(path, JSON.stringify(config))
       },
       /config\.json has no number decoder\.head_dim\.[\s\S]*audio_pad_token_id 1, but <\|audio_pad\|> is 446/,
     ],
   ]
-  it.each(harms)('finds %s', async (_, harm, message) => {
-    const model = await copyTinyRelease()
-    await harm(model)
-    const ended = await runHere(['verify', model])
+  it.each(harms)('finds %s in a download', async (_, harm, message) => {
+    const folder = await download(await copyTinyRelease())
+    await harm(folder)
+    const ended = await runHere(['verify', folder])
     expect(ended.stdout).toMatch(message)
     expect(ended.stdout).toMatch(/error: .* is not right: \d+ problems?, first: /)
     expect(ended.exitCode).toBe(3)
+  })
+
+  it('finds a damaged, a missing and a strange file in a release', async () => {
+    const model = await copyTinyRelease()
+    const release = join(model, 'release')
+    await truncate(join(release, `${TINY_NAME}.tar.gz`), 1000)
+    await rm(join(release, 'wer.svg'))
+    await writeFile(join(release, 'notes.txt'), 'x')
+    const { stdout, exitCode } = await runHere(['verify', model, '--variants', 'int4'])
+    expect(stdout).toMatch(/^qwen3-asr-tiny\.tar\.gz has 1000 bytes, wanted \d+\.$/m)
+    expect(stdout).toMatch(/^wer\.svg is missing\.$/m)
+    expect(stdout).toMatch(/^notes\.txt is not in the manifest\.$/m)
+    expect(stdout).toContain('is not right: 3 problems')
+    expect(exitCode).toBe(3)
+  })
+
+  it('minds nothing in a model directory that the release was not made of', async () => {
+    const model = await copyTinyRelease()
+    expect((await runHere([model, '--variants', 'int4'])).exitCode).toBe(0)
+    await writeFile(join(model, 'decoder.int8.onnx'), 'an experiment')
+    await writeFile(join(model, 'mine.bin'), 'notes')
+    await rm(join(model, 'decoder_step.onnx'))
+    await truncate(join(model, 'decoder_weights.data'), 100)
+    await writeFile(join(model, '.DS_Store'), 'x')
+    const ended = await runHere(['verify', model])
+    expect(ended.stdout).toMatch(/contract +pass +5 graphs/)
+    expect(ended.exitCode).toBe(0)
+    const other = await runHere(['verify', model, '--variants', 'FP32'])
+    expect(other.stdout).toContain('first: FP32 is not in the manifest.')
+  })
+
+  it('says of a release without its model directory how its archives are checked', async () => {
+    const model = await copyTinyRelease()
+    for (const name of ['kept', 'release']) {
+      const folder = join(await temporaryFolder(), name)
+      await cp(join(model, 'release'), folder, { recursive: true })
+      const ended = await runHere(['verify', folder])
+      expect(ended.stdout).toBe(
+        `error: ${folder} holds the documents of a release, but the model's files are neither there nor in a model directory around it.
+hint: Check its archives, which are complete by themselves: npm run package -- verify ${join(folder, 'NAME.tar.gz')}`,
+      )
+      await execa('sha256sum', ['-c', '--strict', 'SHA256SUMS'], { cwd: folder })
+      expect((await runHere(['verify', join(folder, `${TINY_NAME}-int4.tar.gz`)])).exitCode).toBe(0)
+    }
   })
 
   it('refuses archives that are cut off, damaged, or lead out of their folder', async () => {

@@ -10,10 +10,9 @@ import { runPublish } from '../../pipeline/publish/run.ts'
 import { parseManifest, readManifest } from '../../pipeline/release/manifest.ts'
 import { findRelease } from '../../pipeline/release/release-files.ts'
 import { recoverFolder, replaceFolder } from '../../pipeline/release/replace-folder.ts'
-import { verifyRelease } from '../../pipeline/release/verify.ts'
 import { injectFault } from '../helpers/faults.ts'
 import { snapshot, temporaryFolder } from '../helpers/folder.ts'
-import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
+import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
 
 const never = () => new AbortController().signal
 
@@ -42,10 +41,10 @@ const packaging = (args: readonly string[]) =>
 const verifying = (target: string) => packaging(['verify', target, '--variants', 'int4'])
 
 /** It ends before anything is asked of a hub, when the release is not right. */
-const publishing = (target: string) =>
+const publishing = (target: string, more: readonly string[] = ['--dry-run']) =>
   ending(async (emit) => {
     vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9')
-    const options = await parsePublish([target, '--repo', 'me/model', '--dry-run'])
+    const options = await parsePublish([target, '--repo', 'me/model', ...more])
     if (!options) throw new Error('no options')
     return runPublish(options, emit, never())
   })
@@ -113,7 +112,7 @@ describe('the last complete release', () => {
   it('stays when the disk is full at any time of packaging, and nothing else is left', async () => {
     const model = await copyTinyRelease()
     const before = await snapshot(join(model, 'release'))
-    for (const at of [1, 5, 15, 30]) {
+    for (const at of [1, 5, 10, 15]) {
       const end = injectFault({ kind: 'full', at })
       const { message, exitCode } = await packaging([model])
       await end()
@@ -164,17 +163,29 @@ describe('a release of other bytes than its model directory has', () => {
     for (const { message, hint, exitCode } of [await verifying(model), await publishing(model)]) {
       expect(message).toContain(`${model} ${sentence}`)
       expect(hint).toBe(
-        `Make the new release: npm run package -- ${model}. To keep the older one, move ${join(model, 'release')} to another folder.`,
+        `Make the new release: npm run package -- ${model}. To keep the archives of the older one, move ${join(model, 'release')} to another folder.`,
       )
       expect(exitCode).toBe(3)
     }
-    // elsewhere it is what it is
+    // the archives of the older release are what they were, here and elsewhere
+    await expectWhole(join(model, 'release'))
+    const archive = join(model, 'release', `${TINY_NAME}-int4.tar.gz`)
+    expect((await packaging(['verify', archive])).exitCode).toBe(0)
     const elsewhere = join(await temporaryFolder(), 'kept')
     await rename(join(model, 'release'), elsewhere)
-    const release = await findRelease(elsewhere)
-    const options = { threads: 1, variants: [], emit: () => {}, signal: never() }
-    const checks = await verifyRelease(release, await readManifest(release.root), options)
-    expect(checks.flatMap(({ problems }) => problems)).toEqual([])
+    await expectWhole(elsewhere)
+  })
+
+  it('is that no longer when the directory is as it was', async () => {
+    const model = await copyTinyRelease()
+    const path = join(model, 'config.json')
+    const text = await readFile(path, 'utf8')
+    await writeFile(path, `${text} `)
+    expect((await verifying(model)).exitCode).toBe(3)
+    await rm(path)
+    expect((await verifying(model)).message).toContain('no longer has config.json, of which')
+    await writeFile(path, text)
+    expect((await verifying(model)).exitCode).toBe(0)
   })
 })
 
@@ -191,24 +202,24 @@ describe('files of a file manager in a release', () => {
   it('are named with the advice to delete them', async () => {
     const model = await copyTinyRelease()
     const root = join(model, 'release')
-    for (const [name] of strays) await writeFile(join(root, TINY_NAME, name), 'x')
-    await writeFile(join(root, '.DS_Store'), 'x')
+    for (const [name] of strays) await writeFile(join(root, name), 'x')
+    await writeFile(join(model, '._decoder.onnx'), 'x') // a program that looks for graphs takes it for one
+    await writeFile(join(model, '.DS_Store'), 'x') // of no matter there
     const verified = await verifying(root)
     const notes = verified.events.flatMap((event) => (event.event === 'note' ? [event.text] : []))
     for (const [name, program] of strays)
-      expect(notes).toContain(
-        `${join(root, TINY_NAME, name)} is a file of ${program}, not of the release. Delete it.`,
-      )
+      expect(notes).toContain(`${join(root, name)} is a file of ${program}, not of the release. Delete it.`)
     expect(notes).toContain(
-      `${join(root, '.DS_Store')} is a file of ${FINDER}, not of the release. Delete it.`,
+      `${join(model, '._decoder.onnx')} is a file of ${strays[3][1]}, not of the release. Delete it.`,
     )
+    expect(notes.length).toBe(5)
     const published = await publishing(model)
     expect(published.message).toContain(`is a file of ${FINDER}, not of the release. Delete it.`)
     for (const { hint, exitCode } of [verified, published]) {
       expect(hint).toBe('Delete them, then run the same command again. The release itself is as it was made.')
       expect(exitCode).toBe(3)
     }
-    for (const [name] of strays) await rm(join(root, TINY_NAME, name))
+    for (const [name] of strays) await rm(join(root, name))
     expect((await publishing(model)).hint).toMatch(/^Delete it, then run/)
   })
 })

@@ -5,7 +5,7 @@ import { parseCommandLine } from '../../pipeline/cli.ts'
 import { runPipeline } from '../../pipeline/run.ts'
 import { STAGE_NAMES } from '../../pipeline/stage-names.ts'
 import { snapshot } from '../helpers/folder.ts'
-import { copyTinyRelease } from '../helpers/tiny-release.ts'
+import { copyTinyRelease, expectWhole } from '../helpers/tiny-release.ts'
 
 // The stages before the first one are taken for current, whatever sources they were made with.
 vi.mock('../../pipeline/stamp.ts', async (original) => ({
@@ -37,6 +37,7 @@ describe('the last complete release', () => {
       await expect(running).rejects.toThrow()
       expect(started).toEqual([from])
       expect(await snapshot(join(model, 'release'))).toEqual(before)
+      await expectWhole(join(model, 'release'))
       // and no run takes it for a current one
       await expect(stat(join(model, '.work', 'stamps', 'package.json'))).rejects.toThrow('ENOENT')
     },
