@@ -1,17 +1,19 @@
 import { readFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
 import { connectHub } from '../hub/connection.ts'
+import { layoutOf } from '../layout.ts'
+import { takeLock } from '../lock.ts'
 import { type NextStep, shellWord, shortPath } from '../next-steps.ts'
 import { onlyModel } from '../only-model.ts'
 import { printable } from '../printable.ts'
 import { redact } from '../redact.ts'
-import { findRelease } from '../release/release-files.ts'
+import { findRelease, type ReleaseFolder } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
-import { requireWritable } from '../writable.ts'
+import { isWritable, requireWritable } from '../writable.ts'
 import type { PublishCommandOptions } from './cli.ts'
 import { type Published, publish, RECEIPT } from './publish.ts'
 import type { Receipt } from './receipt.ts'
@@ -26,17 +28,19 @@ export async function runPublish(
   const started = performance.now()
   const folder = resolve(modelDir ?? (await onlyModel('give its folder')))
   const hub = await connectHub()
-  const { root } = await findRelease(folder)
+  const release = await findRelease(folder)
+  const { root } = release
   const path = resolve(options.receipt ?? join(dirname(root), RECEIPT))
   if (!options.dryRun)
     await requireWritable(dirname(path), 'The folder of the receipt', 'Name another file with --receipt.')
   const verifiedCommit = await verifiedBefore(path, repo, hub.url)
+  const giveBack = options.dryRun ? undefined : await holdModel(release)
   const { outcome, receipt } = await asStep({ step: 'publish', of: root, output: `${repo}`, emit }, () =>
     publish({
       ...{ ...options, hub, folder, emit, signal, confirm: confirmation(options, signal) },
       ...(verifiedCommit !== undefined && { verifiedCommit }),
     }),
-  )
+  ).finally(() => giveBack?.())
   if (receipt) await writeJson(path, receipt)
   const said = {
     planned: 'This was a dry run: nothing was changed.',
@@ -46,6 +50,17 @@ export async function runPublish(
   const next = stepsAfter(outcome, root, repo)
   emit({ event: 'done', seconds: (performance.now() - started) / 1000, release: said, next })
   return EXIT.done
+}
+
+/**
+ * No stage may change the model directory while its files are sent. A download, and a directory that this user cannot write,
+ * are not worked on.
+ * @returns a function that gives it free, if it is held
+ * @throws Failure when a stage is at work on it
+ */
+async function holdModel({ root, model }: ReleaseFolder): Promise<(() => Promise<void>) | undefined> {
+  if (root === model || !(await isWritable(model))) return undefined
+  return takeLock(join(layoutOf(dirname(model), basename(model)).work, 'lock'), model)
 }
 
 function stepsAfter(outcome: Published['outcome'], root: string, repo: string): NextStep[] {

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Event } from '../../pipeline/events.ts'
 import { describeError } from '../../pipeline/failure.ts'
+import { exists } from '../../pipeline/files.ts'
+import { takeLock } from '../../pipeline/lock.ts'
 import { parsePackage } from '../../pipeline/package/cli.ts'
 import { runPackage } from '../../pipeline/package/run.ts'
 import { parsePublish } from '../../pipeline/publish/cli.ts'
@@ -186,6 +188,22 @@ describe('a release of other bytes than its model directory has', () => {
     expect((await verifying(model)).message).toContain('no longer has config.json, of which')
     await writeFile(path, text)
     expect((await verifying(model)).exitCode).toBe(0)
+  })
+})
+
+describe('a model directory that a stage is at work on', () => {
+  it('is not published; a dry run looks at it', async () => {
+    const model = await copyTinyRelease()
+    await writeFile(join(model, 'release', '.DS_Store'), 'x') // ends each run before it asks a hub
+    const lock = join(model, '.work', 'lock')
+    const giveBack = await takeLock(lock, model)
+    expect((await publishing(model)).message).toContain('.DS_Store')
+    const { message, exitCode } = await publishing(model, [])
+    expect(message).toBe(`Another run (process ${process.pid}) is working on ${model}.`)
+    expect(exitCode).toBe(1)
+    await giveBack()
+    expect((await publishing(model, [])).message).toContain('.DS_Store')
+    expect(await exists(lock)).toBe(false)
   })
 })
 
