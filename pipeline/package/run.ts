@@ -15,7 +15,7 @@ import { buildRelease } from '../release/build.ts'
 import { differencesOf } from '../release/differences.ts'
 import { fetchRelease } from '../release/fetch.ts'
 import { isModelFile, type Manifest, readManifest } from '../release/manifest.ts'
-import { findRelease, MANIFEST } from '../release/release-files.ts'
+import { findDocuments, findRelease, MANIFEST } from '../release/release-files.ts'
 import { type Check, remedyOf, verifyRelease, verifyVariant } from '../release/verify.ts'
 import { asStep } from '../step.ts'
 import { requireWritable } from '../writable.ts'
@@ -122,8 +122,8 @@ async function checkPublished(name: string, folder: string, options: Context): P
 /** Differences in the model's files are a problem; figures in the documents differ with every run. */
 async function againstLocal(manifest: Manifest, { against, emit }: Context): Promise<Check[]> {
   if (against === undefined) return []
-  const { root } = await findRelease(against)
-  const { rows, same, inModel } = differencesOf(manifest, await readManifest(root))
+  const local = await readManifest(await findDocuments(against))
+  const { rows, same, inModel } = differencesOf(manifest, local)
   if (rows.length > 0)
     emit({ event: 'table', title: `Against ${against}`, columns: ['what', 'difference'], rows })
   return [

@@ -42,10 +42,20 @@ export interface ReleaseFolder {
  * @throws Failure when there is no manifest.json, or the graphs are neither there nor in the folder above
  */
 export async function findRelease(path: string): Promise<ReleaseFolder> {
+  const root = await findDocuments(path)
+  return { root, model: await modelOf(root) }
+}
+
+/**
+ * Find the documents of a release alone, wherever the graphs are.
+ * @returns the folder with its manifest
+ * @throws Failure when there is no manifest.json
+ */
+export async function findDocuments(path: string): Promise<string> {
   const given = resolve(path)
   for (const root of [given, join(given, RELEASE)]) {
     await recoverRelease(root)
-    if (await exists(join(root, MANIFEST))) return { root, model: await modelOf(root) }
+    if (await exists(join(root, MANIFEST))) return root
   }
   throw new Failure(
     `${path} holds no release: found no ${MANIFEST} in it or in ${join(basename(given), RELEASE)}.`,
