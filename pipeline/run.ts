@@ -6,7 +6,6 @@ import { exists } from './files.ts'
 import { type Layout, layoutOf } from './layout.ts'
 import { type NextStep, stepsAfterModel } from './next-steps.ts'
 import type { Options } from './options.ts'
-import { runStages } from './runner.ts'
 import { checkpointFolder, resolveSource } from './source.ts'
 import { findPython, type Python } from './venv.ts'
 import { requireWritable } from './writable.ts'
@@ -29,6 +28,7 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   const checkpoint = await readCheckpoint(folder)
   const { base, flag, maxWer, place } = source
   const origin = 'repo' in place ? place.repo : folder
+  const { runStages } = await import('./runner.ts') // a wrong input is named before the stages are loaded
   await runStages({
     ...{ options, name, base, maxWer, origin, checkpoint, layout, emit, signal, python },
     ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),

@@ -354,7 +354,7 @@ describe('npm run transcribe', () => {
       ],
       [[a, '--model-dir', path('none')], 1, /holds no decoder graph\.\nhint: Give a release directory/],
       [[a, '--model-dir', model, '--variant', 'int3'], 1, /no variant int3\.\nhint: It has fp32, int4\./],
-      [[a, '--model-dir', model, '--language', 'elvish'], 1, /"elvish" is no language/],
+      [[a, '--model-dir', model, '--language', 'elvish'], 2, /"elvish" is not a language/],
       [[a, '--model-dir', model, '--batch', '0'], 2, /--batch is 0, wanted a whole number above 0\./],
       [[a, '--model-dir', model, '--max-piece', '0.5'], 2, /--max-piece is 0.5, wanted at least 1 second\./],
       [[a, '--format', 'ass'], 2, /Invalid values/],
