@@ -30,9 +30,18 @@ export function makeLocate(): Locate {
   }
 }
 
+/** Where a name points, for messages: the first place where it is looked for by its meaning. */
+export function meantPath(folder: string, file: string): string {
+  return homePath(file) ?? resolve(folder, file)
+}
+
+function homePath(name: string): string | undefined {
+  return name.startsWith('~/') ? join(homedir(), name.slice(2)) : undefined
+}
+
 function candidatesOf(folder: string, file: string): string[] {
   const names = [file, ...(file.includes('\\') ? [file.replaceAll('\\', '/')] : [])]
-  const home = names.filter((name) => name.startsWith('~/')).map((name) => join(homedir(), name.slice(2)))
+  const home = names.flatMap((name) => homePath(name) ?? [])
   const direct = names.map((name) => resolve(folder, name))
   const inside = names.flatMap((name) => SUBFOLDERS.map((subfolder) => resolve(folder, subfolder, name)))
   return [...new Set([...direct, ...home, ...inside])]

@@ -91,19 +91,22 @@ function audioOf(value: unknown): RowAudio {
   const fields = value instanceof Uint8Array ? { bytes: value } : value
   const { bytes, path, array, sampling_rate: rate } = (fields ?? {}) as Record<string, unknown>
   if (bytes instanceof Uint8Array && bytes.length > 0) return { bytes }
-  if (array !== undefined && array !== null) return encodeArray(array, Number(rate))
+  if (array !== undefined && array !== null)
+    return encodeArray(array, typeof rate === 'bigint' ? Number(rate) : rate)
   const name = typeof value === 'string' ? value : path
   return typeof name === 'string' && name !== ''
     ? { problem: `The dataset has only a name (${name}) and no audio in this row.` }
     : { problem: 'The dataset has no audio in this row.' }
 }
 
-function encodeArray(array: unknown, rate: number): RowAudio {
+function encodeArray(array: unknown, rate: unknown): RowAudio {
   const samples = Array.from(array as Iterable<unknown>)
   if (samples.some(Array.isArray))
     return { problem: 'The samples in this row are a list of lists, wanted one channel.' }
-  if (!(Number.isInteger(rate) && rate > 0))
-    return { problem: `The samples in this row have a rate of ${rate} a second.` }
+  if (typeof rate !== 'number' || !Number.isInteger(rate) || rate <= 0)
+    return {
+      problem: `The samples in this row have a rate of ${rate} a second, wanted a whole number above 0.`,
+    }
   const values = Float32Array.from(samples, (sample) =>
     typeof sample === 'number' || typeof sample === 'bigint' ? Number(sample) : Number.NaN,
   )

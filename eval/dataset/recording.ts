@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hashFile } from '../hash-file.ts'
 import { describeFileError, fileProblem } from '../plain-file.ts'
 import type { Entry, Span } from './entry.ts'
-import { type Locate, makeLocate } from './locate.ts'
+import { type Locate, makeLocate, meantPath } from './locate.ts'
 import type { Utterance } from './utterance.ts'
 
 /** An utterance, and which part of its recording it is. */
@@ -61,7 +61,7 @@ async function findFile(
   if (/^[a-z][a-z\d+.-]+:\/\//i.test(name))
     return { problem: `${file} is an address, and only files of this machine are read.` }
   const found = await locate(folder, name)
-  if (found === undefined) return { problem: `${resolve(folder, name)} does not exist.` }
+  if (found === undefined) return { problem: `${meantPath(folder, name)} does not exist.` }
   const reason = await fileProblem(found)
   return reason === undefined ? { found } : { problem: reason }
 }

@@ -273,7 +273,7 @@ function rowOf(report: Report, dataset: string, system: string): Row | undefined
 }
 
 function interval({ werInterval: { low, high } }: Pick<Row, 'werInterval'>): string {
-  return `${percent(low)} to ${percent(high)}`
+  return Number.isFinite(low) ? `${percent(low)} to ${percent(high)}` : 'no interval'
 }
 
 function rounded(value: number): number {

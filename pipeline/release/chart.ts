@@ -43,7 +43,7 @@ export function werChart(
     text: rows
       .map(
         ({ name, label, low, high }) =>
-          `${isolated(name)}: ${label}, 95 % from ${low.toFixed(2)} to ${high.toFixed(2)}.`,
+          `${isolated(name)}: ${label}, ${Number.isFinite(low) ? `95 % from ${low.toFixed(2)} to ${high.toFixed(2)}` : 'no interval'}.`,
       )
       .join(' '),
   })
