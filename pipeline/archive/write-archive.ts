@@ -49,6 +49,7 @@ export async function writeArchive(
   const members = await membersOf(top, files)
   const total = members.reduce((sum, { size, linkname }) => sum + (linkname === undefined ? size : 0), 0)
   const archive = pack()
+  archive.on('error', () => {}) // thrown by what fails below; who reads the archive may have stopped before
   const hash = createHash('sha256')
   const partial = `${path}.partial`
   let done = 0

@@ -269,7 +269,7 @@ describe('columns of audio', () => {
     expect((await loadClip(utterances[0]?.path ?? '')).samples).toEqual(RAMP)
     await expect(loadClip(utterances[1]?.path ?? '')).rejects.toThrow('audio')
     expect(utterances.map(({ problem }) => problem).slice(2)).toEqual([
-      'The samples in this row have a rate of 0 a second.',
+      'The samples in this row have a rate of null a second, wanted a whole number above 0.',
       'The dataset has no audio in this row.',
     ])
   })
