@@ -49,6 +49,8 @@ describe('names of files', () => {
       expect(utterances.map(({ path }) => path)).toEqual(
         ['clips/one/a.wav', 'b.wav', 'c.wav', 'b.wav', 'b.wav'].map((file) => join(place, file)),
       )
+      await writeFile(join(place, 'manifest.jsonl'), '{"file": "~/gone.wav", "text": "x"}')
+      await expect(open(place)).rejects.toThrow(`can be read: ${join(root, 'gone.wav')} does not exist.`)
     } finally {
       vi.unstubAllEnvs()
     }

@@ -445,6 +445,7 @@ describe('what has no interval', () => {
     expect(remarksOf(one).differences.map(plainText)).toEqual([
       'clips: int4 and FP32 cannot be compared by 1 utterance: there is no interval',
     ])
+    expect(werChart([one], new Map())).toContain(', no interval.')
     const silence = exampleReport({
       ...{ systems: ['FP32'], datasets: ['noise'], count: 3 },
       texts: () => ['', 'one two three'],
