@@ -12,8 +12,14 @@ targets=' '
 end() { for child in $targets; do kill -s KILL -- "$child"; done; }
 lives() {
   kill -s 0 -- "$1" || return 1
-  read -r stat < "/proc/\${1#-}/stat" || return 0
-  case $stat in *') Z '*) return 1;; esac
+  read -r stat < /proc/self/stat || return 0
+  case $1 in -*) files='/proc/[0-9]*/stat';; *) files="/proc/$1/stat";; esac
+  for file in $files; do
+    read -r stat < "$file" || continue
+    set -- "$1" \${stat##*) }
+    case $1 in -"$4" | [0-9]*) [ "$2" = Z ] || return 0;; esac
+  done
+  return 1
 }
 while read -r what target; do
   case $what in

@@ -56,7 +56,7 @@ interface Holder {
 async function tryTake(path: string): Promise<Holder | undefined> {
   const mine = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`
   const pids = [process.pid, guardPid()].filter((pid) => pid !== undefined)
-  const lines = await Promise.all(pids.map(async (pid) => `${pid} ${await startTime(pid)}`))
+  const lines = await Promise.all(pids.map(async (pid) => `${pid} ${(await readProcess(pid)).start}`))
   await writeFile(mine, lines.join('\n'))
   try {
     // link() makes the lock appear whole or not at all.
@@ -84,7 +84,10 @@ async function removeStale(path: string, holder: string, aside: string): Promise
   await rm(aside, { force: true })
 }
 
-/** A process number may have been given to another process since, so its start time counts too. */
+/**
+ * A process number may have been given to another process since, so its start time counts too. A process that has ended
+ * but that its parent has not collected yet (a zombie, as below the first process of some containers) does not run.
+ */
 async function isRunning(holder: string): Promise<boolean> {
   const [pid = '', started = ''] = holder.split(' ')
   try {
@@ -92,11 +95,13 @@ async function isRunning(holder: string): Promise<boolean> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
-  return (await startTime(Number(pid))) === started
+  const { state, start } = await readProcess(Number(pid))
+  return start === started && !['Z', 'X'].includes(state)
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)); the same for all where there is no /proc. */
-async function startTime(pid: number): Promise<string> {
+/** Fields 3 and 22 of /proc/PID/stat (proc(5)); the same for all where there is no /proc. */
+async function readProcess(pid: number): Promise<{ state: string; start: string }> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { state, start: fields[18] ?? '' }
 }

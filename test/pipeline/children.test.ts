@@ -10,6 +10,9 @@ import { PROJECT } from '../../pipeline/models.ts'
 import { startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
+const HELD = join(PROJECT, 'test', 'helpers', 'held-run.ts')
+const LAZY_INIT = join(PROJECT, 'test', 'helpers', 'lazy_init.py')
+
 /** Process ids of all who descend from a process, as it is now. */
 async function descendants(pid: number): Promise<number[]> {
   const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid='])
@@ -59,11 +62,31 @@ describe('a run that is killed', () => {
     expect(existsSync(lock)).toBe(false)
   })
 
+  it('leaves the lock free at once also where ended processes stay as zombies', async () => {
+    const folder = await temporaryFolder()
+    const lock = join(folder, 'lock')
+    await execa('mkfifo', [join(folder, 'fifo')])
+    const held = ['--import', import.meta.resolve('tsx'), HELD, 'waits', lock, join(folder, 'log')]
+    const init = execa('python3', [LAZY_INIT, process.execPath, ...held], { cwd: PROJECT, reject: false })
+    await once(init.stdout, 'data')
+    const [run = 0, ...pids] = await descendants(init.pid ?? 0)
+    expect((await living(pids)).length).toBeGreaterThan(3)
+    process.kill(run, 'SIGKILL')
+    const killed = performance.now()
+    while ((await living([run])).length > 0) await sleep(5)
+    const release = await takeLock(lock, 'it')
+    expect(performance.now() - killed).toBeLessThan(1500)
+    expect(await living(pids)).toEqual([])
+    const { stdout } = await execa('ps', ['-o', 'stat=', '-p', pids.join()])
+    expect(stdout).toMatch(/^Z/m)
+    await release()
+    init.kill('SIGKILL')
+  })
+
   it('ends with the npm that started it', async () => {
     const folder = await temporaryFolder()
     const lock = join(folder, 'lock')
-    const script = join(PROJECT, 'test', 'helpers', 'held-run.ts')
-    const held = `node --import ${import.meta.resolve('tsx')} ${script} waits ${lock} ${join(folder, 'log')}`
+    const held = `node --import ${import.meta.resolve('tsx')} ${HELD} waits ${lock} ${join(folder, 'log')}`
     await writeFile(
       join(folder, 'package.json'),
       JSON.stringify({ name: 'qwen3-asr-onnx', scripts: { held } }),
