@@ -189,9 +189,7 @@ async function sendPart(
   if (path !== '') await gate.enter(path)
   const response = await retrying(async () => {
     let counted = 0
-    let isOver = false
     const onBytes = (count: number) => {
-      if (isOver) return // a body is read on for a moment after its request has failed
       counted += count
       options.onBytes(count)
     }
@@ -200,7 +198,6 @@ async function sendPart(
       answered = await watched(url, { ...init, ...UNBUFFERED }, { ...options, onBytes })
       return answered
     } finally {
-      isOver = true
       if (!answered?.ok) options.onBytes(-counted)
     }
   }, options)
@@ -233,7 +230,9 @@ async function watched(
   const giveUp = () =>
     stalled.abort(new TransientError(`${withoutQuery(url)} is silent for ${waitMs / 1000} s`))
   let timer = setTimeout(giveUp, waitMs)
+  let isOver = false
   const moved = (count: number) => {
+    if (isOver) return // a body is read on for a moment after its request has failed; a timer would hold up the exit
     clearTimeout(timer)
     timer = setTimeout(giveUp, waitMs)
     onBytes(count)
@@ -255,6 +254,7 @@ async function watched(
     if (unreadable) throw unreadable.error // our disk, not the network
     throw stalled.signal.aborted ? stalled.signal.reason : error
   } finally {
+    isOver = true
     clearTimeout(timer)
   }
 }
