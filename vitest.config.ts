@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import './eval/no-telemetry.ts' // inherited by every test and what it starts
+import { PreparedLast } from './test/helpers/order.ts'
 
 export default defineConfig({
   test: {
@@ -10,5 +11,6 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 600_000,
     maxWorkers: 2,
+    sequence: { sequencer: PreparedLast },
   },
 })

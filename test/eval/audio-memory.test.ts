@@ -6,6 +6,7 @@ import { openAudioFile } from '../../eval/audio/audio-file.ts'
 import { decodeAudio } from '../../eval/audio/decode.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { fileOf } from '../helpers/audio.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { convert } from '../helpers/ffmpeg.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { wavOf } from '../helpers/wav.ts'
@@ -26,7 +27,7 @@ async function silence(): Promise<string> {
 }
 
 async function memoryOf(path: string, env: Record<string, string> = {}) {
-  const { stdout } = await execa(process.execPath, ['--import', 'tsx', 'test/helpers/peak-memory.ts', path], {
+  const { stdout } = await execa(process.execPath, [builtModule('test/helpers/peak-memory.ts'), path], {
     env,
   })
   return JSON.parse(stdout) as { growth: number; samples: number }

@@ -1,14 +1,20 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { PROJECT } from '../../pipeline/models.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
-import { SHARED_RELEASES } from '../helpers/places.ts'
+import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
 const SPEECH = join(PROJECT, 'test', 'fixtures', 'speech')
-const API = join(PROJECT, 'eval', 'qwen3-asr.ts')
+const API = builtModule('eval/qwen3-asr.ts')
+
+let release = ''
+beforeAll(async () => {
+  release = join(await sharedReleases(), TINY_NAME)
+})
 
 /** An environment of a user who has set nothing (not even CI, where onnxruntime is quiet by itself), whose home and temporary folder are watched. */
 async function freshHome(): Promise<{ env: Record<string, string>; left: () => Promise<string[]> }> {
@@ -16,13 +22,13 @@ async function freshHome(): Promise<{ env: Record<string, string>; left: () => P
   const places = { HOME: join(root, 'home'), TMPDIR: join(root, 'tmp'), XDG_CACHE_HOME: join(root, 'cache') }
   for (const place of Object.values(places)) await mkdir(place)
   const { PATH = '' } = process.env
-  const env = { PATH, ...places, OMP_NUM_THREADS: '1', TSX_DISABLE_CACHE: '1' }
+  const env = { PATH, ...places, OMP_NUM_THREADS: '1', TSX_DISABLE_CACHE: '1' } // of the worker threads
   return { env, left: async () => (await readdir(root, { recursive: true })).sort() }
 }
 
 /** Run a module of its own, as a user's program would. */
 function runModule(source: string, env: Record<string, string>) {
-  const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', source]
+  const args = ['--input-type=module', '-e', source]
   return execa(process.execPath, args, { env, extendEnv: false, cwd: PROJECT })
 }
 
@@ -32,7 +38,7 @@ describe('the telemetry of onnxruntime', () => {
     const [clip] = (await readdir(SPEECH)).filter((name) => name.endsWith('.flac'))
     const source = `
       import { Qwen3Asr } from ${JSON.stringify(API)}
-      const asr = await Qwen3Asr.load(${JSON.stringify(join(SHARED_RELEASES, TINY_NAME))}, { threads: 1 })
+      const asr = await Qwen3Asr.load(${JSON.stringify(release)}, { threads: 1 })
       console.log((await asr.transcribe(${JSON.stringify(join(SPEECH, clip ?? ''))})).text)
       await asr.dispose()`
     expect((await runModule(source, env)).stdout).toMatch(/\w+/)
@@ -42,13 +48,13 @@ describe('the telemetry of onnxruntime', () => {
   it('is off in a stage of the pipeline', async () => {
     const { env, left } = await freshHome()
     const [output, speech] = [await temporaryFolder(), await temporaryFolder()]
-    await execa('cp', ['-a', join(SHARED_RELEASES, TINY_NAME), output]) // with times to the nanosecond, as stamps want
+    await execa('cp', ['-a', release, output]) // with times to the nanosecond, as stamps want
     const [line = ''] = (await readFile(join(SPEECH, 'manifest.jsonl'), 'utf8')).split('\n')
     await writeFile(join(speech, 'manifest.jsonl'), line)
     await cp(join(SPEECH, JSON.parse(line).file), join(speech, JSON.parse(line).file))
     const stage = ['--only', 'evaluate', '--speech', speech, '--threads', '1', '--json']
-    const args = ['pipeline/main.ts', '--model', 'tiny', '--output', output, ...stage]
-    const { stdout } = await execa(process.execPath, ['--import', import.meta.resolve('tsx'), ...args], {
+    const args = [builtModule('pipeline/main.ts'), '--model', 'tiny', '--output', output, ...stage]
+    const { stdout } = await execa(process.execPath, args, {
       ...{ env, extendEnv: false, cwd: PROJECT },
     })
     expect(stdout).toContain('{"event":"stage-done","stage":"evaluate"')
@@ -57,12 +63,12 @@ describe('the telemetry of onnxruntime', () => {
 
   it('is off in the Python of the stages', async () => {
     const { env, left } = await freshHome()
-    const [release, out] = [join(SHARED_RELEASES, TINY_NAME), await temporaryFolder()]
+    const out = await temporaryFolder()
     const args = ['--models', join(release, 'decoder.onnx'), '--out', out]
     const source = `
-      import { runPython } from ${JSON.stringify(join(PROJECT, 'pipeline', 'python.ts'))}
+      import { runPython } from ${JSON.stringify(builtModule('pipeline/python.ts'))}
       await runPython('quantize.py', ${JSON.stringify(args)}, {
-        python: '.venv/bin/python', log: ${JSON.stringify(join(out, 'log'))},
+        python: ${JSON.stringify(await stagePython())}, log: ${JSON.stringify(join(out, 'log'))},
         signal: new AbortController().signal, onProgress: () => {},
       })`
     await runModule(source, env)
@@ -74,7 +80,7 @@ describe('the telemetry of onnxruntime', () => {
     const { env } = await freshHome()
     const source = `
       import { execFileSync } from 'node:child_process'
-      await import(${JSON.stringify(join(PROJECT, 'eval', 'no-telemetry.ts'))})
+      await import(${JSON.stringify(builtModule('eval/no-telemetry.ts'))})
       console.log(execFileSync('sh', ['-c', 'echo "[$ORT_DISABLE_TELEMETRY]"'], { encoding: 'utf8' }))`
     const { stdout } = await runModule(source, { ...env, ORT_DISABLE_TELEMETRY: value })
     expect(stdout.trim()).toBe(`[${value}]`)
@@ -83,10 +89,8 @@ describe('the telemetry of onnxruntime', () => {
   it('cannot be switched off by a worker thread alone, which is refused', async () => {
     const { env, left } = await freshHome()
     const code = `
-      import('tsx/esm/api').then(async ({ register }) => {
-        register()
-        const { Qwen3Asr } = await import(${JSON.stringify(API)})
-        const loading = Qwen3Asr.load(${JSON.stringify(join(SHARED_RELEASES, TINY_NAME))}, { threads: 1 })
+      import(${JSON.stringify(API)}).then(async ({ Qwen3Asr }) => {
+        const loading = Qwen3Asr.load(${JSON.stringify(release)}, { threads: 1 })
         await loading.catch(({ message, hint }) => console.log(message, hint))
       })`
     const source = `

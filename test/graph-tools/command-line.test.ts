@@ -6,17 +6,16 @@ import { execa } from 'execa'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { JOURNAL } from '../../graph-tools/journal.ts'
 import { openModel } from '../../graph-tools/model.ts'
-import { PROJECT } from '../../pipeline/models.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { writeModel } from '../helpers/graph-files.ts'
 import { contentsOf, filesOf, writeDecoders } from '../helpers/graph-folders.ts'
 import { encodeModel, floatTensor, reshape } from '../helpers/onnx.ts'
 
-const TSX = import.meta.resolve('tsx')
-const SCRIPT = join(PROJECT, 'pipeline', 'graph', 'main.ts')
+const GRAPH = builtModule('pipeline/graph/main.ts')
 
 function graph(...args: string[]) {
-  return execa(process.execPath, ['--import', TSX, SCRIPT, ...args], { reject: false })
+  return execa(process.execPath, [GRAPH, ...args], { reject: false })
 }
 
 let folder = ''
@@ -182,7 +181,7 @@ describe('files that are none, and hostile names', () => {
   it('a reader that has gone is no error', async () => {
     const node = Array.from({ length: 3000 }, (_, i) => ({ opType: `Op${i}`, output: [`y${i}`] }))
     await writeModel(folder, 'm.onnx', { name: 'g', node })
-    const command = `${process.execPath} --import ${TSX} ${SCRIPT} inspect ${at('m.onnx')} ${at('m.onnx')} | head -1`
+    const command = `${process.execPath} ${GRAPH} inspect ${at('m.onnx')} ${at('m.onnx')} | head -1`
     const ended = await execa('bash', ['-o', 'pipefail', '-c', command], { reject: false })
     expect(ended.stdout).toMatch(/^m\.onnx: /)
     expect(ended.stderr).toBe('')

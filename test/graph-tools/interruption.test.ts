@@ -1,14 +1,13 @@
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { recover } from '../../graph-tools/commit.ts'
 import { JOURNAL } from '../../graph-tools/journal.ts'
-import { PROJECT } from '../../pipeline/models.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { injectFault } from '../helpers/faults.ts'
-import { temporaryFolder } from '../helpers/folder.ts'
+import { quickParent, temporaryFolder } from '../helpers/folder.ts'
 import { graphCommand } from '../helpers/graph-command.ts'
 import { contentsOf, filesOf, writeDecoders, writeLarge } from '../helpers/graph-folders.ts'
 
@@ -44,18 +43,8 @@ const CASES: readonly Case[] = [
 ]
 
 const made = new Map<Case['start'], string>()
-/** killed-command.ts in one file, which starts in a fifth of the time; below node_modules, to find its packages. */
-const KILLED = join(PROJECT, 'node_modules', '.cache', 'qwen3-asr-onnx-test', 'killed-command.mjs')
 
 beforeAll(async () => {
-  await build({
-    entryPoints: [join(PROJECT, 'test', 'helpers', 'killed-command.ts')],
-    outfile: KILLED,
-    bundle: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-  })
   for (const start of ['inside', 'outside', 'large'] as const) {
     const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-made-'))
     made.set(start, folder)
@@ -68,7 +57,7 @@ beforeAll(async () => {
 })
 
 async function freshCopy({ start }: Case): Promise<string> {
-  const folder = await temporaryFolder()
+  const folder = await temporaryFolder(await quickParent())
   await cp(made.get(start) ?? '', folder, { recursive: true })
   return folder
 }
@@ -135,7 +124,7 @@ describe('graphs and data files change together', () => {
       const runs = Array.from({ length: AT_ONCE }, async (_, i) => {
         const folder = await freshCopy(the)
         const env = { KILL_AT: String(step + i * stride) }
-        const args = [KILLED, ...commandIn(folder, the)]
+        const args = [builtModule('test/helpers/killed-command.ts'), ...commandIn(folder, the)]
         return { folder, ended: await execa(process.execPath, args, { env, reject: false }) }
       })
       for (const { folder, ended } of await Promise.all(runs)) {

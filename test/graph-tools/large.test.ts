@@ -10,7 +10,7 @@ import { openModel } from '../../graph-tools/model.ts'
 import { shareWeights } from '../../graph-tools/share.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
-import { PROJECT } from '../../pipeline/models.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { bytesOf, tensorNamed, writeModel } from '../helpers/graph-files.ts'
 import { floatTensor, int64Tensor, onnx, reshape, unknownField, varint } from '../helpers/onnx.ts'
@@ -58,13 +58,13 @@ describe('files of gigabytes', () => {
     const path = join(folder, 'large.onnx')
     await modelWithHole(path, bytes)
     // A process of its own tells what it needed.
-    const script = `import { openModel } from ${JSON.stringify(join(PROJECT, 'graph-tools', 'model.ts'))}
+    const script = `import { openModel } from ${JSON.stringify(builtModule('graph-tools/model.ts'))}
       const started = performance.now()
       const { tensors, opsets, bytes } = openModel(${JSON.stringify(path)})
       const seconds = (performance.now() - started) / 1000
       const reads = tensors.map(({ name, dims, rawData }) => [name, dims, rawData.end - rawData.start])
       console.log(JSON.stringify({ seconds, reads, opset: opsets.get(''), bytes: bytes.length, memory: process.resourceUsage().maxRSS * 1024 }))`
-    const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', script]
+    const args = ['--input-type=module', '--eval', script]
     const { stdout } = await execa(process.execPath, args)
     const found = JSON.parse(stdout)
     expect(found).toMatchObject({ opset: 18, bytes: (await stat(path)).size })
@@ -78,11 +78,11 @@ describe('files of gigabytes', () => {
     const path = join(folder, 'large.onnx')
     await modelWithHole(path, 0.7 * GB)
     const before = await stat(path)
-    const script = join(PROJECT, 'pipeline', 'graph', 'main.ts')
+    const script = builtModule('pipeline/graph/main.ts')
     for (const [command, ...options] of [['externalize', '--data', 'w.data'], ['inline']] as const) {
       const usage = `process.on('exit', () => process.stderr.write(String(process.resourceUsage().maxRSS)))`
       const preload = ['--import', `data:text/javascript,${encodeURIComponent(usage)}`]
-      const args = [...preload, '--import', import.meta.resolve('tsx'), script, command, path, ...options]
+      const args = [...preload, script, command, path, ...options]
       const { stderr, stdout } = await execa(process.execPath, args)
       expect(Number(stderr) * 1024).toBeLessThan(300e6)
       expect(stdout).toContain(command === 'inline' ? 'removed: w.data' : 'written: w.data, large.onnx')

@@ -1,6 +1,6 @@
-import { join } from 'node:path'
 import { execa } from 'execa'
 import { PROJECT } from '../../pipeline/models.ts'
+import { builtModule } from './commands.ts'
 
 export interface Ended {
   readonly exitCode?: number
@@ -8,15 +8,13 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Start the command line as `npm run pipeline --` does, or another one of the project's. */
+/** Start the command line of the pipeline, or another one of the project's. */
 export function startCli(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
   main = 'pipeline/main.ts',
 ) {
-  const script = join(PROJECT, main)
-  const tsx = import.meta.resolve('tsx')
-  return execa(process.execPath, ['--import', tsx, script, ...args], {
+  return execa(process.execPath, [builtModule(main), ...args], {
     cwd: PROJECT,
     env: { CI: 'true', OMP_NUM_THREADS: '1', ...env },
     reject: false,
@@ -26,8 +24,7 @@ export function startCli(
 
 /** Environment in which every write to a file whose path holds `text` fails as on a full disk. */
 export function fullDiskFor(text: string): Record<string, string> {
-  const faults = join(PROJECT, 'test', 'helpers', 'faults.ts')
-  return { NODE_OPTIONS: `--import ${import.meta.resolve('tsx')} --import ${faults}`, FULL_FOR: text }
+  return { NODE_OPTIONS: `--import ${builtModule('test/helpers/faults.ts')}`, FULL_FOR: text }
 }
 
 export async function runCli(

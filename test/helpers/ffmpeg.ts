@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { TEST_PACKAGES } from './places.ts'
+import { refereePython } from './prepared.ts'
 
 const ASK = 'import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())'
 
@@ -10,9 +10,9 @@ let found: Promise<string> | undefined
 
 /** The ffmpeg that comes with a test-only Python package. */
 export async function ffmpegPath(): Promise<string> {
-  found ??= execa('.venv/bin/python', ['-c', ASK], { env: { PYTHONPATH: TEST_PACKAGES } }).then(
-    ({ stdout }) => stdout.trim(),
-  )
+  found ??= refereePython()
+    .then(({ python, env }) => execa(python, ['-c', ASK], { env }))
+    .then(({ stdout }) => stdout.trim())
   return found
 }
 

@@ -3,21 +3,22 @@ import { execa } from 'execa'
 import { endWithUs } from '../../eval/children.ts'
 import { interruption } from '../../pipeline/interruption.ts'
 import { takeLock } from '../../pipeline/lock.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { runPython } from '../../pipeline/python.ts'
+import { stagePython } from './prepared.ts'
 
 /**
  * A run that never ends by itself: held-run.ts WAY LOCK LOG. It takes the lock, starts children, says "ready", and
  * then waits for them, computes, or reads a FIFO that nobody writes to.
  */
 const [way = '', lock = '', log = ''] = process.argv.slice(2)
+const python = await stagePython()
 interruption('Run it again.')
 await takeLock(lock, 'a test')
 const group = execa('sh', ['-c', 'sleep 600 & sleep 600'], { detached: true, reject: false })
 endWithUs(group, { isGroup: true })
 await new Promise<void>((resolve) => {
   // Its own ending is what is tested: nothing here listens to the signal.
-  const options = { python: `${PROJECT}/.venv/bin/python`, log, signal: new AbortController().signal }
+  const options = { python, log, signal: new AbortController().signal }
   void runPython('../test/helpers/hold_gil.py', [lock], { ...options, onProgress: () => resolve() })
 })
 process.stdout.write('ready\n')

@@ -1,11 +1,12 @@
 import { execa } from 'execa'
-import { TEST_PACKAGES } from './places.ts'
+import { refereePython } from './prepared.ts'
 
 /** What a published Python package says; see referee.py. */
 export async function askReferee<T>(ask: string, ...of: readonly unknown[]): Promise<T> {
-  const { stdout } = await execa('.venv/bin/python', ['test/helpers/referee.py'], {
+  const { python, env } = await refereePython()
+  const { stdout } = await execa(python, ['test/helpers/referee.py'], {
     input: JSON.stringify({ ask, of }),
-    env: { PYTHONPATH: TEST_PACKAGES, PYTHONIOENCODING: 'utf-8' },
+    env: { ...env, PYTHONIOENCODING: 'utf-8' },
   })
   return JSON.parse(stdout)
 }

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import xterm from '@xterm/headless'
 import { execa } from 'execa'
 import { PROJECT } from '../../pipeline/models.ts'
-import { findPython } from '../../pipeline/venv.ts'
+import { builtModule } from './commands.ts'
+import { stagePython } from './prepared.ts'
 
 export interface TerminalRun {
   /** what the terminal showed at the end, scrolled-off lines first, without trailing blank lines */
@@ -22,15 +23,9 @@ const SCROLLBACK = 1000
 /** Run the command line on a real pseudo-terminal, and show what a terminal emulator makes of its output. */
 export async function runInTerminal(args: readonly string[], watch: Watch = {}): Promise<TerminalRun> {
   const { columns = 100, onScreen } = watch
-  const { path } = await findPython({ emit: () => {}, signal: new AbortController().signal })
-  const command = [
-    process.execPath,
-    '--import',
-    import.meta.resolve('tsx'),
-    join(PROJECT, 'pipeline', 'main.ts'),
-  ]
+  const command = [process.execPath, builtModule('pipeline/main.ts')]
   const child = execa(
-    path,
+    await stagePython(),
     [join(PROJECT, 'test', 'helpers', 'terminal.py'), String(columns), String(ROWS), ...command, ...args],
     {
       cwd: PROJECT,

@@ -2,7 +2,7 @@ import { cp, link, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { temporaryFolder } from './folder.ts'
-import { SHARED_RELEASES } from './places.ts'
+import { sharedReleases } from './prepared.ts'
 
 export const TINY_NAME = 'qwen3-asr-tiny'
 /**
@@ -11,7 +11,9 @@ export const TINY_NAME = 'qwen3-asr-tiny'
  */
 export async function copyTinyRelease(parent?: string): Promise<string> {
   const folder = join(parent ?? (await temporaryFolder()), TINY_NAME)
-  await cp(join(SHARED_RELEASES, TINY_NAME), folder, { recursive: true, preserveTimestamps: true })
+  const shared = join(await sharedReleases(), TINY_NAME)
+  const filter = (path: string) => path !== join(shared, '.work', 'export')
+  await cp(shared, folder, { recursive: true, preserveTimestamps: true, filter })
   await rm(join(folder, '.work', 'lock'), { force: true })
   await rm(join(folder, 'encoder.int4.onnx'))
   await link(join(folder, 'encoder.onnx'), join(folder, 'encoder.int4.onnx'))

@@ -8,9 +8,10 @@ import { describe, expect, it } from 'vitest'
 import { takeLock } from '../../pipeline/lock.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { startCli } from '../helpers/cli.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
-const HELD = join(PROJECT, 'test', 'helpers', 'held-run.ts')
+const HELD = builtModule('test/helpers/held-run.ts')
 const LAZY_INIT = join(PROJECT, 'test', 'helpers', 'lazy_init.py')
 
 /** Process ids of all who descend from a process, as it is now. */
@@ -66,7 +67,7 @@ describe('a run that is killed', () => {
     const folder = await temporaryFolder()
     const lock = join(folder, 'lock')
     await execa('mkfifo', [join(folder, 'fifo')])
-    const held = ['--import', import.meta.resolve('tsx'), HELD, 'waits', lock, join(folder, 'log')]
+    const held = [HELD, 'waits', lock, join(folder, 'log')]
     const init = execa('python3', [LAZY_INIT, process.execPath, ...held], { cwd: PROJECT, reject: false })
     await once(init.stdout, 'data')
     const [run = 0, ...pids] = await descendants(init.pid ?? 0)
@@ -86,7 +87,7 @@ describe('a run that is killed', () => {
   it('ends with the npm that started it', async () => {
     const folder = await temporaryFolder()
     const lock = join(folder, 'lock')
-    const held = `node --import ${import.meta.resolve('tsx')} ${HELD} waits ${lock} ${join(folder, 'log')}`
+    const held = `node ${HELD} waits ${lock} ${join(folder, 'log')}`
     await writeFile(
       join(folder, 'package.json'),
       JSON.stringify({ name: 'qwen3-asr-onnx', scripts: { held } }),

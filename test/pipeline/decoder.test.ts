@@ -8,7 +8,7 @@ import { InferenceSession } from '../../eval/onnxruntime.ts'
 import { preparePrefill } from '../../eval/prefill.ts'
 import { seededRandom } from '../../eval/random.ts'
 import { type ReleaseConfig, readReleaseConfig } from '../../eval/release-config.ts'
-import { SHARED_RELEASES } from '../helpers/places.ts'
+import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
 const SEQUENCES = 9
@@ -20,7 +20,7 @@ let embeddings: EmbeddingTable
 let inputs: PromptInput[] = []
 
 beforeAll(async () => {
-  model = join(SHARED_RELEASES, TINY_NAME)
+  model = join(await sharedReleases(), TINY_NAME)
   config = await readReleaseConfig(model)
   embeddings = openEmbeddings(join(model, 'embed_tokens.bin'), config.embeddingShape)
   const random = seededRandom(5)
@@ -96,7 +96,7 @@ describe('what GPUs need of the fused graphs', () => {
 
   it('keys are transposed by ONNX operators, which onnxruntime fuses, bit for bit', async () => {
     const graphs = ['decoder.onnx', 'decoder.int4.onnx']
-    const { stdout } = await execa('.venv/bin/python', ['test/helpers/check_fused.py', model, ...graphs])
+    const { stdout } = await execa(await stagePython(), ['test/helpers/check_fused.py', model, ...graphs])
     // the past's and the new keys of each layer
     const wanted = { written: 0, run: 2 * config.cache.layers, same: true }
     expect(stdout.split('\n').map((line) => JSON.parse(line))).toEqual([wanted, wanted])

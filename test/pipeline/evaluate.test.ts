@@ -10,6 +10,7 @@ import { SpeechError } from '../../eval/speech-error.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { startBrowser } from '../helpers/browser.ts'
 import { type Ended, runCli, startCli } from '../helpers/cli.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { startDatasetHub } from '../helpers/dataset-hub.ts'
 import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'
 import { type BundledRow, bundledRows, speechParquet } from '../helpers/speech-parquet.ts'
@@ -199,7 +200,7 @@ describe('npm run evaluate', () => {
       { id: 'long', file: 'long.wav', text: others.map(({ text }) => text).join(' '), speaker: 'many' },
     ]
     await writeFile(join(folder, 'manifest.jsonl'), entries.map((entry) => JSON.stringify(entry)).join('\n'))
-    const engine = `lengths:${process.execPath} --import ${import.meta.resolve('tsx')} test/helpers/echo-engine.ts {wav}`
+    const engine = `lengths:${process.execPath} ${builtModule('test/helpers/echo-engine.ts')} {wav}`
     const args = [
       ...both(),
       '--engine',

@@ -6,11 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openModel } from '../../graph-tools/model.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { TINY } from '../helpers/checkpoint.ts'
-import { runCli } from '../helpers/cli.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { writeModel } from '../helpers/graph-files.ts'
 import { reshape } from '../helpers/onnx.ts'
+import { sharedReleases, stagePython } from '../helpers/prepared.ts'
+import { TINY_NAME } from '../helpers/tiny-release.ts'
 
-const EXPORT_MS = 300_000
 const DECODERS = ['decoder_init.onnx', 'decoder_step.onnx', 'decoder.onnx']
 /** Outputs of the tiny model's graphs. */
 const OUTPUTS: Readonly<Record<string, number>> = {
@@ -21,18 +22,15 @@ const OUTPUTS: Readonly<Record<string, number>> = {
 let root = ''
 let exported = ''
 
-/** The command line as `npm run graph --` starts it. */
+/** The command line of `npm run graph --`. */
 function graph(...args: string[]) {
-  const script = join(PROJECT, 'pipeline', 'graph', 'main.ts')
-  return execa(process.execPath, ['--import', import.meta.resolve('tsx'), script, ...args], { reject: false })
+  return execa(process.execPath, [builtModule('pipeline/graph/main.ts'), ...args], { reject: false })
 }
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-graph-'))
-  const run = await runCli(['--model', 'tiny', '--output', join(root, 'run'), '--until', 'export'])
-  expect(run.exitCode, run.stdout).toBe(0)
-  exported = join(root, 'run', 'qwen3-asr-tiny', '.work', 'export')
-}, EXPORT_MS)
+  exported = join(await sharedReleases(), TINY_NAME, '.work', 'export')
+})
 
 afterAll(() => rm(root, { recursive: true, force: true }))
 
@@ -82,7 +80,7 @@ describe('rewrites of the tiny model', () => {
     expect(await inode('encoder.int4.onnx')).toBe(await inode('encoder.onnx'))
 
     await writeFile(join(root, 'pairs.json'), JSON.stringify(pairs))
-    const python = join(PROJECT, '.venv', 'bin', 'python')
+    const python = await stagePython()
     const { stdout } = await execa(python, [
       join(PROJECT, 'test', 'helpers', 'check_onnx.py'),
       join(root, 'pairs.json'),

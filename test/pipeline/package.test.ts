@@ -18,6 +18,7 @@ import { isModelFile, type Manifest } from '../../pipeline/release/manifest.ts'
 import { tableLines } from '../../pipeline/table.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { stagePython } from '../helpers/prepared.ts'
 import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
 
 const MAIN = 'pipeline/package/main.ts'
@@ -89,7 +90,7 @@ describe('npm run package', () => {
     expect((await runHere([model])).exitCode).toBe(0)
     const load =
       'import sys,glob,onnx; print([len(onnx.load(f).graph.node) > 0 for f in sorted(glob.glob(sys.argv[1] + "/**/*.onnx", recursive=True))])'
-    const { stdout } = await execa('.venv/bin/python', ['-c', load, model])
+    const { stdout } = await execa(await stagePython(), ['-c', load, model])
     expect(stdout).toBe(`[${new Array(9).fill('True').join(', ')}]`)
     const inode = async (name: string) => (await stat(join(model, name))).ino
     expect(await inode('encoder.int4.onnx')).toBe(await inode('encoder.onnx'))
@@ -283,7 +284,7 @@ from huggingface_hub import ModelCard
 data = ModelCard.load(sys.argv[1]).data
 print(json.dumps({"license": data.license, "language": data.language, "library": data.library_name, "task": data.pipeline_tag,
   "results": [[r.task_type, r.dataset_type, r.metric_type, r.metric_value] for r in data.eval_results]}))`
-    const { stdout } = await execa('.venv/bin/python', ['-c', script, path])
+    const { stdout } = await execa(await stagePython(), ['-c', script, path])
     const [measured] = (await manifestOf(model)).evaluation
     expect(JSON.parse(stdout)).toEqual({
       ...{
@@ -318,7 +319,7 @@ print(json.dumps(ids))`
     const text =
       '<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|audio_start|><|audio_pad|><|audio_end|><|im_end|>\n<|im_start|>assistant\n'
     const fixture = join(PROJECT, 'test', 'fixtures', TINY_NAME)
-    const { stdout } = await execa('.venv/bin/python', ['-c', script, fixture, text])
+    const { stdout } = await execa(await stagePython(), ['-c', script, fixture, text])
     expect([...JSON.parse(before), Number(pad), ...JSON.parse(after)]).toEqual(JSON.parse(stdout))
   })
 

@@ -2,10 +2,10 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readCheckpoint } from '../../pipeline/checkpoint.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { runPython } from '../../pipeline/python.ts'
 import { TINY } from '../helpers/checkpoint.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { stagePython } from '../helpers/prepared.ts'
 
 async function prepare() {
   const folder = await temporaryFolder()
@@ -15,7 +15,7 @@ async function prepare() {
   await mkdir(out)
   const log = join(folder, 'log')
   const options = {
-    python: join(PROJECT, '.venv', 'bin', 'python'),
+    python: await stagePython(),
     log,
     signal: new AbortController().signal,
     onProgress: () => {},

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -8,6 +7,7 @@ import { describeError, EXIT, Failure } from '../../pipeline/failure.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { keepSecret, mapTexts, redact, withoutSecrets } from '../../pipeline/redact.ts'
 import { failureLines, jsonLine } from '../../pipeline/terminal.ts'
+import { builtModule } from '../helpers/commands.ts'
 
 const TOKEN = 'hf_abcdefghijklmnopqrstuvwxyzABCDEF'
 
@@ -104,19 +104,11 @@ describe('what a command says', () => {
 
   it('is clean when nobody caught an error, its stack with --debug too', async () => {
     const source = `
-      import { reportUncaught } from ${JSON.stringify(join(PROJECT, 'pipeline', 'terminal.ts'))}
+      import { reportUncaught } from ${JSON.stringify(builtModule('pipeline/terminal.ts'))}
       reportUncaught(process.argv)
       Promise.reject(new Error('lost https://me:s3cret@h.test/a?signature=1\\u001b[2J ' + process.env.HF_TOKEN))
       setTimeout(() => {}, 10_000)`
-    const args = [
-      '--import',
-      import.meta.resolve('tsx'),
-      '--input-type=module',
-      '-e',
-      source,
-      '--',
-      '--debug',
-    ]
+    const args = ['--input-type=module', '-e', source, '--', '--debug']
     const ended = await execa(process.execPath, args, {
       cwd: PROJECT,
       env: { HF_TOKEN: 'selfhosted-1' },

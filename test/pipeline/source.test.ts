@@ -2,12 +2,12 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readCheckpoint } from '../../pipeline/checkpoint.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { checkpointFolder, resolveSource } from '../../pipeline/source.ts'
 import { TINY } from '../helpers/checkpoint.ts'
 import { runCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { modelHub } from '../helpers/model-hub.ts'
+import { stagePython } from '../helpers/prepared.ts'
 
 describe('resolveSource', () => {
   it('knows the model table, directories and hub ids', async () => {
@@ -26,7 +26,7 @@ describe('resolveSource', () => {
 /** In this process, as the pipeline does. */
 async function fetchHere(model: string) {
   return checkpointFolder(await resolveSource(model), {
-    python: async () => ({ path: join(PROJECT, '.venv', 'bin', 'python'), fingerprint: '' }),
+    python: async () => ({ path: await stagePython(), fingerprint: '' }),
     ...{ output: await temporaryFolder(), emit: () => undefined, signal: new AbortController().signal },
   })
 }

@@ -5,9 +5,10 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadClip } from '../../eval/audio/clip.ts'
 import { encodeWav } from '../../eval/audio/wav.ts'
-import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
+import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { parseTranscribe } from '../../pipeline/transcribe/cli.ts'
 import { transcribeFiles } from '../../pipeline/transcribe/run.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
@@ -193,10 +194,7 @@ describe('stdin', () => {
   const start = (input: Uint8Array, ...args: readonly string[]) =>
     execa(
       process.execPath,
-      [
-        ...['--import', import.meta.resolve('tsx'), join(PROJECT, 'pipeline/transcribe/main.ts')],
-        ...['--model-dir', model, '--threads', '1', ...args],
-      ],
+      [builtModule('pipeline/transcribe/main.ts'), '--model-dir', model, '--threads', '1', ...args],
       { cwd: root, input, reject: false },
     )
 
