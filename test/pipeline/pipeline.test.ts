@@ -344,43 +344,6 @@ describe('running again', () => {
     }
   })
 
-  it(
-    'from the original checkpoint layout, in another directory, gives byte-identical ONNX files',
-    async () => {
-      const original = await makeOriginalLayout(root)
-      const other = join(root, 'original-out')
-      const made = await runCli([
-        '--model',
-        original,
-        '--name',
-        NAME,
-        '--output',
-        other,
-        '--until',
-        'quantize',
-      ])
-      expect(made.exitCode).toBe(0)
-      const names = (await readdir(model())).filter((name) => /\.(onnx|data|bin)$/.test(name))
-      expect(names.length).toBe(12)
-      for (const name of names) {
-        if ([...DOCUMENTS, 'SHA256SUMS'].includes(name)) continue
-        const [a, b] = await Promise.all([readFile(join(model(), name)), readFile(join(other, NAME, name))])
-        expect(a.equals(b), `${name} differs`).toBe(true)
-      }
-      const tokens = async (folder: string) => {
-        const { model: bpe, added_tokens: added } = JSON.parse(
-          await readFile(join(folder, 'tokenizer.json'), 'utf8'),
-        )
-        return {
-          merges: bpe.merges,
-          added: added.map(({ id, content }: { id: number; content: string }) => [id, content]),
-        }
-      }
-      expect(await tokens(join(other, NAME))).toEqual(await tokens(model()))
-    },
-    LONGEST_STAGE_MS,
-  )
-
   it('refuses the directory of another model', async () => {
     const another = await makeOriginalLayout(await mkdtemp(join(root, 'another-')))
     const ended = await runCli(['--model', another, '--name', NAME, '--output', output()])
