@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Plugin } from 'esbuild'
@@ -12,18 +12,21 @@ import { MADE } from './prepared.ts'
 
 const BUILT = join(MADE, 'commands')
 const SOURCES = ['eval', 'graph-tools', 'pipeline', 'test/helpers'].map((folder) => `${folder}/**/*.ts`)
-const IMPORT = /((?:\bfrom|\bimport) ?\(?'\.[^']+)\.ts'/g
+const MODULE = /('\.\.?\/[^']+)\.ts'/g
+/** Starts worker threads, with a module beside it. */
+const STARTER = 'eval/worker-start.js'
+const URL_OF_SOURCE = /(?<!worker-start\.js', )import\.meta\.url/g
 
-/** Modules import each other's JavaScript, and find other files where the sources are. */
+/** Modules import each other's JavaScript, start workers with it, and find other files where the sources are. */
 const asTheSources: Plugin = {
   name: 'as the sources',
   setup({ onLoad }) {
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const contents = (await readFile(path, 'utf8'))
-        .replaceAll(IMPORT, "$1.mjs'")
+        .replaceAll(MODULE, "$1.mjs'")
         .replaceAll('import.meta.dirname', JSON.stringify(dirname(path)))
         .replaceAll('import.meta.filename', JSON.stringify(path))
-        .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
+        .replaceAll(URL_OF_SOURCE, JSON.stringify(pathToFileURL(path).href))
       return { contents, loader: 'ts' }
     })
   },
@@ -41,6 +44,7 @@ export async function buildCommands(): Promise<void> {
     },
     ...{ plugins: [asTheSources], logLevel: 'warning' },
   })
+  await copyFile(join(PROJECT, STARTER), join(BUILT, STARTER))
 }
 
 /** The JavaScript of a module that is named from the project's root, as `pipeline/main.ts`. */

@@ -9,6 +9,8 @@ import { PROJECT } from '../../pipeline/models.ts'
 export const MADE = join(PROJECT, 'node_modules', '.cache', 'qwen3-asr-onnx-test')
 /** The test-only Python packages are in a folder of their own, so that .venv stays what users have. */
 export const TEST_PACKAGES = join(PROJECT, '.venv', 'test-packages')
+export const RELEASES = join(MADE, 'releases')
+export const RECORD = join(MADE, 'releases.log')
 /** A file for each thing that is ready in this run of the tests, and `failed`, which says why the rest will not be. */
 export const READY = join(MADE, 'ready')
 
@@ -43,5 +45,11 @@ export async function refereePython(): Promise<{ python: string; env: { PYTHONPA
 /** The folder that holds the tiny model's directory, with its release and the exported graphs. Nobody changes it. */
 export async function sharedReleases(): Promise<string> {
   await ready('release')
-  return join(MADE, 'releases')
+  return RELEASES
+}
+
+/** What the pipeline printed when it made that release. */
+export async function sharedRun(): Promise<string> {
+  await ready('release')
+  return readFile(RECORD, 'utf8')
 }

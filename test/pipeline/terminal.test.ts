@@ -43,7 +43,8 @@ describe('the live view on a terminal', () => {
     expect(run.exitCode).toBe(0)
     expect(run.screen[0]).toBe(`${checkpoint} -> ${join(output, NAME)}`)
     const time = String.raw`(\d+\.\d s|\d+ min \d\d s)`
-    expect(run.screen.slice(-4)).toEqual([
+    const lines = run.screen.filter((line) => /^([^ ] |Done)/.test(line))
+    expect(lines).toEqual([
       expect.stringMatching(new RegExp(`^\\+ export {4}${time}$`)),
       expect.stringMatching(new RegExp(`^\\+ rewrite {3}${time}$`)),
       expect.stringMatching(new RegExp(`^\\+ quantize {2}${time}$`)),
