@@ -46,20 +46,37 @@ export function isRead(models: readonly Model[], folder: string, location: strin
  * @returns path to the path of the given graph
  */
 export async function findAliases(folder: string, models: readonly Model[]): Promise<Map<string, string>> {
-  const given = new Map<string, string>()
-  for (const { path } of models) if (path !== undefined) given.set(await inodeOf(path, 'itself'), path)
+  const given = await pathsByInode(models)
   const aliases = new Map<string, string>()
   for (const path of await graphFiles(folder)) {
-    const target = given.get(await inodeOf(path, 'itself'))
+    const target = given.get((await inodeOf(path, 'itself')) ?? '')
     if (target !== undefined && !models.some((model) => model.path === path)) aliases.set(path, target)
   }
   return aliases
 }
 
-/** What two names of one file have in common; a link that leads nowhere is itself. */
-export async function inodeOf(path: string, links: 'itself' | 'followed'): Promise<string> {
+/**
+ * What two names of one file have in common; a link that leads nowhere is itself.
+ * @returns undefined for a file that has gone since its folder was listed
+ */
+export async function inodeOf(path: string, links: 'itself' | 'followed'): Promise<string | undefined> {
   const followed =
     links === 'followed' ? await stat(path, { bigint: true }).catch(() => undefined) : undefined
-  const { dev, ino } = followed ?? (await lstat(path, { bigint: true }))
-  return `${dev} ${ino}`
+  const info =
+    followed ??
+    (await lstat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    }))
+  return info && `${info.dev} ${info.ino}`
+}
+
+/** The paths of models by {@link inodeOf}. */
+export async function pathsByInode(models: readonly Model[]): Promise<Map<string, string>> {
+  const paths = new Map<string, string>()
+  for (const { path } of models) {
+    const inode = path === undefined ? undefined : await inodeOf(path, 'itself')
+    if (path !== undefined && inode !== undefined) paths.set(inode, path)
+  }
+  return paths
 }

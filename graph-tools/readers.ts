@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { resolveLocation } from './external-data.ts'
-import { filesIn, inodeOf, locationsOf } from './folder.ts'
+import { filesIn, inodeOf, locationsOf, pathsByInode } from './folder.ts'
 import { GraphError } from './graph-error.ts'
 import { type Model, openModel } from './model.ts'
 
@@ -21,13 +21,12 @@ export async function otherReaders(
 ): Promise<Map<string, string>> {
   const readers = new Map<string, string>()
   if (locations.size === 0) return readers
-  const given = new Map<string, string>()
-  for (const { path } of models) if (path !== undefined) given.set(await inodeOf(path, 'itself'), path)
+  const given = await pathsByInode(models)
   const wanted = new Map([...locations].map((location) => [placeOf(join(folder, location)), location]))
   const data = new Set(models.flatMap(dataFilesOf))
   for (const path of await candidates(folder, locations)) {
     const isOwn = GRAPH.test(path) && dirname(path) === resolve(folder)
-    if (await changesAlong(path, isOwn, given)) continue
+    if (await isSpared(path, isOwn, given)) continue
     const model = isOwn && !data.has(placeOf(path)) ? openReader(path, locations) : openIfModel(path)
     for (const place of model ? dataFilesOf(model) : []) {
       const location = wanted.get(place)
@@ -37,15 +36,13 @@ export async function otherReaders(
   return readers
 }
 
-/** Given graphs themselves; graphs of the folder that are other names of them; links, which show what those become. */
-async function changesAlong(
-  path: string,
-  isOwn: boolean,
-  given: ReadonlyMap<string, string>,
-): Promise<boolean> {
-  const original = given.get(await inodeOf(path, 'itself'))
+/** Given graphs themselves; graphs of the folder that are other names of them; links, which show what those become; files that have gone. */
+async function isSpared(path: string, isOwn: boolean, given: ReadonlyMap<string, string>): Promise<boolean> {
+  const inode = await inodeOf(path, 'itself')
+  if (inode === undefined) return true
+  const original = given.get(inode)
   if (original !== undefined) return isOwn || original === path
-  return given.has(await inodeOf(path, 'followed'))
+  return given.has((await inodeOf(path, 'followed')) ?? '')
 }
 
 /**

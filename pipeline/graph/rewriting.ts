@@ -91,7 +91,7 @@ async function graphPaths(files: readonly string[]): Promise<string[]> {
   const paths = [...byName.filter((path) => !isLink.get(path)), ...byName.filter((path) => isLink.get(path))]
   const known = new Map<string, string>()
   for (const path of paths) {
-    const inode = await inodeOf(path, 'followed')
+    const inode = (await inodeOf(path, 'followed')) ?? path
     if (!known.has(inode)) known.set(inode, path)
   }
   return byName.filter((path) => [...known.values()].includes(path))

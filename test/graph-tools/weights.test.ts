@@ -1,11 +1,14 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { unlinkSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { alias } from '../../graph-tools/alias.ts'
 import { rewriteInPlace } from '../../graph-tools/apply.ts'
 import { ALIGNMENT } from '../../graph-tools/external-data.ts'
 import { externalize, inlineWeights } from '../../graph-tools/externalize.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
+import { otherReaders } from '../../graph-tools/readers.ts'
 import { renameData } from '../../graph-tools/rename-data.ts'
 import { shareWeights } from '../../graph-tools/share.ts'
 import { tieHeads } from '../../graph-tools/tie.ts'
@@ -343,5 +346,24 @@ describe('edits that change nothing', () => {
     const model = await writeModel(folder, 'm.onnx', { name: 'g', initializer: [floatTensor('a', equal)] })
     await rewritten(model)
     expect(await readFile(join(folder, 'm.onnx'))).toEqual(bytes)
+  })
+})
+
+describe('files of others that come and go', () => {
+  it('are none of the readers: those of the folder and of the one above are listed first', async () => {
+    const above = await temporaryFolder()
+    const folder = join(above, 'model')
+    await mkdir(folder)
+    const models = await twoGraphs(folder)
+    await rewriteInPlace(models, await externalize(models, { folder, location: 'w.data', threshold: 1 }))
+    const names = Array.from({ length: 1000 }, (_, i) => [join(above, `${i}.tmp`), join(folder, `${i}.part`)])
+    const passing = names.flat()
+    for (const path of passing) await writeFile(path, 'x')
+    const [given] = models.map(({ path }) => openModel(path ?? ''))
+    const reading = otherReaders(folder, given ? [given] : [], new Set(['w.data'])).catch((error) => error)
+    await sleep(10) // they are listed, and hardly one has been looked at
+    for (const path of passing) unlinkSync(path)
+    const found = await reading
+    expect(found).toEqual(new Map([['w.data', join(folder, 'b.onnx')]]))
   })
 })
