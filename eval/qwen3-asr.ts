@@ -210,7 +210,8 @@ function describe(value: unknown): string {
 function checkLimits({ maxPieceSeconds = 1, maxNewTokens = 1 }: TranscribeOptions): void {
   if (!(maxPieceSeconds >= 1))
     throw new SpeechError(`maxPieceSeconds is ${maxPieceSeconds}, wanted at least 1.`)
-  if (!(maxNewTokens >= 1)) throw new SpeechError(`maxNewTokens is ${maxNewTokens}, wanted at least 1.`)
+  if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1)
+    throw new SpeechError(`maxNewTokens is ${maxNewTokens}, wanted a whole number above 0.`)
 }
 
 /** @throws SpeechError naming the variants */

@@ -34,7 +34,7 @@ export async function takeLock(path: string, what: string, wait?: Wait): Promise
     if (!wait) {
       throw new Failure(
         `Another run (process ${holder.pid}) is working on ${what}.`,
-        'Wait for it to end, or choose another --output.',
+        'Wait for it to end, or stop it.',
       )
     }
     if (!waited) wait.onWait()

@@ -7,6 +7,8 @@
 /** Controls, formats, halves of pairs, line separators, and all without a glyph but what changes the look of the letter before it. */
 const UNSAFE =
   /(?!\p{Variation_Selector}|[\u034f\u17b4\u17b5])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
+/** Hebrew and Arabic set marks so that punctuation stands on the right side. They move no letters (Annex 9, section 2.6). */
+const MARKS = /[\u200e\u200f\u061c]/
 /** Persian, Indic scripts and emoji are spelled with these (Unicode Standard, section 23.2). */
 const JOINERS = /[\u200c\u200d]/
 const LETTER = /^[\p{L}\p{M}]$/u
@@ -29,14 +31,16 @@ export function printableLines(text: string): string[] {
 }
 
 /**
- * A transcript, or a part of one, as people read it: breaks are spaces, joiners stay, mere places to break a line are left out, and
+ * A transcript, or a part of one, as people read it: breaks are spaces, joiners and marks stay, mere places to break a line are left out, and
  * everything else that {@link printable} shows is shown the same way.
  */
 export function printableSpeech(text: string): string {
   return text
     .replace(/\r\n|[\t\n\v\f\r\u0085\u2028\u2029]/g, ' ')
     .replace(/[\u00ad\u200b\u2060\ufeff]/g, '')
-    .replace(UNSAFE, (character) => (JOINERS.test(character) ? character : escaped(character)))
+    .replace(UNSAFE, (character) =>
+      JOINERS.test(character) || MARKS.test(character) ? character : escaped(character),
+    )
 }
 
 function escaped(character: string): string {

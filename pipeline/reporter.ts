@@ -29,6 +29,7 @@ export function plainReporter(): Reporter {
   let stage = 'prepare'
   let lastProgress = 0
   const progress = new Map<string, Progress>()
+  const apart = blanksOnce()
   const line = (text: string) => process.stdout.write(`${text}\n`)
   const emit = (event: Event): void => {
     if (event.event === 'progress') {
@@ -44,7 +45,7 @@ export function plainReporter(): Reporter {
       lastProgress = performance.now()
       progress.clear()
     }
-    for (const text of linesOf(event)) line(text)
+    for (const text of apart(linesOf(event))) line(text)
   }
   return { emit, close: () => {} }
 }
@@ -62,6 +63,7 @@ interface Row {
 export function liveReporter(): Reporter {
   let rows: Row[] = []
   const progress = new Map<string, Progress>()
+  const apart = blanksOnce()
   let frame = 0
   let quiet = performance.now() // since when nothing was said
   const draw = () => {
@@ -96,7 +98,7 @@ export function liveReporter(): Reporter {
   const emit = (event: Event): void => {
     update(event)
     if (event.event === 'note') quiet = performance.now()
-    const said = event.event.startsWith('stage-') ? [] : linesOf(event)
+    const said = event.event.startsWith('stage-') ? [] : apart(linesOf(event))
     if (event.event === 'done' || event.event === 'failure') {
       if (rows.length > 0) draw()
       logUpdate.done()
@@ -113,6 +115,17 @@ export function liveReporter(): Reporter {
     logUpdate.done()
   }
   return { emit, close }
+}
+
+/** Two tables have one blank line between them: what begins with one leaves it out behind another. */
+function blanksOnce(): (lines: readonly string[]) => string[] {
+  let last = ''
+  return (lines) =>
+    lines.filter((line) => {
+      const isKept = line !== '' || last !== ''
+      last = line
+      return isKept
+    })
 }
 
 /** The lines an event is worth in a log. Its texts may be of others. */

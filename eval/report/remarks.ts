@@ -1,3 +1,4 @@
+import { plural } from '../plural.ts'
 import type { UtteranceRecord } from '../record.ts'
 import type { PairedRow, Row } from '../summary.ts'
 import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
@@ -155,8 +156,4 @@ function decodingOf(settings: SystemFigures['settings']): string {
     ...(prompt === 'legacy' ? ["with the wrong ids of older exporters' prompt"] : []),
     ...(stopLoops === false ? ['loops not stopped'] : []),
   ].join(', ')
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -1,3 +1,4 @@
+import { plural } from '../../eval/plural.ts'
 import type { Difference } from '../../graph-tools/diff.ts'
 import type { Inspection, SharedData } from '../../graph-tools/inspect.ts'
 import type { VerifyReport } from '../../graph-tools/verify.ts'
@@ -83,7 +84,12 @@ export function differenceLines(found: Difference): string[] {
 
 /** A verdict as a person reads it. */
 export function verifyLines(folder: string, report: VerifyReport, loaded: number): string[] {
-  const checked = `${report.graphs} graphs, ${report.dataFiles} data files, ${report.tensors} tensors, ${loaded} loaded by onnxruntime-node`
+  const counts = [
+    plural(report.graphs, 'graph'),
+    plural(report.dataFiles, 'data file'),
+    plural(report.tensors, 'tensor'),
+  ]
+  const checked = `${counts.join(', ')}, ${loaded} loaded by onnxruntime-node`
   if (report.problems.length === 0) return [`${folder}: all well (${checked})`]
-  return [...report.problems, `${folder}: ${report.problems.length} problems (${checked})`]
+  return [...report.problems, `${folder}: ${plural(report.problems.length, 'problem')} (${checked})`]
 }

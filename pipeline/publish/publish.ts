@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { remoteFile } from '../../eval/dataset/remote-file.ts'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
+import { plural } from '../../eval/plural.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { formatBytes } from '../files.ts'
@@ -192,7 +193,7 @@ function show(plan: Plan, { repo, branch, emit }: PublishOptions): void {
 async function confirmDeletions(plan: Plan, { confirm, repo }: PublishOptions): Promise<void> {
   const steps = stepsOf(plan, 'delete')
   if (steps.length === 0) return
-  const question = `Delete ${steps.length} files (${formatBytes(bytesOf(steps))}) of ${repo}?`
+  const question = `Delete ${plural(steps.length, 'file')} (${formatBytes(bytesOf(steps))}) of ${repo}?`
   if (await confirm(question)) return
   throw new Failure(
     'Nothing was changed: the deletion was not confirmed.',

@@ -61,6 +61,12 @@ describe('text of others', () => {
     expect(printableSpeech(text)).toBe(text)
   })
 
+  it('keeps the marks of Hebrew and Arabic in speech, and shows what changes the order of letters', () => {
+    const marked = '\u05e9\u05dc\u05d5\u05dd!\u200f \u061c\u0645 \u200ea'
+    expect(printableSpeech(marked)).toBe(marked)
+    expect(printableSpeech('a\u202eb\u2066c')).toBe('a\\u{202e}b\\u{2066}c')
+  })
+
   it('holds nothing that steers, whatever it is', () => {
     for (const [first = 0, last = 0] of STEERING) {
       for (let code = first; code <= last; code++) {

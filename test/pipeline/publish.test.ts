@@ -245,7 +245,7 @@ describe('publishing', () => {
     expect(refused.error?.message).toContain('Nothing was changed')
     expect(hub.tree(REPO).has('old.int4.onnx')).toBe(true)
     expect((await run(hub, folder, { confirm: confirm(true) })).published?.outcome).toBe('published')
-    expect(questions).toEqual(Array(2).fill('Delete 1 files (3 B) of tester/tiny-onnx?'))
+    expect(questions).toEqual(Array(2).fill('Delete 1 file (3 B) of tester/tiny-onnx?'))
     expect(hub.tree(REPO).has('old.int4.onnx')).toBe(false)
     expect(hub.tree(REPO).has('notes.txt')).toBe(true)
     await expectWhole(hub, folder)
@@ -628,7 +628,7 @@ describe('npm run publish', () => {
     hub.createRepo(REPO, { files: { 'notes.txt': 'mine' } })
     const asked = await runCli([folder, '--repo', REPO, '--mirror'], environment(hub), MAIN)
     expect(asked.stdout).toContain(
-      'error: Delete 1 files (4 B) of tester/tiny-onnx? Nobody is here to answer.',
+      'error: Delete 1 file (4 B) of tester/tiny-onnx? Nobody is here to answer.',
     )
     expect(asked.exitCode).toBe(2)
     expect(hub.tree(REPO).has('notes.txt')).toBe(true)

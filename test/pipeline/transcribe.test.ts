@@ -182,7 +182,8 @@ describe('Qwen3Asr', () => {
       for (const [options, message] of [
         [{ maxPieceSeconds: 0 }, 'maxPieceSeconds is 0, wanted at least 1.'],
         [{ maxPieceSeconds: Number.NaN }, 'maxPieceSeconds is NaN, wanted at least 1.'],
-        [{ maxNewTokens: 0 }, 'maxNewTokens is 0, wanted at least 1.'],
+        [{ maxNewTokens: 0 }, 'maxNewTokens is 0, wanted a whole number above 0.'],
+        [{ maxNewTokens: 1.5 }, 'maxNewTokens is 1.5, wanted a whole number above 0.'],
       ] as const)
         expect((await rejection(asr.transcribe(files[0] as string, options))).message).toBe(message)
       const rate = await rejection(asr.transcribe(new Float32Array(16000), { sampleRate: 3 }))
