@@ -2,7 +2,7 @@ import os from 'node:os'
 import { join } from 'node:path'
 import yargs from 'yargs'
 import { languageName } from '../eval/prompt.ts'
-import { parseOrPrint, repeatedOption } from './arguments.ts'
+import { parseOrPrint, repeatedOption, strictly } from './arguments.ts'
 import { describeError, EXIT, Failure } from './failure.ts'
 import { checkRepoName } from './hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from './models.ts'
@@ -10,6 +10,7 @@ import { GRAPH_DEFAULTS, type Options } from './options.ts'
 import { STAGE_NAMES, type StageName } from './stage-names.ts'
 
 const COMMAND = 'npm run pipeline --'
+const LISTED = `Run ${COMMAND} --help for all options.`
 const MAX_THREADS = 8
 /** DirectML and the fused operators want 18; onnxruntime 1.30 and torch 2.13 are tried up to 23. */
 const OLDEST_OPSET = 18
@@ -63,7 +64,7 @@ const NEEDS_ALL = new Set<StageName>(['validate', 'evaluate', 'package', 'publis
 
 function parser() {
   const stage = { choices: STAGE_NAMES, requiresArg: true } as const
-  return yargs()
+  const options = yargs()
     .scriptName(COMMAND)
     .usage(
       '$0 --model MODEL [options]\n\nTurn a Qwen3-ASR checkpoint into a validated, measured, packaged ONNX release.',
@@ -177,14 +178,7 @@ function parser() {
     .example(`${COMMAND} --model tiny --from validate`, 'measure again')
     .epilog('Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate failed, 130 interrupted.')
     .check(checkValues)
-    .strict()
-    .version(false)
-    .wrap(110)
-    .exitProcess(false)
-    .fail((message, error) => {
-      if (error instanceof Failure) throw error
-      throw usage(message ?? error.message, `Run ${COMMAND} --help for all options.`)
-    })
+  return strictly(options, LISTED)
 }
 
 function checkValues(argv: Record<string, unknown>): true {
@@ -231,6 +225,6 @@ function chosenStages(parsed: {
   return STAGE_NAMES.slice(first, last + 1)
 }
 
-function usage(message: string, hint = `Run ${COMMAND} --help for all options.`): Failure {
+function usage(message: string, hint = LISTED): Failure {
   return new Failure(message, hint, EXIT.usage)
 }

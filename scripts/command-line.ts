@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { Argv } from 'yargs'
-import { parseOrPrint, repeatedOption } from '../pipeline/arguments.ts'
+import { parseOrPrint, repeatedOption, strictly } from '../pipeline/arguments.ts'
 import { EXIT, Failure } from '../pipeline/failure.ts'
 import { reportError, reportUncaught } from '../pipeline/terminal.ts'
 
@@ -13,22 +13,13 @@ const FOLDERS = ['model-dir', 'exported', 'work']
  */
 export async function parseScript<T>(command: string, parser: Argv<T>, args: readonly string[]) {
   reportUncaught(args)
-  const usage = (message: string) => new Failure(message, `${command} --help lists the options.`, EXIT.usage)
+  const listed = `${command} --help lists the options.`
   try {
-    const strict = parser
-      .scriptName(command)
-      .strict()
-      .version(false)
-      .wrap(110)
-      .exitProcess(false)
-      .fail((message, error) => {
-        throw error ?? usage(message)
-      })
-    const parsed = await parseOrPrint(strict, args)
+    const parsed = await parseOrPrint(strictly(parser.scriptName(command), listed), args)
     if (parsed === undefined) process.exit(EXIT.done)
     const values = parsed as Readonly<Record<string, unknown>>
     const wrong = wrongValue(values) ?? (await missingFolder(values))
-    if (wrong !== undefined) throw usage(wrong)
+    if (wrong !== undefined) throw new Failure(wrong, listed, EXIT.usage)
     return parsed
   } catch (error) {
     process.exit(reportError(error, args))

@@ -14,6 +14,7 @@ import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { readReference, readReferenceIndex } from '../../eval/reference.ts'
 import { variantsOf } from '../../eval/session.ts'
+import { parseOrPrint, strictly } from '../arguments.ts'
 import { readCheckpoint } from '../checkpoint.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { exists, writeJson } from '../files.ts'
@@ -59,7 +60,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
 
 async function parse(args: readonly string[]): Promise<Options | undefined> {
   let options: Options | undefined
-  await yargs([...args])
+  const parser = yargs()
     .scriptName('npm run compare --')
     .command(
       '$0',
@@ -85,12 +86,7 @@ async function parse(args: readonly string[]): Promise<Options | undefined> {
         options = { audio, modelDir, checkpoint, python, threads, maxNewTokens, json }
       },
     )
-    .strict()
-    .wrap(110)
-    .fail((message, error) => {
-      throw error ?? new Failure(message, 'npm run compare -- --help lists the options.', EXIT.usage)
-    })
-    .parseAsync()
+  await parseOrPrint(strictly(parser, 'npm run compare -- --help lists the options.'), args)
   return options
 }
 

@@ -5,8 +5,11 @@ import type { Selection } from '../../eval/dataset/utterance.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/limits.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { languageName } from '../../eval/prompt.ts'
+import { parseOrPrint, strictly } from '../arguments.ts'
 import { EXIT, Failure } from '../failure.ts'
 import type { EvaluateOptions, ModelSpec } from './options.ts'
+
+const LISTED = 'npm run evaluate -- --help lists the options.'
 
 /** What the command line asks for. */
 export type Command =
@@ -25,7 +28,7 @@ export type Command =
  */
 export async function parseEvaluate(args: readonly string[]): Promise<Command | undefined> {
   let command: Command | undefined
-  await builder(args)
+  const parser = builder()
     .command(
       '$0',
       'measure WER and RTF of models on datasets',
@@ -50,22 +53,17 @@ export async function parseEvaluate(args: readonly string[]): Promise<Command | 
         command = { command: 'merge', folders, output, json: json === true }
       },
     )
-    .parseAsync()
+  await parseOrPrint(parser, args)
   return command
 }
 
-function builder(args: readonly string[]) {
-  return yargs([...args])
+function builder() {
+  const options = yargs()
     .scriptName('npm run evaluate --')
     .usage('$0 --models NAME:FOLDER[:VARIANT]... --datasets NAME...\n\nMeasure finished models on speech.')
     .option('json', { type: 'boolean', describe: 'print report.json instead of tables' })
     .option('debug', { type: 'boolean', describe: 'print the stack of an error' })
-    .strict()
-    .wrap(110)
-    .fail((message, error) => {
-      if (error) throw error
-      throw new Failure(message, 'npm run evaluate -- --help lists the options.', EXIT.usage)
-    })
+  return strictly(options, LISTED)
 }
 
 const EVALUATE = {
@@ -282,5 +280,5 @@ function parseBytes(text: string): number {
 }
 
 function usage(message: string): Failure {
-  return new Failure(message, 'npm run evaluate -- --help lists the options.', EXIT.usage)
+  return new Failure(message, LISTED, EXIT.usage)
 }

@@ -1,5 +1,6 @@
 import yargs from 'yargs'
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
+import { parseOrPrint, strictly } from '../arguments.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { interruption } from '../interruption.ts'
 import { say, sayJson } from '../terminal.ts'
@@ -24,6 +25,7 @@ import { progressLine } from './terminal.ts'
 const AFTER_STOP = 'Nothing is half done; run the same command again for the rest.'
 
 const COMMAND = 'npm run graph --'
+const LISTED = `Run ${COMMAND} --help for all commands.`
 const COMMANDS = [
   ...[
     'inspect',
@@ -49,8 +51,8 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
     exitCode = code
   }
   refuseUnknown(args)
-  const parser = rewritingCommands(lookingCommands(base(args), ends), ends)
-  await parser.parseAsync()
+  const parser = rewritingCommands(lookingCommands(base(), ends), ends)
+  await parseOrPrint(parser, args)
   return exitCode
 }
 
@@ -59,13 +61,13 @@ function refuseUnknown([command = '']: readonly string[]): void {
   const near = nearest(command, COMMANDS)
   throw new Failure(
     `There is no command ${command}${near ? `; did you mean ${near}?` : '.'}`,
-    `Run ${COMMAND} --help for all commands.`,
+    LISTED,
     EXIT.usage,
   )
 }
 
-function base(args: readonly string[]) {
-  return yargs([...args])
+function base() {
+  const options = yargs()
     .scriptName(COMMAND)
     .usage(
       '$0 <command> FILE...\n\nRead and rewrite ONNX files of any size in place, without loading their weights.',
@@ -82,14 +84,7 @@ function base(args: readonly string[]) {
       'Exit codes: 0 done, 1 failed (diff: they differ), 2 wrong usage, 3 a check failed, 130 interrupted.\nResults go to stdout, errors to stderr.',
     )
     .demandCommand(1, 'Which command?')
-    .strict()
-    .version(false)
-    .wrap(110)
-    .exitProcess(false)
-    .fail((message, error) => {
-      if (error) throw error
-      throw new Failure(message, `Run ${COMMAND} --help for all commands.`, EXIT.usage)
-    })
+  return strictly(options, LISTED)
 }
 
 const files = { type: 'string', array: true, demandOption: true, describe: 'ONNX files' } as const

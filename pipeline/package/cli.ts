@@ -1,10 +1,11 @@
 import os from 'node:os'
 import yargs from 'yargs'
-import { parseOrPrint, repeatedOption } from '../arguments.ts'
+import { parseOrPrint, repeatedOption, strictly } from '../arguments.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { VARIANTS, type Variant, variantLabel } from '../layout.ts'
 
 const COMMAND = 'npm run package --'
+const LISTED = `${COMMAND} --help and ${COMMAND} verify --help list the options.`
 const LABELS = VARIANTS.map(variantLabel)
 
 interface Common {
@@ -77,14 +78,7 @@ export async function parsePackage(
     .epilog(
       'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate failed or a release is not right, 130 interrupted.',
     )
-    .strict()
-    .version(false)
-    .wrap(110)
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? usage(message)
-    })
-  await parseOrPrint(parser, args)
+  await parseOrPrint(strictly(parser, LISTED), args)
   return options
 }
 
@@ -208,5 +202,5 @@ function labelsOf(text: string): string[] {
 }
 
 function usage(message: string): Failure {
-  return new Failure(message, `${COMMAND} --help and ${COMMAND} verify --help list the options.`, EXIT.usage)
+  return new Failure(message, LISTED, EXIT.usage)
 }

@@ -1,11 +1,12 @@
 import yargs from 'yargs'
-import { parseOrPrint, repeatedOption } from '../arguments.ts'
+import { parseOrPrint, repeatedOption, strictly } from '../arguments.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
 import type { ReadBack } from './check-remote.ts'
 import type { PublishChoices } from './publish.ts'
 
 const COMMAND = 'npm run publish --'
+const LISTED = `${COMMAND} --help lists the options.`
 
 export interface PublishCommandOptions extends PublishChoices {
   /** undefined: the only one in output/ */
@@ -45,14 +46,7 @@ export async function parsePublish(args: readonly string[]): Promise<PublishComm
       'Environment: HF_TOKEN (or hf auth login), HF_ENDPOINT. Exit codes: 0 done or nothing to do, 1 failed, 2 wrong usage, ' +
         '3 the release or what was stored is not right, 130 interrupted.',
     )
-    .strict()
-    .version(false)
-    .wrap(110)
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? usage(message)
-    })
-  await parseOrPrint(parser, args)
+  await parseOrPrint(strictly(parser, LISTED), args)
   return options
 }
 
@@ -141,5 +135,5 @@ function optionsOf(parsed: Parsed): PublishCommandOptions {
 }
 
 function usage(message: string): Failure {
-  return new Failure(message, `${COMMAND} --help lists the options.`, EXIT.usage)
+  return new Failure(message, LISTED, EXIT.usage)
 }

@@ -2,7 +2,10 @@ import { availableParallelism } from 'node:os'
 import yargs from 'yargs'
 import type { PrefillKind } from '../../eval/prefill.ts'
 import type { Layout } from '../../eval/session.ts'
+import { parseOrPrint, strictly } from '../arguments.ts'
 import { EXIT, Failure } from '../failure.ts'
+
+const LISTED = 'npm run transcribe -- --help lists the options.'
 
 export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 
@@ -46,7 +49,8 @@ export async function parseTranscribe(args: readonly string[]): Promise<Transcri
   let options: TranscribeOptions | undefined
   const end = args.indexOf('--')
   const named = end < 0 ? [] : args.slice(end + 1)
-  await yargs((end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg)))
+  const words = (end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg))
+  const parser = yargs()
     .scriptName('npm run transcribe --')
     .command(
       '$0 [files..]',
@@ -64,12 +68,7 @@ export async function parseTranscribe(args: readonly string[]): Promise<Transcri
         options = optionsOf({ ...others, files: [...files, ...named] })
       },
     )
-    .strict()
-    .wrap(110)
-    .fail((message, error) => {
-      throw error && error.name !== 'YError' ? error : usage(message)
-    })
-    .parseAsync()
+  await parseOrPrint(strictly(parser, LISTED), words)
   return options
 }
 
@@ -193,5 +192,5 @@ function shown(value: number): string {
 }
 
 function usage(message: string): Failure {
-  return new Failure(message, 'npm run transcribe -- --help lists the options.', EXIT.usage)
+  return new Failure(message, LISTED, EXIT.usage)
 }
