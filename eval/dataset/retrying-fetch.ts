@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SpeechError } from '../speech-error.ts'
 import { authorized } from './hub-token.ts'
 import { rootCause, send, withoutQuery } from './network.ts'
+import { proxiesOf } from './proxies.ts'
 
 const ATTEMPTS = 6
 const FIRST_WAIT_MS = 500
@@ -110,9 +111,21 @@ function isNetworkFault(error: unknown): error is TypeError {
   return error instanceof TypeError && error.cause !== undefined
 }
 
+/** Of connecting and of looking up a name (Node's errors of net and dns). */
+interface ConnectError extends NodeJS.ErrnoException {
+  readonly address?: string
+  readonly port?: number
+  readonly hostname?: string
+}
+
 function unreachableError(url: string | URL, error: TypeError): TransientError {
-  const { code, message } = rootCause(error)
+  const cause: ConnectError = rootCause(error)
+  const { code, message } = cause
   const isOfSystem = typeof code === 'string' && !code.startsWith('UND_ERR') // undici's codes say less than its words
-  const reason = isOfSystem ? code : message
+  // Behind a proxy it is the proxy that was not there.
+  const place = cause.hostname ?? (cause.address && `${cause.address}:${cause.port}`)
+  const { host, hostname } = new URL(url)
+  const isElsewhere = place !== undefined && ![host, hostname].includes(place) && proxiesOf() !== undefined
+  const reason = `${isOfSystem ? code : message}${isElsewhere ? `, at ${place}` : ''}`
   return new TransientError(`${withoutQuery(url)} cannot be reached (${reason})`)
 }

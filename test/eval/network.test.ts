@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer as createPlain, type RequestListener } from 'node:http'
 import { createServer as createSecure } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -136,6 +137,22 @@ describe('requests through a proxy', () => {
       message: 'https://hub.test/ cannot be reached (Proxy response (502) !== 200 when HTTP Tunneling)',
     })
     expect(broken.requests.length).toBe(6)
+  })
+
+  it('that is not there is named, without its password', async () => {
+    const server = createPlain().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const place = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    server.close()
+    vi.stubEnv('HTTP_PROXY', `http://me:secret@${place}`)
+    const ask = (url: string) => failure(retryingFetch({ firstWaitMs: 1 })(url))
+    expect(await ask('http://hub.test/a?signature=1')).toMatchObject({
+      message: `http://hub.test/a cannot be reached (ECONNREFUSED, at ${place})`,
+    })
+    vi.unstubAllEnvs()
+    expect(await ask(`http://${place}/a`)).toMatchObject({
+      message: `http://${place}/a cannot be reached (ECONNREFUSED)`,
+    })
   })
 
   it.each(['socks5://me:secret@h:1', 'http://[', 'ftp://h', 'http://'])(
