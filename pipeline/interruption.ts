@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { endSoon, guardPid } from '../eval/children.ts'
 import { EXIT, Failure } from './failure.ts'
@@ -39,7 +40,7 @@ function watchSignals(hint: string): Int32Array {
   guardPid()
   const handled = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
   const worker = new Worker(new URL('./signal-watch.js', import.meta.url), {
-    workerData: { onePressMs: onePressMs(), graceMs: GRACE_MS, hint, isUnderNpm: isUnderNpm(), handled },
+    workerData: { onePressMs: onePressMs(), graceMs: GRACE_MS, hint, npm: npmAbove(), handled },
     execArgv: [], // without the loader of TypeScript
   })
   worker.on('error', () => {}) // without it the event loop hears signals
@@ -50,6 +51,21 @@ function watchSignals(hint: string): Int32Array {
 function onePressMs(): number {
   const hasTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY)
   return isUnderNpm() && hasTerminal ? ONE_PRESS_UNDER_NPM_MS : ONE_PRESS_MS
+}
+
+/** Who started us under npm; noted at once, since npm may be gone before the watch begins. */
+function npmAbove(): { parent: number; grandparent?: string } | undefined {
+  if (!isUnderNpm()) return undefined
+  const parent = process.ppid
+  try {
+    // Where our parent is the shell in which npm runs scripts, npm is the parent of that (proc(5)).
+    const [, option] = readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')
+    const stat = readFileSync(`/proc/${parent}/stat`, 'utf8')
+    const [, grandparent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { parent, ...(option === '-c' && { grandparent }) }
+  } catch {
+    return { parent } // shells of other systems than Linux become the program
+  }
 }
 
 /** Started by one of the project's npm scripts, which only npm itself can stop. */

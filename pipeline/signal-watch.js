@@ -5,7 +5,7 @@
 import { readFileSync, writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 
-const { onePressMs, graceMs, hint, isUnderNpm, handled } = workerData
+const { onePressMs, graceMs, hint, npm, handled } = workerData
 const isHandled = new Int32Array(handled)
 const PARENT_POLL_MS = 250
 
@@ -24,24 +24,23 @@ function end() {
 
 /** npm is gone, which would have passed signals on to us: nobody can stop this run any more. */
 function watchParent() {
-  const parents = parentsNow()
   const timer = setInterval(() => {
-    if (parentsNow() === parents) return
+    if (isThere()) return
     clearInterval(timer)
     process.kill(process.pid, 'SIGTERM')
     setTimeout(end, graceMs)
   }, PARENT_POLL_MS)
 }
 
-/** Our parent, and where that is the shell in which npm runs scripts, its parent. */
-function parentsNow() {
+/** Whether we still descend from those who started us: an orphan gets another parent. */
+function isThere() {
+  if (process.ppid !== npm.parent) return false
+  if (npm.grandparent === undefined) return true
   try {
-    const [, option] = readFileSync(`/proc/${process.ppid}/cmdline`, 'utf8').split('\0')
-    if (option !== '-c') return `${process.ppid}`
-    const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8')
-    return `${process.ppid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]}` // proc(5)
+    const stat = readFileSync(`/proc/${npm.parent}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] === npm.grandparent // proc(5)
   } catch {
-    return `${process.ppid}` // shells of other systems than Linux become the program
+    return false
   }
 }
 
@@ -61,4 +60,4 @@ function watchSignals() {
 }
 
 watchSignals()
-if (isUnderNpm) watchParent()
+if (npm) watchParent()
