@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { type Engine, identifyEngine, runEngine } from './engine.ts'
 import { startPool } from './pool.ts'
@@ -7,6 +6,7 @@ import { type PrefillKind, prefillKindOf } from './prefill.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { PieceRecord } from './record.ts'
 import { layoutOf } from './session.ts'
+import { identifySources } from './sources.ts'
 
 /** One utterance as a system heard it. */
 export interface Transcription {
@@ -65,43 +65,8 @@ export interface ModelOptions {
   readonly options: RecognizeOptions
 }
 
-/** What decides about the text: a change of these makes other results. */
-const SOURCES = [
-  ...[
-    'recognize.ts',
-    'recognizer.ts',
-    'decode-loop.ts',
-    'decoder.ts',
-    'fused-decoder.ts',
-    'split-decoder.ts',
-  ],
-  ...[
-    'kv-cache.ts',
-    'session.ts',
-    'prefill.ts',
-    'prefill-weights.ts',
-    'job-queue.ts',
-    'limits.ts',
-    'opened-audio.ts',
-    'prompt.ts',
-    'mel.ts',
-    'fft.ts',
-    'repetition.ts',
-    'transcript.ts',
-  ],
-  ...['tokenizer.ts', 'embeddings.ts', 'release-config.ts'],
-  ...['audio/clip.ts', 'audio/speech-stream.ts', 'audio/decode.ts', 'audio/wav.ts', 'audio/wav-header.ts'],
-  ...['audio/pcm.ts', 'audio/g711.ts', 'audio/flac.ts', 'audio/mpeg.ts', 'audio/mpeg-frames.ts'],
-  ...['audio/ogg.ts', 'audio/ogg-pages.ts', 'audio/opus.ts', 'audio/vorbis.ts', 'audio/ffmpeg.ts'],
-  ...[
-    'audio/mix.ts',
-    'audio/sample-checks.ts',
-    'audio/resample.ts',
-    'audio/pieces.ts',
-    'audio/pause.ts',
-    'script.ts',
-  ],
-]
+/** What decides about the text: a change of it makes other results. */
+const DECODER = ['eval/worker.ts']
 
 /** A variant of a release directory, in worker threads of its own. */
 export async function modelSystem(model: ModelOptions): Promise<System> {
@@ -121,7 +86,7 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
       provider: 'cpu',
       ...options,
     },
-    ...{ onnxruntime: onnxruntimeVersion(), decoder: await identifyDecoder() },
+    ...{ onnxruntime: onnxruntimeVersion(), decoder: (await identifySources(DECODER)).slice(0, 16) },
   }
   const start = async (): Promise<Transcriber> => {
     const pool = await startPool(
@@ -166,12 +131,6 @@ function flatten({ text, language, pieces }: Recognition): Omit<Transcription, '
 /** Sixteen hexadecimal digits that stand for an object's JSON. */
 export function settingOf(settings: object): string {
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16)
-}
-
-async function identifyDecoder(): Promise<string> {
-  const hash = createHash('sha256')
-  for (const name of SOURCES) hash.update(await readFile(new URL(name, import.meta.url)))
-  return hash.digest('hex').slice(0, 16)
 }
 
 function onnxruntimeVersion(): string {

@@ -1,4 +1,4 @@
-import { LANGUAGES } from './prompt.ts'
+import { LANGUAGES } from './languages.ts'
 import { SPECIAL_TOKENS } from './tokenizer.ts'
 
 export interface ParsedTranscript {

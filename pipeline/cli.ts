@@ -1,7 +1,7 @@
 import os from 'node:os'
 import { join } from 'node:path'
 import yargs from 'yargs'
-import { languageName } from '../eval/prompt.ts'
+import { languageName } from '../eval/languages.ts'
 import { parseOrPrint, repeatedOption, strictly } from './arguments.ts'
 import { describeError, EXIT, Failure } from './failure.ts'
 import { checkRepoName } from './hub/hub-id.ts'

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { parse } from 'yaml'
-import { LANGUAGES } from '../eval/prompt.ts'
+import { LANGUAGES } from '../eval/languages.ts'
 import { checkpointFiles, fileOf } from './checkpoint-files.ts'
 import { formatBytes, writeJson } from './files.ts'
 import { hashFiles } from './hash-cache.ts'
 import type { Layout } from './layout.ts'
 import { PROJECT } from './models.ts'
+import { pinnedVersions } from './pinned-versions.ts'
 import type { Run } from './stages.ts'
-import { pinnedVersions } from './venv.ts'
 
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
 export interface Provenance {

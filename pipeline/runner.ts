@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { identifySources } from '../eval/sources.ts'
 import { EXIT, Failure } from './failure.ts'
 import { exists, writeJson } from './files.ts'
 import { takeLock } from './lock.ts'
@@ -7,7 +8,7 @@ import { strayOf } from './release/stray-files.ts'
 import { joinSections } from './report.ts'
 import { STAGE_NAMES, type StageName } from './stage-names.ts'
 import { checkpointFile } from './stages/export.ts'
-import { type Run, STAGES, type Stage } from './stages.ts'
+import { type Run, STAGES, type Stage, VIEWS } from './stages.ts'
 import { deleteStamp, fingerprintOf, hasEnded, isCurrent, writeStamp } from './stamp.ts'
 
 /**
@@ -38,7 +39,8 @@ async function fingerprintStages(run: Run): Promise<Fingerprints> {
   const entries: [StageName, string][] = []
   let before = ''
   for (const name of STAGE_NAMES) {
-    before = fingerprintOf({ stage: name, before, ...(await STAGES[name].inputs(run)) })
+    const code = await identifySources([`pipeline/stages/${name}.ts`])
+    before = fingerprintOf({ stage: name, before, code, ...(await STAGES[name].inputs(run)) })
     entries.push([name, before])
   }
   return Object.fromEntries(entries) as Record<StageName, string>
@@ -50,6 +52,7 @@ async function runStage(stage: Stage, fingerprints: Fingerprints, run: Run): Pro
   signal.throwIfAborted()
   if (!(await willRun(stage, fingerprints, run))) {
     emit({ event: 'stage-skip', stage: stage.name, reason: 'nothing it depends on has changed' })
+    await showResult(stage, fingerprints, run)
     return
   }
   emit({ event: 'stage-start', stage: stage.name })
@@ -57,8 +60,23 @@ async function runStage(stage: Stage, fingerprints: Fingerprints, run: Run): Pro
   if (!stage.always) await deleteResults(stage, run)
   await mkdir(dirname(stamp), { recursive: true })
   await stage.run(run)
+  await showResult(stage, fingerprints, run)
+  await stage.check?.(run)
   if (!stage.always) await writeStamp(stamp, fingerprints[stage.name], stage.outputs(run), layout.model)
   emit({ event: 'stage-done', stage: stage.name, seconds: (performance.now() - started) / 1000 })
+}
+
+/** Make the view of a stage, unless it is there and shows this very result. */
+async function showResult({ name }: Stage, fingerprints: Fingerprints, run: Run): Promise<void> {
+  const view = VIEWS[name]
+  if (!view) return
+  const stamp = run.layout.stamp(`${name}-view`)
+  const code = await identifySources([view.module])
+  const fingerprint = fingerprintOf({ of: fingerprints[name], code })
+  if (await isCurrent(stamp, fingerprint, run.layout.model)) return
+  await deleteStamp(stamp)
+  await view.show(run)
+  await writeStamp(stamp, fingerprint, view.outputs(run), run.layout.model)
 }
 
 async function willRun(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<boolean> {
@@ -96,9 +114,13 @@ function nextOf(stage: Stage): Stage | undefined {
  */
 async function deleteResults(stage: Stage, run: Run): Promise<void> {
   const stale = STAGE_NAMES.slice(STAGE_NAMES.indexOf(stage.name)).reverse()
-  for (const name of stale) await deleteStamp(run.layout.stamp(name))
+  for (const name of stale) {
+    await deleteStamp(run.layout.stamp(name))
+    await deleteStamp(run.layout.stamp(`${name}-view`))
+  }
   for (const name of stale.filter((name) => !STAGES[name].replaces)) {
-    for (const output of STAGES[name].outputs(run)) await rm(output, { force: true })
+    const outputs = [...STAGES[name].outputs(run), ...(VIEWS[name]?.outputs(run) ?? [])]
+    for (const output of outputs) await rm(output, { force: true })
   }
   await joinSections(run.layout)
 }

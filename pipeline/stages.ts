@@ -4,6 +4,7 @@ import type { Layout } from './layout.ts'
 import type { Options } from './options.ts'
 import type { StageName } from './stage-names.ts'
 import { evaluateStage } from './stages/evaluate.ts'
+import { evaluationView } from './stages/evaluation-view.ts'
 import { exportStage } from './stages/export.ts'
 import { packageStage } from './stages/package.ts'
 import { publishStage } from './stages/publish.ts'
@@ -34,11 +35,16 @@ export interface Run {
 
 export interface Stage {
   readonly name: StageName
-  /** what else than the stages before it decides its result; their fingerprints are added by the runner */
+  /** what else decides its result than the stages before it and its own code, which the runner adds */
   inputs(run: Run): Promise<Readonly<Record<string, unknown>>>
   /** files it leaves behind */
   outputs(run: Run): readonly string[]
   run(run: Run): Promise<void>
+  /**
+   * Whether what it left may be built on: called when that has been shown.
+   * @throws Failure with exit code 3 when a gate has failed; the stage has not ended then
+   */
+  check?(run: Run): Promise<void>
   /** its outputs serve only the next stage, and are removed when that has ended */
   readonly isTransient?: true
   /** its outputs stay until a run of its own has made new ones; without a stamp they never pass as current */
@@ -46,6 +52,16 @@ export interface Stage {
   /** runs every time: it leaves nothing behind */
   readonly always?: true
 }
+
+/** What people look at of a stage's result: made anew when that or its own code has changed, and nothing is built on it. */
+export interface View {
+  readonly module: string
+  /** files it leaves behind */
+  outputs(run: Run): readonly string[]
+  show(run: Run): Promise<void>
+}
+
+export const VIEWS: Readonly<Partial<Record<StageName, View>>> = { evaluate: evaluationView }
 
 export const STAGES: Readonly<Record<StageName, Stage>> = {
   export: exportStage,

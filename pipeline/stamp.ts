@@ -1,11 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { walkTree } from '../eval/dataset/tree.ts'
-import { PROJECT } from './models.ts'
-
-/** Inputs up to this size are fingerprinted by content, larger ones by size and time of change. */
-const CONTENT_LIMIT = 16 << 20
 
 interface Stamp {
   readonly fingerprint: string
@@ -16,33 +12,6 @@ interface Stamp {
 /** sha256 over a stage's inputs, options and tool versions, in a stable spelling. */
 export function fingerprintOf(parts: Readonly<Record<string, unknown>>): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
-}
-
-/** What identifies a file: its content, or for large ones size and time of change. */
-export async function identify(path: string): Promise<string> {
-  const info = await stat(path)
-  if (info.size > CONTENT_LIMIT) return `${info.size} ${info.mtimeMs}`
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
-}
-
-/** sha256 over the project's own sources in `places`, files or folders: a changed program makes stale results. */
-export async function identifySources(places: readonly string[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const place of places) {
-    const names = /\.\w+$/.test(place) ? [''] : (await readdir(join(PROJECT, place))).sort()
-    for (const name of names) {
-      if (name !== '' && !/\.(ts|py|txt|js|css)$/.test(name)) continue
-      hash.update(place + name).update(await readFile(join(PROJECT, place, name)))
-    }
-  }
-  return hash.digest('hex')
-}
-
-/** Versions of everything that computes on the Node side. */
-export async function identifyTools(): Promise<string> {
-  return `${process.versions.node} ${await identify(join(PROJECT, 'package-lock.json'))}`
 }
 
 /**

@@ -7,11 +7,11 @@ import { Failure } from './failure.ts'
 import { installPackages, shown } from './install-packages.ts'
 import { takeLock } from './lock.ts'
 import { PROJECT } from './models.ts'
+import { pinnedVersions, REQUIREMENTS } from './pinned-versions.ts'
 import { requireWritable } from './writable.ts'
 
 const OLDEST = [3, 11] as const
 const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python']
-const REQUIREMENTS = join(PROJECT, 'python', 'requirements.txt')
 const STAMP = 'requirements.sha256'
 /** Says that we made the folder, so that we may delete it. */
 const MARK = 'made-by-qwen3-asr-onnx'
@@ -97,12 +97,6 @@ async function prepared(path: string): Promise<Python> {
     )
   }
   return { path, fingerprint: asked.stdout }
-}
-
-/** Name to version of the packages that python/requirements.txt pins. */
-export async function pinnedVersions(): Promise<Map<string, string>> {
-  const pins = (await readFile(REQUIREMENTS, 'utf8')).matchAll(/^([\w.-]+)==(\S+)/gm)
-  return new Map(Array.from(pins, ([, name = '', pin = '']) => [name, pin]))
 }
 
 const ASK_VERSIONS = `

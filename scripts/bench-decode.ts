@@ -4,8 +4,8 @@ import { execa } from 'execa'
 import yargs from 'yargs'
 import '../eval/no-telemetry.ts' // inherited by the scripts that are measured
 import { describeMachine } from '../eval/machine.ts'
+import { identifySources } from '../eval/sources.ts'
 import { PROJECT } from '../pipeline/models.ts'
-import { identifySources } from '../pipeline/stamp.ts'
 import { tableLines } from '../pipeline/table.ts'
 import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
 import { parseScript } from './command-line.ts'
@@ -221,7 +221,10 @@ async function legacyInit(): Promise<string> {
   if (!config.includes(DEFAULT_QUANTIZATION))
     throw new Error(`${modelDir} is not quantized as the baseline: ${DEFAULT_QUANTIZATION}.`)
   const checkpoint = join(modelDir, '.work', 'checkpoint.json')
-  const made = { checkpoint: await readFile(checkpoint, 'utf8'), sources: await identifySources(['python']) }
+  const made = {
+    checkpoint: await readFile(checkpoint, 'utf8'),
+    sources: await identifySources(['python/bench_decode.py']),
+  }
   const folder = join(PROJECT, 'output', 'bench', basename(modelDir))
   const [file, stamp] = [join(folder, 'decoder_init.int4.onnx'), join(folder, 'made-of.json')]
   if ((await readFile(stamp, 'utf8').catch(() => '')) === JSON.stringify(made)) return file

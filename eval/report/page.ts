@@ -15,12 +15,12 @@ import { figureTables } from './tables.ts'
 
 /** In the order in which they run: each may use what the ones before it export. */
 const SCRIPTS = [
-  'page-dom.js',
-  'page-csv.js',
-  'page-tables.js',
-  'page-charts.js',
-  'page-player.js',
-  'page-list.js',
+  './page-dom.js',
+  './page-csv.js',
+  './page-tables.js',
+  './page-charts.js',
+  './page-player.js',
+  './page-list.js',
 ]
 
 /** Content Security Policy: what is in the page, audio out of it, and nothing from anywhere else. */
@@ -38,7 +38,7 @@ const LEGEND_COLUMNS = 1000
 
 /** report.html: one page that needs nothing but itself, and that the browser lets load nothing else. */
 export async function reportPage(report: Report, options: AudioOptions): Promise<string> {
-  const [style, script] = await Promise.all([ownFile('page.css'), pageScript()])
+  const [style, script] = await Promise.all([ownFile('./page.css'), pageScript()])
   const utterances = listUtterances(report)
   const audio = await embedAudio(utterances, options)
   return `<!doctype html>

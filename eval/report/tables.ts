@@ -1,5 +1,6 @@
 import { csvText } from '../csv.ts'
 import type { Percentiles, Row } from '../summary.ts'
+import { megabytes, percent } from './number-text.ts'
 import { mainRows, type Report, type SystemFigures } from './report.ts'
 import { plainText, type Sentence, sentence } from './sentence.ts'
 
@@ -173,14 +174,4 @@ export function cell(write: (value: number) => string, ...values: readonly (numb
 
 function systemOf({ systems }: Report, { system }: Row): SystemFigures | undefined {
   return systems.find(({ name }) => name === system)
-}
-
-/** 4.55 % */
-export function percent(rate: number): string {
-  return !Number.isFinite(rate) ? '-' : `${(100 * rate).toFixed(2)} %`
-}
-
-/** Decimal: 1.40 GB, 850 MB */
-export function megabytes(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toPrecision(3)} MB`
 }

@@ -6,7 +6,16 @@ import { openModel } from '../../graph-tools/model.ts'
 import { Failure } from '../failure.ts'
 import { exists } from '../files.ts'
 import { hashFiles } from '../hash-cache.ts'
-import { DECODERS, EMBEDDINGS, JSON_FILES, PREFILL, prefillRecipe } from '../layout.ts'
+import {
+  DECODERS,
+  EMBEDDINGS,
+  JSON_FILES,
+  type Layout,
+  PREFILL,
+  prefillRecipe,
+  type Variant,
+  variantLabel,
+} from '../layout.ts'
 
 /** The files that a reader loads for one variant. */
 export interface VariantFiles {
@@ -56,4 +65,19 @@ export async function fingerprintFiles(paths: readonly string[], cache: string):
   const all = createHash('sha256')
   for (const [i, path] of paths.entries()) all.update(`${basename(path)} ${hashes[i]?.slice(0, 32)}\n`)
   return all.digest('hex').slice(0, 16)
+}
+
+/** Identifies the files of each variant, by its label. */
+export type Fingerprints = Readonly<Record<string, string>>
+
+export async function fingerprintVariants(
+  { model, work }: Pick<Layout, 'model' | 'work'>,
+  variants: readonly Variant[],
+): Promise<Fingerprints> {
+  const entries: [string, string][] = []
+  for (const variant of variants) {
+    const { paths } = await variantFilesOf(model, variant)
+    entries.push([variantLabel(variant), await fingerprintFiles(paths, work)])
+  }
+  return Object.fromEntries(entries)
 }

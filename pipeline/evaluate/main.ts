@@ -7,6 +7,7 @@ import { tableLines } from '../table.ts'
 import { reportError, reportUncaught, say, sayJson } from '../terminal.ts'
 import { type Command, parseEvaluate } from './cli.ts'
 import { makeProgress, type Progress } from './progress.ts'
+import { REPORT_PAGE } from './result-files.ts'
 import type { Evaluated } from './run.ts'
 
 const CONTINUES = 'Run the same command again: what has been measured is kept.'
@@ -41,7 +42,7 @@ async function carryOut(command: Command, progress: Progress): Promise<Evaluated
 }
 
 async function print({ report, output }: Evaluated, isJson: boolean): Promise<void> {
-  const { REPORT_PAGE, reportJson } = await import('./write-report.ts')
+  const { reportJson } = await import('./write-report.ts')
   const page = join(output, REPORT_PAGE)
   if (isJson) sayJson({ output, ...reportJson(report) })
   else

@@ -6,8 +6,9 @@ import { readResults } from '../../eval/result-file.ts'
 import { Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
 import { requireWritable } from '../writable.ts'
+import { RESULTS, RUN } from './result-files.ts'
 import type { Evaluated } from './run.ts'
-import { RESULTS, RUN, writeReport } from './write-report.ts'
+import { writeReport } from './write-report.ts'
 
 interface Part {
   readonly folder: string

@@ -1,7 +1,7 @@
 import logUpdate from 'log-update'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import type { UtteranceRecord } from '../../eval/record.ts'
-import { percent } from '../../eval/report/tables.ts'
+import { percent } from '../../eval/report/number-text.ts'
 import { scoreUtterance } from '../../eval/score.ts'
 import { totalErrors } from '../../eval/wer.ts'
 import { formatSeconds } from '../files.ts'

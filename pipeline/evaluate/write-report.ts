@@ -5,11 +5,7 @@ import type { ResultRecord } from '../../eval/record.ts'
 import { makeReport, type Report, type RunDescription } from '../../eval/report/report.ts'
 import { resultsCsv } from '../../eval/report/tables.ts'
 import { writeJson, writeText } from '../files.ts'
-
-/** Names of an evaluation's files. */
-export const RESULTS = 'results.jsonl'
-export const RUN = 'run.json'
-export const REPORT_PAGE = 'report.html'
+import { REPORT_PAGE, RUN } from './result-files.ts'
 
 /** Write run.json, results.csv, report.json and report.html. */
 export async function writeReport(

@@ -1,8 +1,8 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 import { isolated, shortened } from '../../eval/report/label.ts'
+import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
-import { percent } from '../../eval/report/tables.ts'
 import { formatBytes } from '../files.ts'
 
 const WIDTH = 640

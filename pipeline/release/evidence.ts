@@ -3,15 +3,12 @@ import { join, resolve } from 'node:path'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { makeReport, type Report, type RunDescription } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
-import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
-import { RESULTS, RUN } from '../evaluate/write-report.ts'
+import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
+import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { Failure } from '../failure.ts'
-import { type Layout, type Variant, variantLabel } from '../layout.ts'
+import type { Layout, Variant } from '../layout.ts'
 import { type Provenance, readProvenance } from '../provenance.ts'
 import { readSection } from '../report.ts'
-
-/** Identifies the files of each variant, by its label. */
-export type Fingerprints = Readonly<Record<string, string>>
 
 export interface ParitySection {
   readonly verdict: string
@@ -61,11 +58,6 @@ export interface Evidence {
   readonly problems: readonly string[]
 }
 
-/** Where the evaluation stage keeps its results, in the form of `npm run evaluate`. */
-export function ownEvaluation(layout: Pick<Layout, 'work'>): string {
-  return join(layout.work, 'evaluation')
-}
-
 /**
  * Put together what the stages before have left.
  * @param evaluations folders of `npm run evaluate`, whose figures of these files are taken too
@@ -98,19 +90,6 @@ export async function gatherEvidence(
     ...(parity && { parity }),
     ...(evaluation && { evaluation }),
   }
-}
-
-/** @returns label to fingerprint */
-export async function fingerprintVariants(
-  { model, work }: Pick<Layout, 'model' | 'work'>,
-  variants: readonly Variant[],
-): Promise<Fingerprints> {
-  const entries: [string, string][] = []
-  for (const variant of variants) {
-    const { paths } = await variantFilesOf(model, variant)
-    entries.push([variantLabel(variant), await fingerprintFiles(paths, work)])
-  }
-  return Object.fromEntries(entries)
 }
 
 function gateProblems(

@@ -6,7 +6,6 @@ import { DECODERS } from '../layout.ts'
 import { checkpointSums } from '../provenance.ts'
 import { type PythonResult, runPython } from '../python.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identifySources } from '../stamp.ts'
 
 /** PyTorch to ONNX: three graphs with their weights beside them, tokenizer and processor files. */
 export const exportStage: Stage = {
@@ -17,10 +16,6 @@ export const exportStage: Stage = {
     const { device, opset, skipEncoder, skipDecoder } = options
     return {
       checkpoint: await checkpointSums(run),
-      sources: await identifySources([
-        ...['python', 'pipeline/stages', 'pipeline/checkpoint.ts', 'pipeline/checkpoint-config.ts'],
-        ...['pipeline/tensor-table.ts', 'pipeline/safetensors.ts'],
-      ]),
       python: (await python()).fingerprint,
       options: { device, opset, skipEncoder, skipDecoder },
     }

@@ -1,7 +1,6 @@
 import { VARIANTS } from '../layout.ts'
 import { buildRelease, releaseFiles } from '../release/build.ts'
 import type { Stage } from '../stages.ts'
-import { identifySources, identifyTools } from '../stamp.ts'
 
 /** The release: one archive for each variant, checksums, manifest, model card. */
 export const packageStage: Stage = {
@@ -10,8 +9,7 @@ export const packageStage: Stage = {
   async inputs({ name, base, flag }) {
     return {
       ...{ name, base, flag },
-      tools: await identifyTools(),
-      sources: await identifySources(['pipeline', 'pipeline/stages', 'pipeline/release', 'pipeline/archive']),
+      node: process.versions.node,
     }
   },
   outputs: (run) => releaseFiles(run, VARIANTS),

@@ -11,7 +11,6 @@ import { writeProvenance } from '../provenance.ts'
 import { runPython } from '../python.ts'
 import { releaseConfig } from '../release-config.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identifySources } from '../stamp.ts'
 import { pythonOptions } from './export.ts'
 import { shareDecoders } from './rewrite.ts'
 
@@ -22,7 +21,6 @@ export const quantizeStage: Stage = {
     return {
       ...{ base, flag },
       options: { blockSize, accuracyLevel, symmetric, prefillInt8 },
-      config: await identifySources(['pipeline']),
     }
   },
   outputs: ({ layout, options }) =>

@@ -11,7 +11,6 @@ import { Failure } from '../failure.ts'
 import { copyWhole, exists, formatBytes } from '../files.ts'
 import { DECODERS, decoderData, EMBEDDINGS, graphFile, JSON_FILES, type Variant } from '../layout.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identifySources } from '../stamp.ts'
 import { exportFolder } from './export.ts'
 
 /** config.json is written by the quantize stage, which knows all variants. */
@@ -20,9 +19,7 @@ const COPIED = JSON_FILES.filter((name) => name !== 'config.json')
 /** Native rewriting: no traces, no allowzero, encoder weights inside, decoder weights shared, embeddings FP16. */
 export const rewriteStage: Stage = {
   name: 'rewrite',
-  async inputs() {
-    return { sources: await identifySources(['graph-tools', 'pipeline/stages']) }
-  },
+  inputs: async () => ({}),
   outputs: ({ layout, options }) =>
     [
       ...(options.skipEncoder ? [] : [graphFile('encoder', '')]),

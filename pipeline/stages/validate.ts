@@ -18,15 +18,15 @@ import {
 import type { LoadOptions } from '../../eval/recognizer.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { type Reference, readReference, readReferenceIndex } from '../../eval/reference.ts'
+import { fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { freshFolder } from '../files.ts'
 import { VARIANTS } from '../layout.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import { dumpReference } from '../reference.ts'
-import { fingerprintVariants } from '../release/evidence.ts'
 import { sectionFile, writeSection } from '../report.ts'
 import type { Run, Stage } from '../stages.ts'
-import { identifyFolder, identifySources, identifyTools } from '../stamp.ts'
+import { identifyFolder } from '../stamp.ts'
 import { checkpointFile, pythonOptions } from './export.ts'
 
 /** Around the window sizes: the half-second minimum, one chunk of 1 s, one attention window of 8 s, four windows. */
@@ -63,10 +63,7 @@ export const validateStage: Stage = {
   name: 'validate',
   async inputs() {
     return {
-      sources: await identifySources([
-        ...['eval', 'eval/audio', 'pipeline/stages', 'pipeline/reference.ts', 'python/reference.py'],
-      ]),
-      tools: await identifyTools(),
+      node: process.versions.node,
       speech: await identifyFolder(BUNDLED_SPEECH),
     }
   },

@@ -1,7 +1,7 @@
 import { mkdir, realpath } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
-import { languageName } from '../../eval/prompt.ts'
+import { languageName } from '../../eval/languages.ts'
 import { type Audio, Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { EXIT, Failure } from '../failure.ts'

@@ -324,6 +324,18 @@ describe('running again', () => {
     expect(again.exitCode).toBe(0)
   })
 
+  it('makes figures that somebody removed or changed anew, and measures nothing', async () => {
+    const [page, table] = [join(model(), 'evaluation.html'), join(model(), 'results.csv')]
+    const before = await Promise.all([page, table].map((path) => readFile(path, 'utf8')))
+    await rm(page)
+    await writeFile(table, 'other figures')
+    const again = await runCli(['--model', 'tiny', '--output', output()])
+    expect(again.stdout).toContain('[evaluate] skipped')
+    expect(again.stdout).toContain('WER on held-out (all 70 utterances, normalizer basic)')
+    expect(again.stdout).toContain('[package] skipped')
+    expect(await Promise.all([page, table].map((path) => readFile(path, 'utf8')))).toEqual(before)
+  })
+
   it('in another directory gives byte-identical archives', async () => {
     const other = join(root, 'elsewhere', 'two')
     await mkdir(other, { recursive: true })

@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { folderDataset } from '../../eval/dataset/folder.ts'
+import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
+import { makeReport, type Report } from '../../eval/report/report.ts'
+import { readResults } from '../../eval/result-file.ts'
+import { BUNDLED_SPEECH } from '../models.ts'
+import type { Run } from '../stages.ts'
+import { ownEvaluation, RESULTS, RUN } from './result-files.ts'
+
+/* The evaluation that belongs to a model directory: what the stage measures, and what its figures are made of. */
+
+export function isBundled(run: Run): boolean {
+  return run.options.speech === BUNDLED_SPEECH
+}
+
+export function speechName(run: Run): string {
+  return isBundled(run) ? 'held-out' : basename(run.options.speech)
+}
+
+/** All utterances of the speech that a run measures on. */
+export async function ownSpeech(run: Run): Promise<Dataset> {
+  const selection = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 0 } as const
+  const speech = await folderDataset(run.options.speech, selection, {
+    cache: join(run.layout.work, 'datasets'),
+  })
+  return { ...speech, name: speechName(run) }
+}
+
+const made = new WeakMap<Run, Promise<Report>>()
+
+/** The figures of what the evaluation stage has measured, made once in a run: intervals take seconds for much speech. */
+export function ownReport(run: Run): Promise<Report> {
+  const report = made.get(run) ?? readReport(ownEvaluation(run.layout))
+  made.set(run, report)
+  return report
+}
+
+async function readReport(folder: string): Promise<Report> {
+  const described = JSON.parse(await readFile(join(folder, RUN), 'utf8'))
+  return makeReport(described, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
+}

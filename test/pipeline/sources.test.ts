@@ -1,0 +1,118 @@
+import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { openSources } from '../../eval/sources.ts'
+import { PROJECT } from '../../pipeline/models.ts'
+import { STAGE_NAMES } from '../../pipeline/stage-names.ts'
+
+const PROGRAMS = {
+  ...Object.fromEntries(STAGE_NAMES.map((name) => [name, `pipeline/stages/${name}.ts`])),
+  page: 'pipeline/stages/evaluation-view.ts',
+  decoder: 'eval/worker.ts',
+}
+const ALL: readonly string[] = STAGE_NAMES
+
+async function identities(root: string): Promise<Map<string, string>> {
+  const { identify } = openSources(root)
+  const pairs = Object.entries(PROGRAMS).map(
+    async ([name, entry]) => [name, await identify([entry])] as const,
+  )
+  return new Map(await Promise.all(pairs))
+}
+
+async function copyOfProject(root: string): Promise<void> {
+  for (const name of ['eval', 'graph-tools', 'pipeline', 'python', 'package.json', 'package-lock.json'])
+    await cp(join(PROJECT, name), join(root, name), { recursive: true })
+}
+
+describe('what a stage depends on', () => {
+  it('holds every module that a bundler finds, and each once', async () => {
+    const sources = openSources(PROJECT)
+    for (const [name, entry] of Object.entries(PROGRAMS)) {
+      const bundle = await build({
+        ...{ absWorkingDir: PROJECT, entryPoints: [entry], outdir: 'unused', write: false, metafile: true },
+        ...{ bundle: true, splitting: true, packages: 'external', platform: 'node', format: 'esm' },
+        ...{ target: 'node20', logLevel: 'silent' },
+      })
+      const { files } = await sources.of([entry])
+      expect(files, name).toEqual(expect.arrayContaining(Object.keys(bundle.metafile.inputs)))
+      expect(new Set(files).size).toBe(files.length)
+    }
+  })
+
+  it('holds the packages that a bundler leaves outside, with those below them', async () => {
+    const { packages } = await openSources(PROJECT).of([PROGRAMS.decoder])
+    expect(packages).toEqual(
+      expect.arrayContaining(['onnxruntime-node', 'libflacjs', 'mpg123-decoder', '@huggingface/tokenizers']),
+    )
+    expect(packages).not.toContain('@observablehq/plot')
+  })
+})
+
+describe('an edit makes stale what runs or reads it, and nothing else', () => {
+  let root = ''
+  let before = new Map<string, string>()
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-sources-'))
+    await copyOfProject(root)
+    before = await identities(root)
+    return () => rm(root, { recursive: true })
+  })
+
+  it.each<[string, readonly string[]]>([
+    // what only prints
+    ['pipeline/cli.ts', []],
+    ['pipeline/evaluate/cli.ts', []],
+    ['pipeline/reporter.ts', []],
+    ['pipeline/terminal.ts', []],
+    ['pipeline/next-steps.ts', []],
+    ['pipeline/main.ts', []],
+    ['python/tiny_card.py', []],
+    ['python/train_tiny.py', []],
+    ['eval/report/page.css', ['page']],
+    ['eval/report/page-list.js', ['page']],
+    ['eval/report/remarks.ts', ['package', 'page']],
+    // what makes graphs
+    ['python/export.py', ['export', 'rewrite', 'quantize', 'validate', 'package']],
+    ['python/emit_onnx.py', ['export', 'rewrite', 'quantize', 'validate', 'package']],
+    ['python/quantize.py', ['quantize', 'package']],
+    ['python/reference.py', ['validate']],
+    // what measures
+    ['pipeline/evaluate/fingerprint.ts', ['validate', 'evaluate', 'package']],
+    ['eval/audio/ffmpeg.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder', 'page']],
+    ['eval/prefill-worker.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder']],
+    ['eval/normalize/whisper.ts', ['evaluate', 'package', 'publish', 'page']],
+    ['pipeline/stages/publish.ts', ['publish']],
+    // what all share
+    ['pipeline/files.ts', [...ALL, 'page']],
+    ['pipeline/failure.ts', ALL],
+  ])('%s', async (file, stale) => {
+    const source = await readFile(join(root, file), 'utf8')
+    await appendFile(join(root, file), file.endsWith('.py') ? '\n# edited' : '\n/* edited */')
+    const after = await identities(root)
+    await writeFile(join(root, file), source)
+    expect([...after.keys()].filter((name) => after.get(name) !== before.get(name)).sort()).toEqual(
+      [...stale].sort(),
+    )
+  })
+
+  it('another version of a package, or of one below it', async () => {
+    const lock = join(root, 'package-lock.json')
+    const changed = async (place: string) => {
+      const base = await identities(root)
+      const json = JSON.parse(await readFile(lock, 'utf8'))
+      expect(json.packages).toHaveProperty([place, 'integrity'])
+      json.packages[place].integrity = 'sha512-other'
+      await writeFile(lock, JSON.stringify(json))
+      const after = await identities(root)
+      return [...after.keys()].filter((name) => after.get(name) !== base.get(name)).sort()
+    }
+    expect(await changed('node_modules/vitest')).toEqual([])
+    expect(await changed('node_modules/@observablehq/plot')).toEqual(['package', 'page'])
+    expect(await changed('node_modules/d3-array')).toEqual(['package', 'page'])
+    expect(await changed('node_modules/onnxruntime-common')).toEqual([...ALL, 'decoder'].sort())
+  })
+})
