@@ -26,6 +26,8 @@ import { tensorNamed, writeModel } from '../helpers/graph-files.ts'
 import { encodeModel, floatTensor, joined, onnx, sampleModel, unknownField, varint } from '../helpers/onnx.ts'
 import { seededRandom } from '../helpers/random.ts'
 
+/* Slow: thousands of files made by chance. */
+
 const MUTATIONS = 20_000
 
 /** Everything that reads or edits a model without touching other files. */

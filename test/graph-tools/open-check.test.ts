@@ -14,6 +14,8 @@ import { temporaryFolder } from '../helpers/folder.ts'
 import { writeModel } from '../helpers/graph-files.ts'
 import { floatTensor, int64Tensor, reshape, unknownField } from '../helpers/onnx.ts'
 
+/* Slow: onnxruntime opens what is written, in a process of its own. */
+
 const typed = (name: string, dims: number[]) => ({
   name,
   type: { tensorType: { elemType: 1, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } },

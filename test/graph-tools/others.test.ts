@@ -26,6 +26,8 @@ import { temporaryFolder } from '../helpers/folder.ts'
 import { bytesOf, writeModel } from '../helpers/graph-files.ts'
 import { encodeModel, floatTensor, joined, onnx, unknownField, varint } from '../helpers/onnx.ts'
 
+/* Slow: a model of more than a million values. */
+
 const numbers = (count: number, first = 0) => Array.from({ length: count }, (_, i) => first + i)
 const raw = (values: readonly number[]) => Buffer.from(Float32Array.from(values).buffer)
 

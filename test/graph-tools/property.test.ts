@@ -18,6 +18,8 @@ import { rewritten } from '../helpers/graph-files.ts'
 import { floatTensor, int64Tensor, joined, onnx, reshape, unknownField } from '../helpers/onnx.ts'
 import { seededRandom } from '../helpers/random.ts'
 
+/* Slow: thousands of files made by chance. */
+
 const MODELS = 25
 const LARGE_MODELS = 6
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Plugin } from 'esbuild'
 import { PROJECT } from '../../pipeline/models.ts'
-import { MADE } from './prepared.ts'
+import { MADE } from './places.ts'
 
 /*
  * The project's commands in plain JavaScript, module by module: the tests start hundreds, and each starts in half the time.

@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { needsOf } from './needs.ts'
+import { PREPARED, wishFor } from './wishes.ts'
 
-/** A file that says so waits for what prepare.ts makes, or starts commands that need it. */
-const WAITS = /helpers\/(cli|ffmpeg|prepared|referee|terminal|tiny-release)\.ts'|python-client/
-
-/** Files that need nothing come first: the rest is prepared meanwhile. */
+/** Files that need nothing come first: what the rest needs is wished for at once, and prepared meanwhile. */
 export class PreparedLast extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    const sources = await Promise.all(sorted.map(({ moduleId }) => readFile(moduleId, 'utf8')))
-    const waits = (at: number) => WAITS.test(sources[at] ?? '')
+    const needs = await Promise.all(sorted.map(({ moduleId }) => needsOf(moduleId)))
+    const dearest = PREPARED.findLast((what) => needs.some(({ prepared }) => prepared === what))
+    if (dearest !== undefined) await wishFor(dearest)
+    const waits = (at: number) => needs[at]?.prepared !== undefined
     return [...sorted.filter((_, at) => !waits(at)), ...sorted.filter((_, at) => waits(at))]
   }
 }

@@ -1,15 +1,26 @@
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { findPython } from '../../pipeline/venv.ts'
-import { type Prepared, READY, RECORD, RELEASES, TEST_PACKAGES } from './prepared.ts'
+import { RECORD, RELEASES, TEST_PACKAGES } from './places.ts'
+import { isWished, PREPARED, type Prepared, tellReady } from './wishes.ts'
 
-/* Run beside the first tests: .venv for the real Python scripts, the referees' packages, and a tiny release to work on. */
+/*
+ * Run beside the tests, and makes what they wish for: .venv for the real Python scripts, the referees' packages, and a tiny release to
+ * work on.
+ */
 
 const REQUIREMENTS = 'test/requirements.txt'
 const say = (text: string) => process.stderr.write(`${text}\n`)
-const tell = (what: Prepared) => writeFile(join(READY, what), '')
+const POLL_MS = 50
+
+const python = () =>
+  findPython({
+    emit: (event) => event.event === 'note' && say(event.text),
+    signal: new AbortController().signal,
+  })
 
 async function installReferees(python: string): Promise<void> {
   const wanted = await readFile(REQUIREMENTS, 'utf8')
@@ -23,6 +34,7 @@ async function installReferees(python: string): Promise<void> {
 
 /** What an earlier run of the tests has made serves when nothing has changed since; else all stages run, and are recorded. */
 async function makeTinyRelease(): Promise<void> {
+  if (!existsSync(RECORD)) say('Making a release of the tiny model (a minute)')
   const args = ['--model', 'tiny', '--output', RELEASES, '--keep-intermediate', '--threads', '1']
   const env = { CI: 'true', OMP_NUM_THREADS: '1' }
   for (;;) {
@@ -35,12 +47,18 @@ async function makeTinyRelease(): Promise<void> {
   }
 }
 
-const python = await findPython({
-  emit: (event) => event.event === 'note' && say(event.text),
-  signal: new AbortController().signal,
-})
-await tell('python')
-await installReferees(python.path)
-await tell('referees')
-await makeTinyRelease()
-await tell('release')
+const steps: Record<Prepared, () => Promise<void>> = {
+  async python() {
+    await python()
+  },
+  async referees() {
+    await installReferees((await python()).path)
+  },
+  release: makeTinyRelease,
+}
+
+for (const what of PREPARED) {
+  while (!(await isWished(what))) await sleep(POLL_MS)
+  await steps[what]()
+  await tellReady(what)
+}

@@ -4,12 +4,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { takeLock } from '../../pipeline/lock.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { startCli } from '../helpers/cli.ts'
 import { builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { stagePython } from '../helpers/prepared.ts'
 
 const HELD = builtModule('test/helpers/held-run.ts')
 const LAZY_INIT = join(PROJECT, 'test', 'helpers', 'lazy_init.py')
@@ -47,6 +48,10 @@ async function startHeld(way: 'waits' | 'computes' | 'reads') {
   expect(programs.filter((line) => /sleep 600$/.test(line)).length).toBeGreaterThanOrEqual(2)
   return { run, lock, pids }
 }
+
+beforeAll(async () => {
+  await stagePython() // what the runs wait for otherwise
+})
 
 describe('a run that is killed', () => {
   it('takes its children along within 2 s, one in C code with the GIL and a group too; the lock is free after them', async () => {

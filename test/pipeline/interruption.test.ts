@@ -3,12 +3,13 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { Qwen3Asr } from '../../eval/qwen3-asr.ts'
 import { parseModel } from '../../graph-tools/model.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { stagePython } from '../helpers/prepared.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 
 const NAME = 'qwen3-asr-tiny'
@@ -27,6 +28,10 @@ async function pythonsFor(output: string): Promise<string[]> {
     .split('\n')
     .filter((line) => line.includes('python') && line.includes(output) && line.includes('.py'))
 }
+
+beforeAll(async () => {
+  await stagePython() // what the runs wait for otherwise
+})
 
 describe('stopping in the middle', () => {
   it('Ctrl-C stops the children, says how to continue, leaves no stamp; a second run is refused meanwhile', async () => {

@@ -1,4 +1,5 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { parseCommandLine } from '../../pipeline/cli.ts'
@@ -124,7 +125,6 @@ describe('a folder that cannot be written is refused before any work', () => {
 describe('evaluate in a clone of somebody else', () => {
   it("writes to the user's own folders", async () => {
     const home = await temporaryFolder()
-    vi.stubEnv('HOME', home)
     vi.stubEnv('XDG_STATE_HOME', '')
     vi.stubEnv('XDG_CACHE_HOME', 'relative is ignored')
     const project = join(await temporaryFolder(), NOT_OURS)
@@ -135,8 +135,8 @@ describe('evaluate in a clone of somebody else', () => {
     })
     end = injectReadOnly(NOT_OURS)
     expect(await defaultPlaces(project)).toEqual({
-      ...{ results: join(home, '.local', 'state', 'qwen3-asr-onnx', 'evaluation') },
-      ...{ cache: join(home, '.cache', 'qwen3-asr-onnx'), isOwn: false },
+      ...{ results: join(homedir(), '.local', 'state', 'qwen3-asr-onnx', 'evaluation') },
+      ...{ cache: join(homedir(), '.cache', 'qwen3-asr-onnx'), isOwn: false },
     })
     vi.stubEnv('XDG_STATE_HOME', join(home, 's'))
     vi.stubEnv('XDG_CACHE_HOME', join(home, 'c'))

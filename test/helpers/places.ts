@@ -1,0 +1,10 @@
+import { join } from 'node:path'
+import { PROJECT } from '../../pipeline/models.ts'
+
+/** What is made for the tests: below node_modules, to find its packages. A second run of the tests finds it. */
+export const MADE = join(PROJECT, 'node_modules', '.cache', 'qwen3-asr-onnx-test')
+/** The test-only Python packages are in a folder of their own, so that .venv stays what users have. */
+export const TEST_PACKAGES = join(PROJECT, '.venv', 'test-packages')
+export const RELEASES = join(MADE, 'releases')
+/** What the pipeline printed when it made the release in there. */
+export const RECORD = join(MADE, 'releases.log')

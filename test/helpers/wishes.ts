@@ -1,0 +1,59 @@
+import { access, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MADE } from './places.ts'
+
+/*
+ * How the tests, which wish for slow things, and prepare.ts, which makes them, speak with each other: by files in a folder of this run. A
+ * wish is `wish-NAME`, a thing that is ready `NAME`, and `failed` says why nothing more will come.
+ */
+
+/** In the order in which they are made; each needs the ones before it. */
+export const PREPARED = ['python', 'referees', 'release'] as const
+export type Prepared = (typeof PREPARED)[number]
+
+const VARIABLE = 'QWEN3_ASR_ONNX_TESTS'
+
+/** Before the tests; the processes of the tests inherit it. */
+export async function openWishes(): Promise<void> {
+  await mkdir(MADE, { recursive: true })
+  process.env[VARIABLE] = await mkdtemp(join(MADE, 'wishes-'))
+}
+
+/** The folder of this run. */
+export function wishes(): string {
+  const folder = process.env[VARIABLE]
+  if (folder === undefined) throw new Error('Nothing is prepared: run the tests by npm test.')
+  return folder
+}
+
+export async function wishFor(what: Prepared): Promise<void> {
+  await writeFile(join(wishes(), `wish-${what}`), '')
+}
+
+/** Whether somebody wishes for a thing, or for one that needs it. */
+export async function isWished(what: Prepared): Promise<boolean> {
+  const names = await readdir(wishes())
+  return PREPARED.slice(PREPARED.indexOf(what)).some((name) => names.includes(`wish-${name}`))
+}
+
+export async function tellReady(what: Prepared): Promise<void> {
+  await writeFile(join(wishes(), what), '')
+}
+
+export async function tellFailed(reason: string): Promise<void> {
+  await writeFile(join(wishes(), 'failed'), reason)
+}
+
+/** @throws Error when it will not be */
+export async function isReady(what: Prepared): Promise<boolean> {
+  if (await isThere(what)) return true
+  if (!(await isThere('failed'))) return false
+  throw new Error(`Could not prepare the tests: ${await readFile(join(wishes(), 'failed'), 'utf8')}`)
+}
+
+function isThere(name: string): Promise<boolean> {
+  return access(join(wishes(), name)).then(
+    () => true,
+    () => false,
+  )
+}
