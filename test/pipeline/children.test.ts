@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { takeLock } from '../../pipeline/lock.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { startCli } from '../helpers/cli.ts'
@@ -74,6 +74,7 @@ describe('a run that is killed', () => {
     await execa('mkfifo', [join(folder, 'fifo')])
     const held = [HELD, 'waits', lock, join(folder, 'log')]
     const init = execa('python3', [LAZY_INIT, process.execPath, ...held], { cwd: PROJECT, reject: false })
+    onTestFinished(() => void init.kill('SIGKILL'))
     await once(init.stdout, 'data')
     const [run = 0, ...pids] = await descendants(init.pid ?? 0)
     expect((await living(pids)).length).toBeGreaterThan(3)
@@ -86,7 +87,6 @@ describe('a run that is killed', () => {
     const { stdout } = await execa('ps', ['-o', 'stat=', '-p', pids.join()])
     expect(stdout).toMatch(/^Z/m)
     await release()
-    init.kill('SIGKILL')
   })
 
   it('ends with the npm that started it', async () => {
