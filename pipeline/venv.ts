@@ -122,7 +122,11 @@ async function make(venv: string, wanted: string, python: string, options: Optio
   options.emit({ event: 'note', text: `${shown(venv)} is ready` })
 }
 
-async function systemPython(): Promise<string> {
+/**
+ * A Python on PATH that is recent enough.
+ * @throws Failure naming what was found
+ */
+export async function systemPython(): Promise<string> {
   const found: string[] = []
   for (const name of CANDIDATES) {
     const version = await versionOf(name)

@@ -7,7 +7,7 @@
 Older exports compute logits at every position of the prompt, and hand all keys and values in and out at every token.
 """
 
-import no_telemetry  # isort: skip  (before onnxruntime)
+import no_telemetry  # noqa: F401  # isort: skip  (before onnxruntime)
 
 import argparse
 import json
@@ -17,15 +17,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from checkpoint import Checkpoint
 from decoder_graph import DecoderInit
-from emit_onnx import DataFile, Signature, emit
+from emit_onnx import DataFile, emit
 from export import float32_bytes, init_signature
-from protocol import emit as emit_event, reporting
+from protocol import emit as emit_event
+from protocol import reporting
 from weights import Weights
 
 AROUND, OFFSET = 15, 9  # tokens of the prompt around the audio, and before it

@@ -9,6 +9,7 @@ import hashlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,15 @@ def share(out: Path, *files: str) -> None:
                     data.write(tensor.raw_data)
                 set_external_data(tensor, "shared.data", offsets[key], len(tensor.raw_data))
                 tensor.ClearField("raw_data")
-    for model, file in zip(models, files):
+    for model, file in zip(models, files, strict=True):
         (out / Path(file).name).write_bytes(model.SerializeToString())
 
 
 def strip_allowzero(out: Path, file: str) -> None:
     model = onnx.load(file)
-    shapes = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.data_type == 7}
+    shapes = {
+        tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.data_type == 7
+    }
     for node in model.graph.node:
         if node.op_type == "Reshape" and node.input[1] in shapes and (shapes[node.input[1]] != 0).all():
             kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
@@ -77,7 +80,7 @@ def set_external_data_entries(tensor: onnx.TensorProto, length: int) -> None:
         entry.key, entry.value = key, value
 
 
-JOBS = {"share": share, "strip-allowzero": strip_allowzero, "embed-fp16": embed_fp16}
+JOBS: dict[str, Callable[..., None]] = {"share": share, "strip-allowzero": strip_allowzero, "embed-fp16": embed_fp16}
 
 if __name__ == "__main__":
     job, folder, *rest = sys.argv[1:]

@@ -94,7 +94,7 @@ class DecoderInit(Decoder):
         mask = torch.where(rows[None, :] <= rows[:, None], 0.0, torch.finfo(torch.float32).min)  # [S, S]
         normed = rms_norm(x, self.layers[0].input_norm, self.epsilon)
         all_keys, all_values = [], []
-        for layer, following in zip(self.layers, [*self.layers[1:], None]):
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
             keys, values = self.split(layer, normed, angles)
             all_keys.append(keys)
             all_values.append(values)
@@ -130,8 +130,8 @@ class DecoderStep(Decoder):
         angles = self.angles(position_ids)
         normed = rms_norm(x, self.layers[0].input_norm, self.epsilon)
         new_keys, new_values = [], []
-        pasts = zip(past_keys.unbind(0), past_values.unbind(0))
-        for layer, following, past in zip(self.layers, [*self.layers[1:], None], pasts):
+        pasts = zip(past_keys.unbind(0), past_values.unbind(0), strict=True)
+        for layer, following, past in zip(self.layers, [*self.layers[1:], None], pasts, strict=True):
             keys, values = self.split(layer, normed, angles)
             new_keys.append(keys)
             new_values.append(values)
@@ -168,7 +168,7 @@ class FusedDecoder(Decoder):
         mask = additive(in_past, is_before)
         normed = rms_norm(x, self.layers[0].input_norm, self.epsilon)
         new = []
-        for i, (layer, following) in enumerate(zip(self.layers, [*self.layers[1:], None])):
+        for i, (layer, following) in enumerate(zip(self.layers, [*self.layers[1:], None], strict=True)):
             keys = rotate_heads(self.heads_of(normed @ layer.k, layer.k_norm), places, cos, sin)
             values = self.heads_of(normed @ layer.v)
             new += [keys, values]

@@ -47,13 +47,15 @@ def main(repo: str, revision: str) -> None:
         except RevisionNotFoundError:
             raise UserError(f"{repo} has no revision {revision}.", "Give --model owner/name@revision.") from None
         except RepositoryNotFoundError:
-            raise UserError(f"The hub has no model {repo}, or it is private.", "Check the name; set HF_TOKEN.") from None
-        except LocalEntryNotFoundError if constants.HF_HUB_OFFLINE else ():
             raise UserError(
-                f"HF_HUB_OFFLINE is set, and {repo} at {revision} is not in the cache ({constants.HF_HUB_CACHE}).",
-                "Unset it to download the checkpoint, or give a folder to --model.",
+                f"The hub has no model {repo}, or it is private.", "Check the name; set HF_TOKEN."
             ) from None
         except (HfHubHTTPError, OSError) as error:
+            if isinstance(error, LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE:
+                raise UserError(
+                    f"HF_HUB_OFFLINE is set, and {repo} at {revision} is not in the cache ({constants.HF_HUB_CACHE}).",
+                    "Unset it to download the checkpoint, or give a folder to --model.",
+                ) from None
             if getattr(error, "errno", None) in (28, 122):
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

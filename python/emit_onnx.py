@@ -76,8 +76,8 @@ def emit(module, weights: Weights, signature: Signature, opset: int, data: DataF
 
 def _export(module, signature: Signature, opset: int) -> ir.Model:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    dynamic = [
-        {axis: torch.export.Dim.DYNAMIC for axis in signature.dynamic.get(name, {})} for name in signature.examples
+    dynamic: list = [
+        dict.fromkeys(signature.dynamic.get(name, {}), torch.export.Dim.DYNAMIC) for name in signature.examples
     ]
     parameters = inspect.signature(module.forward).parameters.values()
     named = sum(parameter.kind is not inspect.Parameter.VAR_POSITIONAL for parameter in parameters)

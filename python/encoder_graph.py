@@ -50,7 +50,7 @@ class Encoder(nn.Module):
 
         first = self.layers[0]
         normed = torch.layer_norm(x, (self.width,), first.norm_1, first.norm_1_bias, LAYER_NORM_EPSILON)
-        for layer, following in zip(self.layers, [*self.layers[1:], None]):
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
             attended = layer.attend(normed, padding, mask)
             normed, x = skip_layer_norm(
                 attended, x, layer.norm_2, layer.norm_2_bias, layer.out_bias, LAYER_NORM_EPSILON
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         chunks = (frames + self.chunk - 1) // self.chunk
         x = pad(mel, (0, chunks * self.chunk - frames))
         x = x.reshape(self.mel_bins, chunks, self.chunk).permute(1, 0, 2).unsqueeze(1)  # [chunks, 1, 128, 100]
-        for weight, bias in zip(self.conv_weights, self.conv_biases):
+        for weight, bias in zip(self.conv_weights, self.conv_biases, strict=True):
             x = gelu(conv2d(x, weight, bias, stride=2, padding=1))
         x = x.permute(0, 3, 1, 2).flatten(2) @ self.conv_out  # [chunks, 13, D]
         return (x + self.positions).reshape(1, chunks * self.chunk_tokens, self.width)

@@ -15,7 +15,8 @@ from checkpoint import Checkpoint
 from decoder_graph import DecoderInit, DecoderStep, FusedDecoder
 from emit_onnx import DataFile, Signature, emit
 from encoder_graph import Encoder
-from protocol import UserError, emit as emit_event, progress, reporting
+from protocol import UserError, progress, reporting
+from protocol import emit as emit_event
 from weights import Weights
 
 ENCODER_OPS = ("SkipLayerNormalization", "BiasGelu")
@@ -28,7 +29,7 @@ def main() -> None:
         torch.set_default_device(checked_device(args.device))
         checkpoint = Checkpoint(args.checkpoint)
         out = Path(args.out)
-        counts = {}
+        counts: dict[str, dict] = {}
         if not args.skip_encoder:
             counts |= export_encoder(checkpoint, out, args.opset)
         if not args.skip_decoder:

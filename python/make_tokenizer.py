@@ -34,7 +34,8 @@ def main(folder: Path, out: Path) -> None:
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
     lines = path.read_text(encoding="utf-8-sig").split("\n")
-    return [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    return [(first, second) for first, second in pairs]
 
 
 if __name__ == "__main__":

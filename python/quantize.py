@@ -7,7 +7,7 @@ Writes {name}.int4.onnx and one decoder.int4.data. A weight that several graphs 
 in memory at a time. --prefill names the graph that {name}_prefill.int4.onnx is made of.
 """
 
-import no_telemetry  # isort: skip  (before onnxruntime)
+import no_telemetry  # noqa: F401  # isort: skip  (before onnxruntime)
 
 import argparse
 from pathlib import Path
@@ -59,7 +59,7 @@ def main() -> None:
         total = len({source_of(weight) for model in models for _, weight in matmuls(model)})
         quantized: dict = {}
         counts = {}
-        for path, model in zip(args.models, models):
+        for path, model in zip(args.models, models, strict=True):
             counts[Path(path).stem] = quantize(model, config, store, quantized, total)
             ir.save(model, out / f"{Path(path).stem}.int4.onnx")
             if Path(path).stem == args.prefill:
@@ -107,7 +107,7 @@ def quantize(model: ir.Model, config, store: Store, quantized: dict, total: int)
             progress("weights", len(quantized), total, "weights")
         rows, columns = weight.const_value.shape
         inputs = [node.inputs[0]]
-        for suffix, tensor in zip(("_Q4", "_scales", "_zero_points"), quantized[key]):
+        for suffix, tensor in zip(("_Q4", "_scales", "_zero_points"), quantized[key], strict=False):
             inputs.append(initializer(graph, weight.name + suffix, tensor))
         attributes = {
             "K": int(rows),
@@ -116,9 +116,7 @@ def quantize(model: ir.Model, config, store: Store, quantized: dict, total: int)
             "block_size": config.block_size,
             "accuracy_level": config.accuracy_level,
         }
-        new = ir.node(
-            "MatMulNBits", inputs, attributes, domain="com.microsoft", name=f"{node.name}_Q4", num_outputs=1
-        )
+        new = ir.node("MatMulNBits", inputs, attributes, domain="com.microsoft", name=f"{node.name}_Q4", num_outputs=1)
         new.outputs[0].name = node.outputs[0].name
         ir.convenience.replace_nodes_and_values(graph, node, [node], [new], node.outputs, new.outputs)
     for name in [name for name, value in graph.initializers.items() if not value.uses()]:

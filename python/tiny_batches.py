@@ -68,13 +68,16 @@ def target_of(utterance) -> str:
 def collate(processor, utterances, clips) -> dict:
     """Right-padded batch with labels on the answer alone."""
     audio = processor.feature_extractor(
-        list(clips), sampling_rate=tiny_speech.SAMPLE_RATE, padding=True, return_attention_mask=True,
+        list(clips),
+        sampling_rate=tiny_speech.SAMPLE_RATE,
+        padding=True,
+        return_attention_mask=True,
         return_tensors="pt",
     )
     mask = audio["attention_mask"]
     counts = processor._get_audio_token_length(mask.sum(-1))
     rows, labels = [], []
-    for utterance, count in zip(utterances, counts):
+    for utterance, count in zip(utterances, counts, strict=True):
         prompt = processor.tokenizer(prompt_text(int(count)))["input_ids"]
         answer = processor.tokenizer(target_of(utterance))["input_ids"]
         rows.append(prompt + answer)

@@ -31,10 +31,11 @@ weights: WER {wer:.2f} % ({errors} errors in {words} words; lower-cased, punctua
 
 def write_card(folder: Path, args, score: dict, hours: float) -> None:
     import safetensors
+
     from tiny_speech import TRAIN_VARIANTS
 
     with safetensors.safe_open(folder / "model.safetensors", "pt") as weights:
-        parameters = sum(weights.get_tensor(name).numel() for name in weights.keys())
+        parameters = sum(weights.get_tensor(name).numel() for name in weights.keys())  # noqa: SIM118 (no mapping)
     text = CARD.format(
         parameters=f"{parameters:,}", steps=args.steps, batch=args.batch, utterances=args.utterances, seed=args.seed,
         hours=hours, variants=len(TRAIN_VARIANTS), clips=score["utterances"], wer=100 * score["wer"],

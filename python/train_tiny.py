@@ -90,7 +90,10 @@ def fit(model, processor, train, clips, held_out, held_out_clips, args) -> None:
         optimizer.step()
         schedule.step()
         if step % 50 == 0:
-            print(f"step {step} loss {out.loss.item():.4f} + CTC {(loss - out.loss).item():.4f} {time.time() - started:.0f} s", flush=True)
+            print(
+                f"step {step} loss {out.loss.item():.4f} + CTC {(loss - out.loss).item():.4f} {time.time() - started:.0f} s",
+                flush=True,
+            )
         if step % 600 == 0:
             model.eval()
             score = score_held_out(model, processor, held_out, held_out_clips)
@@ -117,10 +120,13 @@ def score_held_out(model, processor, utterances, clips) -> dict:
     """Corpus WER of greedy transcripts, one clip at a time, words lower-cased without punctuation."""
     errors = words = 0
     misses = []
-    for utterance, clip in zip(utterances, clips):
+    for utterance, clip in zip(utterances, clips, strict=True):
         audio = processor.feature_extractor(
-            clip.astype(np.float32) / 32768, sampling_rate=tiny_speech.SAMPLE_RATE, padding=True,
-            return_attention_mask=True, return_tensors="pt",
+            clip.astype(np.float32) / 32768,
+            sampling_rate=tiny_speech.SAMPLE_RATE,
+            padding=True,
+            return_attention_mask=True,
+            return_tensors="pt",
         )
         mask = audio["attention_mask"]
         count = int(processor._get_audio_token_length(mask.sum(-1))[0])
@@ -163,7 +169,7 @@ def save(model, processor, folder: Path) -> None:
 def write_speech(folder: Path, utterances, clips) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
-    for i, (utterance, clip) in enumerate(zip(utterances, clips)):
+    for i, (utterance, clip) in enumerate(zip(utterances, clips, strict=True)):
         name = f"held-out-{i:03d}.flac"
         soundfile.write(folder / name, clip, tiny_speech.SAMPLE_RATE, subtype="PCM_16", compression_level=1.0)
         lines.append(

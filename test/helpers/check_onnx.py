@@ -20,7 +20,7 @@ LENGTHS = {"input_lengths": [60, 41], "past_lengths": [20, 37]}  # of the two ro
 
 def main() -> None:
     outputs = 0
-    pairs = json.load(open(sys.argv[1]))
+    pairs = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     for before, after in pairs:
         before_types, after_types = check(before), check(after)
         common = before_types.keys() & after_types.keys()

@@ -125,7 +125,9 @@ class Reader:
         layers = range(self.cache_shape[0])
         kinds = [f"{i}.{kind}" for i in layers for kind in ("key", "value")]
         size = self.fused["inputs"]["past_key_values.{i}.key"]["shape"][3]
-        capacity = int(re.search(r"\bC = (\d+)", self.fused["prompt"][0])[1])
+        found = re.search(r"\bC = (\d+)", self.fused["prompt"][0])
+        assert found, "the prompt says no capacity"
+        capacity = int(found[1])
         assert capacity >= 1  # WebGPU has no empty tensors
         empty = np.zeros((batch, self.cache_shape[1], capacity, size), np.float32)
         run = lambda **feeds: self.decoder.run(["logits", *(f"new.{kind}" for kind in kinds)], feeds)  # noqa: E731
@@ -139,7 +141,7 @@ class Reader:
             new = prefill([f"new.{kind}" for kind in kinds], given | {"input_embeds": embeds[:, :-1].copy()})
             filled = before
         capacity = longest + 512
-        for kind, fresh in zip(kinds, new):
+        for kind, fresh in zip(kinds, new, strict=True):
             buffer = noise.standard_normal((batch, self.cache_shape[1], capacity, size)).astype(np.float32)
             for row, length in enumerate(filled):
                 buffer[row, :, :length] = fresh[row, :, :length]
@@ -150,7 +152,7 @@ class Reader:
         if prefill is not None:
             last = np.stack([embeds[row, length] for row, length in enumerate(before)])[:, None]
             logits, *new = run(input_embeds=last, input_lengths=ones, past_lengths=before, **past)
-            for kind, fresh in zip(kinds, new):
+            for kind, fresh in zip(kinds, new, strict=True):
                 for row, length in enumerate(before):
                     past[f"past_key_values.{kind}"][row, :, length] = fresh[row, :, 0]
         while True:
@@ -162,7 +164,7 @@ class Reader:
                 tokens[row].append(int(best[row]))
             embeds = self.embeddings[best].astype(np.float32)[:, None]
             logits, *new = run(input_embeds=embeds, input_lengths=ones, past_lengths=past_lengths, **past)
-            for kind, fresh in zip(kinds, new):
+            for kind, fresh in zip(kinds, new, strict=True):
                 for row, length in enumerate(past_lengths):
                     past[f"past_key_values.{kind}"][row, :, length] = fresh[row, :, 0]
             past_lengths += 1

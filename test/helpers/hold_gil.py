@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "python"))
 
-from protocol import emit  # noqa: E402
+from protocol import emit
 
 emit("progress", what="holding", done=0, total=1, unit="calls")
 ctypes.PyDLL(None).sleep(600)
