@@ -1,8 +1,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import yargs from 'yargs'
 import { PROJECT } from '../pipeline/models.ts'
 import { systemPython } from '../pipeline/venv.ts'
+import { parseScript } from './command-line.ts'
 
 /* ruff and mypy on all Python of the project: `npm run check`, and with --fix `npm run fix`. */
 
@@ -31,8 +33,14 @@ async function check(...tool: readonly string[]): Promise<boolean> {
   return exitCode === 0
 }
 
+const { fix: isFix } = await parseScript(
+  'npm run check --',
+  yargs()
+    .usage('$0 [--fix]\n\nruff and mypy on all Python of the project.')
+    .option('fix', { type: 'boolean', default: false, describe: 'mend what can be mended' }),
+  process.argv.slice(2),
+)
 await install()
-const isFix = process.argv.includes('--fix')
 const results = [
   await check('ruff', 'check', '--quiet', '--config', CONFIG, ...(isFix ? ['--fix'] : [])),
   await check('ruff', 'format', '--quiet', '--config', CONFIG, ...(isFix ? [] : ['--check'])),
