@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { dirname, relative } from 'node:path'
 import { execa } from 'execa'
 import { endWithUs, HAS_GROUPS } from '../eval/children.ts'
 import { requireSpace } from './disk-space.ts'
@@ -8,8 +8,8 @@ import { Failure } from './failure.ts'
 import { parseInstallerLine } from './fetched-package.ts'
 import { formatBytes } from './files.ts'
 import { PROJECT } from './models.ts'
+import { REQUIREMENTS } from './pinned-versions.ts'
 
-const REQUIREMENTS = join(PROJECT, 'python', 'requirements.txt')
 const TAIL_LINES = 8
 /** What the packages take on the disk: measured with the CPU build; the CUDA build brings libraries of several gigabytes. */
 const CPU_BYTES = 1.5e9

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { endSoon, guardPid } from '../eval/children.ts'
 import { EXIT, Failure } from './failure.ts'
+import { processStat } from './process-stat.ts'
 
 /** Two signals closer than this are one: wrappers pass on what has reached us too. */
 const ONE_PRESS_MS = 50
@@ -58,10 +59,9 @@ function npmAbove(): { parent: number; grandparent?: string } | undefined {
   if (!isUnderNpm()) return undefined
   const parent = process.ppid
   try {
-    // Where our parent is the shell in which npm runs scripts, npm is the parent of that (proc(5)).
+    // Where our parent is the shell in which npm runs scripts, npm is the parent of that.
     const [, option] = readFileSync(`/proc/${parent}/cmdline`, 'utf8').split('\0')
-    const stat = readFileSync(`/proc/${parent}/stat`, 'utf8')
-    const [, grandparent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const { parent: grandparent } = processStat(parent)
     return { parent, ...(option === '-c' && { grandparent }) }
   } catch {
     return { parent } // shells of other systems than Linux become the program

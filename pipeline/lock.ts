@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { guardPid } from '../eval/children.ts'
 import { Failure } from './failure.ts'
+import { processStat } from './process-stat.ts'
 
 const POLL_MS = 500
 /** The children of a run that was killed end within this time. */
@@ -56,7 +57,7 @@ interface Holder {
 async function tryTake(path: string): Promise<Holder | undefined> {
   const mine = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`
   const pids = [process.pid, guardPid()].filter((pid) => pid !== undefined)
-  const lines = await Promise.all(pids.map(async (pid) => `${pid} ${(await readProcess(pid)).start}`))
+  const lines = pids.map((pid) => `${pid} ${processStat(pid).start}`)
   await writeFile(mine, lines.join('\n'))
   try {
     // link() makes the lock appear whole or not at all.
@@ -70,7 +71,7 @@ async function tryTake(path: string): Promise<Holder | undefined> {
   const content = await readFile(path, 'utf8').catch(() => '')
   if (content === '') return { pid: 'unknown', isLeftover: false }
   for (const [i, line] of content.split('\n').entries()) {
-    if (await isRunning(line)) return { pid: line.split(' ')[0] ?? '', isLeftover: i > 0 }
+    if (isRunning(line)) return { pid: line.split(' ')[0] ?? '', isLeftover: i > 0 }
   }
   await removeStale(path, content, `${mine}.stale`)
   return tryTake(path)
@@ -88,20 +89,13 @@ async function removeStale(path: string, holder: string, aside: string): Promise
  * A process number may have been given to another process since, so its start time counts too. A process that has ended
  * but that its parent has not collected yet (a zombie, as below the first process of some containers) does not run.
  */
-async function isRunning(holder: string): Promise<boolean> {
+function isRunning(holder: string): boolean {
   const [pid = '', started = ''] = holder.split(' ')
   try {
     process.kill(Number(pid), 0)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
-  const { state, start } = await readProcess(Number(pid))
+  const { state, start } = processStat(Number(pid))
   return start === started && !['Z', 'X'].includes(state)
-}
-
-/** Fields 3 and 22 of /proc/PID/stat (proc(5)); the same for all where there is no /proc. */
-async function readProcess(pid: number): Promise<{ state: string; start: string }> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { state, start: fields[18] ?? '' }
 }

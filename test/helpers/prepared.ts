@@ -5,7 +5,7 @@ import { PROJECT } from '../../pipeline/models.ts'
 import { RECORD, RELEASES, TEST_PACKAGES } from './places.ts'
 import { isReady, type Prepared, wishFor } from './wishes.ts'
 
-/* What tests share. It is made while other tests run, so whoever needs some of it waits for it here. */
+/* What the tests share is made while other tests run. A test that needs it waits here. */
 
 const POLL_MS = 100
 
