@@ -1,4 +1,4 @@
-import { runEmbedFp16, runShare, runStripAllowzero } from '../pipeline/graph/commands.ts'
+import { runEmbedFp16, runShare, runStripAllowzero } from '../pipeline/graph/rewrites.ts'
 
 /* One job of `npm run bench -- graph` in a process of its own: prints the seconds it took, imports not counted. */
 

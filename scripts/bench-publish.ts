@@ -60,7 +60,7 @@ const CONTENDERS: readonly Contender[] = [
   {
     name: 'publish',
     command: () => {
-      const main = join(PROJECT, 'pipeline', 'publish', 'main.ts')
+      const main = join(PROJECT, 'pipeline', 'commands', 'publish-command.ts')
       const args = [modelDir, '--repo', REPO, '--allow-ungated', '--receipt', join(root, 'receipt.json')]
       return [process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args]]
     },

@@ -7,7 +7,7 @@ import { Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
 import { requireWritable } from '../writable.ts'
 import { RESULTS, RUN } from './result-files.ts'
-import type { Evaluated } from './run.ts'
+import type { Evaluated } from './run-evaluation.ts'
 import { writeReport } from './write-report.ts'
 
 interface Part {

@@ -15,10 +15,10 @@ import { remedyOf, verifyRelease } from '../release/verify.ts'
 import { type CheckOptions, checkRemote, type ReadBack } from './check-remote.ts'
 import { type HubFile, hubFiles } from './hub-files.ts'
 import { type Action, bytesOf, isDone, makePlan, type Plan, stepsOf } from './plan.ts'
-import { Progress } from './progress.ts'
 import { type Receipt, receiptOf } from './receipt.ts'
 import { cardProblems, makeBranch, makeRepository, makeTag, refsOf, requireUser } from './remote-setup.ts'
 import { upload } from './upload.ts'
+import { Progress } from './upload-progress.ts'
 
 /** Where a receipt goes, in the model directory. */
 export const RECEIPT = 'publish-receipt.json'

@@ -6,7 +6,7 @@ import type { Connection } from '../hub/connection.ts'
 import { explainHubError } from '../hub/repository.ts'
 import { UnknownOutcome, uploadFetch } from '../hub/upload-fetch.ts'
 import { isDone, type Plan, stepsOf } from './plan.ts'
-import type { Progress } from './progress.ts'
+import type { Progress } from './upload-progress.ts'
 
 /** What is not this is storage, also where the hub itself ends uploads in parts (`/api/complete_multipart`). */
 const HUBS_API = /\/api\/models\/|\.git\/info\/lfs\//

@@ -53,7 +53,14 @@ describe('the telemetry of onnxruntime', () => {
     await writeFile(join(speech, 'manifest.jsonl'), line)
     await cp(join(SPEECH, JSON.parse(line).file), join(speech, JSON.parse(line).file))
     const stage = ['--only', 'evaluate', '--speech', speech, '--threads', '1', '--json']
-    const args = [builtModule('pipeline/main.ts'), '--model', 'tiny', '--output', output, ...stage]
+    const args = [
+      builtModule('pipeline/commands/pipeline-command.ts'),
+      '--model',
+      'tiny',
+      '--output',
+      output,
+      ...stage,
+    ]
     const { stdout } = await execa(process.execPath, args, {
       ...{ env, extendEnv: false, cwd: PROJECT },
     })

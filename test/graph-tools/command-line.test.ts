@@ -12,7 +12,7 @@ import { writeModel } from '../helpers/graph-files.ts'
 import { contentsOf, filesOf, writeDecoders } from '../helpers/graph-folders.ts'
 import { encodeModel, floatTensor, reshape } from '../helpers/onnx.ts'
 
-const GRAPH = builtModule('pipeline/graph/main.ts')
+const GRAPH = builtModule('pipeline/commands/graph-command.ts')
 
 function graph(...args: string[]) {
   return execa(process.execPath, [GRAPH, ...args], { reject: false })

@@ -78,7 +78,7 @@ describe('files of gigabytes', () => {
     const path = join(folder, 'large.onnx')
     await modelWithHole(path, 0.7 * GB)
     const before = await stat(path)
-    const script = builtModule('pipeline/graph/main.ts')
+    const script = builtModule('pipeline/commands/graph-command.ts')
     for (const [command, ...options] of [['externalize', '--data', 'w.data'], ['inline']] as const) {
       const usage = `process.on('exit', () => process.stderr.write(String(process.resourceUsage().maxRSS)))`
       const preload = ['--import', `data:text/javascript,${encodeURIComponent(usage)}`]

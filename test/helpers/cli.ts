@@ -12,7 +12,7 @@ export interface Ended {
 export function startCli(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
-  main = 'pipeline/main.ts',
+  main = 'pipeline/commands/pipeline-command.ts',
 ) {
   return execa(process.execPath, [builtModule(main), ...args], {
     cwd: PROJECT,

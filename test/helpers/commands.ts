@@ -47,7 +47,7 @@ export async function buildCommands(): Promise<void> {
   await copyFile(join(PROJECT, STARTER), join(BUILT, STARTER))
 }
 
-/** The JavaScript of a module that is named from the project's root, as `pipeline/main.ts`. */
+/** The JavaScript of a module that is named from the project's root, as `pipeline/commands/pipeline-command.ts`. */
 export function builtModule(source: string): string {
   return join(BUILT, source.replace(/\.ts$/, '.mjs'))
 }

@@ -7,7 +7,7 @@ import {
   runStripAllowzero,
   runStripTraces,
   runTie,
-} from '../../pipeline/graph/commands.ts'
+} from '../../pipeline/graph/rewrites.ts'
 import type { Ui } from '../../pipeline/graph/rewriting.ts'
 
 const quiet: Ui = { report: () => {}, onBytes: () => {} }

@@ -23,7 +23,7 @@ const SCROLLBACK = 1000
 /** Run the command line on a real pseudo-terminal, and show what a terminal emulator makes of its output. */
 export async function runInTerminal(args: readonly string[], watch: Watch = {}): Promise<TerminalRun> {
   const { columns = 100, onScreen } = watch
-  const command = [process.execPath, builtModule('pipeline/main.ts')]
+  const command = [process.execPath, builtModule('pipeline/commands/pipeline-command.ts')]
   const child = execa(
     await stagePython(),
     [join(PROJECT, 'test', 'helpers', 'terminal.py'), String(columns), String(ROWS), ...command, ...args],

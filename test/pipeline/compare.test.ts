@@ -19,7 +19,7 @@ it('compare fails on values that are not finite, names them, and shows all paths
   const [row] = await bundledRows(1)
   const audio = join(BUNDLED_SPEECH, row?.file ?? '')
   const args = ['--model-dir', model, '--threads', '1', '--audio', audio, '--json']
-  const ended = await runCli(args, {}, 'pipeline/compare/main.ts')
+  const ended = await runCli(args, {}, 'pipeline/commands/compare-command.ts')
   const message = 'ONNX FP32: The decoder computed NaN as its largest logit, wanted a finite number.'
   expect(ended.stderr).toContain(`error: The comparison failed: ${audio}: ${message} 1 more checks failed.\n`)
   expect(ended.exitCode).toBe(3)

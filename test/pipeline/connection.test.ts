@@ -104,7 +104,7 @@ describe('HF_ENDPOINT', () => {
       runCli(
         ['--models', 'a:test/fixtures/qwen3-asr-tiny', '--datasets', 'librispeech-other', ...debug],
         {},
-        'pipeline/evaluate/main.ts',
+        'pipeline/commands/evaluate-command.ts',
       ),
     ]
     for (const ended of await Promise.all(commands)) {

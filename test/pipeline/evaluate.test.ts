@@ -16,7 +16,7 @@ import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'
 import { type BundledRow, bundledRows, speechParquet } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
-const MAIN = 'pipeline/evaluate/main.ts'
+const MAIN = 'pipeline/commands/evaluate-command.ts'
 const REPO = 'openslr/librispeech_asr'
 const CLIPS = 24
 
@@ -429,7 +429,7 @@ describe('npm run evaluate', () => {
   it('compare puts PyTorch and every variant side by side, and finds FP32 the same', async () => {
     const audio = (await bundledRows(2)).map(({ file }) => join(BUNDLED_SPEECH, file))
     const args = ['--model-dir', model, '--threads', '1', '--audio', ...audio]
-    const ended = await runCli([...args, '--json'], {}, 'pipeline/compare/main.ts')
+    const ended = await runCli([...args, '--json'], {}, 'pipeline/commands/compare-command.ts')
     expect(ended.exitCode).toBe(0)
     const found = ended.stdout.split('\n').map((line) => JSON.parse(line))
     expect(found.map(({ file }) => file)).toEqual(audio)
@@ -447,9 +447,13 @@ describe('npm run evaluate', () => {
       expect(fp32.worstFeature).toBeLessThan(1e-4)
       expect(fp32.worstFeature).toBeGreaterThan(0)
     }
-    const table = await runCli(args, {}, 'pipeline/compare/main.ts')
+    const table = await runCli(args, {}, 'pipeline/commands/compare-command.ts')
     expect(table.stdout).toMatch(/ONNX FP32 +\d+ +(\d+) of \1 +- +\d\.\de-\d/)
-    const wrong = await runCli(['--model-dir', root, '--audio', ...audio], {}, 'pipeline/compare/main.ts')
+    const wrong = await runCli(
+      ['--model-dir', root, '--audio', ...audio],
+      {},
+      'pipeline/commands/compare-command.ts',
+    )
     expect(wrong.stderr).toContain(`error: ${root} holds no decoder graph.`)
     expect(wrong.exitCode).toBe(1)
   })

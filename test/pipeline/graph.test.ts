@@ -24,7 +24,9 @@ let exported = ''
 
 /** The command line of `npm run graph --`. */
 function graph(...args: string[]) {
-  return execa(process.execPath, [builtModule('pipeline/graph/main.ts'), ...args], { reject: false })
+  return execa(process.execPath, [builtModule('pipeline/commands/graph-command.ts'), ...args], {
+    reject: false,
+  })
 }
 
 beforeAll(async () => {

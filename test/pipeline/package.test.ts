@@ -7,13 +7,13 @@ import { execa } from 'execa'
 import { pack } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { parsePackage } from '../../pipeline/commands/package-options.ts'
 import type { Event } from '../../pipeline/events.ts'
 import { describeError } from '../../pipeline/failure.ts'
 import { exists } from '../../pipeline/files.ts'
 import { decoderData, variantFiles } from '../../pipeline/layout.ts'
 import { PROJECT } from '../../pipeline/models.ts'
-import { parsePackage } from '../../pipeline/package/cli.ts'
-import { runPackage } from '../../pipeline/package/run.ts'
+import { runPackage } from '../../pipeline/package/run-package.ts'
 import { isModelFile, type Manifest } from '../../pipeline/release/manifest.ts'
 import { tableLines } from '../../pipeline/table.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
@@ -21,7 +21,7 @@ import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
 import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
 
-const MAIN = 'pipeline/package/main.ts'
+const MAIN = 'pipeline/commands/package-command.ts'
 const OPTIONS = { prefillInt8: true }
 
 const run = (args: readonly string[], env: Record<string, string | undefined> = {}) =>
@@ -337,7 +337,7 @@ print(json.dumps(ids))`
       '--output',
       out,
     ]
-    const evaluated = await runCli([...args, '--threads', '1'], {}, 'pipeline/evaluate/main.ts')
+    const evaluated = await runCli([...args, '--threads', '1'], {}, 'pipeline/commands/evaluate-command.ts')
     expect(evaluated.exitCode).toBe(0)
     expect((await runHere([model, '--evaluation', out])).exitCode).toBe(0)
     const card = await readFile(join(model, 'release', 'README.md'), 'utf8')

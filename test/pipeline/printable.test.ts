@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { makeProgress } from '../../pipeline/evaluate/progress.ts'
+import { makeProgress } from '../../pipeline/evaluate/evaluation-progress.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { printable, printableLines, printableSpeech } from '../../pipeline/printable.ts'
 import { jsonReporter, plainReporter } from '../../pipeline/reporter.ts'
@@ -154,10 +154,10 @@ describe('what commands write', () => {
     // help; lines that are written over; our own sentences; transcripts
     const others = [
       'arguments.ts',
-      'graph/terminal.ts',
+      'graph/progress-line.ts',
       'interruption.ts',
-      'transcribe/main.ts',
-      'publish/run.ts',
+      'commands/transcribe-command.ts',
+      'publish/run-publish.ts',
     ]
     expect(writing.flat().sort()).toEqual(['reporter.ts', ...others, 'release/card.ts'].sort())
   })

@@ -60,7 +60,7 @@ describe.runIf(process.platform === 'linux')('a release of gigabytes', () => {
       startCli(
         [model, '--repo', REPO],
         { HF_ENDPOINT: hub.url, HF_TOKEN: hub.token },
-        'pipeline/publish/main.ts',
+        'pipeline/commands/publish-command.ts',
       )
     const killed = start()
     let parts = 0

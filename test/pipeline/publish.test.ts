@@ -19,8 +19,8 @@ import type { HubRequest } from '../hub/state.ts'
 
 const REPO = 'tester/tiny-onnx'
 const PART_BYTES = 1 << 20
-const MAIN = 'pipeline/publish/main.ts'
-const PACKAGE = 'pipeline/package/main.ts'
+const MAIN = 'pipeline/commands/publish-command.ts'
+const PACKAGE = 'pipeline/commands/package-command.ts'
 
 interface Ran {
   readonly published?: Published

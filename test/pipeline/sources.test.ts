@@ -64,12 +64,12 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
 
   it.each<[string, readonly string[]]>([
     // what only prints
-    ['pipeline/cli.ts', []],
-    ['pipeline/evaluate/cli.ts', []],
+    ['pipeline/commands/pipeline-options.ts', []],
+    ['pipeline/commands/evaluate-options.ts', []],
     ['pipeline/reporter.ts', []],
     ['pipeline/terminal.ts', []],
     ['pipeline/next-steps.ts', []],
-    ['pipeline/main.ts', []],
+    ['pipeline/commands/pipeline-command.ts', []],
     ['python/tiny_card.py', []],
     ['python/train_tiny.py', []],
     ['eval/report/page.css', ['page']],

@@ -5,9 +5,9 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadClip } from '../../eval/audio/clip.ts'
 import { encodeWav } from '../../eval/audio/wav.ts'
+import { parseTranscribe } from '../../pipeline/commands/transcribe-options.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
-import { parseTranscribe } from '../../pipeline/transcribe/cli.ts'
-import { transcribeFiles } from '../../pipeline/transcribe/run.ts'
+import { transcribeFiles } from '../../pipeline/transcribe/transcribe-files.ts'
 import { builtModule } from '../helpers/commands.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
@@ -194,7 +194,14 @@ describe('stdin', () => {
   const start = (input: Uint8Array, ...args: readonly string[]) =>
     execa(
       process.execPath,
-      [builtModule('pipeline/transcribe/main.ts'), '--model-dir', model, '--threads', '1', ...args],
+      [
+        builtModule('pipeline/commands/transcribe-command.ts'),
+        '--model-dir',
+        model,
+        '--threads',
+        '1',
+        ...args,
+      ],
       { cwd: root, input, reject: false },
     )
 

@@ -14,7 +14,7 @@ import { builtModule } from '../helpers/commands.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
-const MAIN = 'pipeline/transcribe/main.ts'
+const MAIN = 'pipeline/commands/transcribe-command.ts'
 
 let root = ''
 let model = ''

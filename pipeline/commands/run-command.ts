@@ -1,9 +1,9 @@
-import type { Emit } from './events.ts'
-import { describeError, EXIT, type ExitCode } from './failure.ts'
-import { interruption } from './interruption.ts'
-import { mapTexts, redact } from './redact.ts'
-import { jsonReporter, liveReporter, plainReporter, type Reporter } from './reporter.ts'
-import { reportUncaught, sayStack } from './terminal.ts'
+import type { Emit } from '../events.ts'
+import { describeError, EXIT, type ExitCode } from '../failure.ts'
+import { interruption } from '../interruption.ts'
+import { mapTexts, redact } from '../redact.ts'
+import { jsonReporter, liveReporter, plainReporter, type Reporter } from '../reporter.ts'
+import { reportUncaught, sayStack } from '../terminal.ts'
 
 interface Common {
   readonly json: boolean

@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode } from '../failure.ts'
 import { interruption } from '../interruption.ts'
 import { reportError, reportUncaught, say } from '../terminal.ts'
-import { parseTranscribe } from './cli.ts'
+import { parseTranscribe } from './transcribe-options.ts'
 
 /** Who reads may have seen enough, as head has: work stops as after Ctrl-C, since a runtime at work does not like a sudden end. */
 const reader = new AbortController()
@@ -23,7 +23,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   try {
     const options = await parseTranscribe(args)
     if (!options) return EXIT.done
-    const { transcribeFiles } = await import('./run.ts') // the command line answers at once
+    const { transcribeFiles } = await import('../transcribe/transcribe-files.ts') // the command line answers at once
     const signal = AbortSignal.any([interruption(), reader.signal])
     const failures = await transcribeFiles(options, output, signal)
     return failures > 0 && !reader.signal.aborted ? EXIT.failed : EXIT.done

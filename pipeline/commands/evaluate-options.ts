@@ -6,8 +6,8 @@ import { languageName } from '../../eval/languages.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/limits.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { parseOrPrint, strictly } from '../arguments.ts'
+import type { EvaluateOptions, ModelSpec } from '../evaluate/evaluation-options.ts'
 import { EXIT, Failure } from '../failure.ts'
-import type { EvaluateOptions, ModelSpec } from './options.ts'
 
 const LISTED = 'npm run evaluate -- --help lists the options.'
 

@@ -2,8 +2,11 @@ import yargs from 'yargs'
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
 import { parseOrPrint, strictly } from '../arguments.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
-import { interruption } from '../interruption.ts'
-import { say, sayJson } from '../terminal.ts'
+import { withFolders } from '../graph/folder-lock.ts'
+import { runDiff, runInspect, runVerify } from '../graph/looking.ts'
+import { openReasons } from '../graph/open-reasons.ts'
+import { byteCount, bytes, nearest, once, optional, text } from '../graph/options.ts'
+import { progressLine } from '../graph/progress-line.ts'
 import {
   runAlias,
   runEmbedFp16,
@@ -14,13 +17,10 @@ import {
   runStripAllowzero,
   runStripTraces,
   runTie,
-} from './commands.ts'
-import { withFolders } from './folder-lock.ts'
-import { runDiff, runInspect, runVerify } from './looking.ts'
-import { openReasons } from './open-reasons.ts'
-import { byteCount, bytes, nearest, once, optional, text } from './options.ts'
-import { graphFoldersOf, type Outcome, type Ui } from './rewriting.ts'
-import { progressLine } from './terminal.ts'
+} from '../graph/rewrites.ts'
+import { graphFoldersOf, type Outcome, type Ui } from '../graph/rewriting.ts'
+import { interruption } from '../interruption.ts'
+import { say, sayJson } from '../terminal.ts'
 
 const AFTER_STOP = 'Nothing is half done; run the same command again for the rest.'
 

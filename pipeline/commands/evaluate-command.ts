@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import { remarks } from '../../eval/report/remarks.ts'
 import { textTables } from '../../eval/report/tables.ts'
+import { makeProgress, type Progress } from '../evaluate/evaluation-progress.ts'
+import { REPORT_PAGE } from '../evaluate/result-files.ts'
+import type { Evaluated } from '../evaluate/run-evaluation.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { interruption } from '../interruption.ts'
 import { tableLines } from '../table.ts'
 import { reportError, reportUncaught, say, sayJson } from '../terminal.ts'
-import { type Command, parseEvaluate } from './cli.ts'
-import { makeProgress, type Progress } from './progress.ts'
-import { REPORT_PAGE } from './result-files.ts'
-import type { Evaluated } from './run.ts'
+import { type Command, parseEvaluate } from './evaluate-options.ts'
 
 const CONTINUES = 'Run the same command again: what has been measured is kept.'
 
@@ -34,15 +34,15 @@ async function main(args: readonly string[]): Promise<ExitCode> {
 /** What does the work is loaded when there is work: the command line answers at once. */
 async function carryOut(command: Command, progress: Progress): Promise<Evaluated> {
   if (command.command === 'merge') {
-    const { mergeParts } = await import('./merge.ts')
+    const { mergeParts } = await import('../evaluate/merge.ts')
     return mergeParts(command.folders, command.output)
   }
-  const { runEvaluation } = await import('./run.ts')
+  const { runEvaluation } = await import('../evaluate/run-evaluation.ts')
   return runEvaluation(command.options, progress, interruption(CONTINUES))
 }
 
 async function print({ report, output }: Evaluated, isJson: boolean): Promise<void> {
-  const { reportJson } = await import('./write-report.ts')
+  const { reportJson } = await import('../evaluate/write-report.ts')
   const page = join(output, REPORT_PAGE)
   if (isJson) sayJson({ output, ...reportJson(report) })
   else

@@ -2,6 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { type Expected, readArchive, tarLimit, type Unpacked } from '../archive/read-archive.ts'
+import type { PackageOptions, VerifyCommandOptions } from '../commands/package-options.ts'
 import { isFull, requireSpace } from '../disk-space.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
@@ -19,7 +20,6 @@ import { findDocuments, findRelease, MANIFEST } from '../release/release-files.t
 import { type Check, remedyOf, verifyRelease, verifyVariant } from '../release/verify.ts'
 import { asStep } from '../step.ts'
 import { requireWritable } from '../writable.ts'
-import type { PackageOptions, VerifyCommandOptions } from './cli.ts'
 
 /** @throws Failure; a release that is not right is an exit code */
 export async function runPackage(

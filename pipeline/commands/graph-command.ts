@@ -1,7 +1,7 @@
 import { describeError, type ExitCode } from '../failure.ts'
+import { allowClosedPipes, clearProgress } from '../graph/progress-line.ts'
 import { reportUncaught, say, sayJson, sayStack } from '../terminal.ts'
-import { runCommandLine } from './command-line.ts'
-import { allowClosedPipes, clearProgress } from './terminal.ts'
+import { runCommandLine } from './graph-options.ts'
 
 allowClosedPipes()
 reportUncaught(process.argv)

@@ -2,8 +2,8 @@ import yargs from 'yargs'
 import { parseOrPrint, repeatedOption, strictly } from '../arguments.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
-import type { ReadBack } from './check-remote.ts'
-import type { PublishChoices } from './publish.ts'
+import type { ReadBack } from '../publish/check-remote.ts'
+import type { PublishChoices } from '../publish/publish.ts'
 
 const COMMAND = 'npm run publish --'
 const LISTED = `${COMMAND} --help lists the options.`
