@@ -1,7 +1,7 @@
 import { SpeechError } from './speech-error.ts'
 
 /** ISO code to the model's name of each language it knows (Qwen3-ASR's model card). */
-export const LANGUAGES: Readonly<Record<string, string>> = {
+export const LANGUAGES = {
   ar: 'Arabic',
   yue: 'Cantonese',
   zh: 'Chinese',
@@ -32,7 +32,10 @@ export const LANGUAGES: Readonly<Record<string, string>> = {
   th: 'Thai',
   tr: 'Turkish',
   vi: 'Vietnamese',
-}
+} as const
+
+/** ISO code of a language that the model knows. */
+export type LanguageCode = keyof typeof LANGUAGES
 
 /**
  * The model's name of a language given by name, ISO code or BCP 47 tag (zh-CN, pt_BR), in any case.
@@ -42,13 +45,17 @@ export function languageName(language: string): string {
   const wanted = language.trim().toLowerCase()
   const codes = languageCodes(language)
   const byName = Object.values(LANGUAGES).find((name) => name.toLowerCase() === wanted)
-  const code = codes.find((each) => Object.hasOwn(LANGUAGES, each))
-  const found = byName ?? LANGUAGES[code ?? '']
+  const code = codes.find(isLanguageCode)
+  const found = byName ?? (code && LANGUAGES[code])
   if (found !== undefined) return found
   throw new SpeechError(
     `"${language}" is not a language of Qwen3-ASR.`,
     `One of: ${Object.values(LANGUAGES).join(', ')}, or its ISO code or BCP 47 tag.`,
   )
+}
+
+function isLanguageCode(text: string): text is LanguageCode {
+  return Object.hasOwn(LANGUAGES, text)
 }
 
 /**

@@ -47,7 +47,6 @@ export async function listedDataset(
   return {
     name: nameOf(path),
     source: { kind: 'folder' },
-    isEnglish: false,
     ...{ count: chosen.length, of: survey.count, leftOut: survey.leftOut, download: 0 },
     keys: chosen.map(({ utterance }) => utterance.key),
     audioPath(key) {

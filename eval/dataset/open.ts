@@ -9,7 +9,7 @@ import { folderDataset, listedDataset } from './folder.ts'
 import { cachedRanges, cachedSplit } from './hub-cache.ts'
 import type { HubOptions } from './hub-split.ts'
 import { hasManifest } from './layout.ts'
-import { DATASET_NAMES, type HubSpec, NAMED } from './named.ts'
+import { DATASET_NAMES, type HubSpec, type NamedDataset, namedDataset } from './named.ts'
 import { isOffline, OfflineError } from './network.ts'
 import { findParquetColumns } from './parquet-columns.ts'
 import { parquetDataset } from './parquet-dataset.ts'
@@ -35,9 +35,9 @@ export interface OpenOptions extends HubOptions, ColumnOptions {
  * @throws SpeechError when there is no such dataset
  */
 export async function openDataset(text: string, options: OpenOptions): Promise<Dataset> {
-  const named = NAMED[text]
-  if (named) return openHub(text, named, true, options)
-  if (text.startsWith('hub:')) return openHub(text.slice(4), parseHub(text), false, options)
+  const named = namedDataset(text)
+  if (named) return openHub(text, named, { ...columnsOf(named), ...options })
+  if (text.startsWith('hub:')) return openHub(text.slice(4), parseHub(text), options)
   const info = await stat(text).catch(() => undefined)
   if (/\.parquet$/i.test(text) && !info?.isDirectory()) return openLocalParquet(text, options)
   if (/^[\w-]+$/.test(text) && !info) {
@@ -55,7 +55,7 @@ export async function openDataset(text: string, options: OpenOptions): Promise<D
 
 /** Whether {@link openDataset} would ask the hub for it. */
 export function isOnHub(text: string): boolean {
-  return NAMED[text] !== undefined || text.startsWith('hub:')
+  return namedDataset(text) !== undefined || text.startsWith('hub:')
 }
 
 function parseHub(text: string): HubSpec {
@@ -68,13 +68,17 @@ function parseHub(text: string): HubSpec {
   )
 }
 
+/** The columns of a row of the table, which the user's go before. */
+function columnsOf({ columns: { text, audio } = {} }: NamedDataset): ColumnOptions {
+  return { ...(text && { textColumn: text }), ...(audio && { audioColumn: audio }) }
+}
+
 async function openHub(
   name: string,
-  spec: HubSpec,
-  isEnglish: boolean,
+  spec: HubSpec & Partial<NamedDataset>,
   options: OpenOptions,
 ): Promise<Dataset> {
-  const { repo, config, split } = spec
+  const { repo, config, split, language, normalizer } = spec
   const kept = join(options.cache, repo.replace('/', '--'))
   const found = await cachedSplit(spec, kept, options)
   const cache = join(kept, found.revision)
@@ -93,7 +97,12 @@ async function openHub(
     revision: found.revision,
     ...(found.isPartial && { partial: 1 }),
   }
-  const dataset = await parquetDataset(files, { ...options, name, isEnglish, source, cache })
+  const dataset = await parquetDataset(files, {
+    ...options,
+    ...{ name, source, cache },
+    ...(language && { language }),
+    ...(normalizer && { normalizer }),
+  })
   if (dataset.download > 0 && isOffline())
     throw new OfflineError(`the hub is not asked for the audio of ${repo} that is not in the cache ${cache}`)
   return dataset
@@ -112,7 +121,7 @@ async function openLocalParquet(path: string, options: OpenOptions, root?: strin
   return parquetDataset([file], {
     ...options,
     name: basename(root ?? path).replace(/\.parquet$/i, ''),
-    ...{ isEnglish: false, isLocal: true },
+    isLocal: true,
     source: { kind: 'parquet', file: basename(path), revision },
     cache: join(options.cache, 'local'),
   })

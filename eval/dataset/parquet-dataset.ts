@@ -11,10 +11,9 @@ import { chunksOfGroup, type ParquetFile, rowsOfGroup } from './parquet-file.ts'
 import { blankRows, bytesOfGroup, namesOf, readGroup } from './parquet-rows.ts'
 import type { Dataset, Selection } from './utterance.ts'
 
-export interface ParquetDatasetOptions extends ColumnOptions {
-  readonly name: string
-  readonly isEnglish: boolean
-  readonly source: Dataset['source']
+export interface ParquetDatasetOptions
+  extends ColumnOptions,
+    Pick<Dataset, 'name' | 'language' | 'normalizer' | 'source'> {
   /** a folder for the audio of exactly these files at this revision */
   readonly cache: string
   /** the files are here: reading them is no download */
@@ -77,7 +76,9 @@ export async function parquetDataset(
       download += bytesOfGroup(file, group, columns)
   }
   return {
-    ...{ name: options.name, isEnglish: options.isEnglish },
+    name: options.name,
+    ...(options.language && { language: options.language }),
+    ...(options.normalizer && { normalizer: options.normalizer }),
     source: { ...options.source, ...columnsSaid(columns) },
     keys: [...paths.keys()],
     audioPath: (key) => paths.get(key),

@@ -1,3 +1,6 @@
+import type { LanguageCode } from '../languages.ts'
+import type { NormalizerName } from '../normalize/normalizers.ts'
+
 /** One recording with its reference transcript. */
 export interface Utterance {
   readonly id: string
@@ -19,7 +22,10 @@ export interface Dataset {
   readonly name: string
   /** everything needed to choose the same utterances again */
   readonly source: Readonly<Record<string, string | number>>
-  readonly isEnglish: boolean
+  /** undefined when it is not known */
+  readonly language?: LanguageCode
+  /** of the tables, unless the user names another; undefined when the dataset asks for none */
+  readonly normalizer?: NormalizerName
   /** utterances chosen, of how many */
   readonly count: number
   readonly of: number

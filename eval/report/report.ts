@@ -7,7 +7,8 @@ import { compareScores, type PairedRow, type Row, scoreAll, summarize } from '..
 import type { System } from '../system.ts'
 
 /** A dataset as a report needs it. */
-export interface DatasetDescription extends Pick<Dataset, 'name' | 'source' | 'count' | 'of' | 'keys'> {
+export interface DatasetDescription
+  extends Pick<Dataset, 'name' | 'source' | 'language' | 'count' | 'of' | 'keys'> {
   /** in the data, without a reference; see {@link Dataset} */
   readonly leftOut?: number
   /** which of the normalizers the tables show; the files hold all */

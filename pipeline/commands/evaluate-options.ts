@@ -94,7 +94,7 @@ const EVALUATE = {
   shard: { type: 'string', describe: 'I/N: only part I of N of the chosen utterances' },
   normalizer: {
     choices: NORMALIZER_NAMES,
-    describe: 'of the tables; whisper-english for the named datasets, basic for others',
+    describe: 'of the tables; by default that of the named dataset, and basic for others',
   },
   'text-column': { type: 'string', describe: 'the column of the references; COLUMN.FIELD of a struct' },
   'audio-column': { type: 'string', describe: 'the column of the recordings' },

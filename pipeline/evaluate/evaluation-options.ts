@@ -18,7 +18,7 @@ export interface EvaluateOptions {
   readonly engines: readonly string[]
   readonly datasets: readonly string[]
   readonly selection: Selection
-  /** undefined: whisper-english for datasets known to be English, basic for others */
+  /** undefined: that of the dataset, basic where it has none */
   readonly normalizer?: NormalizerName
   readonly textColumn?: string
   readonly audioColumn?: string

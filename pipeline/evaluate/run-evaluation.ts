@@ -171,9 +171,10 @@ function describeRun(
 ): RunDescription {
   const { sample, count, seed, shard } = selection
   return {
-    datasets: datasets.map(({ name, source, count: chosen, of, leftOut, keys, isEnglish }) => ({
+    datasets: datasets.map(({ name, source, count: chosen, of, leftOut, keys, language, ...own }) => ({
       ...{ name, source, count: chosen, of, leftOut, keys },
-      normalizer: normalizer ?? (isEnglish ? 'whisper-english' : 'basic'),
+      ...(language && { language }),
+      normalizer: normalizer ?? own.normalizer ?? 'basic',
     })),
     systems: systems.map(({ name, kind, settings, setting, bytes }) => ({
       ...{ name, kind, settings, setting },

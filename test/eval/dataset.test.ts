@@ -35,7 +35,8 @@ describe('openDataset of the hub', () => {
   it('reads footers first, then row groups by ranges, at a commit; the token goes to the hub alone', async () => {
     const hub = await libriSpeech('hf_secret')
     const dataset = await openDataset('librispeech-other', await options(hub, { token: 'hf_secret' }))
-    expect(dataset).toMatchObject({ name: 'librispeech-other', count: 30, of: 30, isEnglish: true })
+    expect(dataset).toMatchObject({ name: 'librispeech-other', count: 30, of: 30, language: 'en' })
+    expect(dataset.normalizer).toBe('whisper-english')
     expect(dataset.source).toEqual({
       kind: 'hub',
       repo: REPO,
@@ -206,7 +207,8 @@ describe('openDataset of files', () => {
     await writeFile(join(folder, 'clips.parquet'), await speechParquet(rows, 2))
     const hub = await libriSpeech()
     const dataset = await openDataset(join(folder, 'clips.parquet'), await options(hub))
-    expect(dataset).toMatchObject({ name: 'clips', count: 4, isEnglish: false })
+    expect(dataset).toMatchObject({ name: 'clips', count: 4 })
+    expect([dataset.language, dataset.normalizer]).toEqual([undefined, undefined])
     expect((await collect(dataset)).map(({ id, problem }) => ({ id, problem }))).toEqual(
       rows.map(({ id }, i) => ({
         id,
