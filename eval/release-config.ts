@@ -1,10 +1,11 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { contradictions, READER_CONFIG } from './config-schema.ts'
 import { isJsonObject, shown } from './json-value.ts'
 import type { CacheShape } from './kv-cache.ts'
 import { requireFile } from './plain-file.ts'
-import { checkedAs, list, section, text, whole, wrongValue } from './schema.ts'
+import { checkedAs, section, text } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** The parts of a release's config.json that a reader needs. */
@@ -14,26 +15,11 @@ export interface ReleaseConfig {
   readonly cache: CacheShape
   readonly endIds: readonly number[]
   readonly embeddingShape: readonly [number, number]
+  /** how the weights of a graph were made, by the name of its file without .onnx; older releases may lack it */
+  readonly quantization: Readonly<Record<string, string>>
 }
 
-const MOST_LAYERS = 1000
-const WIDEST = 1 << 20
-const LARGEST_VOCABULARY = 1 << 24
-const size = whole(1, WIDEST)
-
 const KIND = section({ model_type: v.optional(text), embed_tokens_dtype: v.optional(text) })
-const CONFIG = section({
-  decoder: section({
-    hidden_size: size,
-    num_layers: whole(1, MOST_LAYERS),
-    num_key_value_heads: size,
-    head_dim: size,
-  }),
-  special_tokens: section({
-    eos_token_ids: v.pipe(list(whole(0, LARGEST_VOCABULARY)), v.minLength(1, 'an array of ids')),
-  }),
-  embed_tokens_shape: v.tuple([whole(1, LARGEST_VOCABULARY), size], 'an array of two sizes'),
-})
 const HINT = 'Take it from the release again.'
 
 /**
@@ -50,30 +36,21 @@ export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> 
       `${folder}/config.json describes ${type ?? 'no model'} with ${dtype} embeddings, wanted qwen3_asr with float16.`,
     )
   }
-  const { decoder, special_tokens, embed_tokens_shape: shape } = checkedAs(CONFIG, value, { file }, fail)
-  const {
-    hidden_size: hiddenSize,
-    num_layers: layers,
-    num_key_value_heads: heads,
-    head_dim: headDim,
-  } = decoder
-  if (shape[1] !== hiddenSize) {
-    const wanted = `[..., decoder.hidden_size], which is ${hiddenSize}`
-    throw fail(wrongValue({ file, key: 'embed_tokens_shape', found: shape, wanted }))
-  }
-  const wrongId = special_tokens.eos_token_ids.find((id) => id >= shape[0])
-  if (wrongId !== undefined) {
-    const wanted = `ids below ${shape[0]}, the size of the vocabulary`
-    throw fail(
-      wrongValue({ file, key: 'special_tokens.eos_token_ids', found: special_tokens.eos_token_ids, wanted }),
-    )
-  }
+  const config = checkedAs(READER_CONFIG, value, { file }, fail)
+  const [problem] = contradictions(config, file)
+  if (problem !== undefined) throw fail(problem)
+  const { decoder, special_tokens: special, embed_tokens_shape: shape, quantization = {} } = config
   return {
-    hiddenSize,
+    hiddenSize: decoder.hidden_size,
     vocabSize: shape[0],
-    cache: { layers, heads, headDim },
-    endIds: special_tokens.eos_token_ids,
+    cache: {
+      layers: decoder.num_layers,
+      heads: decoder.num_key_value_heads,
+      headDim: decoder.head_dim,
+    },
+    endIds: special.eos_token_ids,
     embeddingShape: shape,
+    quantization,
   }
 }
 

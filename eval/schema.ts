@@ -11,45 +11,59 @@ export function whole(least: number, most: number) {
   return v.pipe(v.number(wanted), v.integer(wanted), v.minValue(least, wanted), v.maxValue(most, wanted))
 }
 
+/** Exactly this text. */
+export function exactly<const Text extends string>(value: Text) {
+  return v.literal(value, JSON.stringify(value))
+}
+
 /** A finite number above 0. */
 export function positive(below = Number.POSITIVE_INFINITY) {
   const wanted = Number.isFinite(below) ? `a number above 0 and below ${below}` : 'a finite number above 0'
-  return v.pipe(
-    v.number(wanted),
-    v.finite(wanted),
-    v.check((value) => value > 0 && value < below, wanted),
-  )
+  const above = v.pipe(v.number(wanted), v.finite(wanted), v.gtValue(0, wanted))
+  return Number.isFinite(below) ? v.pipe(above, v.ltValue(below, wanted)) : above
 }
 
-const OBJECT = 'an object'
+/** A value with what it means, for reference documentation. */
+export function about<Schema extends v.GenericSchema>(meaning: string, schema: Schema) {
+  return v.pipe(schema, v.description(meaning))
+}
 
 /** An object with these keys, of which others may stand beside. */
 export function section<Entries extends v.ObjectEntries>(entries: Entries) {
-  const object = v.looseObject(entries, OBJECT)
-  return v.pipe(v.custom<v.InferInput<typeof object>>(isJsonObject, OBJECT), object) // an array is an object to it
+  return notArray(v.looseObject(entries, OBJECT), OBJECT)
 }
 
 /** The same, of which only these keys are kept. */
 export function shape<Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.object(entries, OBJECT)
+  return notArray(v.object(entries, OBJECT), OBJECT)
 }
 
-/** An object with any keys, at least one, whose values are alike. */
+/** An object with any keys, whose values are alike. */
+export function dictionary<Item extends v.GenericSchema>(item: Item, wanted = OBJECT) {
+  return notArray(v.record(v.string(), item, wanted), wanted)
+}
+
+/** The same, with at least one key. */
 export function record<Item extends v.GenericSchema>(item: Item) {
   const wanted = 'an object with at least one key'
-  const object = v.record(v.string(), item, wanted)
-  return v.pipe(
-    v.custom<v.InferInput<typeof object>>(
-      (value) => isJsonObject(value) && Object.keys(value).length > 0,
-      wanted,
-    ),
-    object,
-  )
+  return v.pipe(dictionary(item, wanted), v.minEntries(1, wanted))
+}
+
+const OBJECT = 'an object'
+
+/** To the library an array is an object too. */
+function notArray<Schema extends v.GenericSchema>(schema: Schema, wanted: string) {
+  return v.pipe(v.custom<v.InferInput<Schema>>(isJsonObject, wanted), schema)
 }
 
 export function list<Item extends v.GenericSchema>(item: Item) {
   return v.array(item, 'an array')
 }
+
+/** What a schema lets pass, for readers. */
+export type Parsed<Schema extends v.GenericSchema> = ReadonlyDeep<v.InferOutput<Schema>>
+
+type ReadonlyDeep<T> = T extends object ? { readonly [Key in keyof T]: ReadonlyDeep<T[Key]> } : T
 
 /** Where a value stands, for messages: a file, and what comes before its keys. */
 export interface Place {
@@ -64,41 +78,62 @@ export interface Place {
 export function checkedAs<Schema extends v.GenericSchema>(
   schema: Schema,
   value: unknown,
-  { file, prefix = '' }: Place,
+  place: Place,
   fail: (message: string) => Error,
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, value, { abortEarly: true })
   if (result.success) return result.output
-  const [issue] = result.issues
-  const path = (issue.path ?? []).map(({ key }) => String(key))
-  const key = prefix + path.join('.')
-  if (issue.input === undefined && issue.received === 'undefined')
-    throw fail(`${file}: ${key} is missing, wanted ${wantedAt(schema, path)}.`)
-  throw fail(wrongValue({ file, key, found: issue.input, wanted: issue.message }))
+  throw fail(sentenceOf(schema, result.issues[0], place))
 }
 
-/** A sentence that names a key, its value and what is wanted. */
-export function wrongValue(wrong: {
+/** The same sentence for every key that is wrong or missing; none for a value that is right. */
+export function problemsOf(schema: v.GenericSchema, value: unknown, place: Place): string[] {
+  const { issues = [] } = v.safeParse(schema, value, { abortPipeEarly: true })
+  return issues.map((issue) => sentenceOf(schema, issue, place))
+}
+
+function sentenceOf(
+  schema: v.GenericSchema,
+  issue: v.BaseIssue<unknown>,
+  { file, prefix = '' }: Place,
+): string {
+  const path = (issue.path ?? []).map(({ key }) => String(key))
+  const key = path.length === 0 ? prefix.replace(/\.$/, '') : prefix + path.join('.')
+  if (issue.input === undefined && issue.received === 'undefined')
+    return `${file}: ${key} is missing, wanted ${wantedAt(schema, path)}.`
+  return wrongValue({ file, key, found: issue.input, wanted: issue.message })
+}
+
+/** A key of a file with a wrong value. */
+export interface WrongValue {
   readonly file: string
+  /** '' for the file's whole value */
   readonly key: string
   readonly found: unknown
   readonly wanted: string
-}): string {
-  const { file, key, found, wanted } = wrong
-  return `${file}: ${key} is ${shown(found)}, wanted ${wanted}.`
+}
+
+/** A sentence that names a key, its value and what is wanted. */
+export function wrongValue({ file, key, found, wanted }: WrongValue): string {
+  return `${file}${key === '' ? ' holds' : `: ${key} is`} ${shown(found)}, wanted ${wanted}.`
 }
 
 /** What the schema wants at a path: an issue about a missing key has the message of the object around it. */
 function wantedAt(schema: v.GenericSchema, path: readonly string[]): string {
-  let at: unknown = schema
-  for (const key of path) {
-    while (hasField(at, 'wrapped')) at = at.wrapped
-    if (hasField(at, 'pipe') && Array.isArray(at.pipe)) at = at.pipe.find((item) => hasField(item, 'entries'))
-    if (hasField(at, 'items') && Array.isArray(at.items)) at = at.items[Number(key)]
-    else at = hasField(at, 'entries') && isJsonObject(at.entries) ? at.entries[key] : undefined
-  }
+  const at = path.reduce<unknown>(partOf, schema)
   if (!isSchema(at)) return 'a value'
   return v.safeParse(at, undefined).issues?.[0].message ?? 'a value'
+}
+
+/** The schema of what stands in an object, array or tuple under a key. */
+function partOf(schema: unknown, key: string): unknown {
+  if (hasField(schema, 'wrapped')) return partOf(schema.wrapped, key)
+  if (hasField(schema, 'pipe') && Array.isArray(schema.pipe))
+    return schema.pipe.map((item) => partOf(item, key)).find((part) => part !== undefined)
+  if (hasField(schema, 'entries') && isJsonObject(schema.entries)) return schema.entries[key]
+  if (hasField(schema, 'items') && Array.isArray(schema.items)) return schema.items[Number(key)]
+  if (hasField(schema, 'item')) return schema.item
+  return hasField(schema, 'value') ? schema.value : undefined
 }
 
 function isSchema(value: unknown): value is v.GenericSchema {

@@ -1,5 +1,6 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
+import * as v from 'valibot'
 import { identityOf, READ_FLAGS, type Span } from './bytes.ts'
 import { contractProblems, EMBEDDINGS, missingGraphs, type Sizes } from './contract.ts'
 import { duplicateNames, duplicateProblem } from './duplicates.ts'
@@ -193,6 +194,13 @@ async function unreadData(
     .concat(await wrongEmbeddings(folder))
 }
 
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+/** What config.json says of the embedding table; a missing type is float32. */
+const TABLE = v.object({
+  embed_tokens_dtype: v.optional(v.picklist(['float16', 'float32']), 'float32'),
+  embed_tokens_shape: v.strictTuple([count, count]),
+})
+
 /** embed_tokens.bin is a headerless table whose type and shape config.json tells. */
 async function wrongEmbeddings(folder: string): Promise<string[]> {
   const path = join(folder, EMBEDDINGS)
@@ -203,16 +211,27 @@ async function wrongEmbeddings(folder: string): Promise<string[]> {
   )
   if (text === undefined)
     return ['embed_tokens.bin has no config.json beside it that tells its type and shape.']
-  try {
-    const { embed_tokens_dtype: type = 'float32', embed_tokens_shape: shape } = JSON.parse(text)
-    const [rows = 0, columns = 0] = Array.isArray(shape) ? shape : []
-    const wanted = rows * columns * (type === 'float16' ? 2 : 4)
-    if (wanted === info.size) return []
+  const config = parsed(text)
+  if (config === undefined) return ['config.json is not valid JSON.']
+  const table = v.safeParse(TABLE, config)
+  if (!table.success)
     return [
-      `embed_tokens.bin has ${info.size} bytes, config.json wants ${wanted} (${type} [${rows}, ${columns}]).`,
+      'config.json does not describe embed_tokens.bin: wanted embed_tokens_dtype "float16" or "float32", ' +
+        'and embed_tokens_shape of two sizes.',
     ]
+  const { embed_tokens_dtype: type, embed_tokens_shape: shape } = table.output
+  const wanted = shape[0] * shape[1] * (type === 'float16' ? 2 : 4)
+  if (wanted === info.size) return []
+  return [
+    `embed_tokens.bin has ${info.size} bytes, config.json wants ${wanted} (${type} [${shape.join(', ')}]).`,
+  ]
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch {
-    return ['config.json is not valid JSON.']
+    return undefined
   }
 }
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { layerCount, size, vocabularySize } from '../eval/config-schema.ts'
 import { isJsonObject, type JsonObject, shown } from '../eval/json-value.ts'
 import { list, positive, section, shape, text, truth, whole } from '../eval/schema.ts'
 import { Failure } from './failure.ts'
@@ -21,32 +22,30 @@ const DEFAULT_ROPE_THETA = 1e6
 
 /** Mel frames of half a chunk: PyTorch's reference counts with 13 audio tokens a chunk, whatever the file says. */
 const N_WINDOW = 50
-const MOST_LAYERS = 1000
 const MOST_HEADS = 1024
 const WIDEST = 1 << 20
-const LARGEST_VOCABULARY = 1 << 24
 const LONGEST_WINDOW = 1 << 20
 
 /** The mel spectrogram is computed with these, whatever a file says. */
 export const MEL = { bins: 128, rate: 16000, fft: 400, hop: 160 } as const
 
 const AUDIO = shape({
-  encoder_layers: whole(1, MOST_LAYERS),
+  encoder_layers: layerCount,
   d_model: whole(4, WIDEST),
   encoder_attention_heads: whole(1, MOST_HEADS),
-  encoder_ffn_dim: whole(1, WIDEST),
-  downsample_hidden_size: whole(1, WIDEST),
+  encoder_ffn_dim: size,
+  downsample_hidden_size: size,
   num_mel_bins: whole(MEL.bins, MEL.bins),
   n_window: whole(N_WINDOW, N_WINDOW),
   n_window_infer: whole(2 * N_WINDOW, LONGEST_WINDOW),
-  output_dim: whole(1, WIDEST),
+  output_dim: size,
 })
 
 const TEXT = shape({
-  vocab_size: whole(1, LARGEST_VOCABULARY),
-  hidden_size: whole(1, WIDEST),
-  intermediate_size: whole(1, WIDEST),
-  num_hidden_layers: whole(1, MOST_LAYERS),
+  vocab_size: vocabularySize,
+  hidden_size: size,
+  intermediate_size: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: whole(1, MOST_HEADS),
   num_key_value_heads: whole(1, MOST_HEADS),
   head_dim: whole(2, WIDEST),

@@ -9,7 +9,7 @@ const HINT = 'Use the files of a plain Qwen3-ASR checkpoint: others are not comp
 const exactly = (value: number) => v.optional(whole(value, value))
 
 /** The feature extractor's settings that decide the spectrogram. */
-const EXTRACTOR = section({
+export const EXTRACTOR = section({
   feature_size: exactly(MEL.bins),
   sampling_rate: exactly(MEL.rate),
   n_fft: exactly(MEL.fft),

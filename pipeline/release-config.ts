@@ -1,21 +1,24 @@
+import { configProblems, type ReleaseConfigFile } from '../eval/config-schema.ts'
 import { SPECIAL_TOKENS, type Tokenizer } from '../eval/tokenizer.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { Failure } from './failure.ts'
 import { EMBEDDINGS, graphFile, VARIANTS } from './layout.ts'
 
 /**
  * config.json of a release, with every key that readers require (release contract, section 5).
  * @param quantization graph name to tag
  * @param prefillRecipes of the graphs for prompts in 8 bits
+ * @throws Failure for a checkpoint with which it would break the contract
  */
 export function releaseConfig(
   checkpoint: Checkpoint,
   tokenizer: Tokenizer,
   quantization: Readonly<Record<string, string>>,
   prefillRecipes: readonly string[],
-): object {
+): ReleaseConfigFile {
   const { audio_config: audio, text_config: text } = checkpoint
   const id = tokenizer.idOf
-  return {
+  const config: ReleaseConfigFile = {
     model_type: 'qwen3_asr',
     encoder: {
       num_layers: audio.encoder_layers,
@@ -59,12 +62,19 @@ export function releaseConfig(
     embed_tokens_shape: [text.vocab_size, text.hidden_size],
     quantization,
   }
+  const [problem] = configProblems(config)
+  if (problem !== undefined) throw new Failure(problem, 'The checkpoint cannot be described: report it.')
+  return config
 }
 
 /** How to run the fused decoder, for a reader who has nothing but this file and the graphs. */
-function fusedSection({ text_config: text }: Checkpoint): object {
+function fusedSection({ text_config: text }: Checkpoint): NonNullable<ReleaseConfigFile['decoder']['fused']> {
   const [layers, kv, size] = [text.num_hidden_layers, text.num_key_value_heads, text.head_dim]
-  const port = (type: string, shape: readonly (string | number)[], about: string) => ({ type, shape, about })
+  const port = (type: 'float32' | 'int64', shape: readonly (string | number)[], about: string) => ({
+    type,
+    shape,
+    about,
+  })
   const cache = (positions: string, about: string) => port('float32', ['B', kv, positions, size], about)
   return {
     graphs: VARIANTS.map((variant) => graphFile('decoder', variant)),

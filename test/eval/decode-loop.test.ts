@@ -7,7 +7,7 @@ import type { ReleaseConfig } from '../../eval/release-config.ts'
 const END = 9
 const VOCAB = 10
 const CONFIG: ReleaseConfig = {
-  ...{ hiddenSize: 1, vocabSize: VOCAB, endIds: [END], embeddingShape: [VOCAB, 1] },
+  ...{ hiddenSize: 1, vocabSize: VOCAB, endIds: [END], embeddingShape: [VOCAB, 1], quantization: {} },
   cache: { layers: 1, heads: 1, headDim: 1 },
 }
 

@@ -43,7 +43,13 @@ function fakeRecognizer(batch: number, tokens: number): Recognizer {
     clear: () => rows.splice(0),
     release: async () => {},
   }
-  const config = { hiddenSize: 1, vocabSize: VOCAB, endIds: [END], embeddingShape: [VOCAB, 1] as const }
+  const config = {
+    hiddenSize: 1,
+    vocabSize: VOCAB,
+    endIds: [END],
+    embeddingShape: [VOCAB, 1] as const,
+    quantization: {},
+  }
   const tokenizer = {
     encode: () => [0],
     decode: (ids: readonly number[]) => `language English${SPECIAL_TOKENS.asrText}${'a '.repeat(ids.length)}`,

@@ -420,6 +420,15 @@ describe('verify names what is wrong', () => {
     expect((await verifyFolder(folder)).problems).toEqual([
       'embed_tokens.bin has 64 bytes, config.json wants 128 (float32 [8, 4]).',
     ])
+    for (const config of [
+      ...['null', '[]', '{}', '{"embed_tokens_shape": "8,4"}', '{"embed_tokens_shape": [8, 4, 1]}'],
+      ...['{"embed_tokens_shape": [8.5, 4]}', '{"embed_tokens_shape": [32, 1], "embed_tokens_dtype": 16}'],
+    ]) {
+      await writeFile(join(folder, 'config.json'), config)
+      expect((await verifyFolder(folder)).problems, config).toEqual([
+        'config.json does not describe embed_tokens.bin: wanted embed_tokens_dtype "float16" or "float32", and embed_tokens_shape of two sizes.',
+      ])
+    }
     await mkdir(join(folder, 'empty'))
     expect((await verifyFolder(join(folder, 'empty'))).problems).toEqual([
       `${join(folder, 'empty')} holds no ONNX file.`,

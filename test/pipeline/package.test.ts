@@ -433,7 +433,7 @@ describe('npm run package -- verify', () => {
         delete config.decoder.head_dim
         await writeFile(path, JSON.stringify(config))
       },
-      /config\.json has no number decoder\.head_dim\.[\s\S]*audio_pad_token_id 1, but <\|audio_pad\|> is 446/,
+      /config\.json: decoder\.head_dim is missing, wanted a whole number from 1 to 1048576\.\nconfig\.json: special_tokens\.audio_pad_token_id is 1, wanted 446, the id of <\|audio_pad\|> in tokenizer\.json\./,
     ],
   ]
   it.each(harms)('finds %s in a download', async (_, harm, message) => {
