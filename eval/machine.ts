@@ -1,22 +1,27 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
+import * as v from 'valibot'
+import { list, type Parsed, shape, text } from './schema.ts'
+
+const number = v.number('a number')
 
 /** Where a figure was measured. No host name, user or path. */
-export interface Machine {
-  readonly cpu: string
-  readonly cores: number
-  readonly features: readonly string[]
-  readonly memoryGiB: number
-  readonly platform: string
-  readonly node: string
-  readonly onnxruntime: string
-  readonly executionProvider: 'cpu'
+export const MACHINE = shape({
+  cpu: text,
+  cores: number,
+  features: list(text),
+  memoryGiB: number,
+  platform: text,
+  node: text,
+  onnxruntime: text,
+  executionProvider: text,
   /** of each worker */
-  readonly threads: number
+  threads: number,
   /** that ran side by side, each with sessions of its own */
-  readonly workers: number
-}
+  workers: number,
+})
+export type Machine = Parsed<typeof MACHINE>
 
 const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
 

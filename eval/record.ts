@@ -1,56 +1,81 @@
-import type { Machine } from './machine.ts'
-import type { Piece } from './recognize.ts'
+import * as v from 'valibot'
+import { MACHINE } from './machine.ts'
+import { list, type Parsed, text, truth } from './schema.ts'
 
-/** What is kept of a piece: its tokens counted, its text in the record's. */
-export type PieceRecord = Omit<Piece, 'tokens' | 'text' | 'speech'>
+const number = v.number('a number')
+const KINDS = '"utterance", "system" or "machine"'
+
+/** What is kept of a piece: its tokens counted, its text in the record's; see {@link Piece}. */
+const PIECE = fields({
+  start: number,
+  raw: text,
+  language: v.optional(text),
+  hasMarker: truth,
+  saysNone: truth,
+  generated: number,
+  ending: v.picklist(['end', 'limit', 'loop'], '"end", "limit" or "loop"'),
+  loop: v.exactOptional(fields({ period: number, repeats: number })),
+  timing: fields({ mel: number, encoder: number, prefill: number, decode: number }),
+  firstToken: number,
+})
 
 /** One utterance transcribed by one system: a line of results.jsonl. */
-export interface UtteranceRecord {
-  readonly kind: 'utterance'
-  readonly dataset: string
-  readonly system: string
+const UTTERANCE = fields({
+  kind: v.literal('utterance', KINDS),
+  dataset: text,
+  system: text,
   /** of what transcribed it and how; see {@link SystemRecord} */
-  readonly setting: string
+  setting: text,
   /** of the machine; see {@link MachineRecord} */
-  readonly machine: string
-  readonly id: string
-  readonly row: number
-  readonly key: string
-  readonly speaker?: string
-  readonly reference: string
+  machine: text,
+  id: text,
+  row: number,
+  key: text,
+  speaker: v.exactOptional(text),
+  reference: text,
   /** of audio; 0 when it could not be read */
-  readonly seconds: number
+  seconds: number,
   /** the hypothesis; empty when there is none */
-  readonly text: string
-  readonly language?: string
+  text,
+  language: v.exactOptional(text),
   /** seconds of compute: all of a piece's parts, or the wall time of an engine's command */
-  readonly compute: number
+  compute: number,
   /** one unless the recording was split; none for engines, and when there is a problem */
-  readonly pieces: readonly PieceRecord[]
+  pieces: list(PIECE),
   /** what is odd in the recording */
-  readonly warnings?: readonly string[]
+  warnings: v.exactOptional(list(text)),
   /** why there is no hypothesis */
-  readonly problem?: string
-}
+  problem: v.exactOptional(text),
+})
 
 /** A system was made ready on a machine. */
-export interface SystemRecord {
-  readonly kind: 'system'
-  readonly system: string
-  readonly setting: string
-  readonly machine: string
+const SYSTEM = fields({
+  kind: v.literal('system', KINDS),
+  system: text,
+  setting: text,
+  machine: text,
   /** everything that decides about text and speed */
-  readonly settings: Readonly<Record<string, unknown>>
+  settings: v.record(v.string(), v.unknown(), 'an object'),
   /** until all workers have loaded it; undefined for engines */
-  readonly loadSeconds?: number
+  loadSeconds: v.exactOptional(number),
   /** of the whole process, from loading on, in bytes */
-  readonly peakMemory?: number
-}
+  peakMemory: v.exactOptional(number),
+})
 
-export interface MachineRecord {
-  readonly kind: 'machine'
-  readonly id: string
-  readonly machine: Machine
-}
+const MACHINE_RECORD = fields({ kind: v.literal('machine', KINDS), id: text, machine: MACHINE })
 
+/** A line of results.jsonl. */
+export const RESULT = v.variant('kind', [UTTERANCE, SYSTEM, MACHINE_RECORD], ({ path }) =>
+  path ? KINDS : 'an object',
+)
+
+export type PieceRecord = Parsed<typeof PIECE>
+export type UtteranceRecord = Parsed<typeof UTTERANCE>
+export type SystemRecord = Parsed<typeof SYSTEM>
+export type MachineRecord = Parsed<typeof MACHINE_RECORD>
 export type ResultRecord = UtteranceRecord | SystemRecord | MachineRecord
+
+/** An object of a file that may have 100,000 of them: faster than a shape, and an array has none of the keys. */
+function fields<Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.object(entries, 'an object')
+}

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { ResultRecord } from './record.ts'
+import { parseChecked } from './checked-json.ts'
+import { RESULT, type ResultRecord } from './record.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** results.jsonl: every record on a line of its own, written when it is known. */
@@ -12,7 +13,7 @@ export interface ResultFile {
 
 /**
  * Open or begin a result file. A last line that a kill cut off is removed; it is measured again.
- * @throws SpeechError when another line is no record
+ * @throws SpeechError when another line is not a record
  */
 export async function openResults(path: string): Promise<ResultFile> {
   await mkdir(dirname(path), { recursive: true })
@@ -28,7 +29,7 @@ export async function openResults(path: string): Promise<ResultFile> {
   }
 }
 
-/** All records of a file; none when it does not exist. */
+/** All records of a file; none when it does not exist. @throws SpeechError naming the line and the key that is not right */
 export async function readResults(path: string, { mend = false } = {}): Promise<ResultRecord[]> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return Buffer.alloc(0)
@@ -37,18 +38,12 @@ export async function readResults(path: string, { mend = false } = {}): Promise<
   const end = bytes.lastIndexOf(0x0a) + 1
   if (mend && end < bytes.length) await truncate(path, end)
   const lines = bytes.subarray(0, end).toString('utf8').split('\n').slice(0, -1)
-  return lines.map((line, i) => parseRecord(line, `${path}, line ${i + 1}`))
+  return lines.map((line, i) => parseChecked(RESULT, line, `${path}, line ${i + 1}`, notAResult))
 }
 
-function parseRecord(line: string, where: string): ResultRecord {
-  try {
-    const record: unknown = JSON.parse(line)
-    if (typeof record === 'object' && record !== null && 'kind' in record) return record as ResultRecord
-  } catch {
-    // said below
-  }
-  throw new SpeechError(
-    `${where} is not a result.`,
+function notAResult(message: string): SpeechError {
+  return new SpeechError(
+    message,
     'Remove that line: what it was is measured again. Or name another folder with --output.',
   )
 }

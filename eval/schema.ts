@@ -120,16 +120,24 @@ export function wrongValue({ file, key, found, wanted }: WrongValue): string {
 
 /** What the schema wants at a path: an issue about a missing key has the message of the object around it. */
 function wantedAt(schema: v.GenericSchema, path: readonly string[]): string {
-  const at = path.reduce<unknown>(partOf, schema)
+  const at = partAt(schema, path)
   if (!isSchema(at)) return 'a value'
   return v.safeParse(at, undefined).issues?.[0].message ?? 'a value'
 }
 
-/** The schema of what stands in an object, array or tuple under a key. */
-function partOf(schema: unknown, key: string): unknown {
-  if (hasField(schema, 'wrapped')) return partOf(schema.wrapped, key)
-  if (hasField(schema, 'pipe') && Array.isArray(schema.pipe))
-    return schema.pipe.map((item) => partOf(item, key)).find((part) => part !== undefined)
+/** The schema of what stands at a path in objects, arrays and tuples; of alternatives, that of the first that has the path. */
+function partAt(schema: unknown, path: readonly string[]): unknown {
+  const [key, ...rest] = path
+  if (key === undefined) return schema
+  if (hasField(schema, 'wrapped')) return partAt(schema.wrapped, path)
+  for (const several of ['pipe', 'options'] as const) {
+    if (hasField(schema, several) && Array.isArray(schema[several]))
+      return schema[several].map((item) => partAt(item, path)).find((part) => part !== undefined)
+  }
+  return partAt(childOf(schema, key), rest)
+}
+
+function childOf(schema: unknown, key: string): unknown {
   if (hasField(schema, 'entries') && isJsonObject(schema.entries)) return schema.entries[key]
   if (hasField(schema, 'items') && Array.isArray(schema.items)) return schema.items[Number(key)]
   if (hasField(schema, 'item')) return schema.item

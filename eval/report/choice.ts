@@ -1,4 +1,5 @@
-import type { DatasetDescription, Report } from './report.ts'
+import type { DatasetDescription } from '../run-description.ts'
+import type { Report } from './report.ts'
 import { type Sentence, sentence } from './sentence.ts'
 
 /** Which utterances of which data, so that somebody else can take the same. */

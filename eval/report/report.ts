@@ -1,30 +1,9 @@
-import type { Dataset } from '../dataset/utterance.ts'
 import type { Machine } from '../machine.ts'
 import type { NormalizerName } from '../normalize/normalizers.ts'
 import type { ResultRecord, SystemRecord, UtteranceRecord } from '../record.ts'
+import type { DatasetDescription, RunDescription, SystemDescription } from '../run-description.ts'
 import type { Score } from '../score.ts'
 import { compareScores, type PairedRow, type Row, scoreAll, summarize } from '../summary.ts'
-import type { System } from '../system.ts'
-
-/** A dataset as a report needs it. */
-export interface DatasetDescription
-  extends Pick<Dataset, 'name' | 'source' | 'language' | 'count' | 'of' | 'keys'> {
-  /** in the data, without a reference; see {@link Dataset} */
-  readonly leftOut?: number
-  /** which of the normalizers the tables show; the files hold all */
-  readonly normalizer: NormalizerName
-}
-
-export type SystemDescription = Pick<System, 'name' | 'kind' | 'settings' | 'setting' | 'bytes'>
-
-/** What was asked for: run.json. With the records it makes the report. */
-export interface RunDescription {
-  readonly datasets: readonly DatasetDescription[]
-  readonly systems: readonly SystemDescription[]
-  readonly selection: Readonly<Record<string, string | number>>
-  /** part `index` (from 1) of `of` */
-  readonly shard?: { readonly index: number; readonly of: number }
-}
 
 /** A machine with what it measured. */
 export interface MachineUse {

@@ -1,8 +1,9 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ResultRecord } from '../../eval/record.ts'
-import { makeReport, type RunDescription } from '../../eval/report/report.ts'
+import { makeReport } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
+import { type RunDescription, readRun } from '../../eval/run-description.ts'
 import { Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
 import { requireWritable } from '../writable.ts'
@@ -46,28 +47,16 @@ export async function mergeParts(folders: readonly string[], output: string): Pr
 }
 
 async function readPart(folder: string): Promise<Part> {
-  const text = await readFile(join(folder, RUN), 'utf8').catch(() => undefined)
-  if (text === undefined) {
+  const run = await readRun(join(folder, RUN))
+  if (run === undefined) {
     throw new Failure(`${folder} holds no ${RUN}.`, 'Give the --output folders of runs that have ended.')
   }
-  const run = parseRun(text, folder)
   const records = await readResults(join(folder, RESULTS))
   const { missing } = makeReport(run, records, [])
   if (missing > 0) {
     throw new Failure(`${folder} lacks ${missing} results.`, 'Run that part again: it continues.')
   }
   return { folder, run, records }
-}
-
-function parseRun(text: string, folder: string): RunDescription {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new Failure(
-      `${join(folder, RUN)} is damaged.`,
-      'Run that part again: what it has measured is kept.',
-    )
-  }
 }
 
 /** The same systems with the same settings, on the same choice of the same data. */

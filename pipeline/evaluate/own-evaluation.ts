@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { folderDataset } from '../../eval/dataset/folder.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
+import { readRun } from '../../eval/run-description.ts'
+import { Failure } from '../failure.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import type { Run } from '../stages.ts'
 import { ownEvaluation, RESULTS, RUN } from './result-files.ts'
@@ -38,6 +39,8 @@ export function ownReport(run: Run): Promise<Report> {
 }
 
 async function readReport(folder: string): Promise<Report> {
-  const described = JSON.parse(await readFile(join(folder, RUN), 'utf8'))
-  return makeReport(described, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
+  const run = await readRun(join(folder, RUN))
+  if (run === undefined)
+    throw new Failure(`${join(folder, RUN)} is missing.`, 'Run the stage again: --from evaluate')
+  return makeReport(run, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
 }

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
-import { makeReport, type Report, type RunDescription } from '../../eval/report/report.ts'
+import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
+import { readRun } from '../../eval/run-description.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { Failure } from '../failure.ts'
@@ -125,9 +125,8 @@ async function reportOf(
   fingerprints: Fingerprints,
   prefillInt8: boolean,
 ): Promise<Report | undefined> {
-  const text = await readFile(join(folder, RUN), 'utf8').catch(() => undefined)
-  if (text === undefined) throw noEvaluation(folder)
-  const run: RunDescription = JSON.parse(text)
+  const run = await readRun(join(folder, RUN))
+  if (run === undefined) throw noEvaluation(folder)
   const labels = new Map(Object.entries(fingerprints).map(([label, hash]) => [hash, label]))
   const systems = run.systems.flatMap((system) => {
     const name = labels.get(String(system.settings['fingerprint']))

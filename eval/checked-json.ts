@@ -1,0 +1,62 @@
+import { readFile } from 'node:fs/promises'
+import * as v from 'valibot'
+import { checkedAs, type Parsed } from './schema.ts'
+import { SpeechError } from './speech-error.ts'
+
+/* JSON from outside, which is never taken for what it should be. */
+
+/**
+ * The value of a JSON text.
+ * @param file for messages
+ * @param fail makes the error of a sentence that names the file, the first key that is wrong, its value and what is wanted
+ */
+export function parseChecked<Schema extends v.GenericSchema>(
+  schema: Schema,
+  text: string,
+  file: string,
+  fail: (message: string) => Error,
+): Parsed<Schema> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw fail(`${file} is not valid JSON.`)
+  }
+  return checkedAs(schema, value, { file }, fail) as Parsed<Schema>
+}
+
+/**
+ * The value of a JSON file.
+ * @param hint what to do about a file that is not right
+ * @returns undefined when there is no such file
+ * @throws SpeechError as {@link parseChecked}
+ */
+export async function readChecked<Schema extends v.GenericSchema>(
+  schema: Schema,
+  path: string,
+  hint: string,
+): Promise<Parsed<Schema> | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return text === undefined
+    ? undefined
+    : parseChecked(schema, text, path, (message) => new SpeechError(message, hint))
+}
+
+/**
+ * The value of a JSON file that can be made again: a cache, or a note that something is done.
+ * @returns undefined when there is no such file, or it is damaged or of another version
+ */
+export async function readOwn<Schema extends v.GenericSchema>(
+  schema: Schema,
+  path: string,
+): Promise<Parsed<Schema> | undefined> {
+  try {
+    const result = v.safeParse(schema, JSON.parse(await readFile(path, 'utf8')), { abortEarly: true })
+    return result.success ? (result.output as Parsed<Schema>) : undefined
+  } catch {
+    return undefined
+  }
+}
