@@ -1,27 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
-import * as v from 'valibot'
-import { list, type Parsed, shape, text } from './schema.ts'
+import type { MachineRecord } from './record.ts'
 
-const number = v.number('a number')
-
-/** Where a figure was measured. No host name, user or path. */
-export const MACHINE = shape({
-  cpu: text,
-  cores: number,
-  features: list(text),
-  memoryGiB: number,
-  platform: text,
-  node: text,
-  onnxruntime: text,
-  executionProvider: text,
-  /** of each worker */
-  threads: number,
-  /** that ran side by side, each with sessions of its own */
-  workers: number,
-})
-export type Machine = Parsed<typeof MACHINE>
+/** Where a figure was measured; described where it is read. */
+export type Machine = MachineRecord['machine']
 
 const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
 

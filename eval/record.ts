@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { MACHINE } from './machine.ts'
 import { list, type Parsed, text, truth } from './schema.ts'
 
 const number = v.number('a number')
@@ -60,6 +59,23 @@ const SYSTEM = fields({
   loadSeconds: v.exactOptional(number),
   /** of the whole process, from loading on, in bytes */
   peakMemory: v.exactOptional(number),
+})
+
+/** Where figures were measured. No host name, user or path. */
+const MACHINE = fields({
+  cpu: text,
+  cores: number,
+  /** instruction sets that decide how fast the runtime is */
+  features: list(text),
+  memoryGiB: number,
+  platform: text,
+  node: text,
+  onnxruntime: text,
+  executionProvider: text,
+  /** of each worker */
+  threads: number,
+  /** that ran side by side, each with sessions of its own */
+  workers: number,
 })
 
 const MACHINE_RECORD = fields({ kind: v.literal('machine', KINDS), id: text, machine: MACHINE })

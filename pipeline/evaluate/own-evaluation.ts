@@ -5,7 +5,7 @@ import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
-import { Failure } from '../failure.ts'
+import { SpeechError } from '../../eval/speech-error.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import type { Run } from '../stages.ts'
 import { ownEvaluation, RESULTS, RUN } from './result-files.ts'
@@ -41,6 +41,6 @@ export function ownReport(run: Run): Promise<Report> {
 async function readReport(folder: string): Promise<Report> {
   const run = await readRun(join(folder, RUN))
   if (run === undefined)
-    throw new Failure(`${join(folder, RUN)} is missing.`, 'Run the stage again: --from evaluate')
+    throw new SpeechError(`${join(folder, RUN)} is missing.`, 'Run the stage again: --from evaluate')
   return makeReport(run, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
 }
