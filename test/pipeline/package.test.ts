@@ -19,6 +19,7 @@ import { tableLines } from '../../pipeline/table.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
+import { publishedValidator } from '../helpers/published-schema.ts'
 import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
 
 const MAIN = 'pipeline/commands/package-command.ts'
@@ -136,6 +137,9 @@ describe('npm run package', () => {
     const model = await copyTinyRelease()
     const manifest = await manifestOf(model)
     expect(manifest).toEqual(await readManifest(join(model, 'release'))) // which keeps the keys that are described
+    expect((await publishedValidator('manifest'))(manifest)).toEqual([])
+    const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8'))
+    expect((await publishedValidator('config'))(config)).toEqual([])
     expect(manifest).toMatchObject({
       ...{ format: 1, name: TINY_NAME, ungated: [], command: 'npm run pipeline -- --model tiny' },
       source: { model: TINY_NAME, license: 'apache-2.0' },

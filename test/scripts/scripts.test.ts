@@ -98,6 +98,7 @@ describe('every script', () => {
     ['benchmarks', ['eval', '--rounds', 'x'], 2, /^error: --rounds is NaN, wanted a whole number above 0\./],
     ['check-python', ['--help'], 0, /^npm run check -- \[--fix\]\n/],
     ['check-python', ['--wat'], 2, /^error: Unknown argument: wat\n/],
+    ['make-schemas', ['--help'], 0, /^npm run schemas --\n/],
     ['measure', ['--help'], 0, /^npm run measure -- COMMAND \[ARG \.\.\.\]\n/],
     ['measure', [], 2, /^error: Found no command to measure\.\nhint: Usage: npm run measure -- COMMAND/],
     ['measure', ['no-such-program'], 2, /^error: There is no program "no-such-program" on PATH\.\n/],
