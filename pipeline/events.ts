@@ -36,7 +36,8 @@ export type Event =
   | {
       readonly event: 'done'
       readonly seconds: number
-      readonly release: string
+      /** where the result is */
+      readonly release?: string
       /** what to open or to run next */
       readonly next?: readonly NextStep[]
     }

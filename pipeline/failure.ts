@@ -28,7 +28,7 @@ export function describeError(error: unknown): { message: string; hint: string; 
     const message = `The disk is full${path ? ` (writing ${path})` : ''}.`
     return {
       message,
-      hint: 'Free space, then run the same command again: it continues.',
+      hint: 'Free space, then run the same command again.',
       exitCode: EXIT.failed,
     }
   }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { endSoon, guardPid } from '../eval/children.ts'
-import { EXIT, Failure } from './failure.ts'
+import { EXIT, type ExitCode, Failure } from './failure.ts'
 import { processStat } from './process-stat.ts'
 
 /** Two signals closer than this are one: wrappers pass on what has reached us too. */
@@ -15,8 +15,9 @@ const GRACE_MS = 500
  * A signal that Ctrl-C aborts, so that work stops where it may and cleans up. A second one ends the process and its
  * children at once, also while the main thread computes or a file system does not answer.
  * @param hint what to do next
+ * @param end of the process
  */
-export function interruption(hint = ''): AbortSignal {
+export function interruption(hint: string, end: (code: ExitCode) => void): AbortSignal {
   const controller = new AbortController()
   const handled = watchSignals(hint)
   let first = 0
@@ -26,7 +27,7 @@ export function interruption(hint = ''): AbortSignal {
       Atomics.store(handled, 0, 1)
       process.stderr.write(`\n${`Stopped at once. ${hint}`.trimEnd()}\n`)
       endSoon() // exit waits for reads that are under way, for ever where nothing comes
-      process.exit(EXIT.interrupted)
+      end(EXIT.interrupted)
     }
     first ||= now
     controller.abort(new Failure('Stopped.', hint, EXIT.interrupted))

@@ -6,7 +6,7 @@ import type { NextStep } from './next-steps.ts'
 import { printable } from './printable.ts'
 import { mapTexts } from './redact.ts'
 import { tableLines } from './table.ts'
-import { failureLines, jsonLine } from './terminal.ts'
+import { failureLines, jsonLine, say } from './terminal.ts'
 import { columnsOf, cutLine, wrapLines, wrapWords } from './text-width.ts'
 
 /** Plain logs say how far a long step is at most this often. */
@@ -22,6 +22,15 @@ export interface Reporter {
 /** `--json`: one event a line on stdout. */
 export function jsonReporter(): Reporter {
   return { emit: (event) => process.stdout.write(jsonLine(event, (text) => text)), close: () => {} }
+}
+
+/** Sentences on stderr, for commands whose stdout is what they found. */
+export function resultReporter(): Reporter {
+  const emit = (event: Event): void => {
+    if (event.event === 'note') say([event.text], process.stderr)
+    else if (event.event === 'failure') say(failureLines(event), process.stderr)
+  }
+  return { emit, close: () => {} }
 }
 
 /** Lines for logs: no cursor movement, no colours. */
@@ -150,7 +159,7 @@ function linesOf(given: Event): string[] {
       return wrapped(failureLines(event))
     case 'done':
       return [
-        ...wrapped([`Done in ${formatSeconds(event.seconds)}. ${event.release}`]),
+        ...wrapped([`Done in ${formatSeconds(event.seconds)}. ${event.release ?? ''}`.trimEnd()]),
         ...nextLines(event.next ?? []),
       ]
     default:

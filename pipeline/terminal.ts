@@ -1,9 +1,8 @@
-import { describeError, type ExitCode } from './failure.ts'
 import { printable, printableLines } from './printable.ts'
 import { mapTexts, redact, withoutSecrets } from './redact.ts'
 import { columnsOf, wrapLines } from './text-width.ts'
 
-/* The one place where commands that do not report events write to the terminal. */
+/* Where sentences, results and stacks are written to the terminal. */
 
 /** Print lines, each a text that may hold anything; a terminal gets them wrapped at words. */
 export function say(lines: readonly string[], to: NodeJS.WriteStream = process.stdout): void {
@@ -38,25 +37,7 @@ export function failureLines({
   return [`error: ${first}`, ...others, ...(hint ? [`hint: ${printable(redact(hint))}`] : [])]
 }
 
-/**
- * Say what ended a command, on stderr.
- * @param args of the command line: --debug adds the stack
- */
-export function reportError(error: unknown, args: readonly string[], describe = describeError): ExitCode {
-  const described = describe(error)
-  say(failureLines(described), process.stderr)
-  if (args.includes('--debug')) sayStack(error)
-  return described.exitCode
-}
-
 /** For --debug. */
 export function sayStack(error: unknown): void {
   if (error instanceof Error) say(printableLines(redact(error.stack ?? '')), process.stderr)
-}
-
-/** An error that nobody caught must not print secrets either, as Node's own report would. */
-export function reportUncaught(args: readonly string[]): void {
-  process.on('uncaughtException', (error) => {
-    process.exit(reportError(error, args))
-  })
 }

@@ -1,16 +1,17 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
-import yargs from 'yargs'
 import '../eval/no-telemetry.ts' // inherited by the scripts that are measured
 import { describeMachine } from '../eval/machine.ts'
 import { identifySources } from '../eval/sources.ts'
+import { type CommandLine, flag, number, SHARED, text } from '../pipeline/arguments.ts'
+import { EXIT } from '../pipeline/failure.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
 import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
-import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
-import { encoderMacs, prefillMacs, readSizes, stepBytes } from './model-work.ts'
+import { encoderMacs, prefillMacs, type ReleaseSizes, readSizes, stepBytes } from './model-work.ts'
+import { script } from './script.ts'
 
 /*
  * The fused layout against the split one, in onnxruntime-node and in Python's onnxruntime, in one run:
@@ -19,24 +20,22 @@ import { encoderMacs, prefillMacs, readSizes, stepBytes } from './model-work.ts'
  * older exports are: the split layout with logits at every prompt position, made from the same checkpoint on first use.
  */
 
-const options = await parseScript(
-  'npm run bench -- decode',
-  yargs()
-    .usage('$0 [--model-dir DIR]\n\nThe fused layout against the split one.')
-    .option('model-dir', {
-      type: 'string',
-      default: join(PROJECT, 'output', 'qwen3-asr-0.6b'),
-      describe: 'release directory at full size; weights may be random',
-    })
-    .option('utterances', {
-      type: 'boolean',
-      default: true,
-      describe: 'whole utterances too, also in Python, for which the checkpoint is needed once',
-    })
-    .option('rounds', { type: 'number', default: 5, describe: 'of which the medians are' })
-    .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' }),
-  process.argv.slice(3),
-)
+const LINE: CommandLine = {
+  command: 'npm run bench -- decode',
+  usage: '[--model-dir DIR] [options]',
+  about: 'Measure the fused layout against the split one.',
+}
+
+const OPTIONS = {
+  'model-dir': {
+    ...text('release directory at full size; weights may be random'),
+    default: join(PROJECT, 'output', 'qwen3-asr-0.6b'),
+    defaultDescription: 'output/qwen3-asr-0.6b',
+  },
+  utterances: flag('whole utterances too, also in Python, for which the checkpoint is needed once', true),
+  rounds: { ...number('of which the medians are'), default: 5 },
+  threads: { ...SHARED.threads, default: 2 },
+} as const
 
 const PYTHON = join(PROJECT, '.venv', 'bin', 'python')
 const DEFAULT_QUANTIZATION = 'round-to-nearest, block 64, asymmetric, accuracy level 4'
@@ -63,22 +62,35 @@ const SIDES = [
 type Side = (typeof SIDES)[number]
 
 const VARIANT = 'int4'
-const { modelDir, threads, rounds } = options
-const sizes = await readSizes(modelDir, VARIANT)
-const missed: string[] = []
-const floors = await python<{ bytes: number; float32: number; int8: number }>([
-  ...['floors', '--threads', `${threads}`],
-])
-await printSteps()
-if (options.utterances) await printUtterances()
-printMachine()
 
-async function printSteps(): Promise<void> {
+interface Bench {
+  readonly modelDir: string
+  readonly threads: number
+  readonly rounds: number
+  readonly sizes: ReleaseSizes
+  /** what this machine can do: bytes and multiply-adds a second */
+  readonly floors: { readonly bytes: number; readonly float32: number; readonly int8: number }
+  /** targets that were missed */
+  readonly missed: string[]
+}
+
+export const run = script(LINE, OPTIONS, async ({ modelDir, threads, rounds, utterances }) => {
+  const sizes = await readSizes(modelDir, VARIANT)
+  const floors = await python<Bench['floors']>(['floors', '--threads', `${threads}`])
+  const bench: Bench = { modelDir, threads, rounds, sizes, floors, missed: [] }
+  await printSteps(bench)
+  if (utterances) await printUtterances(bench)
+  printMachine(bench)
+  return bench.missed.length > 0 ? EXIT.failed : EXIT.done
+})
+
+async function printSteps(bench: Bench): Promise<void> {
+  const { rounds, sizes, floors } = bench
   const results = SIDES.map((): StepResult[] => [])
   for (let round = 0; round < rounds; round++) {
     for (const [i, side] of SIDES.entries()) {
       const batches = side.name === 'fused' ? BATCHES : []
-      results[i]?.push(await node<StepResult>(side, { measure: 'steps', batches, utterances: [] }))
+      results[i]?.push(await node<StepResult>(bench, side, { measure: 'steps', batches, utterances: [] }))
     }
   }
   const resultsOf = (name: Side['name']) => results[SIDES.findIndex((side) => side.name === name)] ?? []
@@ -102,33 +114,40 @@ async function printSteps(): Promise<void> {
   const [few, many] = [PASTS[0] ?? 0, PASTS[last] ?? 0]
   const bytes = stepBytes(sizes, many) / stepBytes(sizes, few)
   process.stdout.write(`  bytes that a step must read, at ${many} / at ${few}: ${bytes.toFixed(2)}\n`)
-  gate(step('split', last) / step('fused', last), 'at least', FASTER_AT_512, 'step at 512, split / fused')
-  gate(step('fused', last) / first, 'at most', SLOWER_THAN_AT_64, 'fused step at 512 / at 64')
-  printBatches(resultsOf('fused'))
-  printMemory(results)
+  gate(
+    bench,
+    step('split', last) / step('fused', last),
+    'at least',
+    FASTER_AT_512,
+    'step at 512, split / fused',
+  )
+  gate(bench, step('fused', last) / first, 'at most', SLOWER_THAN_AT_64, 'fused step at 512 / at 64')
+  printBatches(bench, resultsOf('fused'))
+  printMemory(bench, results)
 }
 
-function printBatches(fused: readonly StepResult[]): void {
+function printBatches(bench: Bench, fused: readonly StepResult[]): void {
   const batch = (i: number) => median(fused.map(({ batches }) => batches[i]))
   const rows = BATCHES.map((size, i) => [`${size}`, ms(batch(i)), times(batch(i) / batch(0))])
   print(`One step of a batch at ${PASTS[0]} past tokens`, ['sequences', 'a sequence', 'of one alone'], rows)
-  gate(batch(BATCHES.indexOf(8)) / batch(0), 'at most', BATCH_OF_8, 'a sequence of 8 / one alone')
+  gate(bench, batch(BATCHES.indexOf(8)) / batch(0), 'at most', BATCH_OF_8, 'a sequence of 8 / one alone')
 }
 
-function printMemory(results: readonly (readonly StepResult[])[]): void {
+function printMemory(bench: Bench, results: readonly (readonly StepResult[])[]): void {
   const of = (side: number, when: 'loaded' | 'used') =>
     median((results[side] ?? []).map((result) => result[when]))
   const rows = SIDES.map(({ name }, i) => [name, mb(of(i, 'loaded')), mb(of(i, 'used'))])
   print('Resident memory of a process with the decoder alone', ['side', 'loaded', 'after 512 tokens'], rows)
-  if (basename(modelDir).includes('0.6b'))
-    gate(of(SIDES.length - 1, 'loaded'), 'at most', LOADED_BYTES, 'bytes of the loaded fused decoder')
+  if (basename(bench.modelDir).includes('0.6b'))
+    gate(bench, of(SIDES.length - 1, 'loaded'), 'at most', LOADED_BYTES, 'bytes of the loaded fused decoder')
 }
 
-async function printUtterances(): Promise<void> {
+async function printUtterances(bench: Bench): Promise<void> {
+  const { modelDir, threads, rounds } = bench
   const utterances = UTTERANCES.map(
     ({ seconds, newTokens }): Utterance => ({ frames: seconds * FRAMES_A_SECOND, newTokens }),
   )
-  const init = await legacyInit()
+  const init = await legacyInit(modelDir)
   const list = JSON.stringify(utterances.map(({ frames, newTokens }) => [frames, newTokens]))
   const legacy = ['run', '--model', modelDir, '--init', init, '--threads', `${threads}`, '--utterances', list]
   const sides = [
@@ -138,7 +157,7 @@ async function printUtterances(): Promise<void> {
     },
     ...SIDES.map((side) => ({
       name: `${side.name}, Node`,
-      run: () => node<UtteranceResult[]>(side, { measure: 'utterances', batches: [], utterances }),
+      run: () => node<UtteranceResult[]>(bench, side, { measure: 'utterances', batches: [], utterances }),
     })),
   ]
   const results = sides.map((): UtteranceResult[][] => [])
@@ -147,15 +166,17 @@ async function printUtterances(): Promise<void> {
   for (const [u, utterance] of UTTERANCES.entries()) {
     const parts = results.map((all) => medianParts(all.map((round) => round[u] as UtteranceResult)))
     printUtterance(
+      bench,
       utterance,
       sides.map(({ name }) => name),
       parts,
     )
-    printStages(utterance, parts.at(-1) as UtteranceResult)
+    printStages(bench, utterance, parts.at(-1) as UtteranceResult)
   }
 }
 
 function printUtterance(
+  bench: Bench,
   { seconds, newTokens, of, wanted }: (typeof UTTERANCES)[number],
   names: readonly string[],
   parts: readonly UtteranceResult[],
@@ -171,11 +192,21 @@ function printUtterance(
   print(`${seconds} s of audio, ${newTokens} new tokens`, columns, rows)
   const fused = parts.at(-1) as UtteranceResult
   const found = of === 'all' ? totalOf(baseline) / totalOf(fused) : decoderOf(baseline) / decoderOf(fused)
-  gate(found, 'at least', wanted, `${seconds} s, ${of === 'all' ? 'all' : 'decoder alone'}, Python / fused`)
+  gate(
+    bench,
+    found,
+    'at least',
+    wanted,
+    `${seconds} s, ${of === 'all' ? 'all' : 'decoder alone'}, Python / fused`,
+  )
 }
 
 /** How far each stage is from what this machine can do, and what share of the whole time that is. */
-function printStages({ seconds, newTokens }: (typeof UTTERANCES)[number], fused: UtteranceResult): void {
+function printStages(
+  { sizes, floors }: Bench,
+  { seconds, newTokens }: (typeof UTTERANCES)[number],
+  fused: UtteranceResult,
+): void {
   const frames = seconds * FRAMES_A_SECOND
   const { stem, layers } = encoderMacs(sizes, frames)
   const positions = 13 * Math.floor(frames / 100) + 15
@@ -216,7 +247,7 @@ function printStages({ seconds, newTokens }: (typeof UTTERANCES)[number], fused:
 }
 
 /** decoder_init as older exports have it, quantized by default settings as the release must be; kept while nothing changes. */
-async function legacyInit(): Promise<string> {
+async function legacyInit(modelDir: string): Promise<string> {
   const config = await readFile(join(modelDir, 'config.json'), 'utf8')
   if (!config.includes(DEFAULT_QUANTIZATION))
     throw new Error(`${modelDir} is not quantized as the baseline: ${DEFAULT_QUANTIZATION}.`)
@@ -236,6 +267,7 @@ async function legacyInit(): Promise<string> {
 }
 
 async function node<T>(
+  { modelDir, threads }: Bench,
   { layout, prefill }: Side,
   job: Pick<DecodeJob, 'measure' | 'batches' | 'utterances'>,
 ): Promise<T> {
@@ -255,14 +287,20 @@ async function python<T>(args: readonly string[]): Promise<T> {
   return events.at(-1) as T
 }
 
-function gate(found: number, relation: 'at least' | 'at most', wanted: number, what: string): void {
+function gate(
+  { missed }: Bench,
+  found: number,
+  relation: 'at least' | 'at most',
+  wanted: number,
+  what: string,
+): void {
   const holds = relation === 'at least' ? found >= wanted : found <= wanted
   const [a, b] = [found, wanted].map((value) => (value > 1e6 ? mb(value) : value.toFixed(2)))
   process.stdout.write(`  ${holds ? 'holds' : 'MISSED'}: ${what} is ${a}, wanted ${relation} ${b}\n`)
   if (!holds) missed.push(what)
 }
 
-function printMachine(): void {
+function printMachine({ modelDir, threads, rounds, floors, missed }: Bench): void {
   const { cpu, cores, features, node: version, onnxruntime } = describeMachine(threads)
   const rate = (value: number) => `${(value / 1e9).toFixed(1)} G/s`
   process.stdout.write(
@@ -270,10 +308,7 @@ function printMachine(): void {
       `${cores} cores, Node ${version}, onnxruntime ${onnxruntime}\n` +
       `  floors measured here: ${rate(floors.bytes)} bytes from memory, ${rate(floors.float32)} multiply-adds in float32, ${rate(floors.int8)} in int8\n`,
   )
-  if (missed.length > 0) {
-    process.stdout.write(`  MISSED: ${missed.join('; ')}\n`)
-    process.exitCode = 1
-  }
+  if (missed.length > 0) process.stdout.write(`  MISSED: ${missed.join('; ')}\n`)
 }
 
 function medianParts(results: readonly UtteranceResult[]): UtteranceResult {

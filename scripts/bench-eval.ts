@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import yargs from 'yargs'
 import { loadClip } from '../eval/audio/clip.ts'
 import { resample } from '../eval/audio/resample.ts'
 import { SAMPLE_RATE } from '../eval/audio/sample-rate.ts'
@@ -12,10 +11,12 @@ import { logMel } from '../eval/mel.ts'
 import { InferenceSession } from '../eval/onnxruntime.ts'
 import { recognize } from '../eval/recognize.ts'
 import { loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
+import { type CommandLine, number, type OptionsOf, SHARED, text } from '../pipeline/arguments.ts'
+import { EXIT } from '../pipeline/failure.ts'
 import { BUNDLED_SPEECH } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
-import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
+import { script } from './script.ts'
 
 /*
  * What evaluation costs around the model: audio decoding, resampling, mel, and everything of the decoding loop that is
@@ -24,45 +25,46 @@ import { median } from './median.ts'
  * Medians; decoding and mel use one core.
  */
 
-const options = await parseScript(
-  'npm run bench -- eval',
-  yargs()
-    .usage('$0 [--model-dir DIR]\n\nWhat evaluation costs around the model.')
-    .option('model-dir', {
-      type: 'string',
-      describe: 'release directory; without it only audio and mel are measured',
-    })
-    .option('variant', { type: 'string', default: 'int4', describe: 'int4, or "" for FP32' })
-    .option('seconds', { type: 'number', default: 11, describe: 'length of the clip' })
-    .option('new-tokens', {
-      type: 'number',
-      default: 30,
-      describe: 'tokens to generate, as a model with random weights does not stop',
-    })
-    .option('rounds', { type: 'number', default: 5, describe: 'of which the medians are' })
-    .option('threads', { type: 'number', default: 2, describe: 'onnxruntime threads' }),
-  process.argv.slice(3),
-)
+const LINE: CommandLine = {
+  command: 'npm run bench -- eval',
+  usage: '[options]',
+  about: 'Measure what evaluation costs around the model.',
+}
 
-const flac = (await readSpeechFolder(BUNDLED_SPEECH)).slice(0, 20).map(({ path }) => path ?? '')
-const clips = await Promise.all(flac.map((path) => loadClip(path)))
-const speech = Float32Array.from(clips.flatMap(({ samples }) => [...samples]))
-const seconds = speech.length / SAMPLE_RATE
+const OPTIONS = {
+  'model-dir': text('release directory; without it only audio and mel are measured'),
+  variant: { ...text('int4, or "" for FP32'), default: 'int4', mayBeEmpty: true },
+  seconds: { ...number('length of the clip'), default: 11 },
+  'new-tokens': {
+    ...number('tokens to generate, as a model with random weights does not stop'),
+    default: 30,
+  },
+  rounds: { ...number('of which the medians are'), default: 5 },
+  threads: { ...SHARED.threads, default: 2 },
+} as const
+type Options = OptionsOf<typeof OPTIONS>
 
-await printAudio()
-if (options.modelDir !== undefined) await printLoop(options.modelDir)
+export const run = script(LINE, OPTIONS, async (options) => {
+  const files = (await readSpeechFolder(BUNDLED_SPEECH)).slice(0, 20).map(({ path }) => path ?? '')
+  const clips = await Promise.all(files.map((path) => loadClip(path)))
+  const speech = Float32Array.from(clips.flatMap(({ samples }) => [...samples]))
+  await printAudio(files, speech, options)
+  if (options.modelDir !== undefined) await printLoop(options.modelDir, speech, options)
+  return EXIT.done
+})
 
-async function printAudio(): Promise<void> {
+async function printAudio(files: readonly string[], speech: Float32Array, options: Options): Promise<void> {
+  const seconds = speech.length / SAMPLE_RATE
   const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-bench-'))
   const wav = join(folder, 'speech.wav')
   await writeFile(wav, encodeWav(speech))
   const high = resample(speech, SAMPLE_RATE, 48000)
   const jobs: [string, number, () => unknown][] = [
     [
-      `FLAC, ${flac.length} files`,
+      `FLAC, ${files.length} files`,
       0,
       async () => {
-        for (const path of flac) await loadClip(path)
+        for (const path of files) await loadClip(path)
       },
     ],
     ['WAV, 16 bit', 0, () => loadClip(wav)],
@@ -71,7 +73,7 @@ async function printAudio(): Promise<void> {
   ]
   const rows: string[][] = []
   for (const [name, wanted, job] of jobs) {
-    const took = await medianOf(job)
+    const took = await medianOf(job, options.rounds)
     const speed = seconds / took
     rows.push([name, `${(1000 * took).toFixed(1)} ms`, `${speed.toFixed(0)} x`, wanted ? `${wanted} x` : '-'])
   }
@@ -80,10 +82,11 @@ async function printAudio(): Promise<void> {
     `Audio: ${seconds.toFixed(1)} s of speech on one core`,
     ['work', 'time', 'of real time', 'wanted'],
     rows,
+    options,
   )
 }
 
-async function printLoop(folder: string): Promise<void> {
+async function printLoop(folder: string, speech: Float32Array, options: Options): Promise<void> {
   const { variant, threads, newTokens } = options
   const recognizer = await loadRecognizer(folder, { variant, threads })
   const inside = watchSessions()
@@ -114,6 +117,7 @@ async function printLoop(folder: string): Promise<void> {
         'at most 5 %',
       ],
     ],
+    options,
   )
 }
 
@@ -149,10 +153,10 @@ function watchSessions(): { seconds: number } {
   return inside
 }
 
-async function medianOf(job: () => unknown): Promise<number> {
+async function medianOf(job: () => unknown, rounds: number): Promise<number> {
   await job()
   const times: number[] = []
-  for (let round = 0; round < options.rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     const started = performance.now()
     await job()
     times.push((performance.now() - started) / 1000)
@@ -160,8 +164,8 @@ async function medianOf(job: () => unknown): Promise<number> {
   return median(times)
 }
 
-function print(title: string, columns: string[], rows: string[][]): void {
-  const { cpu, cores, node, onnxruntime } = describeMachine(options.threads)
-  const where = `${cpu}, ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}, medians of ${options.rounds}`
+function print(title: string, columns: string[], rows: string[][], { threads, rounds }: Options): void {
+  const { cpu, cores, node, onnxruntime } = describeMachine(threads)
+  const where = `${cpu}, ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}, medians of ${rounds}`
   process.stdout.write(`\n${title}\n${tableLines(columns, rows).join('\n')}\n  ${where}\n`)
 }

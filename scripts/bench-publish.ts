@@ -2,14 +2,15 @@ import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
 import os from 'node:os'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
-import yargs from 'yargs'
+import { type CommandLine, number, text } from '../pipeline/arguments.ts'
+import { EXIT } from '../pipeline/failure.ts'
 import { formatBytes } from '../pipeline/files.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { isModelFile, readManifest } from '../pipeline/release/manifest.ts'
 import { findRelease } from '../pipeline/release/release-files.ts'
 import { tableLines } from '../pipeline/table.ts'
-import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
+import { script } from './script.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -20,23 +21,27 @@ import { watchMemory } from './tree-memory.ts'
  * back; Python does neither. Plain LFS on both sides.
  */
 
-const { modelDir, rounds, work } = await parseScript(
-  'npm run bench -- publish',
-  yargs()
-    .usage('$0 --model-dir DIR\n\nPublishing to a stand-in of the hub against the Python client.')
-    .option('model-dir', {
-      type: 'string',
-      demandOption: true,
-      describe: 'a packaged model directory at full size',
-    })
-    .option('rounds', { type: 'number', default: 3, describe: 'of which the medians are' })
-    .option('work', {
-      type: 'string',
-      default: os.tmpdir(),
-      describe: 'where the links and the stored objects go',
-    }),
-  process.argv.slice(3),
-)
+const LINE: CommandLine = {
+  command: 'npm run bench -- publish',
+  usage: '--model-dir DIR [options]',
+  about: 'Measure publishing to a stand-in of the hub against the Python client.',
+}
+
+const OPTIONS = {
+  'model-dir': { ...text('a packaged model directory at full size'), demandOption: true },
+  rounds: { ...number('of which the medians are'), default: 3 },
+  work: { ...text('where the links and the stored objects go'), default: os.tmpdir() },
+} as const
+
+/** Where things are. */
+interface Folders {
+  readonly modelDir: string
+  /** the files as the repository has them */
+  readonly flat: string
+  /** goes away in the end */
+  readonly root: string
+  readonly work: string
+}
 
 const REPO = 'tester/bench-onnx'
 const PYTHON = `
@@ -53,21 +58,29 @@ interface Server {
 
 interface Contender {
   readonly name: string
-  command(folder: string): readonly [program: string, args: readonly string[]]
+  command(folders: Folders): readonly [program: string, args: readonly string[]]
 }
 
 const CONTENDERS: readonly Contender[] = [
   {
     name: 'publish',
-    command: () => {
-      const main = join(PROJECT, 'pipeline', 'commands', 'publish-command.ts')
-      const args = [modelDir, '--repo', REPO, '--allow-ungated', '--receipt', join(root, 'receipt.json')]
+    command: ({ modelDir, root }) => {
+      const main = join(PROJECT, 'pipeline', 'main.ts')
+      const args = [
+        'publish',
+        modelDir,
+        '--repo',
+        REPO,
+        '--allow-ungated',
+        '--receipt',
+        join(root, 'receipt.json'),
+      ]
       return [process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args]]
     },
   },
   {
     name: 'huggingface_hub upload_folder',
-    command: (folder) => [join(PROJECT, '.venv', 'bin', 'python'), ['-c', PYTHON, REPO, folder]],
+    command: ({ flat }) => [join(PROJECT, '.venv', 'bin', 'python'), ['-c', PYTHON, REPO, flat]],
   },
 ]
 
@@ -76,27 +89,32 @@ interface Measured {
   readonly mib: number
 }
 
-const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))
-try {
-  const folder = join(root, 'flat')
-  const total = await flatten(folder)
-  const found = new Map<string, Measured[]>(CONTENDERS.map(({ name }) => [name, []]))
-  for (let round = 0; round < rounds; round++)
-    for (const contender of CONTENDERS) found.get(contender.name)?.push(await measure(contender, folder))
-  const rows = [...found].map(([name, runs]) => {
-    const seconds = median(runs.map((run) => run.seconds))
-    const mib = Math.max(...runs.map((run) => run.mib))
-    return [name, `${seconds.toFixed(1)} s`, `${formatBytes(total / seconds)}/s`, `${mib} MiB`]
-  })
-  process.stdout.write(
-    `${tableLines(['uploader', 'time', 'rate', 'peak'], rows).join('\n')}\n\n  ${describe(total)}\n`,
-  )
-} finally {
-  await rm(root, { recursive: true, force: true })
+export const run = script(LINE, OPTIONS, async ({ modelDir, rounds, work }) => {
+  const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))
+  try {
+    const folders: Folders = { modelDir, flat: join(root, 'flat'), root, work }
+    const total = await flatten(folders)
+    const found = new Map<string, Measured[]>(CONTENDERS.map(({ name }) => [name, []]))
+    for (let round = 0; round < rounds; round++)
+      for (const contender of CONTENDERS) found.get(contender.name)?.push(await measure(contender, folders))
+    const rows = [...found].map(([name, runs]) => rowOf(name, runs, total))
+    const what = `${basename(modelDir)}, ${formatBytes(total)}; medians of ${rounds}`
+    const lines = tableLines(['uploader', 'time', 'rate', 'peak'], rows)
+    process.stdout.write(`${lines.join('\n')}\n\n  ${what}, ${machine()}\n`)
+  } finally {
+    await rm(root, { recursive: true, force: true })
+  }
+  return EXIT.done
+})
+
+function rowOf(name: string, runs: readonly Measured[], total: number): string[] {
+  const seconds = median(runs.map((run) => run.seconds))
+  const mib = Math.max(...runs.map((run) => run.mib))
+  return [name, `${seconds.toFixed(1)} s`, `${formatBytes(total / seconds)}/s`, `${mib} MiB`]
 }
 
 /** The files as the repository has them, for the client that uploads a folder. */
-async function flatten(folder: string): Promise<number> {
+async function flatten({ modelDir, flat: folder }: Folders): Promise<number> {
   const release = await findRelease(modelDir)
   const { files } = await readManifest(release.root)
   await mkdir(folder)
@@ -106,21 +124,21 @@ async function flatten(folder: string): Promise<number> {
   return sizes.reduce((sum, { size }) => sum + size, 0)
 }
 
-async function measure(contender: Contender, folder: string): Promise<Measured> {
+async function measure(contender: Contender, folders: Folders): Promise<Measured> {
   const script = join(PROJECT, 'scripts', 'bench-publish-server.ts')
   const server = execa(process.execPath, ['--import', import.meta.resolve('tsx'), script], {
     stdin: 'pipe',
-    env: { TMPDIR: work },
+    env: { TMPDIR: folders.work },
     reject: false,
   })
   try {
     const { url, token } = await addressOf(server)
-    const [program, args] = contender.command(folder)
+    const [program, args] = contender.command(folders)
     const env = {
       HF_ENDPOINT: url,
       HF_TOKEN: token,
       HF_HUB_DISABLE_XET: '1',
-      HF_HOME: join(root, 'home'),
+      HF_HOME: join(folders.root, 'home'),
       CI: 'true',
     }
     const started = performance.now()
@@ -140,8 +158,7 @@ async function addressOf(server: { readonly stdout: NodeJS.ReadableStream }): Pr
   throw new Error('the server said nothing')
 }
 
-function describe(total: number): string {
+function machine(): string {
   const cpu = os.cpus()[0]?.model ?? 'unknown CPU'
-  const what = `${basename(modelDir)}, ${formatBytes(total)}`
-  return `${what}; medians of ${rounds}, ${cpu}, ${os.availableParallelism()} cores shared with the server, Node ${process.versions.node}`
+  return `${cpu}, ${os.availableParallelism()} cores shared with the server, Node ${process.versions.node}`
 }

@@ -2,17 +2,18 @@ import { cp, link, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import os from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import yargs from 'yargs'
 import { rewriteInPlace } from '../graph-tools/apply.ts'
 import { findEmbedding } from '../graph-tools/embedding-table.ts'
 import { inlineWeights } from '../graph-tools/externalize.ts'
 import { openModel, type Tensor } from '../graph-tools/model.ts'
 import { type Place, placeWeights } from '../graph-tools/place.ts'
 import { shareWeights } from '../graph-tools/share.ts'
+import { type CommandLine, number, text } from '../pipeline/arguments.ts'
+import { EXIT } from '../pipeline/failure.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
-import { parseScript } from './command-line.ts'
 import { median } from './median.ts'
+import { script } from './script.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -24,15 +25,17 @@ import { watchMemory } from './tree-memory.ts'
 
 const PYTHON = join(PROJECT, '.venv', 'bin', 'python')
 
-const { exported, rounds, work } = await parseScript(
-  'npm run bench -- graph',
-  yargs()
-    .usage('$0 --exported DIR\n\nThe graph tools against the same jobs in Python.')
-    .option('exported', { type: 'string', demandOption: true, describe: 'folder of an export at full size' })
-    .option('rounds', { type: 'number', default: 3, describe: 'of which the medians are' })
-    .option('work', { type: 'string', default: os.tmpdir(), describe: 'where the copies go' }),
-  process.argv.slice(3),
-)
+const LINE: CommandLine = {
+  command: 'npm run bench -- graph',
+  usage: '--exported DIR [options]',
+  about: 'Measure the graph tools against the same jobs in Python.',
+}
+
+const OPTIONS = {
+  exported: { ...text('folder of an export at full size'), demandOption: true },
+  rounds: { ...number('of which the medians are'), default: 3 },
+  work: { ...text('where the copies go'), default: os.tmpdir() },
+} as const
 
 interface Job {
   readonly name: string
@@ -77,36 +80,42 @@ interface Measured {
   readonly mib: number
 }
 
-const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))
-try {
-  const inputs = await prepare(join(root, 'inputs'))
-  const rows: string[][] = []
-  for (const job of JOBS) {
-    const ours: Measured[] = []
-    const theirs: Measured[] = []
-    for (let round = 0; round < rounds; round++) {
-      ours.push(await measured(job, inputs, graphCommand))
-      theirs.push(await measured(job, inputs, pythonCommand))
-    }
-    const middle = (runs: Measured[], key: 'job' | 'whole') => median(runs.map((run) => run[key]))
-    const peak = (runs: Measured[]) => `${Math.max(...runs.map(({ mib }) => mib))} MiB`
-    const seconds = (value: number) => `${value.toFixed(2)} s`
-    const [a, b] = [middle(ours, 'job'), middle(theirs, 'job')]
-    const [c, d] = [middle(ours, 'whole'), middle(theirs, 'whole')]
-    rows.push([
-      job.name,
-      ...[seconds(a), seconds(b), `${(b / a).toFixed(1)} x`, `${job.target} x`],
-      ...[seconds(c), seconds(d), peak(ours), peak(theirs)],
-    ])
+export const run = script(LINE, OPTIONS, async ({ exported, rounds, work }) => {
+  const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))
+  try {
+    const inputs = await prepare(exported, join(root, 'inputs'))
+    const rows: string[][] = []
+    for (const job of JOBS) rows.push(await compared(job, rounds, inputs, join(root, 'run')))
+    const columns = ['job', 'ours', 'Python', 'faster', 'wanted', 'process', 'of Python', 'peak', 'of Python']
+    process.stdout.write(`${tableLines(columns, rows).join('\n')}\n\n  ${describe(rounds)}\n`)
+  } finally {
+    await rm(root, { recursive: true, force: true })
   }
-  const columns = ['job', 'ours', 'Python', 'faster', 'wanted', 'process', 'of Python', 'peak', 'of Python']
-  process.stdout.write(`${tableLines(columns, rows).join('\n')}\n\n  ${describe()}\n`)
-} finally {
-  await rm(root, { recursive: true, force: true })
+  return EXIT.done
+})
+
+/** One job done by both in turn, as a row. */
+async function compared(job: Job, rounds: number, inputs: string, folder: string): Promise<string[]> {
+  const ours: Measured[] = []
+  const theirs: Measured[] = []
+  for (let round = 0; round < rounds; round++) {
+    ours.push(await measured(job, inputs, folder, graphCommand))
+    theirs.push(await measured(job, inputs, folder, pythonCommand))
+  }
+  const middle = (runs: Measured[], key: 'job' | 'whole') => median(runs.map((run) => run[key]))
+  const peak = (runs: Measured[]) => `${Math.max(...runs.map(({ mib }) => mib))} MiB`
+  const seconds = (value: number) => `${value.toFixed(2)} s`
+  const [a, b] = [middle(ours, 'job'), middle(theirs, 'job')]
+  const [c, d] = [middle(ours, 'whole'), middle(theirs, 'whole')]
+  return [
+    job.name,
+    ...[seconds(a), seconds(b), `${(b / a).toFixed(1)} x`, `${job.target} x`],
+    ...[seconds(c), seconds(d), peak(ours), peak(theirs)],
+  ]
 }
 
 /** Decoders with a data file each, the encoder with its weights inside, a decoder_init whose table has its own file. */
-async function prepare(folder: string): Promise<string> {
+async function prepare(exported: string, folder: string): Promise<string> {
   await mkdir(folder, { recursive: true })
   for (const name of await readdir(exported))
     await link(join(exported, name), join(folder, name)).catch(() =>
@@ -131,15 +140,15 @@ async function prepare(folder: string): Promise<string> {
   return folder
 }
 
-type CommandLine = readonly [program: string, args: readonly string[]]
+type Program = readonly [program: string, args: readonly string[]]
 
-function graphCommand({ job, files }: Job, folder: string): CommandLine {
+function graphCommand({ job, files }: Job, folder: string): Program {
   const script = join(PROJECT, 'scripts', 'bench-job.ts')
   const paths = files.map((file) => join(folder, file))
   return [process.execPath, ['--import', import.meta.resolve('tsx'), script, job, ...paths]]
 }
 
-function pythonCommand({ job, files }: Job, folder: string, out: string): CommandLine {
+function pythonCommand({ job, files }: Job, folder: string, out: string): Program {
   const paths = files.map((file) => join(folder, file))
   return [PYTHON, [join(PROJECT, 'python', 'bench_graph.py'), job, out, ...paths]]
 }
@@ -148,8 +157,12 @@ function pythonCommand({ job, files }: Job, folder: string, out: string): Comman
  * One run. The graph tools change a folder in place, so they get one of their own: links of data files, copies of graphs.
  * Python reads the inputs and writes elsewhere.
  */
-async function measured(job: Job, inputs: string, command: typeof pythonCommand): Promise<Measured> {
-  const folder = join(root, 'run')
+async function measured(
+  job: Job,
+  inputs: string,
+  folder: string,
+  command: typeof pythonCommand,
+): Promise<Measured> {
   await mkdir(folder)
   const isPython = command === pythonCommand
   if (!isPython) {
@@ -167,7 +180,7 @@ async function measured(job: Job, inputs: string, command: typeof pythonCommand)
   return { job: Number(stdout), whole, mib }
 }
 
-function describe(): string {
+function describe(rounds: number): string {
   const cpu = os.cpus()[0]?.model ?? 'unknown CPU'
   return `medians of ${rounds}, ${cpu}, ${os.availableParallelism()} cores, Node ${process.versions.node}, warm page cache`
 }

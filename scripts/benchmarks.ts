@@ -1,56 +1,57 @@
-import { EXIT, Failure } from '../pipeline/failure.ts'
-import { reportError, say } from '../pipeline/terminal.ts'
+import { type CommandLine, parseArguments, usage } from '../pipeline/arguments.ts'
+import { asProcess } from '../pipeline/commands/command-process.ts'
+import { type CommonOptions, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
+import { EXIT } from '../pipeline/failure.ts'
 
-/* npm run bench -- NAME: each benchmark is a script of its own. */
+/* npm run bench -- NAME: each benchmark is a command of its own. */
 
 interface Benchmark {
-  readonly script: string
   readonly describe: string
+  load(): Promise<{ readonly run: RunCommand }>
 }
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
-  graph: { script: './bench.ts', describe: "the graph tools against Python's onnx" },
-  eval: { script: './bench-eval.ts', describe: 'audio, mel and the decoding loop around the model' },
-  decode: {
-    script: './bench-decode.ts',
-    describe: 'the fused layout against the split one, in Node and Python',
+  graph: { describe: "The graph tools against Python's onnx.", load: () => import('./bench.ts') },
+  eval: {
+    describe: 'Audio, mel and the decoding loop around the model.',
+    load: () => import('./bench-eval.ts'),
   },
-  package: { script: './bench-package.ts', describe: 'archives against gzip and pigz' },
-  publish: { script: './bench-publish.ts', describe: 'uploads against the Python client' },
+  decode: {
+    describe: 'The fused layout against the split one, in Node and Python.',
+    load: () => import('./bench-decode.ts'),
+  },
+  package: { describe: 'Archives against gzip and pigz.', load: () => import('./bench-package.ts') },
+  publish: { describe: 'Uploads against the Python client.', load: () => import('./bench-publish.ts') },
 }
 
-const HELP = [
-  'npm run bench -- NAME [options]',
-  '',
-  'Measure a part of this project against others, on this machine.',
-  '',
-  ...Object.entries(BENCHMARKS).map(([name, { describe }]) => `  ${name.padEnd(8)} ${describe}`),
-  '',
-  'npm run bench -- NAME --help lists the options of one.',
-]
-
-process.exitCode = await main(process.argv.slice(2))
-
-async function main([name = '', ...args]: readonly string[]): Promise<number> {
-  if (name === '--help' || name === 'help') {
-    say(HELP)
-    return EXIT.done
-  }
-  try {
-    const { script } = (Object.hasOwn(BENCHMARKS, name) && BENCHMARKS[name]) || refuse(name)
-    await import(script)
-    return Number(process.exitCode ?? EXIT.done)
-  } catch (error) {
-    return reportError(error, args)
-  }
+const LINE: CommandLine = {
+  command: 'npm run bench --',
+  usage: 'NAME [options]',
+  about: 'Measure a part of this project against others, on this machine.',
+  remark: 'npm run bench -- NAME --help lists the options of one.',
 }
 
-function refuse(name: string): never {
-  throw new Failure(
-    name === '' || name.startsWith('-')
-      ? 'Found no name of a benchmark.'
-      : `There is no benchmark ${JSON.stringify(name)}.`,
+const choose = runnable<CommonOptions>({
+  async parse([name = '', ...args]) {
+    if (!name.startsWith('-')) throw refusal(name)
+    return parseArguments(LINE, [name, ...args], (parser) =>
+      Object.entries(BENCHMARKS)
+        .reduce((all, [known, { describe }]) => all.command(known, describe), parser)
+        .demandCommand(1, 'Found no name of a benchmark.'),
+    )
+  },
+  stdout: 'results',
+  run: async () => EXIT.done,
+})
+
+await asProcess(async ([name = '', ...args], host) => {
+  const benchmark = Object.hasOwn(BENCHMARKS, name) ? BENCHMARKS[name] : undefined
+  return benchmark ? (await benchmark.load()).run(args, host) : choose([name, ...args], host)
+}, process.argv.slice(2))
+
+function refusal(name: string) {
+  return usage(
+    name === '' ? 'Found no name of a benchmark.' : `There is no benchmark ${JSON.stringify(name)}.`,
     `One of: ${Object.keys(BENCHMARKS).join(', ')}. npm run bench -- --help says what they measure.`,
-    EXIT.usage,
   )
 }

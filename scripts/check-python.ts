@@ -1,10 +1,12 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import yargs from 'yargs'
+import { type CommandLine, flag } from '../pipeline/arguments.ts'
+import { asProcess } from '../pipeline/commands/command-process.ts'
+import { EXIT } from '../pipeline/failure.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { systemPython } from '../pipeline/venv.ts'
-import { parseScript } from './command-line.ts'
+import { script } from './script.ts'
 
 /* ruff and mypy on all Python of the project: `npm run check`, and with --fix `npm run fix`. */
 
@@ -33,17 +35,20 @@ async function check(...tool: readonly string[]): Promise<boolean> {
   return exitCode === 0
 }
 
-const { fix: isFix } = await parseScript(
-  'npm run check --',
-  yargs()
-    .usage('$0 [--fix]\n\nruff and mypy on all Python of the project.')
-    .option('fix', { type: 'boolean', default: false, describe: 'mend what can be mended' }),
-  process.argv.slice(2),
-)
-await install()
-const results = [
-  await check('ruff', 'check', '--quiet', '--config', CONFIG, ...(isFix ? ['--fix'] : [])),
-  await check('ruff', 'format', '--quiet', '--config', CONFIG, ...(isFix ? [] : ['--check'])),
-  await check('mypy', '--config-file', CONFIG, '--cache-dir', join(TOOLS, 'mypy-cache')),
-]
-process.exitCode = results.every((isClean) => isClean) ? 0 : 1
+const LINE: CommandLine = {
+  command: 'npm run check --',
+  usage: '[--fix]',
+  about: 'Run ruff and mypy on all Python of the project.',
+}
+
+const run = script(LINE, { fix: flag('mend what can be mended') }, async ({ fix }) => {
+  await install()
+  const results = [
+    await check('ruff', 'check', '--quiet', '--config', CONFIG, ...(fix ? ['--fix'] : [])),
+    await check('ruff', 'format', '--quiet', '--config', CONFIG, ...(fix ? [] : ['--check'])),
+    await check('mypy', '--config-file', CONFIG, '--cache-dir', join(TOOLS, 'mypy-cache')),
+  ]
+  return results.every((isClean) => isClean) ? EXIT.done : EXIT.failed
+})
+
+await asProcess(run, process.argv.slice(2))

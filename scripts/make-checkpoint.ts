@@ -2,13 +2,15 @@ import { createCipheriv } from 'node:crypto'
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import yargs from 'yargs'
 import { SPECIAL_TOKENS } from '../eval/tokenizer.ts'
+import { between, type CommandLine, number, oneOf, text } from '../pipeline/arguments.ts'
+import { asProcess } from '../pipeline/commands/command-process.ts'
+import { EXIT } from '../pipeline/failure.ts'
 import { formatBytes } from '../pipeline/files.ts'
 import { MODELS, type ModelShape } from '../pipeline/models.ts'
 import { type AudioConfig, expectedTensors, type TextConfig } from '../pipeline/tensor-table.ts'
 import { requireWritable } from '../pipeline/writable.ts'
-import { parseScript } from './command-line.ts'
+import { script } from './script.ts'
 
 /*
  * A checkpoint of full size with random weights, for measuring size, memory and speed without the real ones:
@@ -22,39 +24,40 @@ type Layout = 'native' | 'original'
 const DEVIATION = 0.02
 const SHARD_BYTES = 4e9
 
-const { model, layout, out, seed, layers } = await parseScript(
-  'npm run make-checkpoint --',
-  yargs()
-    .usage(
-      '$0 --model MODEL --out DIR\n\nA checkpoint of full size with random weights, to measure size, memory and speed.',
-    )
-    .option('model', { choices: ['0.6b', '1.7b'] as const, demandOption: true, describe: 'whose shapes' })
-    .option('layout', {
-      choices: ['native', 'original'] as const,
-      default: 'native' as const,
-      describe: 'of transformers, or of the published files',
-    })
-    .option('out', { type: 'string', demandOption: true, describe: 'where it goes' })
-    .option('seed', { type: 'number', default: 1, describe: 'of the weights' })
-    .option('layers', {
-      type: 'number',
-      describe: 'of the encoder and the decoder each (default: as published)',
-    }),
-  process.argv.slice(2),
-)
+const LINE: CommandLine = {
+  command: 'npm run make-checkpoint --',
+  usage: '--model MODEL --out DIR [options]',
+  about: 'Make a checkpoint of full size with random weights, to measure size, memory and speed.',
+}
 
-await requireWritable(out, '--out', 'Name another folder with --out.')
-await mkdir(out, { recursive: true })
-const { shape } = MODELS[model]
-const { audio, text } = configsOf(
-  layers === undefined ? shape : { ...shape, encoderLayers: layers, decoderLayers: layers },
-)
-await writeConfigs(out, layout, audio, text)
-await writeTokenizer(out)
-const bytes = await writeWeights(out, layout, expectedTensors(audio, text), seed)
-process.stdout.write(
-  `${model} with random weights, ${layout} layout, ${formatBytes(bytes)}, seed ${seed}: ${out}\n`,
-)
+const OPTIONS = {
+  model: { ...oneOf(['0.6b', '1.7b'], 'whose shapes'), demandOption: true },
+  layout: {
+    ...oneOf(['native', 'original'], 'of transformers, or of the published files'),
+    default: 'native',
+  },
+  out: { ...text('where it goes'), demandOption: true },
+  seed: { ...number('of the weights', between(0, 2 ** 32 - 1)), default: 1 },
+  layers: number('of the encoder and the decoder each (default: as published)'),
+} as const
+
+const run = script(LINE, OPTIONS, async ({ model, layout, out, seed, layers }) => {
+  await requireWritable(out, '--out', 'Name another folder with --out.')
+  await mkdir(out, { recursive: true })
+  const { shape } = MODELS[model]
+  const { audio, text } = configsOf(
+    layers === undefined ? shape : { ...shape, encoderLayers: layers, decoderLayers: layers },
+  )
+  await writeConfigs(out, layout, audio, text)
+  await writeTokenizer(out)
+  const bytes = await writeWeights(out, layout, expectedTensors(audio, text), seed)
+  process.stdout.write(
+    `${model} with random weights, ${layout} layout, ${formatBytes(bytes)}, seed ${seed}: ${out}\n`,
+  )
+  return EXIT.done
+})
+
+await asProcess(run, process.argv.slice(2))
 
 function configsOf(shape: ModelShape): { audio: AudioConfig; text: TextConfig } {
   return {
@@ -154,7 +157,7 @@ async function writeWeights(
   const names = shards.map((_, i) =>
     shards.length === 1
       ? 'model.safetensors'
-      : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`,
+      : `model-${padded(i + 1)}-of-${padded(shards.length)}.safetensors`,
   )
   const index: Record<string, string> = {}
   let total = 0
@@ -270,7 +273,7 @@ function count(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }
 
-function number(value: number): string {
+function padded(value: number): string {
   return String(value).padStart(5, '0')
 }
 

@@ -2,8 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { EXIT, Failure } from '../pipeline/failure.ts'
-import { reportError, say } from '../pipeline/terminal.ts'
+import { type CommandLine, parseOptions, usage } from '../pipeline/arguments.ts'
+import { asProcess } from '../pipeline/commands/command-process.ts'
+import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
+import { Failure } from '../pipeline/failure.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -13,32 +15,33 @@ import { watchMemory } from './tree-memory.ts'
  * files they map counts, page cache of files they merely read does not. Sampled every 100 ms.
  */
 
-const HELP = [
-  'npm run measure -- COMMAND [ARG ...]',
-  '',
-  'Run a command and report the peak memory of its whole process tree, and its time (Linux).',
-  'It ends with the exit code of the command.',
-  '',
-  'Example: npm run measure -- npm run pipeline -- --model tiny --until quantize',
-]
-
-process.exitCode = await main(process.argv.slice(2))
-
-async function main(args: readonly string[]): Promise<number> {
-  if (args[0] === '--help') {
-    say(HELP)
-    return EXIT.done
-  }
-  try {
-    return await measure(args)
-  } catch (error) {
-    return reportError(error, [])
-  }
+const LINE: CommandLine = {
+  command: 'npm run measure --',
+  usage: 'COMMAND [ARG ...]',
+  about: 'Run a command and report the peak memory of its whole process tree, and its time (Linux).',
+  examples: [['npm run pipeline -- --model tiny --until quantize', 'a pipeline run']],
+  remark: 'It ends with the exit code of the command.',
 }
 
-async function measure([command = '', ...args]: readonly string[]): Promise<number> {
-  if (command === '') throw usage('Found no command to measure.')
-  if (command.startsWith('-')) throw usage(`Unknown argument: ${command}`)
+/** What stands before the command are options of this one. */
+const run: RunCommand = (args, host) => {
+  const at = args.findIndex((arg) => !arg.startsWith('-'))
+  const own = at < 0 ? args : args.slice(0, at)
+  return runnable({
+    async parse() {
+      const options = await parseOptions(LINE, own, {}, (common) => common)
+      if (options && at < 0) throw wrong('Found no command to measure.')
+      return options
+    },
+    stdout: 'results',
+    isStoppable: () => false,
+    run: (_, output) => measure(args.slice(at), output),
+  })(own, host)
+}
+
+await asProcess(run, process.argv.slice(2))
+
+async function measure([command = '', ...args]: readonly string[], output: Output): Promise<number> {
   await access('/proc/self/smaps_rollup').catch(() => {
     throw new Failure(
       'Memory is measured by /proc/PID/smaps_rollup, which this system does not have.',
@@ -53,9 +56,11 @@ async function measure([command = '', ...args]: readonly string[]): Promise<numb
     const peak = memory()
     const seconds = (performance.now() - started) / 1000
     const mib = (kib: number) => `${Math.round(kib / 1024)} MiB`
-    process.stdout.write(
-      `\npeak of the process tree: ${mib(peak.total)} PSS (${mib(peak.anonymous)} anonymous, ${peak.processes} processes), ${seconds.toFixed(1)} s\n`,
-    )
+    const found = `${mib(peak.total)} PSS (${mib(peak.anonymous)} anonymous, ${peak.processes} processes)`
+    output.report({ ...peak, seconds, exitCode }, () => [
+      '',
+      `peak of the process tree: ${found}, ${seconds.toFixed(1)} s`,
+    ])
     return exitCode
   } finally {
     memory()
@@ -68,7 +73,7 @@ async function endOf(child: ChildProcess, command: string): Promise<number> {
     return code ?? 128 + (signal ? constants.signals[signal] : 0)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw usage(
+    throw wrong(
       code === 'ENOENT'
         ? `There is no program ${JSON.stringify(command)} on PATH.`
         : `${JSON.stringify(command)} cannot be started (${code}).`,
@@ -76,6 +81,6 @@ async function endOf(child: ChildProcess, command: string): Promise<number> {
   }
 }
 
-function usage(message: string): Failure {
-  return new Failure(message, 'Usage: npm run measure -- COMMAND [ARG ...]', EXIT.usage)
+function wrong(message: string): Failure {
+  return usage(message, 'Usage: npm run measure -- COMMAND [ARG ...]')
 }

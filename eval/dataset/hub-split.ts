@@ -1,5 +1,4 @@
 import { datasetInfo, listFiles } from '@huggingface/hub'
-import { list, type Parsed, shape, text, truth, whole } from '../schema.ts'
 import { SpeechError } from '../speech-error.ts'
 import { libraryToken } from './hub-token.ts'
 import type { RemoteOptions } from './remote-file.ts'
@@ -15,14 +14,13 @@ export interface HubOptions extends RemoteOptions {
 }
 
 /** The parquet files of one split, at a revision that does not move. */
-export const HUB_SPLIT = shape({
-  repo: text,
-  revision: text,
-  files: list(shape({ path: text, size: whole(0, Number.MAX_SAFE_INTEGER), url: text })),
+export interface HubSplit {
+  readonly repo: string
+  readonly revision: string
+  readonly files: readonly { readonly path: string; readonly size: number; readonly url: string }[]
   /** the hub converted only a part of a large split */
-  isPartial: truth,
-})
-export type HubSplit = Parsed<typeof HUB_SPLIT>
+  readonly isPartial: boolean
+}
 
 /**
  * Find the parquet files of a split: in the repository itself, else in the hub's conversion of it.

@@ -1,5 +1,4 @@
 import { dirname } from 'node:path'
-import { isJsonObject, type JsonObject } from '../json-value.ts'
 import { SpeechError } from '../speech-error.ts'
 import { readLines } from '../text-file.ts'
 import { findColumns, type ManifestOptions, mayLackText, missingColumn } from './columns.ts'
@@ -32,9 +31,10 @@ export async function* readJsonLines(path: string, options: ManifestOptions): As
   if (!hasText && first) throw missingColumn(path, 'text', first, options)
 }
 
-function parseObject(text: string, where: string): JsonObject {
+function parseObject(text: string, where: string): Record<string, unknown> {
   const value = parse(text, where)
-  if (isJsonObject(value)) return value
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>
   throw new SpeechError(`${where} is ${typeName(value)}, wanted an object.`, hintFor(text))
 }
 

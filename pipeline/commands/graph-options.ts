@@ -1,248 +1,282 @@
-import yargs from 'yargs'
+import type { Argv, InferredOptionTypes } from 'yargs'
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
-import { parseOrPrint, strictly } from '../arguments.ts'
+import {
+  bytes,
+  type CommandLine,
+  exitCodes,
+  flag,
+  type OptionTable,
+  parseArguments,
+  text,
+  usage,
+  withOptions,
+} from '../arguments.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { withFolders } from '../graph/folder-lock.ts'
-import { runDiff, runInspect, runVerify } from '../graph/looking.ts'
+import { nearest } from '../graph/nearest.ts'
 import { openReasons } from '../graph/open-reasons.ts'
-import { byteCount, bytes, nearest, once, optional, text } from '../graph/options.ts'
 import { progressLine } from '../graph/progress-line.ts'
-import {
-  runAlias,
-  runEmbedFp16,
-  runExternalize,
-  runInline,
-  runRenameData,
-  runShare,
-  runStripAllowzero,
-  runStripTraces,
-  runTie,
-} from '../graph/rewrites.ts'
-import { graphFoldersOf, type Outcome, type Ui } from '../graph/rewriting.ts'
-import { interruption } from '../interruption.ts'
-import { say, sayJson } from '../terminal.ts'
+import type { Ui } from '../graph/rewriting.ts'
+import { say } from '../terminal.ts'
+import type { CommonOptions, Output } from './run-command.ts'
 
-const AFTER_STOP = 'Nothing is half done; run the same command again for the rest.'
+type Ended = ExitCode | Failure
 
-const COMMAND = 'npm run graph --'
-const LISTED = `Run ${COMMAND} --help for all commands.`
-const COMMANDS = [
-  ...[
-    'inspect',
-    'diff',
-    'verify',
-    'strip-allowzero',
-    'strip-traces',
-    'externalize',
-    'inline',
-    'share',
-    'tie',
-  ],
-  ...['embed-fp16', 'alias', 'rename-data'],
-]
-
-/**
- * Parse and run one command.
- * @returns the exit code; failures are thrown
- */
-export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
-  let exitCode: ExitCode = EXIT.done
-  const ends = (code: ExitCode) => {
-    exitCode = code
-  }
-  refuseUnknown(args)
-  const parser = rewritingCommands(lookingCommands(base(), ends), ends)
-  await parseOrPrint(parser, args)
-  return exitCode
+/** What a command line of `npm run graph` asks for. */
+export interface GraphOptions extends CommonOptions {
+  /** files change, so that it stops where nothing is half done */
+  readonly isRewrite: boolean
+  work(output: Output, signal: AbortSignal): Promise<Ended>
 }
 
-function refuseUnknown([command = '']: readonly string[]): void {
-  if (command === '' || command.startsWith('-') || COMMANDS.includes(command)) return
-  const near = nearest(command, COMMANDS)
-  throw new Failure(
-    `There is no command ${command}${near ? `; did you mean ${near}?` : '.'}`,
-    LISTED,
-    EXIT.usage,
+const COMMAND = 'npm run graph --'
+const LINE: CommandLine = {
+  command: COMMAND,
+  usage: '<command> FILE... [options]',
+  about: 'Read and rewrite ONNX files of any size in place, without loading their weights.',
+  examples: [
+    ['inspect output/qwen3-asr-tiny/decoder_step.onnx', 'what is in a graph'],
+    ['share decoder_init.onnx decoder_step.onnx --data decoder_weights.data', 'store equal weights once'],
+    ['verify output/qwen3-asr-tiny', 'check a whole folder'],
+  ],
+  exits: { failed: 'failed (diff: they differ)', gate: 'a check failed' },
+  remark: 'Results go to stdout, errors to stderr.',
+}
+
+/**
+ * Parse the command line of `npm run graph`.
+ * @returns undefined when help or the version was printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export async function parseGraph(args: readonly string[]): Promise<GraphOptions | undefined> {
+  const [command = ''] = args
+  const names = COMMANDS.map(({ name }) => name)
+  if (command !== '' && !command.startsWith('-') && !names.includes(command)) {
+    const near = nearest(command, names)
+    const hint = `${COMMAND} --help lists the commands.`
+    throw usage(`There is no command ${command}${near ? `; did you mean ${near}?` : '.'}`, hint)
+  }
+  return parseArguments<GraphOptions>(LINE, args, (parser, take) =>
+    COMMANDS.reduce((all, { add }) => add(all, take), parser).demandCommand(1, 'Which command?'),
   )
 }
 
-function base() {
-  const options = yargs()
-    .scriptName(COMMAND)
-    .usage(
-      '$0 <command> FILE...\n\nRead and rewrite ONNX files of any size in place, without loading their weights.',
-    )
-    .option('json', { type: 'boolean', default: false, describe: 'one JSON object a line' })
-    .option('debug', { type: 'boolean', default: false, describe: 'show stacks' })
-    .example(`${COMMAND} inspect output/qwen3-asr-tiny/decoder_step.onnx`, 'what is in a graph')
-    .example(
-      `${COMMAND} share decoder_init.onnx decoder_step.onnx --data decoder_weights.data`,
-      'store equal weights once',
-    )
-    .example(`${COMMAND} verify output/qwen3-asr-tiny`, 'check a whole folder')
-    .epilog(
-      'Exit codes: 0 done, 1 failed (diff: they differ), 2 wrong usage, 3 a check failed, 130 interrupted.\nResults go to stdout, errors to stderr.',
-    )
-    .demandCommand(1, 'Which command?')
-  return strictly(options, LISTED)
+type Build = Parameters<typeof parseArguments<GraphOptions>>[2]
+type Parser = Parameters<Build>[0]
+type Take = Parameters<Build>[1]
+
+/** One command of `npm run graph`. */
+interface GraphCommand {
+  readonly name: string
+  add(parser: Parser, take: Take): Parser
 }
 
-const files = { type: 'string', array: true, demandOption: true, describe: 'ONNX files' } as const
-const path = { type: 'string', demandOption: true } as const
+const positional = { type: 'string', demandOption: true } as const
+const files = { ...positional, array: true, describe: 'ONNX files' } as const
 
-type Parser = ReturnType<typeof base>
+type Parsed<Options extends OptionTable> = CommonOptions &
+  InferredOptionTypes<Options> & { readonly files: string[] }
+type Looking = typeof import('../graph/looking.ts')
+type Rewrites = typeof import('../graph/rewrites.ts')
 
-function lookingCommands(parser: Parser, ends: (code: ExitCode) => void): Parser {
-  return parser
-    .command(
-      'inspect <files..>',
-      'opsets, inputs and outputs, operators, weights, where external data lies and what graphs share',
-      (y) =>
-        y
-          .positional('files', files)
-          .option('all', { type: 'boolean', default: false, describe: 'list every external range' }),
-      async ({ files: paths, json, all }) => runInspect(paths, { json, all }),
-    )
-    .command(
-      'diff <a> <b>',
-      'compare structure and weights, by content; exit code 1 when they differ',
-      (y) => y.positional('a', path).positional('b', path),
-      async ({ a, b, json }) => {
-        if (!(await runDiff(a, b, json))) ends(EXIT.failed)
-      },
-    )
-    .command(
-      'verify <folder>',
-      'every byte in its place, release contract met, loads in onnxruntime; exit code 3 when not',
-      (y) =>
-        y.positional('folder', path).option('load', {
-          type: 'boolean',
-          default: true,
-          describe: '--no-load: do not load in onnxruntime',
-        }),
-      async ({ folder, json, load }) => {
-        if (!(await runVerify(folder, { json, load }))) ends(EXIT.gate)
-      },
-    )
-}
-
-function rewritingCommands(parser: Parser, ends: (code: ExitCode) => void): Parser {
-  /** Nobody else rewrites the folders meanwhile. */
-  const rewriting = async (
-    command: string,
-    paths: readonly string[],
-    json: boolean,
-    run: (ui: Ui) => Promise<void>,
-  ) => withFolders(await graphFoldersOf(paths), () => run(uiOf(command, json, interruption(AFTER_STOP))))
-  return parser
-    .command(
-      'strip-allowzero <files..>',
-      'remove allowzero from every Reshape that provably needs none; exit code 3 when some are left',
-      (y) =>
-        y.positional('files', files).option('assume-nonzero', {
-          type: 'boolean',
-          default: false,
-          describe: 'strip also where nothing is proved',
-        }),
-      async ({ files: paths, assumeNonzero, json }) =>
-        rewriting('strip-allowzero', paths, json, async (ui) => {
-          const left = await runStripAllowzero(paths, assumeNonzero, ui)
-          if (left.length === 0) return
-          ends(EXIT.gate)
-          if (!json) {
-            say(['hint: --assume-nonzero strips them too; a shape with a 0 would then mean something else.'])
-          }
-        }),
-    )
-    .command(
-      'strip-traces <files..>',
-      "remove the exporter's stack traces and module paths from metadata",
-      (y) => y.positional('files', files),
-      async ({ files: paths, json }) =>
-        rewriting('strip-traces', paths, json, (ui) => runStripTraces(paths, ui)),
-    )
-    .command(
-      'externalize <files..>',
-      'move weights from the proto to a data file',
-      (y) =>
-        y
-          .positional('files', files)
-          .option('data', text('the data file of all graphs (default: FILE.data of each)'))
-          .option('threshold', bytes('bytes from which a tensor moves', 1024)),
-      async ({ files: paths, data, threshold, json }) =>
-        rewriting('externalize', paths, json, (ui) =>
-          runExternalize(
-            paths,
-            { data: optional('data', data), threshold: byteCount('threshold', threshold) },
-            ui,
+/** In the order of --help. */
+const COMMANDS: readonly GraphCommand[] = [
+  {
+    name: 'inspect',
+    add: (parser, take) =>
+      parser.command(
+        'inspect <files..>',
+        'Opsets, inputs and outputs, operators, weights, where external data lies and what graphs share.',
+        (y) =>
+          withExits(withOptions(y.positional('files', files), { all: flag('list every external range') })),
+        (parsed) =>
+          take(
+            looking(parsed, async ({ runInspect }, output) => {
+              await runInspect(parsed.files, parsed.all, output)
+              return EXIT.done
+            }),
           ),
-        ),
-    )
-    .command(
-      'inline <files..>',
-      'move weights from data files into the proto',
-      (y) => y.positional('files', files),
-      async ({ files: paths, json }) => rewriting('inline', paths, json, (ui) => runInline(paths, ui)),
-    )
-    .command(
-      'share <files..>',
-      'put the weights of several graphs into one data file, equal ones once',
-      (y) =>
-        y
-          .positional('files', files)
-          .option('data', { ...text('the data file'), demandOption: true })
-          .option('minimum', bytes('bytes from which a tensor is moved', SHARE_MINIMUM)),
-      async ({ files: paths, data, minimum, json }) =>
-        rewriting('share', paths, json, (ui) =>
-          runShare(paths, { data: once('data', data), minimum: byteCount('minimum', minimum) }, ui),
-        ),
-    )
-    .command(
-      'tie <files..>',
-      'store one lm_head for the decoder graphs of each precision',
-      (y) => y.positional('files', files).option('data', text('data file for heads that are in none')),
-      async ({ files: paths, data, json }) =>
-        rewriting('tie', paths, json, (ui) => runTie(paths, { data: optional('data', data) }, ui)),
-    )
-    .command(
-      'embed-fp16 <files..>',
-      'move the embedding table to embed_tokens.bin as FP16, with a Cast after its Gather',
-      (y) => y.positional('files', files),
-      async ({ files: paths, json }) => rewriting('embed-fp16', paths, json, (ui) => runEmbedFp16(paths, ui)),
-    )
-    .command(
-      'alias <target> <name>',
-      'give a graph a second name: a hard link where the file system can',
-      (y) => y.positional('target', path).positional('name', path),
-      async ({ target, name, json }) =>
-        rewriting('alias', [target, name], json, (ui) => runAlias(target, name, ui)),
-    )
-    .command(
-      'rename-data <files..>',
-      'rename a data file, in the folder and in its graphs',
-      (y) =>
-        y
-          .positional('files', files)
-          .option('from', text('the data file (default: the only one)'))
-          .option('to', { ...text('its new name'), demandOption: true }),
-      async ({ files: paths, from, to, json }) =>
-        rewriting('rename-data', paths, json, (ui) =>
-          runRenameData(paths, { from: optional('from', from), to: once('to', to) }, ui),
-        ),
-    )
+      ),
+  },
+  {
+    name: 'diff',
+    add: (parser, take) =>
+      parser.command(
+        'diff <a> <b>',
+        'Compare structure and weights, by content; exit code 1 when they differ.',
+        (y) => withExits(y.positional('a', positional).positional('b', positional)),
+        ({ a, b, ...common }) =>
+          take(
+            looking(common, async ({ runDiff }, output) =>
+              (await runDiff(a, b, output)) ? EXIT.done : new Failure(`${a} and ${b} differ.`),
+            ),
+          ),
+      ),
+  },
+  {
+    name: 'verify',
+    add: (parser, take) =>
+      parser.command(
+        'verify <folder>',
+        'Every byte in its place, release contract met, loads in onnxruntime; exit code 3 when not.',
+        (y) =>
+          withExits(
+            withOptions(y.positional('folder', positional), {
+              load: flag('--no-load: do not load in onnxruntime', true),
+            }),
+          ),
+        ({ folder, load, ...common }) =>
+          take(
+            looking(common, async ({ runVerify }, output) =>
+              (await runVerify(folder, load, output))
+                ? EXIT.done
+                : new Failure(`${folder} is not right.`, 'The report lists its problems.', EXIT.gate),
+            ),
+          ),
+      ),
+  },
+  onGraphs(
+    'strip-allowzero',
+    'Remove allowzero from every Reshape that provably needs none; exit code 3 when some are left.',
+    { 'assume-nonzero': flag('strip also where nothing is proved') },
+    async ({ runStripAllowzero }, { files, 'assume-nonzero': all }, ui) =>
+      leftOver(await runStripAllowzero(files, all, ui)),
+  ),
+  onGraphs(
+    'strip-traces',
+    "Remove the exporter's stack traces and module paths from metadata.",
+    {},
+    ({ runStripTraces }, { files }, ui) => runStripTraces(files, ui),
+  ),
+  onGraphs(
+    'externalize',
+    'Move weights from the proto to a data file.',
+    {
+      data: text('the data file of all graphs (default: FILE.data of each)'),
+      threshold: bytes('bytes from which a tensor moves', 1024),
+    },
+    ({ runExternalize }, { files, data, threshold }, ui) =>
+      runExternalize(files, { data, threshold: Number(threshold) }, ui),
+  ),
+  onGraphs('inline', 'Move weights from data files into the proto.', {}, ({ runInline }, { files }, ui) =>
+    runInline(files, ui),
+  ),
+  onGraphs(
+    'share',
+    'Put the weights of several graphs into one data file, equal ones once.',
+    {
+      data: { ...text('the data file'), demandOption: true },
+      minimum: bytes('bytes from which a tensor is moved', SHARE_MINIMUM),
+    },
+    ({ runShare }, { files, data, minimum }, ui) => runShare(files, { data, minimum: Number(minimum) }, ui),
+  ),
+  onGraphs(
+    'tie',
+    'Store one lm_head for the decoder graphs of each precision.',
+    { data: text('data file for heads that are in none') },
+    ({ runTie }, { files, data }, ui) => runTie(files, { data }, ui),
+  ),
+  onGraphs(
+    'embed-fp16',
+    'Move the embedding table to embed_tokens.bin as FP16, with a Cast after its Gather.',
+    {},
+    ({ runEmbedFp16 }, { files }, ui) => runEmbedFp16(files, ui),
+  ),
+  {
+    name: 'alias',
+    add: (parser, take) =>
+      parser.command(
+        'alias <target> <name>',
+        'Give a graph a second name: a hard link where the file system can.',
+        (y) => withExits(y.positional('target', positional).positional('name', positional)),
+        ({ target, name, ...common }) =>
+          take(rewriting('alias', [target, name], common, ({ runAlias }, ui) => runAlias(target, name, ui))),
+      ),
+  },
+  onGraphs(
+    'rename-data',
+    'Rename a data file, in the folder and in its graphs.',
+    {
+      from: text('the data file (default: the only one)'),
+      to: { ...text('its new name'), demandOption: true },
+    },
+    ({ runRenameData }, { files, from, to }, ui) => runRenameData(files, { from, to }, ui),
+  ),
+]
+
+/** A command that rewrites the graphs that it is given. */
+function onGraphs<const Options extends OptionTable>(
+  name: string,
+  about: string,
+  table: Options,
+  rewrite: (tools: Rewrites, parsed: Parsed<Options>, ui: Ui) => Promise<unknown>,
+): GraphCommand {
+  return {
+    name,
+    add: (parser, take) =>
+      parser.command(
+        `${name} <files..>`,
+        about,
+        (y) => withExits(withOptions(y.positional('files', files), table)),
+        (parsed) => {
+          const options = parsed as unknown as Parsed<Options> // what yargs infers of a table that is not known yet
+          take(rewriting(name, options.files, options, (tools, ui) => rewrite(tools, options, ui)))
+        },
+      ),
+  }
 }
 
-function uiOf(command: string, json: boolean, interrupted: AbortSignal): Ui {
+function withExits<T>(parser: Argv<T>): Argv<T> {
+  return parser.epilog(exitCodes(LINE.exits))
+}
+
+function looking(
+  { json, debug }: CommonOptions,
+  look: (tools: Looking, output: Output) => Promise<Ended>,
+): GraphOptions {
+  const work = async (output: Output) => look(await import('../graph/looking.ts'), output)
+  return { json, debug, isRewrite: false, work }
+}
+
+/** Nobody else rewrites the folders meanwhile. */
+function rewriting(
+  command: string,
+  paths: readonly string[],
+  { json, debug }: CommonOptions,
+  rewrite: (tools: Rewrites, ui: Ui) => Promise<unknown>,
+): GraphOptions {
+  const work = async (output: Output, signal: AbortSignal) => {
+    const { graphFoldersOf } = await import('../graph/rewriting.ts')
+    const tools = await import('../graph/rewrites.ts')
+    const ui = uiOf(command, output, signal)
+    const ended = await withFolders(await graphFoldersOf(paths), () => rewrite(tools, ui))
+    if (!(ended instanceof Failure)) return EXIT.done
+    if (!output.isJson) say([`hint: ${ended.hint}`])
+    return ended
+  }
+  return { json, debug, isRewrite: true, work }
+}
+
+function uiOf(command: string, output: Output, signal: AbortSignal): Ui {
   const progress = progressLine()
   return {
-    report({ text: lines, facts, ...outcome }: Outcome) {
-      if (json) sayJson({ command, ...outcome, ...facts })
-      else say(lines)
+    report({ text: lines, facts, ...outcome }) {
+      output.report({ command, ...outcome, ...facts }, () => lines)
     },
     onBytes(what, done, total) {
-      interrupted.throwIfAborted()
+      signal.throwIfAborted()
       progress(what, done, total)
     },
-    opens: (paths) => openReasons(paths, 'disabled', interrupted),
+    opens: (paths) => openReasons(paths, 'disabled', signal),
   }
+}
+
+/** What strip-allowzero cannot prove stays. */
+function leftOver(nodes: readonly string[]): Failure | undefined {
+  if (nodes.length === 0) return undefined
+  return new Failure(
+    `allowzero is left at ${nodes.length} Reshape nodes, whose shape may hold a 0.`,
+    '--assume-nonzero strips them too; a shape with a 0 would then mean something else.',
+    EXIT.gate,
+  )
 }

@@ -1,17 +1,24 @@
-import os from 'node:os'
-import yargs from 'yargs'
-import { parseOrPrint, repeatedOption, strictly } from '../arguments.ts'
-import { EXIT, Failure } from '../failure.ts'
+import {
+  between,
+  type CommandLine,
+  exitCodes,
+  flag,
+  given,
+  number,
+  parseArguments,
+  SHARED,
+  text,
+  texts,
+  usage,
+  withOptions,
+} from '../arguments.ts'
 import { VARIANTS, type Variant, variantLabel } from '../layout.ts'
+import type { CommonOptions } from './run-command.ts'
 
-const COMMAND = 'npm run package --'
-const LISTED = `${COMMAND} --help and ${COMMAND} verify --help list the options.`
 const LABELS = VARIANTS.map(variantLabel)
 
-interface Common {
+interface Common extends CommonOptions {
   readonly threads: number
-  readonly json: boolean
-  readonly debug: boolean
 }
 
 export interface PackageOptions extends Common {
@@ -39,168 +46,87 @@ export interface VerifyCommandOptions extends Common {
   readonly keep?: string
 }
 
-/**
- * @returns undefined when help was printed
- * @throws Failure with exit code 2 for wrong usage
- */
-export async function parsePackage(
-  args: readonly string[],
-): Promise<PackageOptions | VerifyCommandOptions | undefined> {
-  let options: PackageOptions | VerifyCommandOptions | undefined
-  const parser = yargs()
-    .scriptName(COMMAND)
-    .command(
-      '$0 [model-dir]',
-      'make release archives, checksums, manifest and model card of a validated model directory',
-      (y) =>
-        y.positional('model-dir', { type: 'string', describe: 'the only one in output/' }).options(PACKAGE),
-      (parsed) => {
-        options = packageOptions(parsed)
-      },
-    )
-    .command(
-      'verify [target]',
-      'check an archive, a release folder or a published release: checksums, contract, loading, a clip of speech',
-      (y) => y.positional('target', { type: 'string', describe: 'FILE.tar.gz or a folder' }).options(VERIFY),
-      (parsed) => {
-        options = verifyOptions(parsed)
-      },
-    )
-    .example(
-      `${COMMAND} output/qwen3-asr-0.6b --evaluation output/evaluation/librispeech-other`,
-      'with its figures',
-    )
-    .example(`${COMMAND} verify qwen3-asr-0.6b-int4.tar.gz`, 'a download, with manifest.json beside it')
-    .example(
-      `${COMMAND} verify --from-hub owner/name@v1 --against output/qwen3-asr-0.6b`,
-      'what is published',
-    )
-    .epilog(
-      'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate failed or a release is not right, 130 interrupted.',
-    )
-  await parseOrPrint(strictly(parser, LISTED), args)
-  return options
+const LINE: CommandLine = {
+  command: 'npm run package --',
+  usage: '[model-dir] [options]',
+  about: 'Make release archives, checksums, manifest and model card of a validated model directory.',
+  examples: [
+    ['output/qwen3-asr-0.6b --evaluation output/evaluation/librispeech-other', 'with its figures'],
+    ['verify qwen3-asr-0.6b-int4.tar.gz', 'a download, with manifest.json beside it'],
+    ['verify --from-hub owner/name@v1 --against output/qwen3-asr-0.6b', 'what is published'],
+  ],
+  exits: { gate: 'a gate failed or a release is not right' },
 }
 
-const COMMON = {
-  threads: {
-    type: 'number',
-    default: os.availableParallelism(),
-    defaultDescription: 'cores',
-    describe: 'onnxruntime threads',
-  },
-  json: { type: 'boolean', default: false, describe: 'one JSON event a line' },
-  debug: { type: 'boolean', default: false, describe: 'show stacks' },
-} as const
-
-const VARIANTS_OPTION = {
-  type: 'string',
-  requiresArg: true,
-  describe: `some of ${LABELS.join(',')}, joined by commas`,
-} as const
+const VARIANTS_OPTION = text(`some of ${LABELS.join(',')}, joined by commas`)
 
 const PACKAGE = {
   variants: { ...VARIANTS_OPTION, default: LABELS.join(',') },
-  evaluation: {
-    type: 'string',
-    array: true,
-    requiresArg: true,
-    describe: 'folders of npm run evaluate that measured this model: their figures go into the model card',
-  },
-  'allow-ungated': {
-    type: 'boolean',
-    default: false,
-    describe: 'package although parity or WER failed or is missing; the model card says so',
-  },
-  level: { type: 'number', requiresArg: true, describe: 'of gzip, 1 (fast) to 9 (small); 6 by default' },
-  ...COMMON,
+  evaluation: texts(
+    'folders of npm run evaluate that measured this model: their figures go into the model card',
+  ),
+  'allow-ungated': flag('package although parity or WER failed or is missing; the model card says so'),
+  level: number('of gzip, 1 (fast) to 9 (small); 6 by default', between(1, 9)),
+  threads: SHARED.threads,
 } as const
 
 const VERIFY = {
-  'from-hub': {
-    type: 'string',
-    requiresArg: true,
-    describe: 'owner/name[@revision] (HF_TOKEN, HF_ENDPOINT)',
-  },
-  against: { type: 'string', requiresArg: true, describe: 'a local release: report what differs' },
-  manifest: {
-    type: 'string',
-    requiresArg: true,
-    describe: 'of an archive: manifest.json, by default beside it',
-  },
-  variants: { ...VARIANTS_OPTION, describe: `${VARIANTS_OPTION.describe}; all that are complete` },
-  keep: { type: 'string', requiresArg: true, describe: 'folder for the download or the unpacked archive' },
-  ...COMMON,
+  'from-hub': text('owner/name[@revision] (HF_TOKEN, HF_ENDPOINT)'),
+  against: text('a local release: report what differs'),
+  manifest: text('of an archive: manifest.json, by default beside it'),
+  variants: text(`${VARIANTS_OPTION.describe}; all that are complete`),
+  keep: text('folder for the download or the unpacked archive'),
+  threads: SHARED.threads,
 } as const
 
-function packageOptions(
-  parsed: Common & {
-    readonly modelDir?: string | undefined
-    readonly variants: string
-    readonly evaluation?: readonly string[] | undefined
-    readonly allowUngated: boolean
-    readonly level?: number | undefined
-  },
-): PackageOptions {
-  refuseRepeated(parsed)
-  const { modelDir, variants, evaluation = [], allowUngated, level } = parsed
-  if (level !== undefined && !(Number.isInteger(level) && level >= 1 && level <= 9))
-    throw usage(`--level is ${level}, wanted 1 to 9.`)
-  const labels = labelsOf(variants)
-  return {
-    ...{ command: 'package', ...commonOf(parsed), evaluations: evaluation, allowUngated },
-    variants: VARIANTS.filter((variant) => labels.includes(variantLabel(variant))),
-    ...(modelDir !== undefined && { modelDir }),
-    ...(level !== undefined && { level }),
-  }
-}
-
-function verifyOptions(
-  parsed: Common & {
-    readonly target?: string | undefined
-    readonly fromHub?: string | undefined
-    readonly against?: string | undefined
-    readonly manifest?: string | undefined
-    readonly variants?: string | undefined
-    readonly keep?: string | undefined
-  },
-): VerifyCommandOptions {
-  refuseRepeated(parsed)
-  const { target, fromHub, against, manifest, variants, keep } = parsed
-  if ((target === undefined) === (fromHub === undefined))
-    throw usage('Found no release to verify, or two; wanted an archive, a folder, or --from-hub.')
-  return {
-    ...{ command: 'verify', ...commonOf(parsed) },
-    ...(target !== undefined && { target }),
-    ...(fromHub !== undefined && { fromHub }),
-    ...(against !== undefined && { against }),
-    ...(manifest !== undefined && { manifest }),
-    ...(variants !== undefined && { variants: labelsOf(variants) }),
-    ...(keep !== undefined && { keep }),
-  }
-}
-
-function refuseRepeated(parsed: object): void {
-  const repeated = repeatedOption(parsed, ['evaluation'])
-  if (repeated) throw usage(`--${repeated} is given more than once.`)
-}
-
-function commonOf({ threads, json, debug }: Common): Common {
-  if (!(Number.isInteger(threads) && threads > 0))
-    throw usage(`--threads is ${threads}, wanted a whole number above 0.`)
-  return { threads, json, debug }
+/**
+ * @returns undefined when help or the version was printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export function parsePackage(
+  args: readonly string[],
+): Promise<PackageOptions | VerifyCommandOptions | undefined> {
+  return parseArguments<PackageOptions | VerifyCommandOptions>(LINE, args, (parser, take) =>
+    parser
+      .command(
+        '$0 [model-dir]',
+        false,
+        (y) =>
+          withOptions(
+            y.positional('model-dir', { type: 'string', describe: 'the only one in output/' }),
+            PACKAGE,
+          ),
+        (parsed) => {
+          const { variants, evaluation: evaluations = [], ...options } = given(parsed)
+          const labels = labelsOf(variants)
+          const chosen = VARIANTS.filter((variant) => labels.includes(variantLabel(variant)))
+          take({ command: 'package', ...options, evaluations, variants: chosen })
+        },
+      )
+      .command(
+        'verify [target]',
+        'Check an archive, a release folder or a published release: checksums, contract, loading, a clip of speech.',
+        (y) =>
+          withOptions(
+            y.positional('target', { type: 'string', describe: 'FILE.tar.gz or a folder' }),
+            VERIFY,
+          ).epilog(exitCodes(LINE.exits)),
+        (parsed) => {
+          const { variants, ...options } = given(parsed)
+          if ((options.target === undefined) === (options.fromHub === undefined))
+            throw usage('Found no release to verify, or two; wanted an archive, a folder, or --from-hub.')
+          take({ command: 'verify', ...options, ...(variants && { variants: labelsOf(variants) }) })
+        },
+      ),
+  )
 }
 
 /** Labels in any case. */
-function labelsOf(text: string): string[] {
-  return text.split(',').map((given) => {
-    const label = LABELS.find((known) => known.toLowerCase() === given.trim().toLowerCase())
+function labelsOf(listed: string): string[] {
+  return listed.split(',').map((name) => {
+    const label = LABELS.find((known) => known.toLowerCase() === name.trim().toLowerCase())
     if (label === undefined)
-      throw usage(`--variants names ${JSON.stringify(given)}, wanted some of ${LABELS.join(', ')}.`)
+      throw usage(`--variants names ${JSON.stringify(name)}, wanted some of ${LABELS.join(', ')}.`)
     return label
   })
-}
-
-function usage(message: string): Failure {
-  return new Failure(message, LISTED, EXIT.usage)
 }

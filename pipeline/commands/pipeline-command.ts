@@ -1,11 +1,12 @@
 import { EXIT } from '../failure.ts'
-import { parseCommandLine } from './pipeline-options.ts'
-import { runCommand } from './run-command.ts'
+import { parsePipeline } from './pipeline-options.ts'
+import { runnable } from './run-command.ts'
 
-process.exitCode = await runCommand(process.argv.slice(2), {
-  parse: parseCommandLine,
+export const run = runnable({
+  parse: parsePipeline,
+  stdout: 'log',
   afterStop: 'Run the same command again: finished stages are kept.',
-  async run(options, emit, signal) {
+  async run(options, { emit }, signal) {
     const { runPipeline } = await import('../run-pipeline.ts') // the command line answers at once
     await runPipeline(options, emit, signal)
     return EXIT.done

@@ -1,55 +1,131 @@
 import type { Emit } from '../events.ts'
-import { describeError, EXIT, type ExitCode } from '../failure.ts'
-import { interruption } from '../interruption.ts'
+import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
 import { mapTexts, redact } from '../redact.ts'
-import { jsonReporter, liveReporter, plainReporter, type Reporter } from '../reporter.ts'
-import { reportUncaught, sayStack } from '../terminal.ts'
+import { jsonReporter, liveReporter, plainReporter, type Reporter, resultReporter } from '../reporter.ts'
+import { say, sayJson, sayStack } from '../terminal.ts'
 
-interface Common {
+const JSON_CHANGED =
+  'note: --json prints one event a line: what was found has "event":"report", and the last line is "done" or "failure".'
+
+/** Options of every command. */
+export interface CommonOptions {
   readonly json: boolean
   readonly debug: boolean
   /** a question may be asked in between, which a live view would draw over */
   readonly asks?: boolean
 }
 
-export interface Command<Options extends Common> {
-  /** @returns undefined when help was printed */
-  parse(args: readonly string[]): Promise<Options | undefined>
-  run(options: Options, emit: Emit, signal: AbortSignal): Promise<ExitCode>
-  /** what to do after an interruption */
-  readonly afterStop: string
+/** Where a command says what it does and what it found. */
+export interface Output {
+  readonly isJson: boolean
+  readonly emit: Emit
+  note(text: string): void
+  /** What was found: one event with --json, lines on stdout without. */
+  report(facts: object, lines: () => readonly string[]): void
 }
 
-/**
- * Parse, run and report one command line: events to the reporter that fits the terminal, failures as a sentence and a
- * hint. Ctrl-C aborts the signal, and a second one ends at once.
- * @returns the exit code
- */
-export async function runCommand<Options extends Common>(
-  args: readonly string[],
-  { parse, run, afterStop }: Command<Options>,
-): Promise<ExitCode> {
-  reportUncaught(args)
-  let reporter = args.includes('--json') ? jsonReporter() : plainReporter()
-  try {
-    const options = await parse(args)
-    if (options === undefined) return EXIT.done
-    reporter = reporterFor(options)
-    const { emit } = reporter
-    const clean: Emit = (event) => emit(event.event === 'progress' ? event : mapTexts(event, redact))
-    return await run(options, clean, interruption(afterStop))
-  } catch (error) {
-    const { message, hint, exitCode } = describeError(error)
-    reporter.emit({ event: 'failure', message: redact(message), hint: redact(hint), exitCode })
-    if (args.includes('--debug')) sayStack(error)
-    return exitCode
-  } finally {
-    reporter.close()
+export interface Command<Options extends CommonOptions> {
+  /** @returns undefined when help or the version was printed */
+  parse(args: readonly string[]): Promise<Options | undefined>
+  /** @returns an exit code, or a failure of which all has been said but with --json */
+  run(options: Options, output: Output, signal: AbortSignal): Promise<number | Failure>
+  /** what stdout is for: how the work goes, or what was found; then sentences go to stderr */
+  readonly stdout: 'log' | 'results'
+  /** what to do after an interruption */
+  readonly afterStop?: string
+  /** by default Ctrl-C aborts the signal; or else it ends the process */
+  isStoppable?(options: Options): boolean
+  /** nothing is left to do when whoever reads stdout has gone, as head does */
+  readonly endsWithReader?: boolean
+  /** --json meant something else in earlier versions */
+  readonly isJsonChanged?: boolean
+}
+
+/** The process that a command runs in. */
+export interface Host {
+  /** aborted when whoever reads stdout has gone */
+  readonly reader: AbortSignal
+  /** @returns what Ctrl-C aborts */
+  interruption(hint: string): AbortSignal
+  /** Take care of what nobody caught, before the process ends with the code. */
+  onUncaught(handle: (error: unknown) => ExitCode): void
+}
+
+export type RunCommand = (args: readonly string[], host?: Host) => Promise<number>
+
+const never = new AbortController().signal
+const NO_HOST: Host = { reader: never, interruption: () => never, onUncaught: () => {} }
+
+/** A command as a function of its command line: it prints, and gives back the exit code. */
+export function runnable<Options extends CommonOptions>(command: Command<Options>): RunCommand {
+  return async (args, host = NO_HOST) => {
+    let reporter = reporterFor(command, isOn('json', args))
+    const fail = (error: unknown): ExitCode => {
+      const { message, hint, exitCode } = describeError(error)
+      reporter.emit({ event: 'failure', message: redact(message), hint: redact(hint), exitCode })
+      if (isOn('debug', args)) sayStack(error)
+      reporter.close()
+      return exitCode
+    }
+    host.onUncaught(fail)
+    try {
+      const options = await command.parse(args)
+      if (options === undefined) return EXIT.done
+      reporter = reporterFor(command, options.json, options.asks ?? false)
+      const ended = await carryOut(command, options, outputOf(reporter, options.json), host)
+      return ended instanceof Failure ? fail(ended) : ended
+    } catch (error) {
+      return command.endsWithReader && host.reader.aborted ? EXIT.done : fail(error)
+    } finally {
+      reporter.close()
+    }
   }
 }
 
-function reporterFor({ json, asks = false }: Common): Reporter {
-  if (json) return jsonReporter()
+async function carryOut<Options extends CommonOptions>(
+  command: Command<Options>,
+  options: Options,
+  output: Output,
+  { interruption, reader }: Host,
+): Promise<number | Failure> {
+  const { afterStop = '', endsWithReader = false, isJsonChanged = false } = command
+  if (options.json && isJsonChanged) say([JSON_CHANGED], process.stderr)
+  const started = performance.now()
+  const stop = (command.isStoppable?.(options) ?? true) ? interruption(afterStop) : never
+  const signal = endsWithReader ? AbortSignal.any([stop, reader]) : stop
+  const ended = await command.run(options, output, signal)
+  if (endsWithReader && reader.aborted) return EXIT.done
+  if (ended instanceof Failure) return options.json ? ended : ended.exitCode
+  if (command.stdout === 'results')
+    output.emit({ event: 'done', seconds: (performance.now() - started) / 1000 })
+  return ended
+}
+
+function outputOf({ emit }: Reporter, isJson: boolean): Output {
+  const clean: Emit = (event) => emit(event.event === 'progress' ? event : mapTexts(event, redact))
+  return {
+    isJson,
+    emit: clean,
+    note: (text) => clean({ event: 'note', text }),
+    report(facts, lines) {
+      if (isJson) sayJson({ event: 'report', ...facts })
+      else say(lines())
+    },
+  }
+}
+
+/** @param asks before the options are known, nothing is drawn over */
+function reporterFor({ stdout }: { stdout: 'log' | 'results' }, isJson: boolean, asks = true): Reporter {
+  if (isJson) return jsonReporter()
+  if (stdout === 'results') return resultReporter()
   const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
   return process.stdout.isTTY && !isCi && !asks ? liveReporter() : plainReporter()
+}
+
+/** Whether a switch is on, also on a command line that is wrong; what follows `--` are names. */
+function isOn(name: string, args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  const forms = [`--${name}`, `--${name}=true`, `--no-${name}`, `--${name}=false`]
+  const given = args.slice(0, end < 0 ? undefined : end).findLast((arg) => forms.includes(arg))
+  return given !== undefined && forms.indexOf(given) < 2
 }

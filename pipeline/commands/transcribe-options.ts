@@ -1,11 +1,18 @@
-import { availableParallelism } from 'node:os'
-import yargs from 'yargs'
 import type { PrefillKind } from '../../eval/prefill.ts'
 import type { Layout } from '../../eval/session.ts'
-import { parseOrPrint, strictly } from '../arguments.ts'
-import { EXIT, Failure } from '../failure.ts'
-
-const LISTED = 'npm run transcribe -- --help lists the options.'
+import {
+  between,
+  type CommandLine,
+  given,
+  number,
+  oneOf,
+  parseArguments,
+  SHARED,
+  text,
+  usage,
+  withOptions,
+} from '../arguments.ts'
+import type { CommonOptions } from './run-command.ts'
 
 export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 
@@ -13,11 +20,9 @@ export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 export const STDIN = '-'
 /** What stands for it while the command line is parsed: yargs drops a single dash, and no argument can hold this. */
 const DASH = '\0-'
-/** Rates of speech that occur, as those of files. */
-const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
 
 /** What the command line of `npm run transcribe` asks for. */
-export interface TranscribeOptions {
+export interface TranscribeOptions extends CommonOptions {
   readonly files: readonly string[]
   /** undefined: the only one in output/ */
   readonly modelDir?: string
@@ -40,131 +45,84 @@ export interface TranscribeOptions {
   readonly rate?: number
 }
 
-/**
- * What follows `--` are files, whatever they are called.
- * @returns undefined when help was printed
- * @throws Failure with exit code 2 for wrong usage
- */
-export async function parseTranscribe(args: readonly string[]): Promise<TranscribeOptions | undefined> {
-  let options: TranscribeOptions | undefined
-  const end = args.indexOf('--')
-  const named = end < 0 ? [] : args.slice(end + 1)
-  const words = (end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg))
-  const parser = yargs()
-    .scriptName('npm run transcribe --')
-    .command(
-      '$0 [files..]',
-      'transcribe recordings of any length with a release',
-      (y) =>
-        y
-          .positional('files', {
-            ...{ type: 'string', array: true, default: [] as string[], defaultDescription: 'none' },
-            describe: `recordings; ${STDIN} is stdin: WAV, or with --rate 16-bit little-endian mono without a header`,
-          })
-          .options(OPTIONS)
-          .requiresArg(VALUED),
-      (parsed) => {
-        const { files, ...others } = withDashes(parsed)
-        options = optionsOf({ ...others, files: [...files, ...named] })
-      },
-    )
-  await parseOrPrint(strictly(parser, LISTED), words)
-  return options
+const LINE: CommandLine = {
+  command: 'npm run transcribe --',
+  usage: '[files..] [options]',
+  about: 'Transcribe recordings of any length with a release.',
+  examples: [
+    ['recording.wav', 'with the only model in output/'],
+    ['talk.mp3 --format srt --output-dir subtitles', 'subtitles'],
+    ['*.flac --output-dir texts --language German', 'a text file of each'],
+  ],
 }
 
 const OPTIONS = {
-  'model-dir': { type: 'string', describe: 'release directory; the only one in output/' },
-  variant: { type: 'string', describe: 'fp32, int4; int4 where there is one' },
-  layout: {
-    choices: ['fused', 'split'] as const,
-    describe: "of the decoder's graphs; fused where it is there",
-  },
-  prefill: {
-    choices: ['int8', 'same'] as const,
-    describe: 'of int4: prompts in 8 bits, quicker but for a slower start, or as the steps',
-  },
-  language: { type: 'string', describe: 'name, ISO code or tag (zh-CN); the model finds out by itself' },
-  context: { type: 'string', describe: 'names and words that may occur' },
+  'model-dir': text('release directory; the only one in output/'),
+  variant: text('fp32, int4; int4 where there is one'),
+  layout: oneOf(['fused', 'split'], "of the decoder's graphs; fused where it is there"),
+  prefill: oneOf(
+    ['int8', 'same'],
+    'of int4: prompts in 8 bits, quicker but for a slower start, or as the steps',
+  ),
+  language: SHARED.language,
+  context: SHARED.context,
   format: {
-    choices: FORMATS,
-    default: 'text' as const,
-    describe: 'json: one object a recording, with segments and times; srt, vtt: subtitles',
+    ...oneOf(FORMATS, 'json: one object a recording, with segments and times; srt, vtt: subtitles'),
+    default: 'text',
   },
-  'output-dir': {
-    type: 'string',
-    describe: 'write NAME.txt, .json, .srt or .vtt there instead of printing',
-  },
-  threads: { type: 'number', default: availableParallelism(), describe: 'onnxruntime threads' },
-  provider: { type: 'string', default: 'cpu', describe: 'execution provider of onnxruntime' },
-  batch: {
-    type: 'number',
-    describe: 'pieces and recordings that are decoded together; 4 in the fused layout',
-  },
+  'output-dir': text('write NAME.txt, .json, .srt or .vtt there instead of printing'),
+  threads: SHARED.threads,
+  provider: { ...text('execution provider of onnxruntime'), default: 'cpu' },
+  batch: number('pieces and recordings that are decoded together; 4 in the fused layout'),
   'max-piece': {
-    type: 'number',
-    describe: 'seconds; longer recordings are cut in pauses; 60, 15 for subtitles',
+    ...SHARED['max-piece'],
+    describe: `${SHARED['max-piece'].describe}; 60, 15 for subtitles`,
   },
-  'max-new-tokens': { type: 'number', describe: 'of each piece; 25 a second, and 512 at least' },
-  rate: { type: 'number', describe: 'samples a second of stdin without a header' },
-  debug: { type: 'boolean', describe: 'print the stack of an error' },
+  'max-new-tokens': SHARED['max-new-tokens'],
+  // rates of speech that occur, as those of files
+  rate: number('samples a second of stdin without a header', between(1000, 768_000, ' samples a second')),
 } as const
 
-/** yargs would leave an option without its value out. */
-const VALUED = Object.entries(OPTIONS).flatMap(([name, option]) =>
-  'type' in option && option.type === 'boolean' ? [] : [name],
-)
-
-interface Parsed {
-  readonly files: readonly string[]
-  readonly modelDir?: string | undefined
-  readonly variant?: string | undefined
-  readonly layout?: Layout | undefined
-  readonly prefill?: PrefillKind | undefined
-  readonly language?: string | undefined
-  readonly context?: string | undefined
-  readonly format: TranscribeOptions['format']
-  readonly outputDir?: string | undefined
-  readonly threads: number
-  readonly provider: string
-  readonly batch?: number | undefined
-  readonly maxPiece?: number | undefined
-  readonly maxNewTokens?: number | undefined
-  readonly rate?: number | undefined
+/**
+ * What follows `--` are files, whatever they are called.
+ * @returns undefined when help or the version was printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export function parseTranscribe(args: readonly string[]): Promise<TranscribeOptions | undefined> {
+  const end = args.indexOf('--')
+  const named = end < 0 ? [] : args.slice(end + 1)
+  const words = (end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg))
+  return parseArguments<TranscribeOptions>(LINE, words, (parser, take) =>
+    parser.command(
+      '$0 [files..]',
+      false,
+      (y) =>
+        withOptions(
+          y.positional('files', {
+            ...{ type: 'string', array: true, default: [] as string[], defaultDescription: 'none' },
+            describe: `recordings; ${STDIN} is stdin: WAV, or with --rate 16-bit little-endian mono without a header`,
+          }),
+          OPTIONS,
+        ),
+      (parsed) => {
+        const { files, maxPiece, ...options } = withDashes(given(parsed))
+        const all = [...files, ...named]
+        const piece = maxPiece !== undefined && { maxPieceSeconds: maxPiece }
+        take(checked({ ...options, files: all, ...piece }))
+      },
+    ),
+  )
 }
 
-function optionsOf(parsed: Parsed): TranscribeOptions {
-  for (const [name, value] of Object.entries(parsed)) {
-    if (Array.isArray(value) && name !== 'files' && name !== '_')
-      throw usage(`--${name} is given ${value.length} times, wanted once.`)
-    if (value === '' && name !== 'context') throw usage(`--${name} has no value.`)
-  }
-  const { files, maxPiece, maxNewTokens, rate, modelDir, outputDir, batch, ...rest } = parsed
+function checked(options: TranscribeOptions): TranscribeOptions {
+  const { files, rate, format, outputDir, json } = options
   if (files.length === 0) throw usage('Found no recording, wanted at least one.')
-  const counts = { threads: parsed.threads, batch: batch ?? 1, 'max-new-tokens': maxNewTokens ?? 1 }
-  for (const [name, value] of Object.entries(counts)) {
-    if (!(Number.isInteger(value) && value > 0))
-      throw usage(`--${name} is ${shown(value)}, wanted a whole number above 0.`)
-  }
-  if (maxPiece !== undefined && !(maxPiece >= 1))
-    throw usage(`--max-piece is ${shown(maxPiece)}, wanted at least 1 second.`)
   checkStdin(files, rate)
-  if (isSubtitles(parsed.format) && files.length > 1 && outputDir === undefined)
+  if (!isSubtitles(format) || outputDir !== undefined) return options
+  if (files.length > 1)
     throw usage(`Subtitles of ${files.length} recordings go to files of their own: give --output-dir.`)
-  const { variant, layout, prefill, language, context, format, threads, provider } = rest
-  return {
-    ...{ files, format, threads, provider },
-    ...(modelDir !== undefined && { modelDir }),
-    ...(outputDir !== undefined && { outputDir }),
-    ...(variant !== undefined && { variant }),
-    ...(layout !== undefined && { layout }),
-    ...(prefill !== undefined && { prefill }),
-    ...(language !== undefined && { language }),
-    ...(context !== undefined && { context }),
-    ...(batch !== undefined && { batch }),
-    ...(maxPiece !== undefined && { maxPieceSeconds: maxPiece }),
-    ...(maxNewTokens !== undefined && { maxNewTokens }),
-    ...(rate !== undefined && { rate }),
-  }
+  if (json) throw usage('Subtitles are no events: give --output-dir, or leave --json out.')
+  return options
 }
 
 export function isSubtitles(format: TranscribeOptions['format']): format is 'srt' | 'vtt' {
@@ -180,17 +138,6 @@ function withDashes<T extends object>(parsed: T): T {
 function checkStdin(files: readonly string[], rate: number | undefined): void {
   const times = files.filter((file) => file === STDIN).length
   if (times > 1) throw usage(`Stdin (${STDIN}) is given ${times} times, wanted once.`)
-  if (rate === undefined) return
-  if (!(Number.isInteger(rate) && rate >= LOWEST_RATE && rate <= HIGHEST_RATE))
-    throw usage(`--rate is ${shown(rate)}, wanted ${LOWEST_RATE} to ${HIGHEST_RATE} samples a second.`)
-  if (times === 0)
+  if (rate !== undefined && times === 0)
     throw usage(`--rate is that of stdin, which is not among the recordings: give ${STDIN} too.`)
-}
-
-function shown(value: number): string {
-  return Number.isNaN(value) ? 'not a number' : String(value)
-}
-
-function usage(message: string): Failure {
-  return new Failure(message, LISTED, EXIT.usage)
 }

@@ -48,5 +48,4 @@ export interface EvaluateOptions {
   readonly output?: string
   /** undefined: output/.cache, or where this user can write */
   readonly cache?: string
-  readonly json: boolean
 }

@@ -4,6 +4,7 @@ import type { UtteranceRecord } from '../../eval/record.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { scoreUtterance } from '../../eval/score.ts'
 import { totalErrors } from '../../eval/wer.ts'
+import type { Emit } from '../events.ts'
 import { formatSeconds } from '../files.ts'
 import { printable } from '../printable.ts'
 import { say } from '../terminal.ts'
@@ -78,6 +79,20 @@ export function makeProgress(isLive: boolean): Progress {
       clearInterval(timer)
       finish()
     },
+  }
+}
+
+/** The same as events. */
+export function progressEvents(emit: Emit): Progress {
+  let [what, done, total] = ['', 0, 0]
+  return {
+    begin(system, missing) {
+      ;[what, done, total] = [system, 0, missing]
+    },
+    add: () => emit({ event: 'progress', what, done: ++done, total, unit: 'utterances' }),
+    note: (text) => emit({ event: 'note', text }),
+    finish: () => {},
+    close: () => {},
   }
 }
 

@@ -11,11 +11,11 @@ export const LOCK = '.graph-tools-lock'
  * Do some work while no other graph command rewrites the same folders.
  * @throws Failure when another one is at work there
  */
-export async function withFolders(folders: readonly string[], work: () => Promise<void>): Promise<void> {
+export async function withFolders<T>(folders: readonly string[], work: () => Promise<T>): Promise<T> {
   const releases: (() => Promise<void>)[] = []
   try {
     for (const folder of [...new Set(folders)].sort()) releases.push(await lock(folder))
-    await work()
+    return await work()
   } finally {
     for (const release of releases) await release()
   }

@@ -3,15 +3,6 @@ import { printable } from '../printable.ts'
 
 const PROGRESS_MS = 500
 
-/** A reader that has gone (`| head -1`) is no error: what is left of the output is dropped. */
-export function allowClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-    })
-  }
-}
-
 /** Before anything else is said on stderr. */
 export function clearProgress(): void {
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')

@@ -1,7 +1,6 @@
 import { mkdir, realpath } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
-import { languageName } from '../../eval/languages.ts'
 import { type Audio, Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { isSubtitles, STDIN, type TranscribeOptions } from '../commands/transcribe-options.ts'
@@ -24,38 +23,31 @@ export interface Output {
   print(text: string): void
   /** every line by itself, with text of others in it */
   complain(lines: readonly string[]): void
+  /** with --json: takes what would be printed, or where it was written */
+  report?(facts: object): void
 }
 
 /**
  * Transcribe all recordings, as many at once as the decoder takes; results come in the order of the files.
  * @returns how many could not be transcribed
- * @throws Failure when there is no model or no such language, or when a file would be overwritten
+ * @throws Failure when there is no model, or when a file would be overwritten
  */
 export async function transcribeFiles(
   options: TranscribeOptions,
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const { files, outputDir, language } = options
-  if (language !== undefined) requireLanguage(language)
+  const { files, outputDir, format } = options
   if (outputDir !== undefined) await prepareFolder(outputDir, options)
   const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir'))
   const asr = await Qwen3Asr.load(modelDir, options)
   try {
-    const isLive = output.isLive && files.length === 1 && options.format === 'text' && outputDir === undefined
-    if (isLive) return await transcribeLive(asr, files[0] as string, options, output, signal)
+    const isPrinted = format === 'text' && outputDir === undefined && !output.report
+    if (output.isLive && isPrinted && files.length === 1)
+      return await transcribeLive(asr, files[0] as string, options, output, signal)
     return await transcribeAll(asr, options, output, signal)
   } finally {
     await asr.dispose()
-  }
-}
-
-/** Before anything is loaded, and once for all recordings. */
-function requireLanguage(language: string): void {
-  try {
-    languageName(language)
-  } catch (error) {
-    throw error instanceof SpeechError ? new Failure(error.message, error.hint, EXIT.usage) : error
   }
 }
 
@@ -144,15 +136,20 @@ async function deliver(
   transcript: Transcript,
   { variant, layout, prefill }: Qwen3Asr,
   { format, outputDir, files }: TranscribeOptions,
-  { print }: Output,
+  { print, report }: Output,
 ): Promise<void> {
+  const facts = { file, variant, layout, prefill, ...transcript }
   const content = {
     text: () => `${printableSpeech(transcript.text)}\n`,
-    json: () => jsonLine({ file, variant, layout, prefill, ...transcript }, withoutSecrets),
+    json: () => jsonLine(facts, withoutSecrets),
     srt: () => srt(printableCues(transcript)),
     vtt: () => vtt(printableCues(transcript)),
   }[format]()
-  if (outputDir !== undefined) await writeText(outputPath(file, outputDir, format), content)
+  if (outputDir !== undefined) {
+    const written = outputPath(file, outputDir, format)
+    await writeText(written, content)
+    report?.({ file, written })
+  } else if (report) report(facts)
   else print(format === 'text' && files.length > 1 ? `${printable(file)}: ${content}` : content)
 }
 

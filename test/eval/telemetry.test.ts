@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { PROJECT } from '../../pipeline/models.ts'
-import { builtModule } from '../helpers/commands.ts'
+import { builtCommand, builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
@@ -53,14 +53,7 @@ describe('the telemetry of onnxruntime', () => {
     await writeFile(join(speech, 'manifest.jsonl'), line)
     await cp(join(SPEECH, JSON.parse(line).file), join(speech, JSON.parse(line).file))
     const stage = ['--only', 'evaluate', '--speech', speech, '--threads', '1', '--json']
-    const args = [
-      builtModule('pipeline/commands/pipeline-command.ts'),
-      '--model',
-      'tiny',
-      '--output',
-      output,
-      ...stage,
-    ]
+    const args = [...builtCommand('pipeline'), '--model', 'tiny', '--output', output, ...stage]
     const { stdout } = await execa(process.execPath, args, {
       ...{ env, extendEnv: false, cwd: PROJECT },
     })

@@ -6,16 +6,17 @@ import { execa } from 'execa'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { JOURNAL } from '../../graph-tools/journal.ts'
 import { openModel } from '../../graph-tools/model.ts'
-import { builtModule } from '../helpers/commands.ts'
+import { eventsOf } from '../helpers/cli.ts'
+import { builtCommand } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { writeModel } from '../helpers/graph-files.ts'
 import { contentsOf, filesOf, writeDecoders } from '../helpers/graph-folders.ts'
 import { encodeModel, floatTensor, reshape } from '../helpers/onnx.ts'
 
-const GRAPH = builtModule('pipeline/commands/graph-command.ts')
+const GRAPH = builtCommand('graph')
 
 function graph(...args: string[]) {
-  return execa(process.execPath, [GRAPH, ...args], { reject: false })
+  return execa(process.execPath, [...GRAPH, ...args], { reject: false })
 }
 
 let folder = ''
@@ -100,10 +101,13 @@ describe('options', () => {
     expect(await filesOf(folder)).toEqual(before)
   })
 
-  it('--json tells what a rewrite did, and failures too, on stderr', async () => {
+  it('--json tells what a rewrite did, and failures too', async () => {
     await writeDecoders(folder, 'inside')
     const args = ['externalize', at('a.onnx'), at('b.onnx'), '--data', 'w.data', '--json']
-    expect(JSON.parse((await graph(...args)).stdout)).toEqual({
+    const told = await graph(...args)
+    const [report, done, ...rest] = eventsOf(told.stdout)
+    expect(report).toEqual({
+      event: 'report',
       command: 'externalize',
       graphs: ['a.onnx', 'b.onnx'],
       written: ['w.data', 'a.onnx', 'b.onnx'],
@@ -112,9 +116,18 @@ describe('options', () => {
       stored: 4,
       bytes: expect.any(Number),
     })
+    expect(done).toEqual({ event: 'done', seconds: expect.any(Number) })
+    expect(rest).toEqual([])
+    expect(told.stderr).toMatch(/^note: --json prints one event a line: .*"event":"report"/)
     const failed = await graph('tie', at('nowhere.onnx'), '--json')
-    expect(failed.stdout).toBe('')
-    expect(JSON.parse(failed.stderr)).toMatchObject({ event: 'failure', exitCode: 1 })
+    expect(eventsOf(failed.stdout)).toEqual([
+      {
+        event: 'failure',
+        message: `There is no file ${at('nowhere.onnx')}.`,
+        hint: 'See what the folder holds with verify.',
+        exitCode: 1,
+      },
+    ])
   })
 })
 
@@ -181,7 +194,7 @@ describe('files that are none, and hostile names', () => {
   it('a reader that has gone is no error', async () => {
     const node = Array.from({ length: 3000 }, (_, i) => ({ opType: `Op${i}`, output: [`y${i}`] }))
     await writeModel(folder, 'm.onnx', { name: 'g', node })
-    const command = `${process.execPath} ${GRAPH} inspect ${at('m.onnx')} ${at('m.onnx')} | head -1`
+    const command = `${process.execPath} ${GRAPH.join(' ')} inspect ${at('m.onnx')} ${at('m.onnx')} | head -1`
     const ended = await execa('bash', ['-o', 'pipefail', '-c', command], { reject: false })
     expect(ended.stdout).toMatch(/^m\.onnx: /)
     expect(ended.stderr).toBe('')
@@ -239,15 +252,17 @@ describe('looking', () => {
     await graph('share', at('a.onnx'), at('b.onnx'), '--data', 'w.data')
     const { stdout } = await graph('inspect', at('a.onnx'), at('b.onnx'))
     expect(stdout).toContain('shared in w.data: 3 ranges, 5.06 kB, by a.onnx, b.onnx')
-    const json = (await graph('inspect', at('a.onnx'), at('b.onnx'), '--json')).stdout.split('\n')
-    expect(JSON.parse(json.at(-1) ?? '')).toEqual({
+    const events = eventsOf((await graph('inspect', at('a.onnx'), at('b.onnx'), '--json')).stdout)
+    expect(events.map(({ event }) => event)).toEqual(['report', 'report', 'report', 'done'])
+    expect(events.at(-2)).toEqual({
+      event: 'report',
       shared: [{ location: 'w.data', graphs: ['a.onnx', 'b.onnx'], ranges: 3, bytes: 5056 }],
     })
     const entries = { location: 'w.data', offset: '-1', length: 'many' }
     const externalData = Object.entries(entries).map(([key, value]) => ({ key, value }))
     const initializer = [{ name: 't', dims: [4], dataType: 1, dataLocation: 1, externalData }]
     await writeModel(folder, 'odd.onnx', { name: 'g', initializer })
-    const odd = JSON.parse((await graph('inspect', at('odd.onnx'), '--json')).stdout)
+    const [odd] = eventsOf((await graph('inspect', at('odd.onnx'), '--json')).stdout)
     expect(odd.external[0].ranges).toEqual([{ offset: '-1', length: 'many', names: ['t'] }])
   })
 

@@ -10,7 +10,7 @@ import { openModel } from '../../graph-tools/model.ts'
 import { shareWeights } from '../../graph-tools/share.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
-import { builtModule } from '../helpers/commands.ts'
+import { builtCommand, builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { bytesOf, tensorNamed, writeModel } from '../helpers/graph-files.ts'
 import { floatTensor, int64Tensor, onnx, reshape, unknownField, varint } from '../helpers/onnx.ts'
@@ -78,11 +78,11 @@ describe('files of gigabytes', () => {
     const path = join(folder, 'large.onnx')
     await modelWithHole(path, 0.7 * GB)
     const before = await stat(path)
-    const script = builtModule('pipeline/commands/graph-command.ts')
+    const script = builtCommand('graph')
     for (const [command, ...options] of [['externalize', '--data', 'w.data'], ['inline']] as const) {
       const usage = `process.on('exit', () => process.stderr.write(String(process.resourceUsage().maxRSS)))`
       const preload = ['--import', `data:text/javascript,${encodeURIComponent(usage)}`]
-      const args = [...preload, script, command, path, ...options]
+      const args = [...preload, ...script, command, path, ...options]
       const { stderr, stdout } = await execa(process.execPath, args)
       expect(Number(stderr) * 1024).toBeLessThan(300e6)
       expect(stdout).toContain(command === 'inline' ? 'removed: w.data' : 'written: w.data, large.onnx')

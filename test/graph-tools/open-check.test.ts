@@ -9,8 +9,8 @@ import { PATCH_MINIMUM } from '../../graph-tools/keep-length.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
-import { runCommandLine } from '../../pipeline/commands/graph-options.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { graphLine } from '../helpers/graph-command.ts'
 import { writeModel } from '../helpers/graph-files.ts'
 import { floatTensor, int64Tensor, reshape, unknownField } from '../helpers/onnx.ts'
 
@@ -47,7 +47,7 @@ describe('written graphs are opened before the old ones go', () => {
     await writeModel(folder, 'm.onnx', NEEDS_ALLOWZERO)
     const before = await readFile(path)
     const command = ['strip-allowzero', path, '--assume-nonzero', '--json']
-    await expect(runCommandLine(command)).rejects.toMatchObject({
+    await expect(graphLine(command)).rejects.toMatchObject({
       message: expect.stringMatching(REFUSED),
       hint: 'Nothing was changed.',
     })

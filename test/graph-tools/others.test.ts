@@ -21,8 +21,8 @@ import { shareWeights } from '../../graph-tools/share.ts'
 import { applyEdits } from '../../graph-tools/splice.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { graphsToOpen, verifyFolder } from '../../graph-tools/verify.ts'
-import { runCommandLine } from '../../pipeline/commands/graph-options.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { graphLine } from '../helpers/graph-command.ts'
 import { bytesOf, writeModel } from '../helpers/graph-files.ts'
 import { encodeModel, floatTensor, joined, onnx, unknownField, varint } from '../helpers/onnx.ts'
 
@@ -211,7 +211,7 @@ describe('a snapshot in the cache of huggingface_hub', () => {
       ['strip-traces', path],
       ['share', path, '--data', 'x.data'],
     ]) {
-      await expect(runCommandLine(command)).rejects.toMatchObject({
+      await expect(graphLine(command)).rejects.toMatchObject({
         message: `${folder} is a snapshot in the cache of huggingface_hub: other programs rely on its files.`,
         hint: `Copy it with its links followed, and rewrite the copy: cp -rL ${folder} COPY`,
       })

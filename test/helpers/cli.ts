@@ -1,6 +1,6 @@
 import { execa } from 'execa'
 import { PROJECT } from '../../pipeline/models.ts'
-import { builtModule } from './commands.ts'
+import { builtCommand, builtModule } from './commands.ts'
 
 export interface Ended {
   readonly exitCode?: number
@@ -12,9 +12,9 @@ export interface Ended {
 export function startCli(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
-  main = 'pipeline/commands/pipeline-command.ts',
+  command = 'pipeline',
 ) {
-  return execa(process.execPath, [builtModule(main), ...args], {
+  return execa(process.execPath, [...builtCommand(command), ...args], {
     cwd: PROJECT,
     env: { CI: 'true', OMP_NUM_THREADS: '1', ...env },
     reject: false,
@@ -30,7 +30,12 @@ export function fullDiskFor(text: string): Record<string, string> {
 export async function runCli(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
-  main?: string,
+  command?: string,
 ): Promise<Ended> {
-  return startCli(args, env, main)
+  return startCli(args, env, command)
+}
+
+/** What a command with --json said on stdout. */
+export function eventsOf(stdout: string): ReturnType<typeof JSON.parse>[] {
+  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))
 }

@@ -47,7 +47,12 @@ export async function buildCommands(): Promise<void> {
   await copyFile(join(PROJECT, STARTER), join(BUILT, STARTER))
 }
 
-/** The JavaScript of a module that is named from the project's root, as `pipeline/commands/pipeline-command.ts`. */
+/** The JavaScript of a module that is named from the project's root, as `eval/pool.ts`. */
 export function builtModule(source: string): string {
   return join(BUILT, source.replace(/\.ts$/, '.mjs'))
+}
+
+/** What `node` runs for a command of package.json, as `evaluate`. */
+export function builtCommand(name: string): [program: string, command: string] {
+  return [builtModule('pipeline/main.ts'), name]
 }

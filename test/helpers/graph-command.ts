@@ -1,3 +1,4 @@
+import { parseGraph } from '../../pipeline/commands/graph-options.ts'
 import {
   runEmbedFp16,
   runExternalize,
@@ -31,4 +32,11 @@ export async function graphCommand([command = '', ...args]: readonly string[], u
   else if (command === 'tie') await runTie(files, { data }, ui)
   else if (command === 'embed-fp16') await runEmbedFp16(files, ui)
   else throw new Error(`unknown command ${command}`)
+}
+
+/** The whole command line in this process; failures are thrown. */
+export async function graphLine(args: readonly string[]): Promise<unknown> {
+  const options = await parseGraph(args)
+  const output = { isJson: true, emit: () => {}, note: () => {}, report: () => {} }
+  return options?.work(output, new AbortController().signal)
 }

@@ -12,7 +12,7 @@ import { stagePython } from './prepared.ts'
  */
 const [way = '', lock = '', log = ''] = process.argv.slice(2)
 const python = await stagePython()
-interruption('Run it again.')
+interruption('Run it again.', (code) => process.exit(code))
 await takeLock(lock, 'a test')
 const group = execa('sh', ['-c', 'sleep 600 & sleep 600'], { detached: true, reject: false })
 endWithUs(group, { isGroup: true })

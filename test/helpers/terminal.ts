@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import xterm from '@xterm/headless'
 import { execa } from 'execa'
 import { PROJECT } from '../../pipeline/models.ts'
-import { builtModule } from './commands.ts'
+import { builtCommand } from './commands.ts'
 import { stagePython } from './prepared.ts'
 
 export interface TerminalRun {
@@ -23,7 +23,7 @@ const SCROLLBACK = 1000
 /** Run the command line on a real pseudo-terminal, and show what a terminal emulator makes of its output. */
 export async function runInTerminal(args: readonly string[], watch: Watch = {}): Promise<TerminalRun> {
   const { columns = 100, onScreen } = watch
-  const command = [process.execPath, builtModule('pipeline/commands/pipeline-command.ts')]
+  const command = [process.execPath, ...builtCommand('pipeline')]
   const child = execa(
     await stagePython(),
     [join(PROJECT, 'test', 'helpers', 'terminal.py'), String(columns), String(ROWS), ...command, ...args],

@@ -38,7 +38,10 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
       'error: --name is "../x", wanted letters, digits, dots and dashes.',
     ],
     [['--model', 'tiny', '--opset', '17'], 'error: --opset is 17, wanted 18 to 23.'],
-    [['--model', 'tiny', '--only', 'export', '--only', 'rewrite'], 'error: --only is given more than once.'],
+    [
+      ['--model', 'tiny', '--only', 'export', '--only', 'rewrite'],
+      'error: --only is given 2 times, wanted once.',
+    ],
     [['--model', 'tiny', '--no-dry-run'], 'error: --no-dry-run needs to know where to publish.'],
     [['--model', 'tiny', '--repo', 'nowhere'], 'error: "nowhere" is not a repository of the hub.'],
     [

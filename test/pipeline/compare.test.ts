@@ -2,7 +2,7 @@ import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
-import { runCli } from '../helpers/cli.ts'
+import { eventsOf, runCli } from '../helpers/cli.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
@@ -19,11 +19,16 @@ it('compare fails on values that are not finite, names them, and shows all paths
   const [row] = await bundledRows(1)
   const audio = join(BUNDLED_SPEECH, row?.file ?? '')
   const args = ['--model-dir', model, '--threads', '1', '--audio', audio, '--json']
-  const ended = await runCli(args, {}, 'pipeline/commands/compare-command.ts')
+  const ended = await runCli(args, {}, 'compare')
   const message = 'ONNX FP32: The decoder computed NaN as its largest logit, wanted a finite number.'
-  expect(ended.stderr).toContain(`error: The comparison failed: ${audio}: ${message} 1 more checks failed.\n`)
   expect(ended.exitCode).toBe(3)
-  const { paths } = JSON.parse(ended.stdout)
+  const [note, { paths }, failure] = eventsOf(ended.stdout)
+  expect(note.text).toMatch(/^Without --checkpoint there is no PyTorch to compare with/)
+  expect(failure).toMatchObject({
+    event: 'failure',
+    message: `The comparison failed: ${audio}: ${message} 1 more checks failed.`,
+    exitCode: 3,
+  })
   expect(paths.map(({ problems }: { problems: string[] }) => problems)).toEqual([
     [message],
     [message.replace('FP32', 'int4')],

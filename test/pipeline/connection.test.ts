@@ -104,7 +104,7 @@ describe('HF_ENDPOINT', () => {
       runCli(
         ['--models', 'a:test/fixtures/qwen3-asr-tiny', '--datasets', 'librispeech-other', ...debug],
         {},
-        'pipeline/commands/evaluate-command.ts',
+        'evaluate',
       ),
     ]
     for (const ended of await Promise.all(commands)) {

@@ -9,14 +9,14 @@ import { startPool } from '../../eval/pool.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { startBrowser } from '../helpers/browser.ts'
-import { type Ended, runCli, startCli } from '../helpers/cli.ts'
+import { type Ended, eventsOf, runCli, startCli } from '../helpers/cli.ts'
 import { builtModule } from '../helpers/commands.ts'
 import { startDatasetHub } from '../helpers/dataset-hub.ts'
 import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'
 import { type BundledRow, bundledRows, speechParquet } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
-const MAIN = 'pipeline/commands/evaluate-command.ts'
+const MAIN = 'evaluate'
 const REPO = 'openslr/librispeech_asr'
 const CLIPS = 24
 
@@ -429,9 +429,9 @@ describe('npm run evaluate', () => {
   it('compare puts PyTorch and every variant side by side, and finds FP32 the same', async () => {
     const audio = (await bundledRows(2)).map(({ file }) => join(BUNDLED_SPEECH, file))
     const args = ['--model-dir', model, '--threads', '1', '--audio', ...audio]
-    const ended = await runCli([...args, '--json'], {}, 'pipeline/commands/compare-command.ts')
+    const ended = await runCli([...args, '--json'], {}, 'compare')
     expect(ended.exitCode).toBe(0)
-    const found = ended.stdout.split('\n').map((line) => JSON.parse(line))
+    const found = eventsOf(ended.stdout).filter(({ event }) => event === 'report')
     expect(found.map(({ file }) => file)).toEqual(audio)
     for (const { paths } of found) {
       const [pytorch, fp32, int4] = paths
@@ -447,13 +447,9 @@ describe('npm run evaluate', () => {
       expect(fp32.worstFeature).toBeLessThan(1e-4)
       expect(fp32.worstFeature).toBeGreaterThan(0)
     }
-    const table = await runCli(args, {}, 'pipeline/commands/compare-command.ts')
+    const table = await runCli(args, {}, 'compare')
     expect(table.stdout).toMatch(/ONNX FP32 +\d+ +(\d+) of \1 +- +\d\.\de-\d/)
-    const wrong = await runCli(
-      ['--model-dir', root, '--audio', ...audio],
-      {},
-      'pipeline/commands/compare-command.ts',
-    )
+    const wrong = await runCli(['--model-dir', root, '--audio', ...audio], {}, 'compare')
     expect(wrong.stderr).toContain(`error: ${root} holds no decoder graph.`)
     expect(wrong.exitCode).toBe(1)
   })
@@ -529,7 +525,7 @@ describe('npm run evaluate', () => {
     ],
     [
       ['--models', 'a:b', '--datasets', '.', '--language', 'Klingon'],
-      1,
+      2,
       '"Klingon" is not a language of Qwen3-ASR.',
     ],
     [['--models', 'a:b', '--datasets', '.', '--modles', 'x'], 2, 'Unknown argument: modles'],

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openModel } from '../../graph-tools/model.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { TINY } from '../helpers/checkpoint.ts'
-import { builtModule } from '../helpers/commands.ts'
+import { eventsOf } from '../helpers/cli.ts'
+import { builtCommand } from '../helpers/commands.ts'
 import { writeModel } from '../helpers/graph-files.ts'
 import { reshape } from '../helpers/onnx.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
@@ -24,7 +25,7 @@ let exported = ''
 
 /** The command line of `npm run graph --`. */
 function graph(...args: string[]) {
-  return execa(process.execPath, [builtModule('pipeline/commands/graph-command.ts'), ...args], {
+  return execa(process.execPath, [...builtCommand('graph'), ...args], {
     reject: false,
   })
 }
@@ -107,7 +108,8 @@ describe('rewrites of the tiny model', () => {
     await writeModel(folder, 'odd.onnx', { name: 'g', node: [{ opType: 'NoSuchOperator', output: ['y'] }] })
     const ended = await graph('verify', folder, '--json')
     expect(ended.exitCode).toBe(3)
-    const { problems, loaded } = JSON.parse(ended.stdout)
+    const [{ problems, loaded }, failure] = eventsOf(ended.stdout)
+    expect(failure).toMatchObject({ event: 'failure', message: `${folder} is not right.`, exitCode: 3 })
     expect(problems.length).toBe(1)
     expect(problems[0]).toContain(`onnxruntime does not load ${join(folder, 'odd.onnx')}`)
     expect(loaded).toBe(4)
@@ -125,7 +127,7 @@ describe('looking at graphs', () => {
     expect(stdout).toMatch(/MatMul +34/)
     expect(stdout).toMatch(/com\.microsoft\.SkipSimplifiedLayerNormalization +6/)
     expect(stdout).toMatch(/decoder\.data: \d+ tensors, 2\.\d+ MB in \d+ ranges, 0 shared/)
-    const json = JSON.parse((await graph('inspect', path, '--json')).stdout)
+    const [json] = eventsOf((await graph('inspect', path, '--json')).stdout)
     expect(json).toMatchObject({ irVersion: 10, opsets: { 'ai.onnx': 18 }, operators: { MatMul: 34 } })
     expect(json.external[0].ranges[0]).toEqual({
       offset: expect.any(Number),
@@ -156,9 +158,9 @@ describe('looking at graphs', () => {
     expect(other.stdout).toMatch(/~ Reshape .*: without allowzero/)
     expect(other.stdout).toContain(`~ ${changed?.name}: other values`)
     expect(other.stdout).toMatch(/pkg\.torch\.onnx\.stack_trace entries: \d+ -> 0/)
-    expect(JSON.parse((await graph('diff', a, b, '--json')).stdout).weights).toEqual([
-      `~ ${changed?.name}: other values`,
-    ])
+    const [found, failure] = eventsOf((await graph('diff', a, b, '--json')).stdout)
+    expect(found.weights).toEqual([`~ ${changed?.name}: other values`])
+    expect(failure).toEqual({ event: 'failure', message: `${a} and ${b} differ.`, hint: '', exitCode: 1 })
   })
 })
 

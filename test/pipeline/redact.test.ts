@@ -104,8 +104,11 @@ describe('what a command says', () => {
 
   it('is clean when nobody caught an error, its stack with --debug too', async () => {
     const source = `
-      import { reportUncaught } from ${JSON.stringify(builtModule('pipeline/terminal.ts'))}
-      reportUncaught(process.argv)
+      import { asProcess } from ${JSON.stringify(builtModule('pipeline/commands/command-process.ts'))}
+      import { runnable } from ${JSON.stringify(builtModule('pipeline/commands/run-command.ts'))}
+      const parse = async () => ({ json: false, debug: true })
+      const run = () => new Promise(() => {})
+      asProcess(runnable({ parse, run, stdout: 'results' }), process.argv)
       Promise.reject(new Error('lost https://me:s3cret@h.test/a?signature=1\\u001b[2J ' + process.env.HF_TOKEN))
       setTimeout(() => {}, 10_000)`
     const args = ['--input-type=module', '-e', source, '--', '--debug']

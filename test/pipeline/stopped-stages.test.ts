@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { parseCommandLine } from '../../pipeline/commands/pipeline-options.ts'
+import { parsePipeline } from '../../pipeline/commands/pipeline-options.ts'
 import { runPipeline } from '../../pipeline/run-pipeline.ts'
 import { STAGE_NAMES } from '../../pipeline/stage-names.ts'
 import { snapshot } from '../helpers/folder.ts'
@@ -20,7 +20,7 @@ describe('the last complete release', () => {
       const model = await copyTinyRelease()
       const before = await snapshot(join(model, 'release'))
       const stop = new AbortController()
-      const options = await parseCommandLine([
+      const options = await parsePipeline([
         ...['--model', 'tiny', '--output', join(model, '..'), '--from', from, '--force', '--threads', '1'],
       ])
       if (!options) throw new Error('no options')

@@ -8,7 +8,7 @@ import { encodeWav } from '../../eval/audio/wav.ts'
 import { parseTranscribe } from '../../pipeline/commands/transcribe-options.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { transcribeFiles } from '../../pipeline/transcribe/transcribe-files.ts'
-import { builtModule } from '../helpers/commands.ts'
+import { builtCommand } from '../helpers/commands.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
@@ -83,7 +83,7 @@ describe('the command line', () => {
     [['-', '--rate', 'x'], '--rate is not a number, wanted 1000 to 768000 samples a second.'],
     [['a', '--max-new-tokens', '0'], '--max-new-tokens is 0, wanted a whole number above 0.'],
     [['a', '--max-piece', 'x'], '--max-piece is not a number, wanted at least 1 second.'],
-    [['a', '--output-dir', ''], '--output-dir has no value.'],
+    [['a', '--output-dir', ''], '--output-dir is empty.'],
     [['a', '--language'], 'Not enough arguments following: language'],
     [['a', '--max-new-tokens'], 'Not enough arguments following: max-new-tokens'],
     [['a', '--max-new-tokens', '-1'], '--max-new-tokens is -1, wanted a whole number above 0.'],
@@ -133,7 +133,7 @@ describe('transcribing files', () => {
   })
 
   it('refuses a language that is not one before it loads anything, and once', async () => {
-    await expect(transcribe('a', 'b', '--language', 'klingon')).rejects.toMatchObject({
+    await expect(parsed('a', 'b', '--language', 'klingon')).rejects.toMatchObject({
       message: '"klingon" is not a language of Qwen3-ASR.',
       exitCode: 2,
     })
@@ -194,14 +194,7 @@ describe('stdin', () => {
   const start = (input: Uint8Array, ...args: readonly string[]) =>
     execa(
       process.execPath,
-      [
-        builtModule('pipeline/commands/transcribe-command.ts'),
-        '--model-dir',
-        model,
-        '--threads',
-        '1',
-        ...args,
-      ],
+      [...builtCommand('transcribe'), '--model-dir', model, '--threads', '1', ...args],
       { cwd: root, input, reject: false },
     )
 

@@ -10,11 +10,11 @@ import { Qwen3Asr } from '../../eval/qwen3-asr.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
 import { type Ended, runCli } from '../helpers/cli.ts'
-import { builtModule } from '../helpers/commands.ts'
+import { builtCommand } from '../helpers/commands.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
-const MAIN = 'pipeline/commands/transcribe-command.ts'
+const MAIN = 'transcribe'
 
 let root = ''
 let model = ''
@@ -331,7 +331,7 @@ describe('npm run transcribe', () => {
   })
 
   it('ends quietly when its reader has seen enough', async () => {
-    const command = [process.execPath, builtModule(MAIN)]
+    const command = [process.execPath, ...builtCommand(MAIN)]
     const quoted = [...command, ...files, '--model-dir', model].map((part) => `'${part}'`).join(' ')
     const { stdout, stderr, exitCode } = await execa('bash', [
       ...['-c', `set -o pipefail; ${quoted} | head -n 1`],
