@@ -1,5 +1,6 @@
 import { lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
+import * as v from 'valibot'
 import { resolveLocation } from './external-data.ts'
 import { openPlain } from './files.ts'
 import { GraphError } from './graph-error.ts'
@@ -11,16 +12,23 @@ export const PARTIAL = '.partial'
 /** Where a file is while it is being patched. */
 export const PATCHING = '.patching.partial'
 
+const offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const list = v.pipe(v.array(v.string()), v.readonly())
 /** Names are relative to the folder. */
-export interface Journal {
+const JOURNAL_SHAPE = v.object({
   /** written as NAME.partial, to become NAME */
-  readonly names: readonly string[]
-  readonly removes: readonly string[]
+  names: list,
+  removes: list,
   /** name to the byte of that file where NAME.partial goes */
-  readonly patches: Readonly<Record<string, number>>
+  patches: v.pipe(
+    v.custom<Record<string, number>>((value) => !Array.isArray(value)), // to the library an array is an object too
+    v.record(v.string(), offset),
+    v.readonly(),
+  ),
   /** which of the names are graphs; those called *.onnx where a journal does not say */
-  readonly graphs?: readonly string[]
-}
+  graphs: v.exactOptional(list),
+})
+export type Journal = Readonly<v.InferOutput<typeof JOURNAL_SHAPE>>
 
 /** Whether a change of this folder was decided and has not been finished. */
 export async function isPending(folder: string): Promise<boolean> {
@@ -80,17 +88,18 @@ export function nameIn(folder: string, path: string): string {
 }
 
 function parse(text: string): Journal | string {
+  let value: unknown
   try {
-    const { names, removes, patches, graphs } = JSON.parse(text)
-    const isList = (list: unknown) => Array.isArray(list) && list.every((name) => typeof name === 'string')
-    const offsets = typeof patches === 'object' && patches !== null ? Object.values(patches) : [-1]
-    if (!isList(names) || !isList(removes)) return 'it has no lists of names'
-    if (!offsets.every((at) => Number.isSafeInteger(at) && Number(at) >= 0)) return 'it has a wrong offset'
-    if (graphs === undefined) return { names, removes, patches }
-    return isList(graphs) ? { names, removes, patches, graphs } : 'its graphs are not a list'
+    value = JSON.parse(text)
   } catch {
     return 'it is not valid JSON'
   }
+  const result = v.safeParse(JOURNAL_SHAPE, value, { abortEarly: true })
+  if (result.success) return result.output
+  const key = result.issues[0].path?.[0]?.key
+  if (key === undefined) return 'it is not an object'
+  if (key === 'patches') return 'it has a wrong offset'
+  return key === 'graphs' ? 'its graphs are not a list' : 'it has no lists of names'
 }
 
 function problemOf({ names, removes }: Journal, folder: string): string | undefined {

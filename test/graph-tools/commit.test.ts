@@ -211,6 +211,22 @@ describe('a journal that came with a folder', () => {
     expect(await readdir(folder)).toEqual([JOURNAL])
   })
 
+  it.each([
+    ['{"names": [', 'it is not valid JSON'],
+    ['null', 'it is not an object'],
+    ['[]', 'it has no lists of names'],
+    ['{"names": [], "removes": {}, "patches": {}}', 'it has no lists of names'],
+    ['{"names": [], "removes": [], "patches": {"a": -1}}', 'it has a wrong offset'],
+    ['{"names": [], "removes": [], "patches": {"a": 1.5}}', 'it has a wrong offset'],
+    ['{"names": [], "removes": [], "patches": []}', 'it has a wrong offset'],
+    ['{"names": [], "removes": []}', 'it has a wrong offset'],
+    ['{"names": [], "removes": [], "patches": {}, "graphs": "a"}', 'its graphs are not a list'],
+  ])('is refused when it is %s', async (text, reason) => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, JOURNAL), text)
+    await expect(recover(folder)).rejects.toThrow(`is not the journal of an interrupted change: ${reason}.`)
+  })
+
   it.each(['x.onnx', 'x.onnx.partial', 'x.onnx.patching.partial'])(
     'writes through no link at %s',
     async (planted) => {
