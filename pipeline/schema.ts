@@ -1,5 +1,6 @@
 import type * as v from 'valibot'
-import { checkedAs, type Place, wrongValue } from '../eval/schema.ts'
+import { parseChecked } from '../eval/checked-json.ts'
+import { checkedAs, type Parsed, type Place, wrongValue } from '../eval/schema.ts'
 import { Failure } from './failure.ts'
 
 /**
@@ -12,6 +13,19 @@ export function checked<Schema extends v.GenericSchema>(
   { hint = '', ...place }: Place & { readonly hint?: string },
 ): v.InferOutput<Schema> {
   return checkedAs(schema, value, place, (message) => new Failure(message, hint))
+}
+
+/**
+ * The value of a JSON text.
+ * @param file for messages
+ * @throws Failure as {@link checked}, and when it is not JSON
+ */
+export function checkedText<Schema extends v.GenericSchema>(
+  schema: Schema,
+  text: string,
+  { file, hint }: { readonly file: string; readonly hint: string },
+): Parsed<Schema> {
+  return parseChecked(schema, text, file, (message) => new Failure(message, hint))
 }
 
 /** A refusal that names the key, its value and what is wanted. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
+import { withoutQuery } from '../../eval/dataset/network.ts'
 import { type RetryOptions, retryingFetch } from '../../eval/dataset/retrying-fetch.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { keepSecret } from '../redact.ts'
@@ -81,4 +82,10 @@ async function savedToken(env: NodeJS.ProcessEnv): Promise<string | undefined> {
     )
   })
   return text.trim() || undefined
+}
+
+/** How an answer of the hub is named in messages, and what to do when it is not one. */
+export function answerOf(url: string) {
+  const hint = 'Something else may answer in place of the hub: look at HF_ENDPOINT and the proxies.'
+  return { file: `The answer of ${withoutQuery(url)}`, hint }
 }

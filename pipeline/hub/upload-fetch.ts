@@ -1,3 +1,4 @@
+import * as v from 'valibot'
 import { authorized } from '../../eval/dataset/hub-token.ts'
 import { withoutQuery } from '../../eval/dataset/network.ts'
 import {
@@ -7,7 +8,10 @@ import {
   retrying,
   TransientError,
 } from '../../eval/dataset/retrying-fetch.ts'
+import { dictionary, list, type Parsed, section, text, whole } from '../../eval/schema.ts'
 import { Failure } from '../failure.ts'
+import { checkedText } from '../schema.ts'
+import { answerOf } from './connection.ts'
 import { FileBlob } from './file-blob.ts'
 
 /** Without a byte taken or an answer for this long, an upload is given up and sent again. */
@@ -134,15 +138,21 @@ async function sendCommit(url: string, init: Hinted, options: UploadOptions): Pr
   throw new UnknownOutcome(`${withoutQuery(url)} answers ${response.status}`)
 }
 
-interface LfsObject {
-  readonly oid: string
-  readonly size: number
-  readonly actions?: { readonly upload?: { readonly header?: Readonly<Record<string, string>> } }
-}
+/** Of the LFS batch API (https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md). */
+const LFS_REQUEST = section({ objects: list(section({ oid: text })) })
+/** `header` of an upload in parts has their size, and an address for each. */
+const LFS_OBJECT = section({
+  size: whole(0, Number.MAX_SAFE_INTEGER),
+  actions: v.nullish(section({ upload: v.nullish(section({ header: v.nullish(dictionary(v.unknown())) })) })),
+})
+const LFS_ANSWER = section({ objects: list(LFS_OBJECT) })
 
 /** Asks for each content once, although two files may have it, and for none that was not planned. */
 async function sendBatch(url: string, init: Hinted, options: UploadOptions): Promise<Response> {
-  const request = JSON.parse(String(init.body)) as { readonly objects: readonly LfsObject[] }
+  const request = checkedText(LFS_REQUEST, String(init.body), {
+    file: 'The request for the storage',
+    hint: '',
+  })
   const objects = [...new Map(request.objects.map((object) => [object.oid, object])).values()]
   if (objects.some(({ oid }) => !options.planned.has(oid))) {
     throw new Failure(
@@ -153,15 +163,15 @@ async function sendBatch(url: string, init: Hinted, options: UploadOptions): Pro
   const body = JSON.stringify({ ...request, objects })
   const response = await retrying(() => watched(url, { ...init, body }, options), options)
   if (!response.ok) return response
-  const answer = (await response.clone().json()) as { readonly objects?: readonly LfsObject[] }
-  const missing = (answer.objects ?? []).filter(({ actions }) => actions?.upload !== undefined)
+  const answer = checkedText(LFS_ANSWER, await response.clone().text(), answerOf(url))
+  const missing = answer.objects.filter(({ actions }) => actions?.upload)
   requireParts(missing, url)
   options.onMissing(missing.reduce((sum, { size }) => sum + size, 0))
   return response
 }
 
 /** The library fails on a wrong number of parts in a way that ends the process, so it does not see one. */
-function requireParts(missing: readonly LfsObject[], url: string): void {
+function requireParts(missing: Parsed<typeof LFS_ANSWER>['objects'], url: string): void {
   for (const { size, actions } of missing) {
     const header = actions?.upload?.header ?? {}
     if (header['chunk_size'] === undefined) continue

@@ -1,6 +1,14 @@
+import { section, text } from '../../eval/schema.ts'
 import type { RemoteCheck } from './check-remote.ts'
 import type { HubFile } from './hub-files.ts'
 import { type Action, type Plan, stepsOf } from './plan.ts'
+
+/** What a later run needs of a receipt. */
+export const PUBLISHED = section({
+  repo: text,
+  endpoint: text,
+  verified: section({ commit: text, readBack: text }),
+})
 
 /** What was published where, and how it was checked. */
 export interface Receipt {

@@ -1,8 +1,11 @@
 import { createBranch, createRepo, HubApiError, whoAmI } from '@huggingface/hub'
+import * as v from 'valibot'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { fetchOnce, type RetryOptions, retrying, TransientError } from '../../eval/dataset/retrying-fetch.ts'
+import { list, section, text } from '../../eval/schema.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { type Connection, hubParams } from '../hub/connection.ts'
+import { answerOf, type Connection, hubParams } from '../hub/connection.ts'
+import { checkedText } from '../schema.ts'
 
 /** Refs of a repository as the hub lists them. */
 export interface Refs {
@@ -68,20 +71,18 @@ export async function makeBranch(
   }
 }
 
+const refs = v.optional(list(section({ name: text, ref: text, targetCommit: text })), [])
+const REFS = section({ branches: refs, tags: refs, pullRequests: refs })
+
 /** The library has no call for this. */
 export async function refsOf(hub: Connection, repo: string, options: RetryOptions): Promise<Refs> {
   const response = await call(hub, `/api/models/${repo}/refs?include_prs=1`, {}, options)
   if (!response.ok) throw new Failure(`The hub answers ${response.status} for the refs of ${repo}.`)
-  type Listed = { name: string; ref: string; targetCommit: string }
-  const {
-    branches = [],
-    tags = [],
-    pullRequests,
-  } = (await response.json()) as Record<string, Listed[] | undefined>
+  const { branches, tags, pullRequests } = checkedText(REFS, await response.text(), answerOf(response.url))
   return {
     branches: branches.map(({ name }) => name),
     tags: tags.map(({ name, targetCommit }) => ({ name, commit: targetCommit })),
-    pullRequests: (pullRequests ?? []).map(({ ref, targetCommit }) => ({ ref, commit: targetCommit })),
+    pullRequests: pullRequests.map(({ ref, targetCommit }) => ({ ref, commit: targetCommit })),
   }
 }
 
@@ -117,6 +118,9 @@ export async function makeTag(
   )
 }
 
+const remarks = v.optional(list(section({ message: v.optional(text) })), [])
+const VALIDATED = section({ errors: remarks, warnings: remarks })
+
 /**
  * Let the hub check a model card before anything is sent.
  * @returns what it minds; undefined when it offers no such check
@@ -133,13 +137,11 @@ export async function cardProblems(
     throw error
   })
   if (!response || ![200, 400, 422].includes(response.status)) return undefined
-  const answer = (await response.json().catch(() => ({}))) as Record<
-    string,
-    { message?: string }[] | undefined
-  >
-  const texts = (list: { message?: string }[] = []) =>
+  const answer = v.safeParse(VALIDATED, await response.json().catch(() => undefined))
+  if (!answer.success) return undefined
+  const texts = (list: v.InferOutput<typeof remarks>) =>
     list.map((item) => item.message ?? JSON.stringify(item))
-  return { errors: texts(answer['errors']), warnings: texts(answer['warnings']) }
+  return { errors: texts(answer.output.errors), warnings: texts(answer.output.warnings) }
 }
 
 async function call(

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { readOwn } from '../../eval/checked-json.ts'
 import type { PublishCommandOptions } from '../commands/publish-options.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
@@ -16,7 +16,7 @@ import { findRelease, type ReleaseFolder } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
 import { isWritable, requireWritable } from '../writable.ts'
 import { type Published, publish, RECEIPT } from './publish.ts'
-import type { Receipt } from './receipt.ts'
+import { PUBLISHED } from './receipt.ts'
 
 /** Publish as the command line asks for it, and leave a receipt. */
 export async function runPublish(
@@ -72,13 +72,9 @@ function stepsAfter(outcome: Published['outcome'], root: string, repo: string): 
 
 /** The commit that the receipt of an earlier run says was read back. */
 async function verifiedBefore(path: string, repo: string, endpoint: string): Promise<string | undefined> {
-  try {
-    const receipt: Partial<Receipt> = JSON.parse(await readFile(path, 'utf8'))
-    if (receipt.repo !== repo || receipt.endpoint !== endpoint) return undefined
-    return receipt.verified?.readBack === 'none' ? undefined : receipt.verified?.commit
-  } catch {
-    return undefined
-  }
+  const receipt = await readOwn(PUBLISHED, path) // or else everything is read back again
+  if (receipt?.repo !== repo || receipt.endpoint !== endpoint) return undefined
+  return receipt.verified.readBack === 'none' ? undefined : receipt.verified.commit
 }
 
 /** Somebody is asked; nobody there has to have said --yes. */
