@@ -1,13 +1,37 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
+import * as v from 'valibot'
 import '../eval/no-telemetry.ts' // inherited by the script, which may load onnxruntime
 import { endWithUs } from '../eval/children.ts'
+import type { JsonObject } from '../eval/json-value.ts'
+import { text } from '../eval/schema.ts'
 import { Failure } from './failure.ts'
 import { PROJECT } from './models.ts'
 import { redact } from './redact.ts'
+import { checked, checkedText } from './schema.ts'
 
-export type PythonResult = Readonly<Record<string, unknown>>
+/** The last event of a script, whose shape is its own: see {@link checkedResult}. */
+export type PythonResult = JsonObject
+
+const number = v.number('a number')
+const EVENTS = '"progress", "result" or "error"'
+/** A line of a script's stdout; python/protocol.py writes them. */
+const EVENT = v.variant(
+  'event',
+  [
+    v.looseObject({
+      event: v.literal('progress', EVENTS),
+      what: text,
+      done: number,
+      total: number,
+      unit: text,
+    }),
+    v.looseObject({ event: v.literal('result', EVENTS) }),
+    v.looseObject({ event: v.literal('error', EVENTS), message: text, hint: text }),
+  ],
+  ({ path }) => (path ? EVENTS : 'an object'),
+)
 
 interface Options {
   readonly python: string
@@ -48,20 +72,60 @@ export async function runPython(
     },
   })
   endWithUs(child)
-  let result: PythonResult | undefined
-  let error: { message: string; hint: string } | undefined
-  for await (const line of child.iterable({ from: 'stdout' })) {
-    const event = JSON.parse(line)
-    if (event.event === 'progress') options.onProgress(event)
-    else if (event.event === 'result') result = event
-    else if (event.event === 'error') error = event
-  }
+  const { result, said, wrong } = await readEvents(child.iterable({ from: 'stdout' }), script, options)
   const ended = await child
   await appendFile(options.log, redact(ended.stderr))
   if (ended.isCanceled || options.signal.aborted) throw options.signal.reason
-  if (error) throw new Failure(error.message, error.hint)
+  if (said) throw said
+  if (wrong && ended.exitCode === 0) throw wrong
   if (result && ended.exitCode === 0) return result
   throw crashed(script, ended.exitCode, ended.signal, ended.stderr, options.log)
+}
+
+interface Read {
+  result?: PythonResult
+  /** what the script found wrong */
+  said?: Failure
+  /** a line that is not an event; a script that is killed leaves half of one */
+  wrong?: Failure
+}
+
+async function readEvents(
+  lines: AsyncIterable<string>,
+  script: string,
+  { log, onProgress }: Options,
+): Promise<Read> {
+  const read: Read = {}
+  const source = {
+    file: `What python/${script} writes`,
+    hint: `It is a fault of that script; the whole of its stderr is in ${log}.`,
+  }
+  for await (const line of lines) {
+    const event = eventOf(line, source)
+    if (event instanceof Failure) read.wrong ??= event
+    else if (event.event === 'progress') onProgress(event)
+    else if (event.event === 'result') read.result = event
+    else read.said = new Failure(event.message, event.hint)
+  }
+  return read
+}
+
+function eventOf(line: string, source: Parameters<typeof checkedText>[2]) {
+  try {
+    return checkedText(EVENT, line, source)
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+}
+
+/** What a script found, as its caller needs it. @throws Failure naming the key that is not right */
+export function checkedResult<Schema extends v.GenericSchema>(
+  schema: Schema,
+  result: PythonResult,
+  script: string,
+): v.InferOutput<Schema> {
+  return checked(schema, result, { file: `The result of python/${script}` })
 }
 
 function crashed(

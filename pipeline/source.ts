@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { isOffline } from '../eval/dataset/network.ts'
+import { section, text } from '../eval/schema.ts'
 import type { Emit } from './events.ts'
 import { EXIT, Failure } from './failure.ts'
 import { hubAddress } from './hub/connection.ts'
 import { parseHubId } from './hub/hub-id.ts'
 import { type KnownModel, MODELS } from './models.ts'
-import { runPython } from './python.ts'
+import { checkedResult, runPython } from './python.ts'
 import type { Python } from './venv.ts'
 
 /** Where a model comes from and what its release is called. */
@@ -50,6 +51,8 @@ export async function resolveSource(model: string): Promise<Source> {
   }
 }
 
+const FETCHED = section({ folder: text, commit: text })
+
 /**
  * The checkpoint directory, downloaded first when it is on the hub.
  * @returns its folder, and the commit it is of when it is the hub's
@@ -69,8 +72,9 @@ export async function checkpointFolder(
     onProgress: (progress) => context.emit({ ...progress, event: 'progress' }),
     env: { HF_HUB_OFFLINE: isOffline() ? '1' : '0' },
   })
-  context.emit({ event: 'note', text: `${repo} is at commit ${result['commit']}` })
-  return { folder: String(result['folder']), commit: String(result['commit']) }
+  const { folder, commit } = checkedResult(FETCHED, result, 'download.py')
+  context.emit({ event: 'note', text: `${repo} is at commit ${commit}` })
+  return { folder, commit }
 }
 
 /** What the release of a checkpoint is called by default. */

@@ -1,10 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import * as v from 'valibot'
+import { dictionary, section } from '../../eval/schema.ts'
 import { fileOf, readCheckpointJson } from '../checkpoint-files.ts'
 import { freshFolder, writeJson } from '../files.ts'
 import { DECODERS } from '../layout.ts'
 import { checkpointSums } from '../provenance.ts'
-import { type PythonResult, runPython } from '../python.ts'
+import { checkedResult, type PythonResult, runPython } from '../python.ts'
 import type { Run, Stage } from '../stages.ts'
 
 /** PyTorch to ONNX: three graphs with their weights beside them, tokenizer and processor files. */
@@ -75,8 +77,11 @@ async function exportPart(run: Run, out: string, skip: string, name: string): Pr
   )
 }
 
+/** Of each graph, how often each operator stands in it. */
+const EXPORTED = section({ operators: dictionary(dictionary(v.number('a number'))) })
+
 function noteOperators(run: Run, result: PythonResult): void {
-  const operators = result['operators'] as Record<string, Record<string, number>>
+  const { operators } = checkedResult(EXPORTED, result, 'export.py')
   for (const [graph, counts] of Object.entries(operators)) {
     const fused = Object.entries(counts).filter(([name]) => FUSED.has(name))
     const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
