@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { readOwn } from '../eval/checked-json.ts'
 import { hashFile } from '../eval/hash-file.ts'
+import { dictionary, type Parsed, shape, text } from '../eval/schema.ts'
 
 /** Hashes that are known, by path and algorithm. */
-type Known = Map<string, { readonly identity: string; readonly hash: string }>
+const KNOWN = dictionary(shape({ identity: text, hash: text }))
+type Known = Map<string, Parsed<typeof KNOWN>[string]>
 
 interface Options {
   /** a JSON file; several processes may share it */
@@ -56,16 +59,7 @@ function identityOf({ size, mtimeNs, ctimeNs, dev, ino }: BigIntStats): string {
 
 /** A cache that cannot be read is none: it costs time only. */
 async function readKnown(cache: string): Promise<Known> {
-  try {
-    const entries: [string, { identity: string; hash: string }][] = Object.entries(
-      JSON.parse(await readFile(cache, 'utf8')),
-    )
-    return new Map(
-      entries.filter(([, entry]) => typeof entry?.identity === 'string' && typeof entry.hash === 'string'),
-    )
-  } catch {
-    return new Map()
-  }
+  return new Map(Object.entries((await readOwn(KNOWN, cache)) ?? {}))
 }
 
 /**

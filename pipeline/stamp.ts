@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto'
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { readOwn } from '../eval/checked-json.ts'
 import { walkTree } from '../eval/dataset/tree.ts'
+import { dictionary, type Parsed, shape, text } from '../eval/schema.ts'
 
-interface Stamp {
-  readonly fingerprint: string
+const STAMP = shape({
+  fingerprint: text,
   /** output path, relative to the model directory, to "size time-of-change" when the stage ended */
-  readonly outputs: Readonly<Record<string, string>>
-}
+  outputs: dictionary(text),
+})
+type Stamp = Parsed<typeof STAMP>
 
 /** sha256 over a stage's inputs, options and tool versions, in a stable spelling. */
 export function fingerprintOf(parts: Readonly<Record<string, unknown>>): string {
@@ -63,12 +66,9 @@ export async function deleteStamp(path: string): Promise<void> {
   await rm(path, { force: true })
 }
 
-async function readStamp(path: string): Promise<Stamp | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch {
-    return undefined // absent or cut off: the stage runs again
-  }
+/** @returns undefined when it is absent or damaged: the stage runs again */
+function readStamp(path: string): Promise<Stamp | undefined> {
+  return readOwn(STAMP, path)
 }
 
 async function sizeAndTime(path: string): Promise<string | undefined> {

@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { execa } from 'execa'
+import * as v from 'valibot'
+import { dictionary, text } from '../eval/schema.ts'
 import type { Emit } from './events.ts'
 import { Failure } from './failure.ts'
 import { installPackages, shown } from './install-packages.ts'
 import { takeLock } from './lock.ts'
 import { PROJECT } from './models.ts'
 import { pinnedVersions, REQUIREMENTS } from './pinned-versions.ts'
+import { checkedText } from './schema.ts'
 import { requireWritable } from './writable.ts'
 
 const OLDEST = [3, 11] as const
@@ -87,7 +90,10 @@ async function prepared(path: string): Promise<Python> {
   requireVersion(path, version)
   const wanted = await pinnedVersions()
   const asked = await execa(path, ['-c', ASK_VERSIONS, ...wanted.keys()])
-  const found = JSON.parse(asked.stdout) as Readonly<Record<string, string | null>>
+  const found = checkedText(VERSIONS, asked.stdout, {
+    file: `The answer of --python ${path}`,
+    hint: 'Name an interpreter that prints nothing when it starts: look at its sitecustomize.py.',
+  })
   for (const [name, pin] of wanted) {
     const version = found[name]?.replace(/\+.*/, '') // 2.13.0+cpu is a build of 2.13.0
     if (version === pin) continue
@@ -99,6 +105,7 @@ async function prepared(path: string): Promise<Python> {
   return { path, fingerprint: asked.stdout }
 }
 
+const VERSIONS = dictionary(v.nullable(text))
 const ASK_VERSIONS = `
 import importlib.metadata, json, sys
 found = {}

@@ -38,12 +38,15 @@ describe('hashFiles', () => {
     expect(await hash()).toBe(TWO)
   })
 
-  it.each(['', '[1]', 'null', '{"x": 1', '{"a": null}'])('a cache of %j is none', async (content) => {
-    const { cache, hash } = await prepare()
-    await hash()
-    await writeFile(cache, content)
-    expect(await hash()).toBe(ONE)
-  })
+  it.each(['', '[1]', 'null', '{"x": 1', '{"a": null}', '{"a": {"hash": 1}}'])(
+    'a cache of %j is none',
+    async (content) => {
+      const { cache, hash } = await prepare()
+      await hash()
+      await writeFile(cache, content)
+      expect(await hash()).toBe(ONE)
+    },
+  )
 
   it('does not give the hash of another algorithm', async () => {
     const { file, cache, hash } = await prepare()
