@@ -25,7 +25,7 @@ import {
 export const layerCount = whole(1, 1000)
 export const size = whole(1, 1 << 20)
 export const vocabularySize = whole(1, 1 << 24)
-const tokenId = whole(0, 1 << 24)
+export const tokenId = whole(0, 1 << 24)
 
 const constant = (value: number) => whole(value, value)
 
@@ -118,6 +118,7 @@ const MEL = {
   fmax: about('Highest frequency in Hz.', constant(8000)),
 }
 
+const MODEL_TYPE = about('The kind of model.', exactly('qwen3_asr'))
 const QUANTIZATION = about(
   'How the weights of each graph are stored, by the name of its file without `.onnx`.',
   dictionary(text),
@@ -125,7 +126,7 @@ const QUANTIZATION = about(
 
 /** The whole of config.json, in the order in which it is written. */
 export const RELEASE_CONFIG = shape({
-  model_type: about('The kind of model.', exactly('qwen3_asr')),
+  model_type: MODEL_TYPE,
   encoder: about('Sizes of `encoder.onnx`.', shape(ENCODER)),
   decoder: about('Sizes of the decoder graphs.', shape(DECODER)),
   mel: about('How the mel spectrogram is computed.', shape(MEL)),
@@ -141,9 +142,10 @@ const { hidden_size, num_layers, num_key_value_heads, head_dim } = DECODER
 
 /** What the runtime relies on: releases of older exporters have these keys too. */
 export const READER_CONFIG = shape({
+  model_type: MODEL_TYPE,
   decoder: shape({ hidden_size, num_layers, num_key_value_heads, head_dim }),
   special_tokens: shape({ eos_token_ids: SPECIAL_IDS.eos_token_ids }),
-  embed_tokens_shape: EMBEDDED.embed_tokens_shape,
+  ...EMBEDDED,
   quantization: v.exactOptional(QUANTIZATION),
 })
 

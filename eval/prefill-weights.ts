@@ -1,6 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import * as v from 'valibot'
 import { readJson } from './release-config.ts'
+import { checkedAs, list, type Parsed, shape, text, whole } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
 /**
@@ -11,28 +13,35 @@ const LEVELS = 64
 /** Levels of an int4 weight, and their middle, which is zero where there are no zero points. */
 const [INT4, MIDDLE] = [16, 8]
 
+const HINT = 'Take it from the release again.'
+
 /** Columns that are made together. */
 const TILE = 64
 
-/** How to make the prefill graph's weights from those of the steps: NAME.int4.json beside it. */
-interface Recipe {
-  readonly data: string
-  readonly block_size: number
-  readonly weights: readonly PackedWeight[]
-}
-
+/** Sizes of the largest weights of published models have five digits. */
+const size = whole(1, 1 << 20)
 /** An offset in the data file, or few bytes in base64. */
-type Place = number | string
+const place = v.union([whole(0, Number.MAX_SAFE_INTEGER), text], 'an offset, or bytes in base64')
 
 /** One weight [K, N] as MatMulNBits holds it: [N, K / block] blocks of packed nibbles, the lower one first. */
-export interface PackedWeight {
-  readonly name: string
-  readonly K: number
-  readonly N: number
-  readonly packed: Place
-  readonly scales: Place
-  readonly zero_points?: Place
-}
+const WEIGHT = shape({
+  name: text,
+  K: size,
+  N: size,
+  packed: place,
+  scales: place,
+  zero_points: v.exactOptional(place),
+})
+
+/** How to make the prefill graph's weights from those of the steps: NAME.int4.json beside it. */
+const RECIPE = shape({
+  data: v.pipe(text, v.regex(/^[^/\\\0]+$/, 'the name of a file beside it')),
+  block_size: size,
+  weights: list(WEIGHT),
+})
+
+type Place = v.InferOutput<typeof place>
+export type PackedWeight = Parsed<typeof WEIGHT>
 
 /** The prefill graph's inputs {name}.int8 and {name}.scale. */
 export interface WidenedWeight {
@@ -48,10 +57,16 @@ export interface WidenedWeight {
 /**
  * The prefill graph's weights. They take a byte each, and are made anew at every load: shipping them would add a third to a
  * release's size.
- * @throws SpeechError when a file is missing or the data file is shorter than the recipe says
+ * @throws SpeechError when a file is missing, a key of the recipe is not right, or there are fewer bytes than it says
  */
 export async function readPrefillWeights(folder: string, recipeFile: string): Promise<WidenedWeight[]> {
-  const recipe = await readJson<Recipe>(join(folder, recipeFile))
+  const recipePath = join(folder, recipeFile)
+  const recipe = checkedAs(
+    RECIPE,
+    await readJson(recipePath),
+    { file: recipePath },
+    (message) => new SpeechError(message, HINT),
+  )
   const path = join(folder, recipe.data)
   const file = await open(path, 'r').catch((error: Error) => {
     throw new SpeechError(`${path} cannot be read: ${error.message}`)
@@ -71,18 +86,15 @@ export async function readPrefillWeights(folder: string, recipeFile: string): Pr
 async function readMatrix(
   file: FileHandle,
   path: string,
-  { K, N, packed, scales, zero_points: zeros }: PackedWeight,
+  { name, K, N, packed, scales, zero_points: zeros }: PackedWeight,
   block: number,
 ): Promise<Int4Matrix> {
+  const { size: end } = await file.stat()
   const read = async (at: Place, length: number) => {
-    const bytes = new Uint8Array(length)
-    if (typeof at === 'string') {
-      bytes.set(Buffer.from(at, 'base64'))
-      return bytes
-    }
-    const { bytesRead } = await file.read(bytes, 0, length, at)
-    if (bytesRead === length) return bytes
-    throw new SpeechError(`${path} ends at byte ${at + bytesRead}, wanted ${at + length}.`)
+    if (typeof at === 'string') return decoded(at, length, name)
+    const bytes = at + length <= end ? new Uint8Array(length) : undefined // what is not there takes no memory
+    if (bytes && (await file.read(bytes, 0, length, at)).bytesRead === length) return bytes
+    throw new SpeechError(`${path} ends at byte ${end}, wanted ${at + length}.`, HINT)
   }
   const blocks = K / block
   const zeroBytes = N * Math.ceil(blocks / 2)
@@ -95,6 +107,12 @@ async function readMatrix(
         ? new Uint8Array(zeroBytes).fill(MIDDLE | (MIDDLE << 4))
         : await read(zeros, zeroBytes),
   }
+}
+
+function decoded(base64: string, length: number, name: string): Uint8Array<ArrayBuffer> {
+  const bytes = Uint8Array.from(Buffer.from(base64, 'base64'))
+  if (bytes.length === length) return bytes
+  throw new SpeechError(`The recipe of ${name} has ${bytes.length} bytes in base64, wanted ${length}.`, HINT)
 }
 
 interface Int4Matrix {

@@ -1,10 +1,10 @@
 import * as v from 'valibot'
-import { list, type Parsed, text, truth } from './schema.ts'
+import { dictionary, list, type Parsed, text, truth } from './schema.ts'
 
 const number = v.number('a number')
 const KINDS = '"utterance", "system" or "machine"'
 
-/** What is kept of a piece: its tokens counted, its text in the record's; see {@link Piece}. */
+/** What is kept of a piece: its tokens counted, its text in the record's. */
 const PIECE = fields({
   start: number,
   raw: text,
@@ -54,7 +54,7 @@ const SYSTEM = fields({
   setting: text,
   machine: text,
   /** everything that decides about text and speed */
-  settings: v.record(v.string(), v.unknown(), 'an object'),
+  settings: dictionary(v.unknown()),
   /** until all workers have loaded it; undefined for engines */
   loadSeconds: v.exactOptional(number),
   /** of the whole process, from loading on, in bytes */

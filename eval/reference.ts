@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readJson } from './release-config.ts'
+import * as v from 'valibot'
+import { readChecked } from './checked-json.ts'
+import { dictionary, list, type Parsed, shape, text, whole } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** A float32 array that python/reference.py dumped. */
@@ -23,25 +25,33 @@ export interface Reference {
   readonly logits: ReferenceArray | undefined
 }
 
-interface IndexedArray {
-  readonly file: string
-  readonly shape: readonly number[]
-}
+const count = whole(0, Number.MAX_SAFE_INTEGER)
+const ARRAY = shape({ file: text, shape: list(count) })
+/** index.json of python/reference.py. */
+const INDEX = shape({
+  clips: list(
+    shape({
+      id: text,
+      prompt_ids: list(count),
+      tokens: list(count),
+      mel: ARRAY,
+      features: ARRAY,
+      logits: v.exactOptional(ARRAY),
+    }),
+  ),
+  versions: dictionary(text),
+})
 
-export interface ReferenceIndex {
-  readonly clips: readonly {
-    readonly id: string
-    readonly prompt_ids: readonly number[]
-    readonly tokens: readonly number[]
-    readonly mel: IndexedArray
-    readonly features: IndexedArray
-    readonly logits?: IndexedArray
-  }[]
-  readonly versions: Readonly<Record<string, string>>
-}
+export type ReferenceIndex = Parsed<typeof INDEX>
 
+const HINT = 'PyTorch writes it: run the validation again with --force.'
+
+/** @throws SpeechError when it is missing, or names the key that is not right */
 export async function readReferenceIndex(folder: string): Promise<ReferenceIndex> {
-  return readJson(join(folder, 'index.json'))
+  const path = join(folder, 'index.json')
+  const index = await readChecked(INDEX, path, HINT)
+  if (index) return index
+  throw new SpeechError(`${path} is missing.`, HINT)
 }
 
 /** Load one clip's arrays. */
@@ -59,11 +69,14 @@ export async function readReference(
   }
 }
 
-async function readArray(folder: string, { file, shape }: IndexedArray): Promise<ReferenceArray> {
+async function readArray(
+  folder: string,
+  { file, shape: sizes }: Parsed<typeof ARRAY>,
+): Promise<ReferenceArray> {
   const bytes = await readFile(join(folder, file))
-  const count = shape.reduce((product, size) => product * size, 1)
-  if (bytes.length !== count * 4) {
-    throw new SpeechError(`${file} has ${bytes.length} bytes, wanted ${count * 4} for [${shape.join(', ')}].`)
+  const size = sizes.reduce((product, each) => product * each, 1)
+  if (bytes.length !== size * 4) {
+    throw new SpeechError(`${file} has ${bytes.length} bytes, wanted ${size * 4} for [${sizes.join(', ')}].`)
   }
-  return { data: new Float32Array(bytes.buffer, bytes.byteOffset, count), shape }
+  return { data: new Float32Array(bytes.buffer, bytes.byteOffset, size), shape: sizes }
 }

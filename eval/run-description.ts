@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
 import { NORMALIZER_NAMES } from './normalize/normalizers.ts'
-import { list, type Parsed, record, shape, text, whole } from './schema.ts'
+import { dictionary, list, type Parsed, record, shape, text, whole } from './schema.ts'
 
 const count = whole(0, Number.MAX_SAFE_INTEGER)
 const place = whole(1, Number.MAX_SAFE_INTEGER)
@@ -29,7 +29,7 @@ const SYSTEM = shape({
   name: text,
   kind: v.picklist(['model', 'engine'], '"model" or "engine"'),
   /** everything that decides about text and speed, the machine aside */
-  settings: v.record(v.string(), v.unknown(), 'an object'),
+  settings: dictionary(v.unknown()),
   /** of `settings` */
   setting: text,
   /** size of the files that the variant needs */

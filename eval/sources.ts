@@ -2,6 +2,10 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as v from 'valibot'
+import { readChecked } from './checked-json.ts'
+import { dictionary, type Parsed, shape, text } from './schema.ts'
+import { SpeechError } from './speech-error.ts'
 
 /*
  * What a program depends on: the modules that it imports, the files that it names, the packages of both, and what those import and name. A
@@ -27,24 +31,33 @@ export interface Sources {
 
 type Named = Pick<Sources, 'files' | 'packages'>
 
-/** Of package-lock.json (version 3). */
-interface Locked {
-  readonly integrity?: string
-  readonly dependencies?: Readonly<Record<string, string>>
-  readonly optionalDependencies?: Readonly<Record<string, string>>
-}
+const versions = dictionary(text)
+const PACKAGE = shape({ dependencies: versions })
+/** package-lock.json (version 3). */
+const LOCK = shape({
+  packages: dictionary(
+    shape({
+      integrity: v.exactOptional(text),
+      dependencies: v.exactOptional(versions),
+      optionalDependencies: v.exactOptional(versions),
+    }),
+  ),
+})
+type Packages = Parsed<typeof LOCK>['packages']
 
 /** The sources of a project; every file is read once. */
 export function openSources(root: string) {
-  const text = (name: string) => readFile(join(root, name), 'utf8')
   const scripts = readdir(join(root, PYTHON)).then((names) => new Set(names))
-  const dependencies = text('package.json').then((json) => Object.keys(JSON.parse(json).dependencies))
-  const lock = text('package-lock.json').then((json) => JSON.parse(json).packages as Record<string, Locked>)
+  const dependencies = readAll(PACKAGE, join(root, 'package.json')).then((json) =>
+    Object.keys(json.dependencies),
+  )
+  const lock = readAll(LOCK, join(root, 'package-lock.json')).then(({ packages }) => packages)
+  for (const read of [dependencies, lock]) read.catch(() => undefined) // reported when it is awaited
   const read = new Map<string, Promise<string | undefined>>()
 
   /** undefined: a name that is not of a file */
   function sourceOf(file: string): Promise<string | undefined> {
-    const known = read.get(file) ?? text(file).catch(() => undefined)
+    const known = read.get(file) ?? readFile(join(root, file), 'utf8').catch(() => undefined)
     read.set(file, known)
     return known
   }
@@ -114,8 +127,19 @@ export function identifySources(entries: readonly string[]): Promise<string> {
   return own.identify(entries)
 }
 
+/** @throws SpeechError when it is missing or not right: what a program depends on is not known then */
+async function readAll<Schema extends v.GenericSchema>(
+  schema: Schema,
+  path: string,
+): Promise<Parsed<Schema>> {
+  const hint = 'Get the project again, then run: npm ci'
+  const value = await readChecked(schema, path, hint)
+  if (value !== undefined) return value
+  throw new SpeechError(`${path} is missing.`, hint)
+}
+
 /** The packages that are installed for some, with those below them: place and hash of each. */
-function installed(names: readonly string[], packages: Readonly<Record<string, Locked>>): [string, string][] {
+function installed(names: readonly string[], packages: Packages): [string, string][] {
   const found = new Map<string, string>()
   const visit = (name: string, from: string): void => {
     const place = placeOf(name, from, packages)

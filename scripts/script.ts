@@ -6,7 +6,12 @@ import {
   parseOptions,
   usage,
 } from '../pipeline/arguments.ts'
-import { type CommonOptions, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
+import {
+  type CommonOptions,
+  type Output,
+  type RunCommand,
+  runnable,
+} from '../pipeline/commands/run-command.ts'
 import type { ExitCode } from '../pipeline/failure.ts'
 
 /** Options that name a folder which must be there. */
@@ -19,15 +24,15 @@ const FOLDERS = ['modelDir', 'exported', 'work']
 export function script<const Table extends OptionTable>(
   line: CommandLine,
   table: Table,
-  work: (options: OptionsOf<Table> & CommonOptions) => Promise<ExitCode>,
+  work: (options: OptionsOf<Table> & CommonOptions, output: Output) => Promise<ExitCode>,
 ): RunCommand {
   return runnable({
     parse: (args) => parseOptions(line, args, table, (options) => options as typeof options & CommonOptions),
     stdout: 'results',
     isStoppable: () => false,
-    async run(options) {
+    async run(options, output) {
       await requireFolders(options, line.command)
-      return work(options)
+      return work(options, output)
     },
   })
 }

@@ -2,7 +2,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AsyncBuffer } from 'hyparquet'
-import { findHubSplit, type HubOptions, type HubSplit } from './hub-split.ts'
+import { readOwn } from '../checked-json.ts'
+import { findHubSplit, HUB_SPLIT, type HubOptions, type HubSplit } from './hub-split.ts'
 import type { HubSpec } from './named.ts'
 import { isOffline, OfflineError } from './network.ts'
 
@@ -22,12 +23,9 @@ export async function cachedSplit(spec: HubSpec, folder: string, options: HubOpt
     await writeWhole(path, JSON.stringify(found))
     return found
   }
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  if (text === undefined)
-    throw new OfflineError(
-      `the hub is not asked for ${repo}, of which ${split} is not in the cache ${folder}`,
-    )
-  return JSON.parse(text)
+  const kept = await readOwn(HUB_SPLIT, path)
+  if (kept) return kept
+  throw new OfflineError(`the hub is not asked for ${repo}, of which ${split} is not in the cache ${folder}`)
 }
 
 /**

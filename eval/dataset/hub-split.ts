@@ -1,4 +1,5 @@
 import { datasetInfo, listFiles } from '@huggingface/hub'
+import { list, type Parsed, shape, text, truth, whole } from '../schema.ts'
 import { SpeechError } from '../speech-error.ts'
 import { libraryToken } from './hub-token.ts'
 import type { RemoteOptions } from './remote-file.ts'
@@ -14,13 +15,14 @@ export interface HubOptions extends RemoteOptions {
 }
 
 /** The parquet files of one split, at a revision that does not move. */
-export interface HubSplit {
-  readonly repo: string
-  readonly revision: string
-  readonly files: readonly { readonly path: string; readonly size: number; readonly url: string }[]
+export const HUB_SPLIT = shape({
+  repo: text,
+  revision: text,
+  files: list(shape({ path: text, size: whole(0, Number.MAX_SAFE_INTEGER), url: text })),
   /** the hub converted only a part of a large split */
-  readonly isPartial: boolean
-}
+  isPartial: truth,
+})
+export type HubSplit = Parsed<typeof HUB_SPLIT>
 
 /**
  * Find the parquet files of a split: in the repository itself, else in the hub's conversion of it.

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { isJsonObject, type JsonObject } from '../json-value.ts'
 import { SpeechError } from '../speech-error.ts'
 import { readLines } from '../text-file.ts'
 import { findColumns, type ManifestOptions, mayLackText, missingColumn } from './columns.ts'
@@ -31,10 +32,9 @@ export async function* readJsonLines(path: string, options: ManifestOptions): As
   if (!hasText && first) throw missingColumn(path, 'text', first, options)
 }
 
-function parseObject(text: string, where: string): Record<string, unknown> {
+function parseObject(text: string, where: string): JsonObject {
   const value = parse(text, where)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>
+  if (isJsonObject(value)) return value
   throw new SpeechError(`${where} is ${typeName(value)}, wanted an object.`, hintFor(text))
 }
 

@@ -1,8 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import * as v from 'valibot'
+import { readOwn } from '../checked-json.ts'
 import { mapFiles } from '../concurrency.ts'
 import { isBlank } from '../normalize/comparable.ts'
+import { list, type Parsed, shape, text } from '../schema.ts'
 import { SpeechError } from '../speech-error.ts'
 import { chooseRows, startsOf } from './choose.ts'
 import type { ColumnOptions } from './columns.ts'
@@ -38,12 +41,10 @@ interface ChosenGroup {
 }
 
 /** What the cache keeps of a row beside its audio, which is in the file ROW.audio. */
-interface CachedRow {
-  readonly id: string
-  readonly text: string
-  readonly speaker?: string
-  readonly problem?: string
-}
+const CACHED_ROWS = list(
+  shape({ id: text, text, speaker: v.exactOptional(text), problem: v.exactOptional(text) }),
+)
+type CachedRow = Parsed<typeof CACHED_ROWS>[number]
 
 const INDEX = 'utterances.json'
 const HASH_BYTES = 1 << 23
@@ -224,8 +225,7 @@ async function cachedRows({
   file,
   group,
 }: Pick<ChosenGroup, 'folder' | 'file' | 'group'>): Promise<readonly CachedRow[] | undefined> {
-  const text = await readFile(join(folder, INDEX), 'utf8').catch(() => undefined)
-  const rows = text === undefined ? undefined : (JSON.parse(text) as readonly CachedRow[])
+  const rows = await readOwn(CACHED_ROWS, join(folder, INDEX)) // or else they are fetched again
   return rows?.length === rowsOfGroup(file, group) ? rows : undefined
 }
 

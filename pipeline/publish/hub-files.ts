@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { hashInto } from '../../eval/hash-file.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { FileBlob } from '../hub/file-blob.ts'
 import { gitBlobHash } from '../hub/git-blob.ts'
-import { isModelFile, type Manifest, type ReleaseFile, sumsOf } from '../release/manifest.ts'
+import { isModelFile, type Manifest, parseManifest, type ReleaseFile, sumsOf } from '../release/manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from '../release/release-files.ts'
 
 /** A file as the repository will have it: everything of a release lies at the top there. */
@@ -38,7 +39,7 @@ export async function hubFiles(
     files.push(DOCUMENT.test(file.path) ? await inMemory(file, path) : onDisk(file, path))
   }
   const described = await readFile(join(root, MANIFEST))
-  if (JSON.stringify(JSON.parse(described.toString())) !== JSON.stringify(manifest)) throw changed(MANIFEST)
+  if (!isDeepStrictEqual(parseManifest(described.toString(), MANIFEST), manifest)) throw changed(MANIFEST)
   const own = ofBytes(MANIFEST, described)
   return [...files, own, ofBytes(SUMS, Buffer.from(sumsOf(chosen, own.sha256)))]
 }

@@ -7,7 +7,7 @@ import { makeTokenizer } from '../../eval/tokenizer.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
-import { formatBytes, freshFolder, writeJson, writeText } from '../files.ts'
+import { formatBytes, freshFolder, writeText } from '../files.ts'
 import { hashFiles } from '../hash-cache.ts'
 import { type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
 import { modelCard } from './card.ts'
@@ -15,13 +15,14 @@ import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import {
   isModelFile,
-  MANIFEST_FORMAT,
   type Manifest,
   measurementsOf,
   type ReleaseFile,
   roleOf,
   sumsOf,
+  writeManifest,
 } from './manifest.ts'
+import { MANIFEST_FORMAT } from './manifest-schema.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
 import { recoverFolder, replaceFolder } from './replace-folder.ts'
 import { selfTest } from './self-test.ts'
@@ -175,7 +176,7 @@ async function writeDocuments(
   await writeText(join(building, CARD), card)
   const documents = [CARD, ...(chart === undefined ? [] : [CHART])]
   const described = await Promise.all(documents.map((file) => documentOf(building, file)))
-  await writeJson(join(building, MANIFEST), { ...manifest, files: [...manifest.files, ...described] })
+  await writeManifest(building, { ...manifest, files: [...manifest.files, ...described] })
   const sha256 = await hashFile(join(building, MANIFEST), 'sha256')
   const own = [...manifest.files.filter((file) => !isModelFile(file)), ...described]
   await writeText(join(building, SUMS), sumsOf(own, sha256))

@@ -1,115 +1,45 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { MachineUse } from '../../eval/report/report.ts'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'
-import type { PairedRow, Row } from '../../eval/summary.ts'
 import { Failure } from '../failure.ts'
+import { writeJson } from '../files.ts'
+import { parseJsonObject, readJsonFile } from '../json-file.ts'
 import { DECODERS, EMBEDDINGS, PREFILL } from '../layout.ts'
-import type { Provenance } from '../provenance.ts'
-import type { ParitySection } from './evidence.ts'
+import { checked } from '../schema.ts'
+import {
+  MANIFEST_SCHEMA,
+  type Manifest,
+  type Measurement,
+  type ReleaseFile,
+  type Role,
+  type SelfTest,
+} from './manifest-schema.ts'
 import { MANIFEST } from './release-files.ts'
 
-export const MANIFEST_FORMAT = 1
+export type { Manifest, Measurement, ReleaseFile, Role, SelfTest }
 
-export type Role =
-  | 'encoder'
-  | 'decoder'
-  | 'prefill'
-  | 'weights'
-  | 'embeddings'
-  | 'config'
-  | 'archive'
-  | 'documentation'
+const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 
-/** A file of the release as the hub's repository names it; `sha256` in hexadecimal. */
-export interface ReleaseFile {
-  readonly path: string
-  readonly size: number
-  readonly sha256: string
-  readonly role: Role
-  /** that need it; labels */
-  readonly variants: readonly string[]
-  /** another file with the same content */
-  readonly aliasOf?: string
-}
-
-/** What a variant said of the clip that ships with the project. */
-export interface SelfTest {
-  readonly variant: string
-  readonly clip: string
-  readonly clipSha256: string
-  readonly text: string
-}
-
-export interface Measurement {
-  readonly dataset: string
-  readonly source: Readonly<Record<string, unknown>>
-  readonly selection: Readonly<Record<string, string | number>>
-  readonly normalizer: string
-  readonly results: readonly Row[]
-  readonly differences: readonly PairedRow[]
-  readonly machines: readonly MachineUse[]
-}
-
-/** manifest.json: every file, where it comes from, and what it was measured to be worth. */
-export interface Manifest {
-  readonly format: typeof MANIFEST_FORMAT
-  readonly name: string
-  readonly source: Pick<Provenance, 'model' | 'revision' | 'license' | 'checkpoint'>
-  readonly options: Provenance['options']
-  readonly tools: Provenance['tools']
-  readonly command: string
-  /** empty when parity and WER have passed; else why not */
-  readonly ungated: readonly string[]
-  readonly files: readonly ReleaseFile[]
-  readonly selfTests: readonly SelfTest[]
-  readonly parity?: Pick<ParitySection, 'checks' | 'int4' | 'reference'>
-  readonly evaluation: readonly Measurement[]
-}
-
-/** @throws Failure when it is missing, no manifest, or of a later format */
+/** @throws Failure when it is missing, or not a manifest of this format, naming the key that is wrong */
 export async function readManifest(root: string): Promise<Manifest> {
   const path = join(root, MANIFEST)
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  if (text === undefined)
-    throw new Failure(`${path} is missing.`, 'npm run package -- MODEL_DIR makes a release.')
-  return parseManifest(text, path)
+  const value = await readJsonFile(path, HINT)
+  if (value) return checked(MANIFEST_SCHEMA, value, { file: path, hint: HINT })
+  throw new Failure(`${path} is missing.`, 'npm run package -- MODEL_DIR makes a release.')
 }
 
 /** @param where for the message */
 export function parseManifest(text: string, where: string): Manifest {
-  let value: Partial<Manifest> | null
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw new Failure(`${where} is not valid JSON.`, 'Take it from the release again.')
-  }
-  if (value?.format !== MANIFEST_FORMAT || !Array.isArray(value.files) || !Array.isArray(value.selfTests)) {
-    const found = JSON.stringify(value?.format) ?? 'none'
-    throw new Failure(
-      `${where} has format ${found}, wanted ${MANIFEST_FORMAT} with files and self-tests.`,
-      'Use a newer version of this project, or take the manifest from the release again.',
-    )
-  }
-  checkFiles(value.files, where)
-  return value as Manifest
+  const value = parseJsonObject(Buffer.from(text), where, HINT)
+  return checked(MANIFEST_SCHEMA, value, { file: where, hint: HINT })
 }
 
-/** Names that are files of their own on every file system, and sizes that can be. */
-function checkFiles(files: readonly Partial<ReleaseFile>[], where: string): void {
-  const seen = new Map<string, string>()
-  for (const { path, size } of files) {
-    if (typeof path !== 'string' || !/^[\w][\w.-]*$/.test(path))
-      throw new Failure(`${where} names the file ${JSON.stringify(path)}, wanted a name without folders.`)
-    if (!Number.isSafeInteger(size) || Number(size) < 0)
-      throw new Failure(`${where} gives ${path} the size ${JSON.stringify(size)}, wanted bytes.`)
-    const other = seen.get(path.toLowerCase())
-    if (other !== undefined)
-      throw new Failure(
-        `${where} names both ${other} and ${path}, wanted names that differ in more than case.`,
-      )
-    seen.set(path.toLowerCase(), path)
-  }
+/**
+ * Write manifest.json of a release.
+ * @throws Failure for one that could not be read again
+ */
+export async function writeManifest(root: string, manifest: Manifest): Promise<void> {
+  parseManifest(JSON.stringify(manifest), MANIFEST)
+  await writeJson(join(root, MANIFEST), manifest)
 }
 
 /** What a file of the model directory is. */

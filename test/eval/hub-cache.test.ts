@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type OpenOptions, openDataset } from '../../eval/dataset/open.ts'
@@ -65,6 +65,35 @@ describe('a dataset on the hub', () => {
       message: `HF_HUB_OFFLINE is set, so ${hub.url}/datasets/me/speech/resolve/${COMMIT}/all/test/0000.parquet is not asked for.`,
     })
     expect([hub.requests.length, hub.stored.length]).toEqual(asked)
+  })
+
+  it('is found and fetched again where the cache is damaged', async () => {
+    const [hub, cache] = [await startHub(), await temporaryFolder()]
+    const options = { endpoint: hub.url, cache, selection: { sample: 'all', count: 1, seed: 1 } } as const
+    const wanted = await collect(await openDataset(NAME, options))
+    const folder = join(cache, 'me--speech')
+    const groups = await readdir(join(folder, COMMIT, 'audio+text'))
+    const index = join(folder, COMMIT, 'audio+text', groups[0] ?? '', 'utterances.json')
+    for (const damage of [
+      '[{"id": "a", "te',
+      '{"length": 2}',
+      '[{"id": 1, "text": "a"}, {"id": 2}]',
+      'null',
+    ]) {
+      await writeFile(index, damage)
+      const sent = hub.bytesSent()
+      const dataset = await openDataset(NAME, options)
+      expect(dataset.download).toBeGreaterThan(0)
+      expect(await collect(dataset)).toEqual(wanted)
+      expect(hub.bytesSent()).toBeGreaterThan(sent)
+    }
+    const [split = ''] = (await readdir(folder)).filter((name) => name.startsWith('split-'))
+    vi.stubEnv('HF_HUB_OFFLINE', '1')
+    expect((await openDataset(NAME, options)).count).toBe(6)
+    for (const damage of ['{"repo": "me/spe', '[]', '{"repo": "me/speech", "revision": "x", "files": {}}']) {
+      await writeFile(join(folder, split), damage)
+      await expect(openDataset(NAME, options)).rejects.toThrow('of which test is not in the cache')
+    }
   })
 
   it('is read through a proxy, with the token of a self-hosted hub', async () => {

@@ -80,6 +80,35 @@ describe('weights of the prefill graph', () => {
     )
     await writeFile(join(folder, 'r.json'), JSON.stringify({ ...recipe, data: 'gone.data' }))
     await expect(readPrefillWeights(folder, 'r.json')).rejects.toThrow(/gone.data cannot be read: ENOENT/)
+
+    const key = (at: string) => `${join(folder, 'r.json')}: ${at}`
+    for (const [wrong, message] of [
+      [
+        { ...recipe, weights: { 0: weight } },
+        key('weights is {"0":{"name":"a","K":64,"N":8,"packed":16,"scales":272}}, wanted an array.'),
+      ],
+      [{ ...recipe, data: '../w.data' }, key('data is "../w.data", wanted the name of a file beside it.')],
+      [{ ...recipe, block_size: 0 }, key('block_size is 0, wanted a whole number from 1 to 1048576.')],
+      [
+        { ...recipe, weights: [{ ...weight, K: '64' }] },
+        key('weights.0.K is "64", wanted a whole number from'),
+      ],
+      [
+        { ...recipe, weights: [{ name: 'a', K: 64, N: 8 }] },
+        key('weights.0.packed is missing, wanted an offset'),
+      ],
+      [
+        { ...recipe, weights: [{ ...weight, K: 1 << 20, N: 1 << 20 }] },
+        'w.data ends at byte 100, wanted 549755813904.',
+      ],
+      [
+        { ...recipe, weights: [{ ...weight, packed: 'AAAA' }] },
+        'The recipe of a has 3 bytes in base64, wanted 256.',
+      ],
+    ] as const) {
+      await writeFile(join(folder, 'r.json'), JSON.stringify(wrong))
+      await expect(readPrefillWeights(folder, 'r.json')).rejects.toThrow(message)
+    }
   })
 
   it('of odd widths are refused', () => {

@@ -87,8 +87,8 @@ describe('results.jsonl', () => {
     ],
     [
       'settings that are a list',
-      { kind: 'system', system: 'a', setting: 's', machine: 'm', settings: 3 },
-      'line 2: settings is 3, wanted an object.',
+      { kind: 'system', system: 'a', setting: 's', machine: 'm', settings: [3] },
+      'line 2: settings is [3], wanted an object.',
     ],
   ])('is refused by line and key when it has %s', async (_, record, message) => {
     await write(RECORD, record)

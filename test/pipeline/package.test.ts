@@ -14,11 +14,12 @@ import { exists } from '../../pipeline/files.ts'
 import { decoderData, variantFiles } from '../../pipeline/layout.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { runPackage } from '../../pipeline/package/run-package.ts'
-import { isModelFile, type Manifest } from '../../pipeline/release/manifest.ts'
+import { isModelFile, type Manifest, readManifest } from '../../pipeline/release/manifest.ts'
 import { tableLines } from '../../pipeline/table.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
+import { publishedValidator } from '../helpers/published-schema.ts'
 import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
 
 const MAIN = 'package'
@@ -135,6 +136,10 @@ describe('npm run package', () => {
   it('records every file, its source, the tools and the results in manifest.json', async () => {
     const model = await copyTinyRelease()
     const manifest = await manifestOf(model)
+    expect(manifest).toEqual(await readManifest(join(model, 'release'))) // which keeps the keys that are described
+    expect((await publishedValidator('manifest'))(manifest)).toEqual([])
+    const config = JSON.parse(await readFile(join(model, 'config.json'), 'utf8'))
+    expect((await publishedValidator('config'))(config)).toEqual([])
     expect(manifest).toMatchObject({
       ...{ format: 1, name: TINY_NAME, ungated: [], command: 'npm run pipeline -- --model tiny' },
       source: { model: TINY_NAME, license: 'apache-2.0' },
@@ -294,7 +299,7 @@ print(json.dumps({"license": data.license, "language": data.language, "library":
         task: 'automatic-speech-recognition',
       },
       results: measured?.results.map(({ wer }) => [
-        ...['automatic-speech-recognition', 'held-out', 'wer', Math.round(1e4 * wer) / 100],
+        ...['automatic-speech-recognition', 'held-out', 'wer', Math.round(1e4 * (wer ?? Number.NaN)) / 100],
       ]),
     })
     const card = await readFile(path, 'utf8')

@@ -3,22 +3,10 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { describe, expect, it } from 'vitest'
 import { configProblems, RELEASE_CONFIG, type ReleaseConfigFile } from '../../eval/config-schema.ts'
-import { readJson, readReleaseConfig } from '../../eval/release-config.ts'
-import { makeTokenizer } from '../../eval/tokenizer.ts'
-import { readCheckpoint } from '../../pipeline/checkpoint.ts'
-import { releaseConfig } from '../../pipeline/release-config.ts'
-import { TINY } from '../helpers/checkpoint.ts'
+import { readReleaseConfig } from '../../eval/release-config.ts'
+import { tinyConfig } from '../helpers/config.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { mutantsOf } from '../helpers/mutants.ts'
-
-async function tinyConfig(): Promise<ReleaseConfigFile> {
-  const tokenizer = makeTokenizer(
-    await readJson(join(TINY, 'tokenizer.json')),
-    await readJson(join(TINY, 'tokenizer_config.json')),
-  )
-  const checkpoint = await readCheckpoint(TINY)
-  return releaseConfig(checkpoint, tokenizer, { encoder: 'float32' }, ['decoder_prefill.int4.json'])
-}
 
 /** Keys that a release may lack. */
 const OPTIONAL =

@@ -101,6 +101,27 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
     )
   })
 
+  it.each([
+    ['package.json', '{"dependencies": []}', 'package.json: dependencies is [], wanted an object.'],
+    ['package.json', '{', 'package.json is not valid JSON.'],
+    ['package-lock.json', '{}', 'package-lock.json: packages is missing, wanted an object.'],
+    [
+      'package-lock.json',
+      '{"packages": {"node_modules/a": {"dependencies": 1}}}',
+      'package-lock.json: packages.node_modules/a.dependencies is 1, wanted an object.',
+    ],
+  ])('nothing is known with %s damaged: %s', async (name, damage, message) => {
+    const path = join(root, name)
+    const whole = await readFile(path, 'utf8')
+    await writeFile(path, damage)
+    const identity = openSources(root).identify(['eval/wer.ts'])
+    await expect(identity).rejects.toMatchObject({
+      message: expect.stringContaining(message),
+      hint: 'Get the project again, then run: npm ci',
+    })
+    await writeFile(path, whole)
+  })
+
   it('another version of a package, or of one below it', async () => {
     const lock = join(root, 'package-lock.json')
     const changed = async (place: string) => {

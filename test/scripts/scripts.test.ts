@@ -113,6 +113,7 @@ describe('every script', () => {
     ],
     ['check-python', ['--help'], 0, /^npm run check -- \[--fix\]\n/],
     ['check-python', ['--wat'], 2, /^error: Unknown argument: wat\n/],
+    ['make-schemas', ['--help'], 0, /^npm run schemas -- \[options\]\n/],
     ['measure', ['--help'], 0, /^npm run measure -- COMMAND \[ARG \.\.\.\]\n/],
     ['measure', [], 2, /^error: Found no command to measure\.\nhint: Usage: npm run measure -- COMMAND/],
     ['measure', ['no-such-program'], 2, /^error: There is no program "no-such-program" on PATH\.\n/],

@@ -1,0 +1,242 @@
+import * as v from 'valibot'
+import {
+  about,
+  dictionary,
+  list,
+  type Parsed,
+  section,
+  shape,
+  text,
+  truth,
+  whole,
+} from '../../eval/schema.ts'
+
+/*
+ * manifest.json of a release. Keys that the schema does not name are let pass and not kept: later releases of this format
+ * may have more.
+ */
+
+export const MANIFEST_FORMAT = 1
+
+const ROLES = [
+  ...['encoder', 'decoder', 'prefill', 'weights', 'embeddings', 'config', 'archive', 'documentation'],
+] as const
+
+const count = whole(0, Number.MAX_SAFE_INTEGER)
+const HASH = 'a SHA-256 of 64 hexadecimal digits in lower case'
+const sha256 = v.pipe(v.string(HASH), v.regex(/^[0-9a-f]{64}$/, HASH))
+
+const NAME =
+  'a file name of at most 255 letters, digits, dots, dashes and underscores that every file system takes'
+/** Windows opens devices under these names, with any extension (learn.microsoft.com, "Naming Files, Paths, and Namespaces"). */
+const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
+const fileName = v.pipe(
+  v.string(NAME),
+  v.regex(/^\w([\w.-]{0,253}[\w-])?$/, NAME),
+  v.check((name) => !DEVICE.test(name), NAME),
+)
+
+const FILE = shape({
+  path: about('Its name, without folders.', fileName),
+  size: about('Bytes.', count),
+  sha256: about('SHA-256 of its content.', sha256),
+  role: about('What it is.', v.picklist(ROLES, `one of ${ROLES.join(', ')}`)),
+  variants: about('Variants that need it; an archive holds one.', list(text)),
+  aliasOf: v.exactOptional(about('An earlier file of this list with the same content.', fileName)),
+})
+
+/** Names are files of their own on file systems that ignore case too, and an alias names a file that is there before it. */
+const FILES = v.pipe(
+  list(FILE),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return
+    const seen = new Map<string, string>()
+    for (const [at, file] of dataset.value.entries()) {
+      const wrong = (key: 'path' | 'aliasOf', message: string) =>
+        addIssue({ message, input: file[key], path: [step(dataset.value, at), step(file, key)] })
+      const { path, aliasOf } = file
+      const other = seen.get(path.toLowerCase())
+      if (other !== undefined) wrong('path', `a name that differs from ${other} in more than case`)
+      if (aliasOf !== undefined && seen.get(aliasOf.toLowerCase()) !== aliasOf)
+        wrong('aliasOf', 'the name of a file before it')
+      seen.set(path.toLowerCase(), path)
+    }
+  }),
+)
+
+function step(input: object, key: string | number): v.IssuePathItem {
+  return { type: 'unknown', origin: 'value', input, key, value: Reflect.get(input, key) }
+}
+
+const SELF_TEST = shape({
+  variant: about('The variant.', text),
+  clip: about('The clip, which ships with the project.', text),
+  clipSha256: about('SHA-256 of the clip.', sha256),
+  text: about('What the variant said.', text),
+})
+
+const number = v.number('a number')
+/** JSON has no NaN: null is a figure that there is none of. */
+const figure = v.nullable(number)
+const INTERVAL = shape({ low: about('Lower end.', figure), high: about('Upper end.', figure) })
+const PERCENTILES = shape({
+  p50: about('Half are below.', figure),
+  p90: about('Nine of ten are below.', figure),
+  p99: about('99 of 100 are below.', figure),
+})
+
+const RESULT = shape({
+  dataset: about('The dataset.', text),
+  normalizer: about('How texts were made comparable.', text),
+  system: about('The variant that was measured.', text),
+  utterances: about('Utterances that were transcribed.', count),
+  errors: about(
+    'Counts of words, by minimum-edit alignment.',
+    shape({
+      hits: about('Words that are right.', count),
+      substitutions: about('Other words instead.', count),
+      deletions: about('Words that are missing.', count),
+      insertions: about('Words too many.', count),
+      words: about('Words of the references.', count),
+    }),
+  ),
+  wer: about('Word error rate, 1 is 100 %.', figure),
+  werInterval: about('Its 95 % interval by bootstrap.', INTERVAL),
+  characters: about('Characters of the references.', count),
+  cer: about('Character error rate.', figure),
+  cerInterval: about('Its 95 % interval by bootstrap.', INTERVAL),
+  failures: about(
+    'Utterances with a failure, by its kind.',
+    shape({
+      problems: about('Could not be read or transcribed: all words count as deleted.', count),
+      empty: about('No text where the reference has one.', count),
+      saysNone: about('The model said `language None`.', count),
+      withoutMarker: about('Without `<asr_text>`.', count),
+      loops: about('Repetitions that were stopped.', count),
+      limited: about('Ended by the limit of tokens.', count),
+    }),
+  ),
+  speed: about(
+    'Speed of this machine; times are seconds.',
+    shape({
+      audioSeconds: about('Seconds of speech.', number),
+      compute: about('Seconds of computation.', number),
+      rtf: about('compute / audioSeconds.', figure),
+      rtfx: about('audioSeconds / compute.', figure),
+      timing: v.exactOptional(
+        about(
+          'Parts of compute.',
+          shape({
+            mel: about('Mel spectrogram.', number),
+            encoder: about('Audio encoder.', number),
+            prefill: about('Prompt.', number),
+            decode: about('Every further token.', number),
+          }),
+        ),
+      ),
+      firstToken: v.exactOptional(about('Seconds to the first token.', PERCENTILES)),
+      tokens: about('Tokens that were computed.', count),
+      tokensPerSecond: about('Tokens for each second of decoding.', figure),
+      latency: about('Seconds for a whole utterance.', PERCENTILES),
+    }),
+  ),
+})
+
+const DIFFERENCE = shape({
+  dataset: about('The dataset.', text),
+  normalizer: about('How texts were made comparable.', text),
+  first: about('One variant.', text),
+  second: about('The other one.', text),
+  utterances: about('Utterances that both have.', count),
+  difference: about('WER of the second less that of the first.', figure),
+  low: about('Lower end of its 95 % interval.', figure),
+  high: about('Upper end of its 95 % interval.', figure),
+  higher: about('Share of resamples in which the second has the higher rate.', figure),
+  distinct: about('Whether the interval excludes 0.', truth),
+})
+
+const MACHINE = shape({
+  id: about('Hash of the description.', text),
+  machine: about(
+    'No host name, user or path.',
+    shape({
+      cpu: about('Processor.', text),
+      cores: about('Its cores.', count),
+      features: about('Instruction sets that decide how fast the runtime is.', list(text)),
+      memoryGiB: about('Memory in GiB.', count),
+      platform: about('System and architecture.', text),
+      node: about('Version of Node.js.', text),
+      onnxruntime: about('Version of onnxruntime.', text),
+      executionProvider: about('What computes.', text),
+      threads: about('Threads of each worker.', count),
+      workers: about('Workers side by side.', count),
+    }),
+  ),
+  results: about('Utterances times variants that it measured.', count),
+})
+
+const MEASUREMENT = shape({
+  dataset: about('Its name.', text),
+  source: about('Where it is from: repository, revision, split.', section({})),
+  selection: about('Which utterances were taken.', section({})),
+  normalizer: about('How texts were made comparable.', text),
+  results: about('One for each variant.', list(RESULT)),
+  differences: about('Variants against each other, on the same utterances.', list(DIFFERENCE)),
+  machines: about('What it was measured on.', list(MACHINE)),
+})
+
+/** The whole of manifest.json, in the order in which it is written. */
+export const MANIFEST_SCHEMA = shape({
+  format: about('Version of this format.', whole(MANIFEST_FORMAT, MANIFEST_FORMAT)),
+  name: about('Name of the release, which its archives have.', text),
+  source: about(
+    'The checkpoint.',
+    shape({
+      model: about('Its repository on the hub, or the name of its folder.', text),
+      revision: v.exactOptional(about('Commit of the repository.', text)),
+      license: about('Identifier of its license.', text),
+      checkpoint: about(
+        'Its files.',
+        list(shape({ file: about('Its name.', text), sha256: about('SHA-256 of its content.', sha256) })),
+      ),
+    }),
+  ),
+  options: about(
+    'Settings of export and quantization.',
+    shape({
+      opset: about('ONNX opset.', count),
+      blockSize: v.exactOptional(about('Weights that share a scale.', count)),
+      accuracyLevel: v.exactOptional(about('accuracy_level of MatMulNBits.', count)),
+      symmetric: v.exactOptional(about('Whether weights have no zero points.', truth)),
+      prefillInt8: v.exactOptional(about('Whether prompts have a graph with 8-bit products.', truth)),
+    }),
+  ),
+  tools: about('Versions of what computed.', dictionary(text)),
+  command: about('The command that makes the release again.', text),
+  ungated: about('Empty when every gate has passed; else why not.', list(text)),
+  files: about('Every file of the release but this one and SHA256SUMS.', FILES),
+  selfTests: about('What each variant said of a clip when the release was made.', list(SELF_TEST)),
+  parity: v.exactOptional(
+    about(
+      'Parity with PyTorch.',
+      section({
+        checks: about(
+          'One for each part that was compared.',
+          list(
+            section({
+              check: about('The part.', text),
+              pass: about('Whether it is within tolerance.', truth),
+            }),
+          ),
+        ),
+      }),
+    ),
+  ),
+  evaluation: about('What was measured, by dataset.', list(MEASUREMENT)),
+})
+
+export type Manifest = Parsed<typeof MANIFEST_SCHEMA>
+export type ReleaseFile = Parsed<typeof FILE>
+export type Role = ReleaseFile['role']
+export type SelfTest = Parsed<typeof SELF_TEST>
+export type Measurement = Parsed<typeof MEASUREMENT>

@@ -1,0 +1,17 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { PROJECT } from '../../pipeline/models.ts'
+
+/**
+ * A JSON Schema of docs/schema, by a validator that shares nothing with the project's own schemas.
+ * @returns what is wrong with a value, a sentence each
+ */
+export async function publishedValidator(name: 'config' | 'manifest'): Promise<(value: unknown) => string[]> {
+  const schema = await readFile(join(PROJECT, 'docs', 'schema', `${name}.schema.json`), 'utf8')
+  const validate = new Ajv2020({ allErrors: true }).compile(JSON.parse(schema))
+  return (value) => {
+    validate(value)
+    return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
+  }
+}

@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { PROJECT } from '../../pipeline/models.ts'
+import { schemaFiles } from '../../scripts/json-schema.ts'
+import { tinyConfig } from '../helpers/config.ts'
+import { publishedValidator } from '../helpers/published-schema.ts'
+
+describe('the published schemas', () => {
+  const files = [...schemaFiles()]
+
+  it.each(files)('%s is up to date: npm run schemas', async (path, text) => {
+    expect(await readFile(join(PROJECT, path), 'utf8')).toBe(text)
+  })
+
+  it.each(files.filter(([path]) => path.endsWith('.md')))('%s gives every key a meaning', (_, text) => {
+    const rows = text.split('\n').filter((line) => line.startsWith('| `'))
+    expect(rows.length).toBeGreaterThan(50)
+    for (const row of rows)
+      expect(row).toMatch(/^\| `[\w.[\]*]+` \| [^|]+ \| (yes|no) (\| (reads it)? )?\| .*[.] \|$/)
+  })
+
+  it('take what the exporter writes, and name what they do not take', async () => {
+    const validate = await publishedValidator('config')
+    const config = await tinyConfig()
+    expect(validate(config)).toEqual([])
+    const { mel, ...rest } = config
+    const wrong = { ...rest, embed_tokens_shape: [448, 128, 1], mel: { ...mel, n_fft: 512 }, more: 1 }
+    expect(validate(wrong)).toEqual([
+      '/mel/n_fft must be <= 400',
+      '/embed_tokens_shape must NOT have more than 2 items',
+    ])
+    expect(validate(rest)).toEqual([" must have required property 'mel'"])
+  })
+})
