@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { readJson } from './release-config.ts'
+import { damaged, readJson } from './json-file.ts'
 import { checkedAs, list, type Parsed, shape, text, whole } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -12,8 +12,6 @@ import { SpeechError } from './speech-error.ts'
 const LEVELS = 64
 /** Levels of an int4 weight, and their middle, which is zero where there are no zero points. */
 const [INT4, MIDDLE] = [16, 8]
-
-const HINT = 'Take it from the release again.'
 
 /** Columns that are made together. */
 const TILE = 64
@@ -61,12 +59,7 @@ export interface WidenedWeight {
  */
 export async function readPrefillWeights(folder: string, recipeFile: string): Promise<WidenedWeight[]> {
   const recipePath = join(folder, recipeFile)
-  const recipe = checkedAs(
-    RECIPE,
-    await readJson(recipePath),
-    { file: recipePath },
-    (message) => new SpeechError(message, HINT),
-  )
+  const recipe = checkedAs(RECIPE, await readJson(recipePath), { file: recipePath }, damaged)
   const path = join(folder, recipe.data)
   const file = await open(path, 'r').catch((error: Error) => {
     throw new SpeechError(`${path} cannot be read: ${error.message}`)
@@ -94,7 +87,7 @@ async function readMatrix(
     if (typeof at === 'string') return decoded(at, length, name)
     const bytes = at + length <= end ? new Uint8Array(length) : undefined // what is not there takes no memory
     if (bytes && (await file.read(bytes, 0, length, at)).bytesRead === length) return bytes
-    throw new SpeechError(`${path} ends at byte ${end}, wanted ${at + length}.`, HINT)
+    throw damaged(`${path} ends at byte ${end}, wanted ${at + length}.`)
   }
   const blocks = K / block
   const zeroBytes = N * Math.ceil(blocks / 2)
@@ -112,7 +105,7 @@ async function readMatrix(
 function decoded(base64: string, length: number, name: string): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.from(Buffer.from(base64, 'base64'))
   if (bytes.length === length) return bytes
-  throw new SpeechError(`The recipe of ${name} has ${bytes.length} bytes in base64, wanted ${length}.`, HINT)
+  throw damaged(`The recipe of ${name} has ${bytes.length} bytes in base64, wanted ${length}.`)
 }
 
 interface Int4Matrix {

@@ -5,10 +5,10 @@ import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import { makePlaces, type TakePlace } from './places.ts'
-import { type ReleaseConfig, readJson, readReleaseConfig } from './release-config.ts'
+import { type ReleaseConfig, readReleaseConfig } from './release-config.ts'
 import { checkProvider, floats, openSession, output } from './session.ts'
 import { SpeechError } from './speech-error.ts'
-import { makeTokenizer, type Tokenizer } from './tokenizer.ts'
+import { readTokenizer, type Tokenizer } from './tokenizer.ts'
 
 /** One loaded variant of a release directory. */
 export interface Recognizer {
@@ -35,10 +35,7 @@ export interface LoadOptions extends DecoderOptions {
 export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
   checkProvider(options.provider ?? 'cpu')
   const config = await readReleaseConfig(folder)
-  const tokenizer = makeTokenizer(
-    await readJson(join(folder, 'tokenizer.json')),
-    await readJson(join(folder, 'tokenizer_config.json')),
-  )
+  const tokenizer = await readTokenizer(folder)
   const embeddings = openEmbeddings(join(folder, 'embed_tokens.bin'), config.embeddingShape)
   const openDecoder = await prepareDecoder(folder, config, embeddings, options)
   const encoder = await openSession(folder, 'encoder', options)

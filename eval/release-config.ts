@@ -1,10 +1,8 @@
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { contradictions, READER_CONFIG } from './config-schema.ts'
-import { isJsonObject, shown } from './json-value.ts'
+import { damaged, readJson } from './json-file.ts'
 import type { CacheShape } from './kv-cache.ts'
-import { requireFile } from './plain-file.ts'
 import { checkedAs, section, text } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -20,7 +18,6 @@ export interface ReleaseConfig {
 }
 
 const KIND = section({ model_type: v.optional(text), embed_tokens_dtype: v.optional(text) })
-const HINT = 'Take it from the release again.'
 
 /**
  * Read config.json of a release directory.
@@ -28,17 +25,21 @@ const HINT = 'Take it from the release again.'
  */
 export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> {
   const file = join(folder, 'config.json')
-  const fail = (message: string) => new SpeechError(message, HINT)
   const value = await readJson(file)
-  const { model_type: type, embed_tokens_dtype: dtype = 'float32' } = checkedAs(KIND, value, { file }, fail)
+  const { model_type: type, embed_tokens_dtype: dtype = 'float32' } = checkedAs(
+    KIND,
+    value,
+    { file },
+    damaged,
+  )
   if (type !== 'qwen3_asr' || dtype !== 'float16') {
     throw new SpeechError(
       `${folder}/config.json describes ${type ?? 'no model'} with ${dtype} embeddings, wanted qwen3_asr with float16.`,
     )
   }
-  const config = checkedAs(READER_CONFIG, value, { file }, fail)
+  const config = checkedAs(READER_CONFIG, value, { file }, damaged)
   const [problem] = contradictions(config, file)
-  if (problem !== undefined) throw fail(problem)
+  if (problem !== undefined) throw damaged(problem)
   const { decoder, special_tokens: special, embed_tokens_shape: shape, quantization = {} } = config
   return {
     hiddenSize: decoder.hidden_size,
@@ -52,27 +53,4 @@ export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> 
     embeddingShape: shape,
     quantization,
   }
-}
-
-/**
- * @returns the parsed file, an object; the caller knows its shape and checks what it relies on
- * @throws SpeechError when there is no such file, or it is not one with a JSON object
- */
-export async function readJson<T extends object = object>(path: string): Promise<T> {
-  if (!(await stat(path).catch(() => undefined))) {
-    throw new SpeechError(
-      `${path} is missing.`,
-      'A release directory holds it; give the folder that contains encoder.onnx.',
-    )
-  }
-  await requireFile(path)
-  let value: unknown
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    throw new SpeechError(`${path} is not valid JSON.`, HINT)
-  }
-  if (!isJsonObject(value)) throw new SpeechError(`${path} holds ${shown(value)}, wanted an object.`, HINT)
-  return value as T
 }

@@ -1,5 +1,11 @@
+import { join } from 'node:path'
 import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers'
+import * as v from 'valibot'
+import { tokenId } from './config-schema.ts'
+import { readJson } from './json-file.ts'
+import { isJsonObject, type JsonObject, shown } from './json-value.ts'
 import { quietly } from './quietly.ts'
+import { checkedAs, list, section, text, truth } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** Token strings that every Qwen3-ASR tokenizer must know. */
@@ -20,17 +26,72 @@ export interface Tokenizer {
   idOf(token: string): number
 }
 
+const HINT = 'Use the files of one checkpoint.'
+const [FILE, CONFIG_FILE] = ['tokenizer.json', 'tokenizer_config.json'] as const
+
+const PART = v.nullish(section({ type: text }))
+
+/**
+ * What is relied on in tokenizer.json.
+ * @param id of added tokens
+ * @param vocab hundreds of thousands of entries, so they are looked at by a loop
+ */
+export function tokenizerSchema<Vocabulary extends v.GenericSchema>(
+  id: v.GenericSchema<number>,
+  vocab: Vocabulary,
+) {
+  return section({
+    added_tokens: v.nullish(list(section({ id, content: text, special: v.optional(truth) }))),
+    model: section({
+      type: v.optional(text),
+      vocab,
+      merges: v.optional(v.custom<unknown[]>(isMerges, 'an array of pairs of texts')),
+    }),
+    ...{ normalizer: PART, pre_tokenizer: PART, post_processor: PART, decoder: PART },
+    ...{ truncation: v.nullish(section({})), padding: v.nullish(section({})) },
+  })
+}
+
+const IDS = 'an object whose values are whole numbers'
+const TOKENIZER = tokenizerSchema(tokenId, v.custom<JsonObject>(isVocabulary, IDS))
+/** What changes texts. */
+const SETTINGS = section({
+  clean_up_tokenization_spaces: v.nullish(truth),
+  do_lowercase_and_remove_accent: v.nullish(truth),
+  remove_space: v.nullish(truth),
+})
+
+function isVocabulary(value: unknown): boolean {
+  if (!isJsonObject(value)) return false
+  for (const token in value) if (!Number.isInteger(value[token])) return false
+  return true
+}
+
+/** Pairs, or in older files two texts with a space between. */
+function isMerges(value: unknown): boolean {
+  const isText = (item: unknown) => typeof item === 'string'
+  const isPair = (item: unknown) => Array.isArray(item) && item.length === 2 && item.every(isText)
+  return Array.isArray(value) && value.every((item) => isText(item) || isPair(item))
+}
+
+/** Read the tokenizer of a release. @throws SpeechError as {@link makeTokenizer}, and when a file is missing */
+export async function readTokenizer(folder: string): Promise<Tokenizer> {
+  return makeTokenizer(await readJson(join(folder, FILE)), await readJson(join(folder, CONFIG_FILE)))
+}
+
 /**
  * @param tokenizerJson parsed tokenizer.json
  * @param tokenizerConfig parsed tokenizer_config.json
- * @throws SpeechError when they are malformed, or a token that the prompt needs is missing
+ * @throws SpeechError naming a key that is wrong, when they are malformed, or a token that the prompt needs is missing
  */
 export function makeTokenizer(tokenizerJson: object, tokenizerConfig: object): Tokenizer {
+  const fail = (message: string) => new SpeechError(message, HINT)
+  checkedAs(TOKENIZER, tokenizerJson, { file: FILE }, fail)
+  checkedAs(SETTINGS, tokenizerConfig, { file: CONFIG_FILE }, fail)
   const inner = load(tokenizerJson, tokenizerConfig)
   const idOf = (token: string): number => {
     const id = inner.token_to_id(token)
-    if (id === undefined)
-      throw new SpeechError(`The tokenizer has no token ${token}.`, 'Use the files of one checkpoint.')
+    if (id === undefined) throw fail(`The tokenizer has no token ${token}.`)
     return id
   }
   for (const token of Object.values(SPECIAL_TOKENS)) idOf(token)
@@ -41,14 +102,19 @@ export function makeTokenizer(tokenizerJson: object, tokenizerConfig: object): T
   }
 }
 
-/** The library's own messages say what happened inside of it. */
+const SENTENCE = 'A test.'
+
+/** The library's own messages say what happened inside of it; some of its errors come with the first text only. */
 function load(tokenizerJson: object, tokenizerConfig: object): HfTokenizer {
   try {
-    return quietly(() => new HfTokenizer(tokenizerJson, tokenizerConfig))
-  } catch {
-    throw new SpeechError(
-      'tokenizer.json or tokenizer_config.json is malformed: no tokenizer can be made of them.',
-      'Use the files of one checkpoint.',
-    )
+    return quietly(() => {
+      const tokenizer = new HfTokenizer(tokenizerJson, tokenizerConfig)
+      const again = tokenizer.decode(tokenizer.encode(SENTENCE, { add_special_tokens: false }).ids)
+      if (again === SENTENCE) return tokenizer
+      throw new SpeechError(`The tokenizer turns ${shown(SENTENCE)} into ${shown(again)}.`, HINT)
+    })
+  } catch (error) {
+    if (error instanceof SpeechError) throw error
+    throw new SpeechError(`${FILE} or ${CONFIG_FILE} is malformed: no tokenizer can be made of them.`, HINT)
   }
 }

@@ -1,9 +1,8 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
-import { readJson } from '../../eval/release-config.ts'
 import type { Report } from '../../eval/report/report.ts'
-import { makeTokenizer } from '../../eval/tokenizer.ts'
+import { readTokenizer } from '../../eval/tokenizer.ts'
 import { writeArchive } from '../archive/write-archive.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
@@ -163,10 +162,7 @@ async function writeDocuments(
   building: string,
   manifest: Manifest,
 ): Promise<void> {
-  const tokenizer = makeTokenizer(
-    await readJson(join(layout.model, 'tokenizer.json')),
-    await readJson(join(layout.model, 'tokenizer_config.json')),
-  )
+  const tokenizer = await readTokenizer(layout.model)
   const chart = await chartOf(evidence.reports, manifest)
   if (chart !== undefined) await writeText(join(building, CHART), chart)
   const card = modelCard({

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { configProblems } from '../../eval/config-schema.ts'
 import { isJsonObject, type JsonObject } from '../../eval/json-value.ts'
 import { problemsOf, wrongValue } from '../../eval/schema.ts'
+import { SpeechError } from '../../eval/speech-error.ts'
 import { makeTokenizer, SPECIAL_TOKENS } from '../../eval/tokenizer.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
 import { EXTRACTOR } from '../checkpoint-processor.ts'
@@ -63,7 +64,7 @@ function tokenProblems(config: JsonObject, tokenizerJson: JsonObject, tokenizerC
   try {
     const { idOf } = makeTokenizer(tokenizerJson, tokenizerConfig)
     const named = Object.entries(TOKEN_IDS).flatMap(([key, token]) =>
-      ids[key] === undefined || ids[key] === idOf(token)
+      typeof ids[key] !== 'number' || ids[key] === idOf(token)
         ? []
         : [wrong(key, ids[key], `${idOf(token)}, the id of ${token} in tokenizer.json`)],
     )
@@ -74,6 +75,7 @@ function tokenProblems(config: JsonObject, tokenizerJson: JsonObject, tokenizerC
       ...missing.map((token) => wrong('eos_token_ids', found, `${idOf(token)} in it, the id of ${token}`)),
     ]
   } catch (error) {
-    return [`tokenizer.json cannot be used: ${(error as Error).message}`]
+    if (!(error instanceof SpeechError)) throw error
+    return [error.message]
   }
 }

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readJson } from '../../eval/release-config.ts'
-import { makeTokenizer } from '../../eval/tokenizer.ts'
+import { readTokenizer } from '../../eval/tokenizer.ts'
 import { alias } from '../../graph-tools/alias.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { exists, freshFolder, writeJson } from '../files.ts'
@@ -91,10 +90,7 @@ async function quantizeDecoders(run: Run): Promise<void> {
 
 async function writeConfig(run: Run): Promise<void> {
   const { model } = run.layout
-  const tokenizer = makeTokenizer(
-    await readJson(join(model, 'tokenizer.json')),
-    await readJson(join(model, 'tokenizer_config.json')),
-  )
+  const tokenizer = await readTokenizer(model)
   const tag = quantizationTag(run.options)
   const quantization = Object.fromEntries([
     ...['encoder', ...DECODERS].map((graph) => [graph, 'float32']),

@@ -4,9 +4,16 @@ import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { languageName } from '../../eval/languages.ts'
 import { buildPrompt } from '../../eval/prompt.ts'
-import { makeTokenizer, SPECIAL_TOKENS, type Tokenizer } from '../../eval/tokenizer.ts'
+import { SpeechError } from '../../eval/speech-error.ts'
+import { makeTokenizer, readTokenizer, SPECIAL_TOKENS, type Tokenizer } from '../../eval/tokenizer.ts'
 import { parseTranscript } from '../../eval/transcript.ts'
-import { MODELS } from '../../pipeline/models.ts'
+import { TINY } from '../helpers/checkpoint.ts'
+import { mutantsOf } from '../helpers/mutants.ts'
+
+interface Json {
+  readonly added_tokens: readonly object[]
+  readonly model: Readonly<Record<string, unknown>>
+}
 
 /** The published Qwen3 tokenizer; Qwen3-ASR adds its audio tokens at these ids. */
 async function publishedTokenizer(): Promise<Tokenizer> {
@@ -32,11 +39,9 @@ async function publishedTokenizer(): Promise<Tokenizer> {
   return makeTokenizer(json, {})
 }
 
-async function tinyTokenizer(): Promise<Tokenizer> {
-  const read = async (name: string) =>
-    JSON.parse(await readFile(join(MODELS.tiny.source.folder, name), 'utf8'))
-  return makeTokenizer(await read('tokenizer.json'), await read('tokenizer_config.json'))
-}
+const tinyTokenizer = () => readTokenizer(TINY)
+
+const tinyJson = async () => JSON.parse(await readFile(join(TINY, 'tokenizer.json'), 'utf8'))
 
 describe('buildPrompt', () => {
   it("has the published tokenizer's ids", async () => {
@@ -131,13 +136,78 @@ describe('makeTokenizer', () => {
     expect(() => makeTokenizer(json, {})).toThrow('The tokenizer has no token <|audio_start|>.')
   })
 
+  it.each<[string, (json: Json) => object, object, string]>([
+    [
+      'a token without an id',
+      ({ added_tokens: [first, ...others], ...json }) => ({
+        ...json,
+        added_tokens: [{ ...first, id: '441' }, ...others],
+      }),
+      {},
+      'tokenizer.json: added_tokens.0.id is "441", wanted a whole number from 0 to 16777216.',
+    ],
+    [
+      'an id that is not a whole number',
+      ({ model, ...json }) => ({ ...json, model: { ...model, vocab: { a: 0.5 } } }),
+      {},
+      'tokenizer.json: model.vocab is {"a":0.5}, wanted an object whose values are whole numbers.',
+    ],
+    ['no model', ({ model: _, ...json }) => json, {}, 'tokenizer.json: model is missing, wanted an object.'],
+    [
+      'no decoder',
+      (json) => ({ ...json, decoder: null }),
+      {},
+      'The tokenizer turns "A test." into "A Ġt e st.".',
+    ],
+    [
+      'no merges',
+      ({ model: { merges: _, ...model }, ...json }) => ({ ...json, model }),
+      {},
+      'tokenizer.json or tokenizer_config.json is malformed: no tokenizer can be made of them.',
+    ],
+    [
+      'a setting that is not true or false',
+      (json) => json,
+      { remove_space: 'no' },
+      'tokenizer_config.json: remove_space is "no", wanted true or false.',
+    ],
+  ])('refuses files with %s', async (_, edit, config, message) => {
+    const json = edit(await tinyJson())
+    expect(() => makeTokenizer(json, config)).toThrow(
+      new SpeechError(message, 'Use the files of one checkpoint.'),
+    )
+  })
+
+  it('refuses a file with any key missing or of another type, or reads the same tokens', async () => {
+    const { version: _, ...json } = await tinyJson()
+    const mutants = mutantsOf(json).filter(({ path }) => !/vocab\.|\.pattern|suffix/.test(path))
+    expect(mutants.length).toBeGreaterThan(150)
+    const text = 'Turn on the light.'
+    const wanted = makeTokenizer(json, {}).encode(text)
+    let refused = 0
+    for (const { path, found, value } of mutants) {
+      const tokens = tokensOf(JSON.parse(JSON.stringify(value)), text)
+      if (tokens === undefined) refused++
+      else expect(tokens, `${path} ${JSON.stringify(found)}`).toEqual(wanted)
+    }
+    expect(refused).toBeGreaterThan(80)
+  })
+
+  /** @returns undefined for a file that is refused in a sentence */
+  function tokensOf(json: object, text: string): number[] | undefined {
+    try {
+      return makeTokenizer(json, {}).encode(text)
+    } catch (error) {
+      if (error instanceof SpeechError) return undefined
+      throw error
+    }
+  }
+
   it('keeps what the library prints of a file from the terminal', async () => {
-    const read = async (name: string) =>
-      JSON.parse(await readFile(join(MODELS.tiny.source.folder, name), 'utf8'))
-    const json = await read('tokenizer.json')
+    const json = await tinyJson()
     json.pre_tokenizer.pretokenizers[0].pattern = '\u001b]0;title\u0007'
     const said = vi.spyOn(console, 'warn').mockImplementation(() => {})
-    makeTokenizer(json, await read('tokenizer_config.json'))
+    expect(() => makeTokenizer(json, {})).toThrow('is malformed')
     const times = said.mock.calls.length
     said.mockRestore()
     expect(times).toBe(0)
