@@ -1,5 +1,7 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { readChecked } from '../eval/checked-json.ts'
+import { type Parsed, shape, text } from '../eval/schema.ts'
 import { identifySources } from '../eval/sources.ts'
 import { EXIT, Failure } from './failure.ts'
 import { exists, writeJson } from './files.ts'
@@ -139,10 +141,8 @@ async function needEarlier(stage: Stage, fingerprints: Fingerprints, run: Run): 
 }
 
 /** Which model a directory belongs to: where it came from, and what is in its config. */
-interface Owner {
-  readonly origin: string
-  readonly config: string
-}
+const OWNER = shape({ origin: text, config: text })
+type Owner = Parsed<typeof OWNER>
 
 function ownerFile(run: Run): string {
   return join(run.layout.work, 'model.json')
@@ -180,7 +180,7 @@ async function claim(run: Run): Promise<void> {
   await writeJson(ownerFile(run), mine)
 }
 
-async function readOwner(path: string): Promise<Owner | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : JSON.parse(text)
+/** A damaged one is not taken for none: files of two models would be mixed. */
+function readOwner(path: string): Promise<Owner | undefined> {
+  return readChecked(OWNER, path, `Choose another --output or --name, or delete ${dirname(dirname(path))}.`)
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isJsonObject, type JsonObject } from '../../eval/json-value.ts'
 import type { FileChange } from '../../graph-tools/commit.ts'
 import { Failure } from '../failure.ts'
 import { setMember } from './json-text.ts'
@@ -34,15 +35,13 @@ export async function configChange(folder: string, shape: readonly number[]): Pr
   return { state: 'written', changes: [{ path, content: [Buffer.from(changed)] }] }
 }
 
-function parse(text: string, path: string): Record<string, unknown> {
+function parse(text: string, path: string): JsonObject {
   let config: unknown
   try {
     config = JSON.parse(text)
   } catch (error) {
     throw new Failure(`${path} is not valid JSON: ${(error as Error).message}.`, 'Mend or delete it.')
   }
-  if (typeof config === 'object' && config !== null && !Array.isArray(config)) {
-    return config as Record<string, unknown>
-  }
+  if (isJsonObject(config)) return config
   throw new Failure(`${path} is not a JSON object.`, 'Mend or delete it.')
 }

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { copyTiny, editHeader, editJson } from '../helpers/checkpoint.ts'
@@ -210,6 +210,27 @@ describe('a bad checkpoint is refused before anything is written', () => {
     )
     expect(lines[0]).toContain(`error: The tokenizer in ${model} lacks `)
     expect(lines[0]).toContain('<|audio_start|>, <|audio_end|>, <|audio_pad|>')
+  })
+})
+
+describe('a directory that does not say whose it is', () => {
+  it.each([
+    ['{"origin": "x', ' is not valid JSON.'],
+    ['{"origin": "x"}', ': config is missing, wanted a string.'],
+    ['{"origin": 1, "config": "c"}', ': origin is 1, wanted a string.'],
+  ])('is refused with %s in model.json', async (content, message) => {
+    const output = await temporaryFolder()
+    const model = join(output, 'qwen3-asr-tiny')
+    await mkdir(join(model, '.work'), { recursive: true })
+    const file = join(model, '.work', 'model.json')
+    await writeFile(file, content)
+    const ended = await runCli(['--model', 'tiny', '--output', output])
+    expect(ended.stdout.split('\n').slice(1, 3)).toEqual([
+      `error: ${file}${message}`,
+      `hint: Choose another --output or --name, or delete ${model}.`,
+    ])
+    expect(ended.exitCode).toBe(1)
+    expect(await readFile(file, 'utf8')).toBe(content)
   })
 })
 
