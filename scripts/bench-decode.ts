@@ -1,12 +1,15 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
+import * as v from 'valibot'
 import '../eval/no-telemetry.ts' // inherited by the scripts that are measured
 import { describeMachine } from '../eval/machine.ts'
+import { list, type Parsed, shape } from '../eval/schema.ts'
 import { identifySources } from '../eval/sources.ts'
 import { type CommandLine, flag, number, SHARED, text } from '../pipeline/arguments.ts'
 import { EXIT } from '../pipeline/failure.ts'
 import { PROJECT } from '../pipeline/models.ts'
+import { checkedText } from '../pipeline/schema.ts'
 import { tableLines } from '../pipeline/table.ts'
 import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
 import { median } from './median.ts'
@@ -63,20 +66,25 @@ type Side = (typeof SIDES)[number]
 
 const VARIANT = 'int4'
 
+const figure = v.number('a number')
+const FLOORS = shape({ bytes: figure, float32: figure, int8: figure })
+const STEPS_RESULT = shape({ loaded: figure, used: figure, steps: list(figure), batches: list(figure) })
+const UTTERANCE_RESULTS = list(shape({ encoder: figure, prefill: figure, decode: figure }))
+
 interface Bench {
   readonly modelDir: string
   readonly threads: number
   readonly rounds: number
   readonly sizes: ReleaseSizes
   /** what this machine can do: bytes and multiply-adds a second */
-  readonly floors: { readonly bytes: number; readonly float32: number; readonly int8: number }
+  readonly floors: Parsed<typeof FLOORS>
   /** targets that were missed */
   readonly missed: string[]
 }
 
 export const run = script(LINE, OPTIONS, async ({ modelDir, threads, rounds, utterances }) => {
   const sizes = await readSizes(modelDir, VARIANT)
-  const floors = await python<Bench['floors']>(['floors', '--threads', `${threads}`])
+  const floors = await python(FLOORS, ['floors', '--threads', `${threads}`])
   const bench: Bench = { modelDir, threads, rounds, sizes, floors, missed: [] }
   await printSteps(bench)
   if (utterances) await printUtterances(bench)
@@ -90,7 +98,7 @@ async function printSteps(bench: Bench): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (const [i, side] of SIDES.entries()) {
       const batches = side.name === 'fused' ? BATCHES : []
-      results[i]?.push(await node<StepResult>(bench, side, { measure: 'steps', batches, utterances: [] }))
+      results[i]?.push(await node(STEPS_RESULT, bench, side, { measure: 'steps', batches, utterances: [] }))
     }
   }
   const resultsOf = (name: Side['name']) => results[SIDES.findIndex((side) => side.name === name)] ?? []
@@ -148,19 +156,29 @@ async function printUtterances(bench: Bench): Promise<void> {
     ({ seconds, newTokens }): Utterance => ({ frames: seconds * FRAMES_A_SECOND, newTokens }),
   )
   const init = await legacyInit(modelDir)
-  const list = JSON.stringify(utterances.map(({ frames, newTokens }) => [frames, newTokens]))
-  const legacy = ['run', '--model', modelDir, '--init', init, '--threads', `${threads}`, '--utterances', list]
+  const pairs = JSON.stringify(utterances.map(({ frames, newTokens }) => [frames, newTokens]))
+  const legacy = [
+    'run',
+    '--model',
+    modelDir,
+    '--init',
+    init,
+    '--threads',
+    `${threads}`,
+    '--utterances',
+    pairs,
+  ]
   const sides = [
     {
       name: 'split, logits everywhere, Python',
-      run: async () => (await python<{ utterances: UtteranceResult[] }>(legacy)).utterances,
+      run: async () => (await python(shape({ utterances: UTTERANCE_RESULTS }), legacy)).utterances,
     },
     ...SIDES.map((side) => ({
       name: `${side.name}, Node`,
-      run: () => node<UtteranceResult[]>(bench, side, { measure: 'utterances', batches: [], utterances }),
+      run: () => node(UTTERANCE_RESULTS, bench, side, { measure: 'utterances', batches: [], utterances }),
     })),
   ]
-  const results = sides.map((): UtteranceResult[][] => [])
+  const results = sides.map((): (readonly UtteranceResult[])[] => [])
   for (let round = 0; round < rounds; round++)
     for (const [i, { run }] of sides.entries()) results[i]?.push(await run())
   for (const [u, utterance] of UTTERANCES.entries()) {
@@ -261,30 +279,35 @@ async function legacyInit(modelDir: string): Promise<string> {
   if ((await readFile(stamp, 'utf8').catch(() => '')) === JSON.stringify(made)) return file
   process.stderr.write('Exporting decoder_init with logits at every position: a few minutes, once\n')
   await rm(folder, { recursive: true, force: true })
-  await python(['prepare', '--checkpoint', checkpoint, '--out', folder])
+  await python(shape({}), ['prepare', '--checkpoint', checkpoint, '--out', folder])
   await writeFile(stamp, JSON.stringify(made))
   return file
 }
 
-async function node<T>(
+async function node<Schema extends v.GenericSchema>(
+  schema: Schema,
   { modelDir, threads }: Bench,
   { layout, prefill }: Side,
   job: Pick<DecodeJob, 'measure' | 'batches' | 'utterances'>,
-): Promise<T> {
+): Promise<Parsed<Schema>> {
   const all = { folder: modelDir, variant: VARIANT, threads, layout, prefill, pasts: PASTS, steps: STEPS }
   const whole: DecodeJob = { ...all, ...job }
-  const script = join(import.meta.dirname, 'bench-decode-job.ts')
+  const file = 'bench-decode-job.ts'
+  const script = join(import.meta.dirname, file)
   const { stdout } = await execa(process.execPath, ['--import', 'tsx', script, JSON.stringify(whole)])
-  return JSON.parse(stdout)
+  return checkedText(schema, stdout, { file: `What ${file} prints`, hint: '' })
 }
 
-async function python<T>(args: readonly string[]): Promise<T> {
-  const script = join(PROJECT, 'python', 'bench_decode.py')
+/** @param schema of the last event, the result */
+async function python<Schema extends v.GenericSchema>(
+  schema: Schema,
+  args: readonly string[],
+): Promise<Parsed<Schema>> {
+  const file = 'bench_decode.py'
+  const script = join(PROJECT, 'python', file)
   const { stdout } = await execa(PYTHON, [script, ...args], { stderr: 'inherit' })
-  const events = stdout.split('\n').map((line) => JSON.parse(line) as { event: string; message?: string })
-  const error = events.find(({ event }) => event === 'error')
-  if (error) throw new Error(error.message)
-  return events.at(-1) as T
+  const last = stdout.trimEnd().split('\n').at(-1) ?? ''
+  return checkedText(schema, last, { file: `What ${file} prints`, hint: '' })
 }
 
 function gate(

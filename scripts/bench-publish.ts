@@ -2,12 +2,14 @@ import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
 import os from 'node:os'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
+import { text as schemaText, shape } from '../eval/schema.ts'
 import { type CommandLine, number, text } from '../pipeline/arguments.ts'
 import { EXIT } from '../pipeline/failure.ts'
 import { formatBytes } from '../pipeline/files.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { isModelFile, readManifest } from '../pipeline/release/manifest.ts'
 import { findRelease } from '../pipeline/release/release-files.ts'
+import { checkedText } from '../pipeline/schema.ts'
 import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
 import { script } from './script.ts'
@@ -51,10 +53,7 @@ api = HfApi()
 api.create_repo(sys.argv[1], exist_ok=True)
 api.upload_folder(repo_id=sys.argv[1], folder_path=sys.argv[2])`
 
-interface Server {
-  readonly url: string
-  readonly token: string
-}
+const SERVER = shape({ url: schemaText, token: schemaText })
 
 interface Contender {
   readonly name: string
@@ -153,8 +152,9 @@ async function measure(contender: Contender, folders: Folders): Promise<Measured
   }
 }
 
-async function addressOf(server: { readonly stdout: NodeJS.ReadableStream }): Promise<Server> {
-  for await (const chunk of server.stdout) return JSON.parse(String(chunk))
+async function addressOf(server: { readonly stdout: NodeJS.ReadableStream }) {
+  for await (const chunk of server.stdout)
+    return checkedText(SERVER, String(chunk), { file: 'What the server prints', hint: '' })
   throw new Error('the server said nothing')
 }
 

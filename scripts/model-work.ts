@@ -1,28 +1,13 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { RELEASE_CONFIG, type ReleaseConfigFile } from '../eval/config-schema.ts'
 import { Failure } from '../pipeline/failure.ts'
+import { checkedText } from '../pipeline/schema.ts'
 
 /* What a model has to do, counted from its sizes: multiply-adds, and bytes that must come from memory. */
 
 /** As in config.json of a release. */
-export interface ReleaseSizes {
-  readonly encoder: {
-    readonly num_layers: number
-    readonly hidden_size: number
-    readonly ffn_dim: number
-    readonly conv_channels: number
-    readonly output_dim: number
-    readonly num_mel_bins: number
-  }
-  readonly decoder: {
-    readonly num_layers: number
-    readonly hidden_size: number
-    readonly num_attention_heads: number
-    readonly num_key_value_heads: number
-    readonly head_dim: number
-    readonly intermediate_size: number
-    readonly vocab_size: number
-  }
+export interface ReleaseSizes extends Pick<ReleaseConfigFile, 'encoder' | 'decoder'> {
   /** of the decoder's weights, which a step reads once */
   readonly weightBytes: number
 }
@@ -38,9 +23,12 @@ export async function readSizes(folder: string, variant: string): Promise<Releas
       'Make one: npm run make-checkpoint, then npm run pipeline -- --until quantize',
     )
   })
-  const config = JSON.parse(text) as Omit<ReleaseSizes, 'weightBytes'>
+  const { encoder, decoder } = checkedText(RELEASE_CONFIG, text, {
+    file: join(folder, 'config.json'),
+    hint: 'Make the release again: npm run pipeline -- --until quantize',
+  })
   const data = variant === '' ? 'decoder_weights.data' : `decoder_weights.${variant}.data`
-  return { ...config, weightBytes: (await stat(join(folder, data))).size }
+  return { encoder, decoder, weightBytes: (await stat(join(folder, data))).size }
 }
 
 /** Multiply-adds of the encoder: its convolutions, and everything behind them. Attention inside of 8 s is left out. */
