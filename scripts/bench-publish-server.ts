@@ -4,4 +4,4 @@ import { startModelHub } from '../test/hub/model-hub.ts'
 
 const hub = await startModelHub({ partSize: 64 << 20, pageSize: 1000 })
 process.stdout.write(`${JSON.stringify({ url: hub.url, token: hub.token })}\n`)
-process.stdin.resume().on('end', () => hub.close().then(() => process.exit()))
+process.stdin.resume().on('end', () => hub.close())

@@ -34,8 +34,3 @@ export async function runCli(
 ): Promise<Ended> {
   return startCli(args, env, command)
 }
-
-/** What a command with --json said on stdout. */
-export function eventsOf(stdout: string): ReturnType<typeof JSON.parse>[] {
-  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))
-}
