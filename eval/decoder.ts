@@ -1,9 +1,10 @@
 import type { EmbeddingTable } from './embeddings.ts'
 import { openFusedDecoder } from './fused-decoder.ts'
-import { type PrefillKind, prefillKindOf, preparePrefill } from './prefill.ts'
+import type { Layout, PrefillKind } from './graphs.ts'
+import { preparePrefill } from './prefill.ts'
 import type { Prompt } from './prompt.ts'
-import type { ReleaseConfig } from './release-config.ts'
-import { type Layout, layoutOf, type SessionOptions } from './session.ts'
+import type { Way } from './release.ts'
+import type { SessionOptions, Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 import { openSplitDecoder } from './split-decoder.ts'
 
@@ -42,7 +43,7 @@ export interface Decoder {
 export interface DecoderOptions extends SessionOptions {
   /** by default fused where the folder has it */
   readonly layout?: Layout
-  /** by default int8 where the folder has it; of the fused layout only */
+  /** by default int8 where the variant and the provider have it; of the fused layout only */
   readonly prefill?: PrefillKind
   /**
    * Step an even number of rows, the last of which may hold nothing: the runtime's int4 kernels take rows by twos, and a row
@@ -52,29 +53,43 @@ export interface DecoderOptions extends SessionOptions {
 }
 
 /**
- * Begin to load the decoder of a release directory: what takes no session is made in a thread of its own meanwhile.
+ * Begin to load the decoder of a variant: what takes no session is made in a thread of its own meanwhile.
  * @returns what loads the rest; it throws SpeechError when a graph is missing or refused
  */
-export async function prepareDecoder(
-  folder: string,
-  config: ReleaseConfig,
+export function prepareDecoder(
+  source: Source,
   embeddings: EmbeddingTable,
   options: DecoderOptions,
-): Promise<() => Promise<Decoder>> {
-  const { variant = '' } = options
-  const layout = options.layout ?? (await layoutOf(folder, variant))
-  if (layout === 'split') return () => openSplitDecoder(folder, config, embeddings, options)
-  const kind = options.prefill ?? (await prefillKindOf(folder, variant))
-  if (kind === 'int8' && variant === '')
-    throw new SpeechError('FP32 has no prompts in 8 bits.', 'Leave prefill out, or choose int4.')
-  const prefill = kind === 'int8' ? preparePrefill(folder, variant) : undefined
-  return () => openFusedDecoder(folder, config, embeddings, options, prefill)
+): () => Promise<Decoder> {
+  const { layout, prefill } = chooseWay(source, options)
+  if (layout === 'split') return () => openSplitDecoder(source, embeddings, options)
+  const opening = prefill === 'int8' ? preparePrefill(source) : undefined
+  return () => openFusedDecoder(source, embeddings, options, opening)
 }
 
 /** As {@link prepareDecoder}, at once. */
 export async function openDecoder(...args: Parameters<typeof prepareDecoder>): Promise<Decoder> {
-  const open = await prepareDecoder(...args)
-  return open()
+  return prepareDecoder(...args)()
+}
+
+/**
+ * What is asked for, and the variant's first way for the rest.
+ * @throws SpeechError when the variant has no graph for prompts in 8 bits
+ */
+export function chooseWay(
+  { variant, release }: Source,
+  { layout, prefill, provider = 'cpu' }: DecoderOptions,
+): Way {
+  const ways = variant.ways(provider)
+  const fits = (way: Way) => way.layout === (layout ?? way.layout) && way.prefill === (prefill ?? way.prefill)
+  const found = ways.find(fits)
+  if (found) return found
+  if (prefill === 'int8')
+    throw new SpeechError(
+      `${variant.name} in ${release.folder} has no prompts in 8 bits${provider === 'cpu' ? '' : ` with ${provider}`}.`,
+      'Leave prefill out, or choose another variant.',
+    )
+  return { layout: layout ?? 'split', prefill: 'same' } // whatever is missing is named when it is opened
 }
 
 /**

@@ -1,11 +1,11 @@
 import type { Decoder, DecoderOptions, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
+import { LAYOUTS } from './graphs.ts'
 import { emptyPast, KvCache, roundUp } from './kv-cache.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
-import type { ReleaseConfig } from './release-config.ts'
-import { floats, openSession, output } from './session.ts'
+import { floats, openSession, output, type Source } from './session.ts'
 
 /**
  * Load the fused layout: one graph for prompts and steps. It reads the KV cache and returns the new positions' keys and
@@ -14,13 +14,13 @@ import { floats, openSession, output } from './session.ts'
  * @throws SpeechError when the graph is missing or refused
  */
 export async function openFusedDecoder(
-  folder: string,
-  config: ReleaseConfig,
+  source: Source,
   embeddings: EmbeddingTable,
   options: DecoderOptions,
   openPrefill: ReturnType<typeof preparePrefill> | undefined,
 ): Promise<Decoder> {
-  const session = await openSession(folder, 'decoder', options)
+  const { config } = source.release
+  const session = await openSession(source, LAYOUTS.fused[0], options)
   const { hiddenSize, vocabSize } = config
   const names = tensorNames(config.cache.layers)
   const rowStep = options.isSteady ? 2 : 1

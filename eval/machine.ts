@@ -8,7 +8,7 @@ export type Machine = MachineRecord['machine']
 
 const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
 
-export function describeMachine(threads: number, workers = 1): Machine {
+export function describeMachine(threads: number, workers = 1, provider = 'cpu'): Machine {
   const require = createRequire(import.meta.url)
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
@@ -18,7 +18,7 @@ export function describeMachine(threads: number, workers = 1): Machine {
     platform: `${process.platform}-${process.arch}`,
     node: process.versions.node,
     onnxruntime: (require('onnxruntime-node/package.json') as { version: string }).version,
-    executionProvider: 'cpu',
+    executionProvider: provider,
     threads,
     workers,
   }

@@ -7,41 +7,32 @@ import { audioTokens, encode, type Recognizer } from './recognizer.ts'
 import type { Reference, ReferenceArray } from './reference.ts'
 import { SPECIAL_TOKENS } from './tokenizer.ts'
 
-/** Largest absolute difference from PyTorch that FP32 may have. */
-export const TOLERANCE = { mel: 1e-4, features: 1e-4, prefill: 1e-3, steps: 1e-3 } as const
+/** Largest absolute difference from PyTorch that the log mel may have: it is the same code for every provider. */
+export const MEL_TOLERANCE = 1e-4
 
-/** Everything that is compared; a report without one of these is none. */
-export const CHECKS = [
-  'mel',
-  'features',
-  'prompt ids',
-  'prefill logits',
-  'step logits',
-  'greedy tokens',
-  'batched logits',
-  'batched tokens',
-  'split logits',
-  'split tokens',
-] as const
+/** What is compared. */
+export type Check =
+  | 'mel'
+  | 'features'
+  | 'prompt ids'
+  | 'prefill logits'
+  | 'step logits'
+  | 'greedy tokens'
+  | `${'batched' | 'split'} ${'logits' | 'tokens'}`
+
+/** Largest absolute differences from PyTorch. */
+interface Tolerance {
+  readonly features: number
+  readonly logits: number
+}
 
 /** One comparison of one clip. `worst` is a largest absolute difference, or a count of differing items. */
 export interface Comparison {
-  readonly check: (typeof CHECKS)[number]
+  readonly check: Check
   readonly clip: string
   readonly worst: number
   readonly tolerance: number
   /** why nothing was measured: a value that is not finite, on whichever side, or another length; `worst` is NaN then */
-  readonly problem?: string
-}
-
-/** How close a quantized variant's logits stay to PyTorch's FP32. */
-export interface Agreement {
-  readonly clip: string
-  readonly positions: number
-  readonly sameTop1: number
-  /** sum of the cosines of all positions */
-  readonly cosine: number
-  /** the first logit that is not finite, on whichever side; `cosine` is NaN then */
   readonly problem?: string
 }
 
@@ -50,6 +41,7 @@ export async function compareClip(
   recognizer: Recognizer,
   samples: Float32Array,
   reference: Reference,
+  tolerance: Tolerance,
 ): Promise<Comparison[]> {
   const clip = reference.id
   const mel = logMel(samples)
@@ -58,16 +50,16 @@ export async function compareClip(
   const steps = { ...reference, tokens: reference.tokens.slice(0, reference.logits?.shape[0] ?? 0) }
   const [followed] = await follow(recognizer, [{ reference: steps, input: { prompt, features } }])
   const { prefill = NONE, steps: worstStep } = followed ?? {}
-  const measured = (check: Comparison['check'], difference: Measured, tolerance: number): Comparison => ({
-    ...{ check, clip, tolerance },
+  const measured = (check: Check, difference: Measured, allowed: number): Comparison => ({
+    ...{ check, clip, tolerance: allowed },
     ...difference,
   })
   return [
-    measured('mel', worst(mel.data, reference.mel), TOLERANCE.mel),
-    measured('features', worst(features, reference.features), TOLERANCE.features),
+    measured('mel', worst(mel.data, reference.mel), MEL_TOLERANCE),
+    measured('features', worst(features, reference.features), tolerance.features),
     { check: 'prompt ids', clip, worst: differing(prompt.ids, reference.promptIds), tolerance: 0 },
-    measured('prefill logits', prefill, TOLERANCE.prefill),
-    ...(worstStep === undefined ? [] : [measured('step logits', worstStep, TOLERANCE.steps)]),
+    measured('prefill logits', prefill, tolerance.logits),
+    ...(worstStep === undefined ? [] : [measured('step logits', worstStep, tolerance.logits)]),
   ]
 }
 
@@ -95,6 +87,7 @@ export async function compareDecoder(
   recognizer: Recognizer,
   name: 'batched' | 'split',
   references: readonly Reference[],
+  tolerance: Tolerance,
 ): Promise<Comparison[]> {
   const audioPad = recognizer.tokenizer.idOf(SPECIAL_TOKENS.audioPad)
   const rows = references.map((reference): Followed => {
@@ -105,48 +98,37 @@ export async function compareDecoder(
   return followed.flatMap(({ prefill, steps, otherTokens }, i): Comparison[] => {
     const clip = references[i]?.id ?? ''
     return [
-      { check: `${name} logits`, clip, tolerance: TOLERANCE.steps, ...larger(prefill, steps) },
+      { check: `${name} logits`, clip, tolerance: tolerance.logits, ...larger(prefill, steps) },
       { check: `${name} tokens`, clip, worst: otherTokens, tolerance: 0 },
     ]
   })
 }
 
-/** Logits of a variant along PyTorch's own tokens, against PyTorch's logits. */
-export async function measureAgreement(
+/**
+ * Lead a variant along PyTorch's own tokens, and show its logits beside PyTorch's at every position.
+ * @param look called with two arrays [V] of finite values
+ * @returns the first logit that is not finite, on whichever side; nothing is shown from there on
+ */
+export async function followLogits(
   recognizer: Recognizer,
   samples: Float32Array,
   reference: Reference,
-): Promise<Agreement> {
+  look: (found: Float32Array, wanted: Float32Array) => void,
+): Promise<string | undefined> {
   const features = await encode(recognizer, logMel(samples))
   const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
-  const positions = reference.logits?.shape[0] ?? 0
-  let sameTop1 = 0
-  let sum = 0
+  const tokens = reference.tokens.slice(0, reference.logits?.shape[0] ?? 0)
   let problem: string | undefined
-  const look = (_: number, position: number, found: Float32Array) => {
-    const wanted = rowOf(reference.logits, position)
-    const difference = worst(found, wanted, position)
-    problem ??= difference.problem
-    if (difference.problem !== undefined) return
-    if (argmax(found) === argmax(wanted.data)) sameTop1++
-    sum += cosine(found, wanted.data)
-  }
   await feed(
     recognizer,
-    [
-      {
-        reference: { ...reference, tokens: reference.tokens.slice(0, positions) },
-        input: { prompt, features },
-      },
-    ],
-    look,
+    [{ reference: { ...reference, tokens }, input: { prompt, features } }],
+    (_, position, found) => {
+      const wanted = rowOf(reference.logits, position)
+      problem ??= worst(found, wanted, position).problem
+      if (problem === undefined) look(found, wanted.data)
+    },
   )
-  const cosines = problem === undefined ? { cosine: sum } : { cosine: Number.NaN, problem }
-  return { clip: reference.id, positions, sameTop1, ...cosines }
-}
-
-export function passes({ worst, tolerance }: Comparison): boolean {
-  return worst <= tolerance // false for NaN
+  return problem
 }
 
 /** One sequence that is led along PyTorch's tokens. */
@@ -232,15 +214,4 @@ function worst(found: Float32Array, wanted: ReferenceArray, position?: number): 
 function differing(found: readonly number[], wanted: readonly number[]): number {
   const length = Math.max(found.length, wanted.length)
   return Array.from({ length }, (_, i) => found[i] !== wanted[i]).filter(Boolean).length
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0]
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i] as number, b[i] as number]
-    dot += x * y
-    aa += x * x
-    bb += y * y
-  }
-  return dot / Math.sqrt(aa * bb)
 }

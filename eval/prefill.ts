@@ -1,13 +1,10 @@
-import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { PREFILL, prefillRecipe } from './graphs.ts'
 import { emptyPast } from './kv-cache.ts'
 import { Tensor } from './onnxruntime.ts'
 import type { WidenedWeight } from './prefill-weights.ts'
-import { exists, openSession, type SessionOptions } from './session.ts'
+import { openSession, type SessionOptions, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
-
-/** `int8`: prompts by the graph with 8-bit products; `same`: by the graph of the steps. */
-export type PrefillKind = 'int8' | 'same'
 
 /** The fused layout's other graph for prompts: no logits, and products of int8 by uint8. */
 export interface Prefill {
@@ -28,36 +25,25 @@ export interface PrefillShape {
   readonly headDim: number
 }
 
-const GRAPH = 'decoder_prefill'
-
-/** Whether a release has the graph for a variant. FP32 has none: it has no int4 weights to do better than. */
-export async function prefillKindOf(folder: string, variant = ''): Promise<PrefillKind> {
-  if (variant === '') return 'same'
-  const files = [`${GRAPH}.${variant}.onnx`, `${GRAPH}.${variant}.json`]
-  const there = await Promise.all(files.map((name) => exists(join(folder, name))))
-  return there.every(Boolean) ? 'int8' : 'same'
-}
-
 /**
  * Begin to make the graph's weights, in a thread of their own: sessions load meanwhile.
  * @returns what opens the graph when they are there
  */
 export function preparePrefill(
-  folder: string,
-  variant: string,
+  source: Source,
 ): (shape: PrefillShape, options: SessionOptions) => Promise<Prefill> {
-  const weights = widenInThread(folder, `${GRAPH}.${variant}.json`)
+  const weights = widenInThread(source.release.folder, prefillRecipe(source.variant.name))
   weights.catch(() => undefined) // whoever opens the graph is told
-  return async (shape, options) => openPrefill(folder, await weights, shape, options)
+  return async (shape, options) => openPrefill(source, await weights, shape, options)
 }
 
 async function openPrefill(
-  folder: string,
+  source: Source,
   weights: readonly WidenedWeight[],
   { past, outputs, heads, headDim }: PrefillShape,
   options: SessionOptions,
 ): Promise<Prefill> {
-  const session = await openSession(folder, GRAPH, options)
+  const session = await openSession(source, PREFILL, options)
   const fixed: Record<string, Tensor> = {}
   for (const { name, K, N, levels, columns } of weights) {
     fixed[`${name}.int8`] = new Tensor('int8', levels, [K, N])
@@ -69,7 +55,7 @@ async function openPrefill(
   if (unknown.length > 0) {
     await session.release()
     throw new SpeechError(
-      `${GRAPH} wants the inputs ${unknown.slice(0, 3).join(', ')}, of which its recipe says nothing.`,
+      `${PREFILL} wants the inputs ${unknown.slice(0, 3).join(', ')}, of which its recipe says nothing.`,
       'The files are of different releases.',
     )
   }

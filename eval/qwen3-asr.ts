@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import type { AudioSource } from './audio/speech-stream.ts'
 import type { Decoded } from './decode-loop.ts'
+import type { Layout, PrefillKind } from './graphs.ts'
 import { languageName } from './languages.ts'
 import type { AudioInput } from './opened-audio.ts'
-import type { PrefillKind } from './prefill.ts'
 import type { PromptOptions } from './prompt.ts'
-import { type Layout, layoutOf, variantsOf } from './session.ts'
+import { openRelease } from './release.ts'
 import { SpeechError } from './speech-error.ts'
 import { type Heard, startWorker, type WorkerClient } from './worker-client.ts'
 
@@ -101,7 +101,7 @@ export class Qwen3Asr {
   readonly #worker: WorkerClient
 
   private constructor(variant: string, worker: WorkerClient) {
-    this.variant = variant || 'fp32'
+    this.variant = variant
     this.layout = worker.loaded.layout
     this.prefill = worker.loaded.prefill
     this.#worker = worker
@@ -117,14 +117,15 @@ export class Qwen3Asr {
       if (!(Number.isInteger(value) && value > 0))
         throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)
     }
-    const variant = await chooseVariant(folder, options.variant)
-    const layout = options.layout ?? (await layoutOf(folder, variant))
+    const release = await openRelease(folder)
+    const variant = release.variant(options.variant)
+    const layout = options.layout ?? variant.ways(provider ?? 'cpu')[0]?.layout ?? 'split'
     const worker = await startWorker({
-      ...{ folder, variant, layout, threads, ...(provider !== undefined && { provider }) },
+      ...{ folder, variant: variant.name, layout, threads, ...(provider !== undefined && { provider }) },
       ...(prefill !== undefined && { prefill }),
       ...{ batch: batch ?? (layout === 'fused' ? BATCH : 1), warmUp: false, options: {} },
     })
-    return new Qwen3Asr(variant, worker)
+    return new Qwen3Asr(variant.name, worker)
   }
 
   /**
@@ -213,18 +214,6 @@ function checkLimits({ maxPieceSeconds = 1, maxNewTokens = 1 }: TranscribeOption
     throw new SpeechError(`maxPieceSeconds is ${maxPieceSeconds}, wanted at least 1.`)
   if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1)
     throw new SpeechError(`maxNewTokens is ${maxNewTokens}, wanted a whole number above 0.`)
-}
-
-/** @throws SpeechError naming the variants */
-async function chooseVariant(folder: string, wanted: string | undefined): Promise<string> {
-  const variants = await variantsOf(folder)
-  if (wanted === undefined) return variants.includes('int4') ? 'int4' : (variants[0] as string)
-  const variant = wanted.toLowerCase() === 'fp32' ? '' : wanted
-  if (variants.includes(variant)) return variant
-  throw new SpeechError(
-    `${folder} has no variant ${wanted}.`,
-    `It has ${variants.map((name) => name || 'fp32').join(', ')}.`,
-  )
 }
 
 function transcriptOf({ seconds, notes, recognition: { text, language, pieces } }: Heard): Transcript {

@@ -2,11 +2,13 @@ import { join } from 'node:path'
 import { type Decode, makeDecodeLoop } from './decode-loop.ts'
 import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'
 import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
+import { EMBEDDINGS, ENCODER } from './graphs.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import { makePlaces, type TakePlace } from './places.ts'
-import { type ReleaseConfig, readReleaseConfig } from './release-config.ts'
-import { checkProvider, floats, openSession, output } from './session.ts'
+import { openRelease } from './release.ts'
+import type { ReleaseConfig } from './release-config.ts'
+import { floats, openSession, output, requireProvider } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 import { readTokenizer, type Tokenizer } from './tokenizer.ts'
 
@@ -24,6 +26,8 @@ export interface Recognizer {
 }
 
 export interface LoadOptions extends DecoderOptions {
+  /** as {@link openRelease} names them; int4 where the folder has it */
+  readonly variant?: string
   /** sequences that are decoded together; 1 by default */
   readonly batch?: number
 }
@@ -33,12 +37,14 @@ export interface LoadOptions extends DecoderOptions {
  * @throws SpeechError when a file is missing, the runtime refuses it, or the layout cannot decode batches
  */
 export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
-  checkProvider(options.provider ?? 'cpu')
-  const config = await readReleaseConfig(folder)
+  requireProvider(options.provider ?? 'cpu')
+  const release = await openRelease(folder)
+  const { config } = release
+  const source = { release, variant: release.variant(options.variant) }
   const tokenizer = await readTokenizer(folder)
-  const embeddings = openEmbeddings(join(folder, 'embed_tokens.bin'), config.embeddingShape)
-  const openDecoder = await prepareDecoder(folder, config, embeddings, options)
-  const encoder = await openSession(folder, 'encoder', options)
+  const embeddings = openEmbeddings(join(folder, EMBEDDINGS), config.embeddingShape)
+  const openDecoder = prepareDecoder(source, embeddings, options)
+  const encoder = await openSession(source, ENCODER, options)
   const decoder = await openDecoder()
   const { batch = 1 } = options
   if (batch > decoder.maxRows) {

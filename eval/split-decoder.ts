@@ -1,9 +1,11 @@
 import type { Decoder, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
+import { LAYOUTS } from './graphs.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
-import type { ReleaseConfig } from './release-config.ts'
-import { floats, openSession, output, type SessionOptions } from './session.ts'
+import { floats, openSession, output, type SessionOptions, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
+
+const [INIT, STEP] = LAYOUTS.split
 
 /** One sequence: its length, and its cache as the graphs hand it over, [layers, 1, kv_heads, positions, head_dim]. */
 interface Sequence {
@@ -17,13 +19,12 @@ interface Sequence {
  * @throws SpeechError when a graph is missing or refused
  */
 export async function openSplitDecoder(
-  folder: string,
-  config: ReleaseConfig,
+  source: Source,
   embeddings: EmbeddingTable,
   options: SessionOptions,
 ): Promise<Decoder> {
-  const init = await openSession(folder, 'decoder_init', options)
-  const step = await openSession(folder, 'decoder_step', options)
+  const { config } = source.release
+  const [init, step] = [await openSession(source, INIT, options), await openSession(source, STEP, options)]
   const embedding = new Float32Array(config.hiddenSize)
   const position = new BigInt64Array(1)
   const inputs = {

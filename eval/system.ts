@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
+import { chooseWay } from './decoder.ts'
 import { type Engine, identifyEngine, runEngine } from './engine.ts'
+import type { PrefillKind } from './graphs.ts'
 import { startPool } from './pool.ts'
-import { type PrefillKind, prefillKindOf } from './prefill.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { PieceRecord } from './record.ts'
-import { layoutOf } from './session.ts'
+import { openRelease } from './release.ts'
 import { identifySources } from './sources.ts'
 
 /** One utterance as a system heard it. */
@@ -49,7 +50,6 @@ export interface System {
 export interface ModelOptions {
   readonly name: string
   readonly folder: string
-  /** '' for FP32 */
   readonly variant: string
   readonly bytes: number
   /** identifies the variant's files by content */
@@ -60,7 +60,8 @@ export interface ModelOptions {
   readonly batch: number
   /** as in DecoderOptions; the split layout always decodes one at a time */
   readonly isSteady: boolean
-  /** by default int8 where the folder has it */
+  readonly provider: string
+  /** by default int8 where the variant and the provider have it */
   readonly prefill?: PrefillKind
   readonly options: RecognizeOptions
 }
@@ -70,12 +71,14 @@ const DECODER = ['eval/worker.ts']
 
 /** A variant of a release directory, in worker threads of its own. */
 export async function modelSystem(model: ModelOptions): Promise<System> {
-  const { name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady, options } = model
-  const layout = await layoutOf(folder, variant)
-  const prefill = model.prefill ?? (layout === 'fused' ? await prefillKindOf(folder, variant) : 'same')
+  const { name, folder, bytes, fingerprint, threads, workers, batch, isSteady, provider, options } = model
+  const release = await openRelease(folder)
+  const source = { release, variant: release.variant(model.variant) }
+  const { layout, prefill } = chooseWay(source, model)
+  const variant = source.variant.name
   const settings = {
     ...{
-      variant: variant || 'FP32',
+      variant,
       layout,
       prefill,
       fingerprint,
@@ -83,14 +86,14 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
       workers,
       batch,
       ...(layout === 'fused' && { steady: isSteady }),
-      provider: 'cpu',
+      provider,
       ...options,
     },
     ...{ onnxruntime: onnxruntimeVersion(), decoder: (await identifySources(DECODER)).slice(0, 16) },
   }
   const start = async (): Promise<Transcriber> => {
     const pool = await startPool(
-      { folder, variant, threads, layout, prefill, batch, isSteady, warmUp: true, options },
+      { folder, variant, threads, provider, layout, prefill, batch, isSteady, warmUp: true, options },
       workers,
     )
     return {

@@ -1,15 +1,13 @@
 import { Worker } from 'node:worker_threads'
+import type { Layout, PrefillKind } from './graphs.ts'
 import { requireNoTelemetry } from './no-telemetry.ts'
 import type { AudioInput } from './opened-audio.ts'
-import type { PrefillKind } from './prefill.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
-import type { Layout } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** What a worker thread is started with. */
 export interface WorkerSetup {
   readonly folder: string
-  /** '' for FP32 */
   readonly variant: string
   readonly threads: number
   readonly provider?: string

@@ -6,9 +6,9 @@ import { Failure } from './failure.ts'
 import { checked, wrong } from './schema.ts'
 import type { AudioConfig, TextConfig } from './tensor-table.ts'
 
-/** What config.json of a checkpoint says, in either layout. */
+/** What config.json of a checkpoint says, in either format. */
 export interface CheckpointConfig {
-  readonly layout: 'native' | 'original'
+  readonly format: 'native' | 'original'
   readonly audio_config: AudioConfig
   readonly text_config: TextConfig
   readonly rope_scaling: { readonly mrope_section: readonly number[]; readonly interleaved: boolean }
@@ -103,7 +103,7 @@ export function checkConfig(config: JsonObject, folder: string): CheckpointConfi
   const outer = checked(section({ tie_word_embeddings: v.optional(truth) }), parts, { file: FILE, prefix })
   const rope = extras.rope_parameters ?? extras.rope_scaling
   return {
-    layout: top.thinker_config ? 'original' : 'native',
+    format: top.thinker_config ? 'original' : 'native',
     audio_config: audio,
     text_config: {
       ...sizes,

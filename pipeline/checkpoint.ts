@@ -10,7 +10,7 @@ import { readSafetensors, type StoredTensor } from './safetensors.ts'
 import { checked } from './schema.ts'
 import { expectedTensors, type TextConfig } from './tensor-table.ts'
 
-/** A checkpoint of either layout under native tensor names; `python/checkpoint.py` reads this as JSON. */
+/** A checkpoint of either format under native tensor names; `python/checkpoint.py` reads this as JSON. */
 export interface Checkpoint extends Omit<CheckpointConfig, 'tokenIds'> {
   readonly folder: string
   readonly tensors: Readonly<Record<string, StoredTensor>>
@@ -26,12 +26,12 @@ const INDEX = `${WEIGHTS}.index.json`
  */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const config = checkConfig(await readConfig(folder), folder)
-  const { layout, audio_config, text_config, rope_scaling } = config
-  const tensors = await readTensors(folder, layout)
+  const { format, audio_config, text_config, rope_scaling } = config
+  const tensors = await readTensors(folder, format)
   checkTensors(tensors, expectedTensors(audio_config, text_config), text_config)
   await checkTokenizer(folder, config)
   await checkProcessor(folder, text_config.vocab_size)
-  return { folder, layout, audio_config, text_config, rope_scaling, tensors: Object.fromEntries(tensors) }
+  return { folder, format, audio_config, text_config, rope_scaling, tensors: Object.fromEntries(tensors) }
 }
 
 async function readConfig(folder: string): Promise<JsonObject> {
@@ -46,20 +46,20 @@ async function readConfig(folder: string): Promise<JsonObject> {
   )
 }
 
-async function readTensors(folder: string, layout: Checkpoint['layout']): Promise<Map<string, StoredTensor>> {
+async function readTensors(folder: string, format: Checkpoint['format']): Promise<Map<string, StoredTensor>> {
   const map = await readIndex(folder)
   const shards = map ? [...new Set(Object.values(map))].sort() : [WEIGHTS]
   const tensors = new Map<string, StoredTensor>()
   for (const shard of shards) {
     for (const [name, tensor] of await readSafetensors(folder, shard)) {
-      const native = layout === 'original' ? nativeName(name) : name
+      const native = format === 'original' ? nativeName(name) : name
       if (tensors.has(native))
         throw new Failure(`The tensor ${name} is in ${tensor.file} and in ${tensors.get(native)?.file}.`)
       tensors.set(native, tensor)
     }
   }
   for (const [name, shard] of Object.entries(map ?? {})) {
-    if (tensors.has(layout === 'original' ? nativeName(name) : name)) continue
+    if (tensors.has(format === 'original' ? nativeName(name) : name)) continue
     throw new Failure(`The index promises ${name} in ${shard}, which does not hold it.`)
   }
   return tensors

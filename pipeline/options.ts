@@ -15,11 +15,16 @@ export interface Options {
   readonly opset: number
   readonly skipEncoder: boolean
   readonly skipDecoder: boolean
-  readonly blockSize: number
+  /** of what the row of each variant says */
+  readonly blockSize?: number
   readonly accuracyLevel: number
   readonly symmetric: boolean
-  /** int4 has a graph for prompts with 8-bit products */
+  /** variants of 4 bits have a graph for prompts with 8-bit products */
   readonly prefillInt8: boolean
+  /** FP32 first: the others are made of it */
+  readonly variants: readonly string[]
+  /** that the release is validated for; speech is transcribed with the first */
+  readonly providers: readonly string[]
   readonly speech: string
   readonly language?: string
   readonly context?: string
@@ -35,7 +40,6 @@ export interface Options {
 /** What decides about the graphs when nothing else is said. */
 export const GRAPH_DEFAULTS = {
   opset: 18,
-  blockSize: 64,
   accuracyLevel: 4,
   symmetric: false,
   prefillInt8: true,

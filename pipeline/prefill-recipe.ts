@@ -1,10 +1,11 @@
 import { join } from 'node:path'
+import { decoderData, graphFile, LAYOUTS, PREFILL } from '../eval/graphs.ts'
 import type { PackedWeight } from '../eval/prefill-weights.ts'
 import { readRange } from '../graph-tools/files.ts'
 import { type Model, openModel } from '../graph-tools/model.ts'
 import { contentOf } from '../graph-tools/tensor-data.ts'
 import { Failure } from './failure.ts'
-import { decoderData, graphFile, PREFILL } from './layout.ts'
+import { blockSizeOf, type Recipe } from './recipes.ts'
 
 const ABOUT =
   'How a reader makes the weight inputs of the graph beside this file from the int4 weights. Each weight is a matrix [K, N] in ' +
@@ -19,9 +20,11 @@ const ABOUT =
  * How the prefill graph's weights are made, with the places of the int4 ones in the data file.
  * @throws Failure when a weight is not there, or not in the data file
  */
-export async function recipeOf(folder: string, blockSize: number): Promise<object> {
-  const decoder = openModel(join(folder, graphFile('decoder', 'int4')))
-  const { graph } = openModel(join(folder, graphFile(PREFILL, 'int4')))
+export async function prefillWeightsOf(folder: string, variant: string, recipe: Recipe): Promise<object> {
+  const blockSize = blockSizeOf(recipe)
+  const file = graphFile(LAYOUTS.fused[0], variant)
+  const decoder = openModel(join(folder, file))
+  const { graph } = openModel(join(folder, graphFile(PREFILL, variant)))
   const weights: PackedWeight[] = []
   for (const { name, shape } of graph.inputs) {
     const weight = /^(.*)\.int8$/.exec(name)?.[1]
@@ -32,7 +35,7 @@ export async function recipeOf(folder: string, blockSize: number): Promise<objec
       ['Q4', 'scales', 'zero_points'].map((part) => placeOf(decoder, `${weight}_${part}`)),
     )
     if (packed === undefined || scales === undefined)
-      throw new Failure(`decoder.int4.onnx has no int4 weight ${weight}, which the prefill graph is fed.`)
+      throw new Failure(`${file} has no int4 weight ${weight}, which the prefill graph is fed.`)
     weights.push({
       ...{ name: weight, K, N, packed, scales },
       ...(zeroPoints !== undefined && { zero_points: zeroPoints }),
@@ -40,8 +43,8 @@ export async function recipeOf(folder: string, blockSize: number): Promise<objec
   }
   return {
     about: ABOUT,
-    graph: graphFile(PREFILL, 'int4'),
-    data: decoderData('int4'),
+    graph: graphFile(PREFILL, variant),
+    data: decoderData(variant),
     block_size: blockSize,
     weights,
   }

@@ -5,10 +5,12 @@ import { LANGUAGES } from '../eval/languages.ts'
 import { checkpointFiles, fileOf } from './checkpoint-files.ts'
 import { formatBytes, writeJson } from './files.ts'
 import { hashFiles } from './hash-cache.ts'
-import type { Layout } from './layout.ts'
 import { PROJECT } from './models.ts'
+import type { Paths } from './paths.ts'
 import { pinnedVersions } from './pinned-versions.ts'
+import type { Recipe } from './recipes.ts'
 import type { Run } from './stages.ts'
+import { recipeOf } from './variants.ts'
 
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
 export interface Provenance {
@@ -25,11 +27,15 @@ export interface Provenance {
   /** of the export and the quantizer */
   readonly options: {
     readonly opset: number
-    readonly blockSize: number
+    readonly blockSize?: number
     readonly accuracyLevel: number
     readonly symmetric: boolean
     readonly prefillInt8: boolean
   }
+  /** how the weights of each variant were made; FP32's were not */
+  readonly recipes: Readonly<Record<string, Recipe>>
+  /** that the release was to be validated for */
+  readonly providers: readonly string[]
   readonly tools: Readonly<Record<string, string>>
 }
 
@@ -38,13 +44,14 @@ const LARGE = 500_000_000
 /** Qwen3-ASR's own, for checkpoints that say nothing. */
 const LICENSE = 'apache-2.0'
 
-function provenanceFile(layout: Pick<Layout, 'work'>): string {
-  return join(layout.work, 'provenance.json')
+function provenanceFile(paths: Pick<Paths, 'work'>): string {
+  return join(paths.work, 'provenance.json')
 }
 
 /** Note what a run makes its graphs of, beside them. */
 export async function writeProvenance(run: Run): Promise<void> {
-  const { opset, blockSize, accuracyLevel, symmetric, prefillInt8 } = run.options
+  const { opset, blockSize, accuracyLevel, symmetric, prefillInt8, variants, providers } = run.options
+  const recipes = variants.map((name) => [name, recipeOf(name, run.options)] as const)
   const { license, language } = await frontMatterOf(run.checkpoint.folder)
   const provenance: Provenance = {
     model: run.base,
@@ -53,15 +60,17 @@ export async function writeProvenance(run: Run): Promise<void> {
     license: typeof license === 'string' ? license : LICENSE,
     languages: languagesOf(language),
     checkpoint: await checkpointSums(run),
-    options: { opset, blockSize, accuracyLevel, symmetric, prefillInt8 },
+    options: { opset, ...(blockSize !== undefined && { blockSize }), accuracyLevel, symmetric, prefillInt8 },
+    recipes: Object.fromEntries(recipes.flatMap(([name, recipe]) => (recipe ? [[name, recipe]] : []))),
+    providers,
     tools: await toolVersions(),
   }
-  await writeJson(provenanceFile(run.layout), provenance)
+  await writeJson(provenanceFile(run.paths), provenance)
 }
 
 /** @returns undefined when no run has come as far as to note it */
-export async function readProvenance(layout: Pick<Layout, 'work'>): Promise<Provenance | undefined> {
-  const text = await readFile(provenanceFile(layout), 'utf8').catch(() => undefined)
+export async function readProvenance(paths: Pick<Paths, 'work'>): Promise<Provenance | undefined> {
+  const text = await readFile(provenanceFile(paths), 'utf8').catch(() => undefined)
   return text === undefined ? undefined : JSON.parse(text)
 }
 
@@ -87,12 +96,12 @@ function languagesOf(declared: unknown): string[] {
 /** Every file of the checkpoint by content, shards too: one that was changed in place makes another export. */
 export async function checkpointSums({
   checkpoint: { folder },
-  layout,
+  paths: { work },
   emit,
   signal,
-}: Pick<Run, 'checkpoint' | 'layout' | 'emit' | 'signal'>): Promise<Provenance['checkpoint']> {
+}: Pick<Run, 'checkpoint' | 'paths' | 'emit' | 'signal'>): Promise<Provenance['checkpoint']> {
   const files = await checkpointFiles(folder)
-  const cache = join(layout.work, 'sha256.json')
+  const cache = join(work, 'sha256.json')
   const paths = files.map((file) => join(folder, file))
   const onRead = (path: string, bytes: number) => {
     if (bytes >= LARGE)

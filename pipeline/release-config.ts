@@ -1,23 +1,27 @@
 import { configProblems, type ReleaseConfigFile } from '../eval/config-schema.ts'
+import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe } from '../eval/graphs.ts'
 import { SPECIAL_TOKENS, type Tokenizer } from '../eval/tokenizer.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { Failure } from './failure.ts'
-import { EMBEDDINGS, graphFile, VARIANTS } from './layout.ts'
+import type { Recipe } from './recipes.ts'
 
 /**
  * config.json of a release, with every key that readers require (release contract, section 5).
+ * @param recipes of the variants
  * @param quantization graph name to tag
- * @param prefillRecipes of the graphs for prompts in 8 bits
  * @throws Failure for a checkpoint with which it would break the contract
  */
 export function releaseConfig(
   checkpoint: Checkpoint,
   tokenizer: Tokenizer,
+  recipes: ReadonlyMap<string, Recipe | undefined>,
   quantization: Readonly<Record<string, string>>,
-  prefillRecipes: readonly string[],
 ): ReleaseConfigFile {
   const { audio_config: audio, text_config: text } = checkpoint
   const id = tokenizer.idOf
+  const quicker = [...recipes]
+    .filter(([, recipe]) => recipe?.prompts === 'int8')
+    .map(([name]) => prefillRecipe(name))
   const config: ReleaseConfigFile = {
     model_type: 'qwen3_asr',
     encoder: {
@@ -43,8 +47,8 @@ export function releaseConfig(
       tie_word_embeddings: text.tie_word_embeddings,
       rope_scaling: checkpoint.rope_scaling,
       fused: {
-        ...fusedSection(checkpoint),
-        ...(prefillRecipes.length > 0 && { quicker_prompts: prefillRecipes }),
+        ...fusedSection(checkpoint, [...recipes.keys()]),
+        ...(quicker.length > 0 && { quicker_prompts: quicker }),
       },
     },
     mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: audio.num_mel_bins, fmin: 0, fmax: 8000 },
@@ -68,7 +72,10 @@ export function releaseConfig(
 }
 
 /** How to run the fused decoder, for a reader who has nothing but this file and the graphs. */
-function fusedSection({ text_config: text }: Checkpoint): NonNullable<ReleaseConfigFile['decoder']['fused']> {
+function fusedSection(
+  { text_config: text }: Checkpoint,
+  variants: readonly string[],
+): NonNullable<ReleaseConfigFile['decoder']['fused']> {
   const [layers, kv, size] = [text.num_hidden_layers, text.num_key_value_heads, text.head_dim]
   const port = (type: 'float32' | 'int64', shape: readonly (string | number)[], about: string) => ({
     type,
@@ -77,7 +84,7 @@ function fusedSection({ text_config: text }: Checkpoint): NonNullable<ReleaseCon
   })
   const cache = (positions: string, about: string) => port('float32', ['B', kv, positions, size], about)
   return {
-    graphs: VARIANTS.map((variant) => graphFile('decoder', variant)),
+    graphs: variants.map((variant) => graphFile(LAYOUTS.fused[0], variant)),
     about:
       'One graph for prompts and steps, for B sequences at once. Feed B rows of S embeddings and a buffer of C >= 1 past ' +
       'positions; get the logits of the last position of each row, and the keys and values of the S new positions alone. ' +

@@ -3,9 +3,9 @@ import { requireSpeech } from '../eval/dataset/folder.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
 import { exists } from './files.ts'
-import { type Layout, layoutOf } from './layout.ts'
 import { type NextStep, stepsAfterModel } from './next-steps.ts'
 import type { Options } from './options.ts'
+import { type Paths, pathsOf } from './paths.ts'
 import { checkpointFolder, resolveSource } from './source.ts'
 import { findPython, type Python } from './venv.ts'
 import { requireWritable } from './writable.ts'
@@ -20,42 +20,42 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   )
   const output = resolve(options.output)
   const name = options.name ?? source.name
-  const layout = layoutOf(output, name)
+  const paths = pathsOf(output, name)
   if (options.stages.includes('evaluate')) await requireSpeech(options.speech)
-  emit({ event: 'start', model: options.model, output: layout.model, stages: options.stages })
-  await requireWritable(layout.model, 'The output folder', 'Name another folder with --output.')
+  emit({ event: 'start', model: options.model, output: paths.model, stages: options.stages })
+  await requireWritable(paths.model, 'The output folder', 'Name another folder with --output.')
   const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
   const checkpoint = await readCheckpoint(folder)
   const { base, flag, maxWer, place } = source
   const origin = 'repo' in place ? place.repo : folder
   const { runStages } = await import('./runner.ts') // a wrong input is named before the stages are loaded
   await runStages({
-    ...{ options, name, base, maxWer, origin, checkpoint, layout, emit, signal, python },
+    ...{ options, name, base, maxWer, origin, checkpoint, paths, emit, signal, python },
     ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),
   })
   emit({
     event: 'done',
     seconds: (performance.now() - started) / 1000,
-    ...(await outcomeOf(layout, name, options)),
+    ...(await outcomeOf(paths, name, options)),
   })
 }
 
 /** What there is now, and what to do with it. */
 async function outcomeOf(
-  layout: Layout,
+  paths: Paths,
   name: string,
   { stages }: Options,
 ): Promise<{ release: string; next: readonly NextStep[] }> {
-  const page = join(layout.model, 'evaluation.html')
+  const page = join(paths.model, 'evaluation.html')
   const isPackaged = stages.includes('package')
   const isUsable = isPackaged || stages.includes('quantize') || stages.includes('evaluate')
   return {
-    release: isPackaged ? `The release is in ${layout.release}` : `The model is in ${layout.model}`,
+    release: isPackaged ? `The release is in ${paths.release}` : `The model is in ${paths.model}`,
     next: isUsable
       ? stepsAfterModel({
-          ...{ model: layout.model, name },
+          ...{ model: paths.model, name },
           ...((await exists(page)) && { page }),
-          ...(isPackaged && { release: layout.release }),
+          ...(isPackaged && { release: paths.release }),
         })
       : [],
   }

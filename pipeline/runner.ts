@@ -20,10 +20,10 @@ import { deleteStamp, fingerprintOf, hasEnded, isCurrent, writeStamp } from './s
  */
 export async function runStages(run: Run): Promise<void> {
   await refuseForeign(run)
-  const release = await takeLock(join(run.layout.work, 'lock'), run.layout.model)
+  const release = await takeLock(join(run.paths.work, 'lock'), run.paths.model)
   try {
     await claim(run)
-    await writeJson(checkpointFile(run.layout.work), run.checkpoint)
+    await writeJson(checkpointFile(run.paths.work), run.checkpoint)
     const fingerprints = await fingerprintStages(run)
     for (const name of STAGE_NAMES) {
       if (run.options.stages.includes(name)) await runStage(STAGES[name], fingerprints, run)
@@ -49,8 +49,8 @@ async function fingerprintStages(run: Run): Promise<Fingerprints> {
 }
 
 async function runStage(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<void> {
-  const { emit, layout, signal } = run
-  const stamp = layout.stamp(stage.name)
+  const { emit, paths, signal } = run
+  const stamp = paths.stamp(stage.name)
   signal.throwIfAborted()
   if (!(await willRun(stage, fingerprints, run))) {
     emit({ event: 'stage-skip', stage: stage.name, reason: 'nothing it depends on has changed' })
@@ -64,7 +64,7 @@ async function runStage(stage: Stage, fingerprints: Fingerprints, run: Run): Pro
   await stage.run(run)
   await showResult(stage, fingerprints, run)
   await stage.check?.(run)
-  if (!stage.always) await writeStamp(stamp, fingerprints[stage.name], stage.outputs(run), layout.model)
+  if (!stage.always) await writeStamp(stamp, fingerprints[stage.name], stage.outputs(run), paths.model)
   emit({ event: 'stage-done', stage: stage.name, seconds: (performance.now() - started) / 1000 })
 }
 
@@ -72,13 +72,13 @@ async function runStage(stage: Stage, fingerprints: Fingerprints, run: Run): Pro
 async function showResult({ name }: Stage, fingerprints: Fingerprints, run: Run): Promise<void> {
   const view = VIEWS[name]
   if (!view) return
-  const stamp = run.layout.stamp(`${name}-view`)
+  const stamp = run.paths.stamp(`${name}-view`)
   const code = await identifySources([view.module])
   const fingerprint = fingerprintOf({ of: fingerprints[name], code })
-  if (await isCurrent(stamp, fingerprint, run.layout.model)) return
+  if (await isCurrent(stamp, fingerprint, run.paths.model)) return
   await deleteStamp(stamp)
   await view.show(run)
-  await writeStamp(stamp, fingerprint, view.outputs(run), run.layout.model)
+  await writeStamp(stamp, fingerprint, view.outputs(run), run.paths.model)
 }
 
 async function willRun(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<boolean> {
@@ -87,9 +87,9 @@ async function willRun(stage: Stage, fingerprints: Fingerprints, run: Run): Prom
 
 /** Whether a stage's result is what a run would give. Transient outputs may be gone while the stage they served is fresh. */
 async function isFresh(stage: Stage, fingerprints: Fingerprints, run: Run): Promise<boolean> {
-  const { layout, options } = run
-  const stamp = layout.stamp(stage.name)
-  if (await isCurrent(stamp, fingerprints[stage.name], layout.model)) return true
+  const { paths, options } = run
+  const stamp = paths.stamp(stage.name)
+  if (await isCurrent(stamp, fingerprints[stage.name], paths.model)) return true
   if (!stage.isTransient || !(await hasEnded(stamp, fingerprints[stage.name]))) return false
   const next = nextOf(stage)
   if (next === undefined) return false
@@ -117,14 +117,14 @@ function nextOf(stage: Stage): Stage | undefined {
 async function deleteResults(stage: Stage, run: Run): Promise<void> {
   const stale = STAGE_NAMES.slice(STAGE_NAMES.indexOf(stage.name)).reverse()
   for (const name of stale) {
-    await deleteStamp(run.layout.stamp(name))
-    await deleteStamp(run.layout.stamp(`${name}-view`))
+    await deleteStamp(run.paths.stamp(name))
+    await deleteStamp(run.paths.stamp(`${name}-view`))
   }
   for (const name of stale.filter((name) => !STAGES[name].replaces)) {
     const outputs = [...STAGES[name].outputs(run), ...(VIEWS[name]?.outputs(run) ?? [])]
     for (const output of outputs) await rm(output, { force: true })
   }
-  await joinSections(run.layout)
+  await joinSections(run.paths)
 }
 
 /** A stage that was not asked for must be up to date when a later one that was builds on it. */
@@ -134,7 +134,7 @@ async function needEarlier(stage: Stage, fingerprints: Fingerprints, run: Run): 
   if (!isEarlier || stage.always) return
   if (await isFresh(stage, fingerprints, run)) return
   throw new Failure(
-    `The stage ${stage.name} has no current result in ${run.layout.model}.`,
+    `The stage ${stage.name} has no current result in ${run.paths.model}.`,
     `Run it first: leave out --from and --only, or begin with --from ${stage.name}.`,
     EXIT.usage,
   )
@@ -145,12 +145,12 @@ const OWNER = shape({ origin: text, config: text })
 type Owner = Parsed<typeof OWNER>
 
 function ownerFile(run: Run): string {
-  return join(run.layout.work, 'model.json')
+  return join(run.paths.work, 'model.json')
 }
 
 /** A folder with files but without our mark is somebody else's; nothing is written into it. */
 async function refuseForeign(run: Run): Promise<void> {
-  const { model, work } = run.layout
+  const { model, work } = run.paths
   const names = await readdir(model).catch(() => [])
   if (
     (await exists(ownerFile(run))) ||
@@ -173,7 +173,7 @@ async function claim(run: Run): Promise<void> {
   const hasMoved = owner?.config === mine.config && !(await exists(owner.origin))
   if (owner && !hasMoved) {
     throw new Failure(
-      `${run.layout.model} belongs to another model: it was made from ${owner.origin}, this run is for ${folder}.`,
+      `${run.paths.model} belongs to another model: it was made from ${owner.origin}, this run is for ${folder}.`,
       'Choose another --output or --name, or delete the directory.',
     )
   }

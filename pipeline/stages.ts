@@ -1,7 +1,7 @@
 import type { Checkpoint } from './checkpoint.ts'
 import type { Emit } from './events.ts'
-import type { Layout } from './layout.ts'
 import type { Options } from './options.ts'
+import type { Paths } from './paths.ts'
 import type { StageName } from './stage-names.ts'
 import { evaluateStage } from './stages/evaluate.ts'
 import { evaluationView } from './stages/evaluation-view.ts'
@@ -27,7 +27,7 @@ export interface Run {
   /** the hub repository, or the checkpoint's folder */
   readonly origin: string
   readonly checkpoint: Checkpoint
-  readonly layout: Layout
+  readonly paths: Paths
   readonly emit: Emit
   readonly signal: AbortSignal
   python(): Promise<Python>

@@ -1,30 +1,33 @@
-"""Quantize the decoder graphs' weights to int4 MatMulNBits with onnxruntime's own round-to-nearest kernel.
+"""Quantize the decoder graphs' weights as a recipe says.
 
-    python quantize.py --models decoder_init.onnx decoder_step.onnx decoder.onnx --out DIR [--prefill decoder]
-        [--block-size 64] [--symmetric]
+    python quantize.py --models decoder_init.onnx decoder_step.onnx decoder.onnx --out DIR --recipe recipe.json
 
-Writes {name}.int4.onnx and one decoder.int4.data. A weight that several graphs read is quantized once. One tensor is
-in memory at a time. --prefill names the graph that {name}_prefill.int4.onnx is made of.
+recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "accuracyLevel": of MatMulNBits,
+"prompts": "int8" for a graph decoder_prefill too}. Selectors and formats: formats.py.
+
+Writes {name}.{variant}.onnx and one decoder.{variant}.data. A weight that several graphs read is quantized once. One
+tensor is in memory at a time.
 """
 
 import no_telemetry  # noqa: F401  # isort: skip  (before onnxruntime)
 
 import argparse
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
 import onnxruntime
-from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, DefaultWeightOnlyQuantizer
 
+import formats
 from prefill_graph import make_prefill
 from protocol import UserError, emit, progress, reporting
 
-BITS = 4
 ALIGNMENT = 4096
 INLINE_LIMIT = 256
-DATA = "decoder.int4.data"
 EMBEDDINGS = "embed_tokens.bin"  # stays where it is, beside all graphs
+FUSED = "decoder"  # what the graph for prompts is made of
 
 
 class Store:
@@ -44,47 +47,55 @@ class Store:
             file.write(memoryview(value).cast("B"))
         self.end = start + value.nbytes
         shape = ir.Shape(value.shape)
-        return ir.ExternalTensor(DATA, start, value.nbytes, dtype, shape=shape, name=name, base_dir=self.path.parent)
+        return ir.ExternalTensor(self.path.name, start, value.nbytes, dtype, shape=shape, name=name, base_dir=self.path.parent)
+
+
+@dataclass
+class Job:
+    """One recipe with what has been quantized by it."""
+
+    rules: list[tuple[str, str]]
+    accuracy_level: int
+    store: Store
+    total: int = 0  # weights, for progress
+    done: dict = field(default_factory=dict)
 
 
 def main() -> None:
     args = parse_args()
     with reporting():
-        config = DefaultWeightOnlyQuantConfig(
-            block_size=args.block_size, is_symmetric=args.symmetric, accuracy_level=args.accuracy_level, bits=BITS
-        )
-        out = Path(args.out)
-        store = Store(out / DATA)
+        recipe = json.loads(Path(args.recipe).read_text(encoding="utf-8"))
+        variant, out = recipe["variant"], Path(args.out)
+        job = Job(recipe["decoder"], recipe["accuracyLevel"], Store(out / f"decoder.{variant}.data"))
         models = [ir.load(path) for path in args.models]
-        total = len({source_of(weight) for model in models for _, weight in matmuls(model)})
-        quantized: dict = {}
+        job.total = len({source_of(weight) for model in models for _, weight, _ in matmuls(model, job.rules)})
         counts = {}
         for path, model in zip(args.models, models, strict=True):
-            counts[Path(path).stem] = quantize(model, config, store, quantized, total)
-            ir.save(model, out / f"{Path(path).stem}.int4.onnx")
-            if Path(path).stem == args.prefill:
+            name = Path(path).stem
+            counts[name] = quantize(model, job)
+            ir.save(model, out / f"{name}.{variant}.onnx")
+            if name == FUSED and recipe.get("prompts") == "int8":
                 make_prefill(model)
-                ir.save(model, out / f"{args.prefill}_prefill.int4.onnx")
-        emit("result", nodes=counts, weights=len(quantized), onnxruntime=onnxruntime.__version__)
+                ir.save(model, out / f"{name}_prefill.{variant}.onnx")
+        emit("result", nodes=counts, weights=len(job.done), onnxruntime=onnxruntime.__version__)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--prefill")
-    parser.add_argument("--block-size", type=int, default=64)
-    parser.add_argument("--accuracy-level", type=int, default=4)
-    parser.add_argument("--symmetric", action="store_true")
+    parser.add_argument("--recipe", required=True)
     return parser.parse_args()
 
 
-def matmuls(model: ir.Model):
-    """(node, weight) of every MatMul whose second input is a two-dimensional initializer."""
+def matmuls(model: ir.Model, rules: list[tuple[str, str]]):
+    """(node, weight, format) of every MatMul whose second input is a two-dimensional initializer that a rule changes."""
     for node in list(model.graph):
         weight = node.inputs[1] if node.op_type == "MatMul" and len(node.inputs) == 2 else None
         if weight is not None and weight.is_initializer() and len(weight.const_value.shape) == 2:
-            yield node, weight
+            chosen = formats.choose(rules, weight.name)
+            if chosen is not None:
+                yield node, weight, chosen
 
 
 def source_of(weight: ir.Value):
@@ -94,34 +105,34 @@ def source_of(weight: ir.Value):
     return weight.name
 
 
-def quantize(model: ir.Model, config, store: Store, quantized: dict, total: int) -> int:
+def quantize(model: ir.Model, job: Job) -> int:
     """Replace the MatMuls of `model`; returns how many."""
     graph = model.graph
-    replaced = list(matmuls(model))
+    replaced = list(matmuls(model, job.rules))
     if not replaced:
-        raise UserError("The graph has no MatMul with a constant weight to quantize.")
-    for node, weight in replaced:
+        raise UserError("The graph has no MatMul with a constant weight that a rule of the recipe fits.")
+    for node, weight, chosen in replaced:
         key = source_of(weight)
-        if key not in quantized:
-            quantized[key] = quantize_weight(weight, config, store)
-            progress("weights", len(quantized), total, "weights")
+        if key not in job.done:
+            job.done[key] = quantize_weight(weight, chosen, job.store)
+            progress("weights", len(job.done), job.total, "weights")
         rows, columns = weight.const_value.shape
         inputs = [node.inputs[0]]
-        for suffix, tensor in zip(("_Q4", "_scales", "_zero_points"), quantized[key], strict=False):
-            inputs.append(initializer(graph, weight.name + suffix, tensor))
+        inputs += [initializer(graph, weight.name + suffix, tensor) for suffix, tensor in job.done[key]]
         attributes = {
             "K": int(rows),
             "N": int(columns),
-            "bits": BITS,
-            "block_size": config.block_size,
-            "accuracy_level": config.accuracy_level,
+            "bits": chosen.bits,
+            "block_size": chosen.size,
+            "accuracy_level": job.accuracy_level,
         }
-        new = ir.node("MatMulNBits", inputs, attributes, domain="com.microsoft", name=f"{node.name}_Q4", num_outputs=1)
+        name = f"{node.name}_Q{chosen.bits}"
+        new = ir.node("MatMulNBits", inputs, attributes, domain="com.microsoft", name=name, num_outputs=1)
         new.outputs[0].name = node.outputs[0].name
         ir.convenience.replace_nodes_and_values(graph, node, [node], [new], node.outputs, new.outputs)
     for name in [name for name, value in graph.initializers.items() if not value.uses()]:
         del graph.initializers[name]
-    bring_along(graph, store)
+    bring_along(graph, job.store)
     return len(replaced)
 
 
@@ -129,17 +140,13 @@ def bring_along(graph: ir.Graph, store: Store) -> None:
     """Copy the weights that stay FP32 (norms), so that the new graphs need no data file of the old ones."""
     for name, value in graph.initializers.items():
         tensor = value.const_value
-        if isinstance(tensor, ir.ExternalTensor) and tensor.location not in (DATA, EMBEDDINGS):
+        if isinstance(tensor, ir.ExternalTensor) and tensor.location not in (store.path.name, EMBEDDINGS):
             value.const_value = store.put(name, values_of(tensor))
 
 
-def quantize_weight(weight: ir.Value, config, store: Store) -> list[ir.TensorProtocol]:
-    values = values_of(weight.const_value)
-    packed, scales, zero_points = DefaultWeightOnlyQuantizer(config).qbits_block_quant(values)
-    parts = [("_Q4", packed), ("_scales", scales)]
-    if not config.is_symmetric:
-        parts.append(("_zero_points", zero_points))
-    return [store.put(weight.name + suffix, part) for suffix, part in parts]
+def quantize_weight(weight: ir.Value, chosen: formats.Blocks, store: Store) -> list[tuple[str, ir.TensorProtocol]]:
+    parts = chosen.quantize(values_of(weight.const_value))
+    return [(suffix, store.put(weight.name + suffix, part)) for suffix, part in parts]
 
 
 def values_of(tensor: ir.TensorProtocol) -> np.ndarray:

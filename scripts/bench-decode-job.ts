@@ -1,12 +1,11 @@
 import { join } from 'node:path'
 import { argmax, type Decoder, openDecoder, type PromptInput } from '../eval/decoder.ts'
 import { openEmbeddings } from '../eval/embeddings.ts'
+import { EMBEDDINGS, type Layout, type PrefillKind } from '../eval/graphs.ts'
 import { MEL_BINS } from '../eval/mel.ts'
-import type { PrefillKind } from '../eval/prefill.ts'
 import { seededRandom } from '../eval/random.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
-import { readReleaseConfig } from '../eval/release-config.ts'
-import type { Layout } from '../eval/session.ts'
+import { openRelease } from '../eval/release.ts'
 import { median } from './median.ts'
 
 /*
@@ -65,9 +64,10 @@ process.stdout.write(JSON.stringify(await (job.measure === 'steps' ? measureStep
 
 async function measureSteps(): Promise<StepResult> {
   const { folder, pasts, batches } = job
-  const config = await readReleaseConfig(folder)
-  const embeddings = openEmbeddings(join(folder, 'embed_tokens.bin'), config.embeddingShape)
-  const decoder = await openDecoder(folder, config, embeddings, job)
+  const release = await openRelease(folder)
+  const { config } = release
+  const embeddings = openEmbeddings(join(folder, EMBEDDINGS), config.embeddingShape)
+  const decoder = await openDecoder({ release, variant: release.variant(job.variant) }, embeddings, job)
   const loaded = process.memoryUsage.rss()
   const prompt = (length: number) => makePrompt(length - FRAME_TOKENS, config.hiddenSize)
   const steps: number[] = []

@@ -33,7 +33,7 @@ const LINE: CommandLine = {
 
 const OPTIONS = {
   'model-dir': text('release directory; without it only audio and mel are measured'),
-  variant: { ...text('int4, or "" for FP32'), default: 'int4', mayBeEmpty: true },
+  variant: { ...text('fp32 or int4'), default: 'int4' },
   seconds: { ...number('length of the clip'), default: 11 },
   'new-tokens': {
     ...number('tokens to generate, as a model with random weights does not stop'),
@@ -101,7 +101,7 @@ async function printLoop(folder: string, speech: Float32Array, options: Options)
   const { total, sessions, tokens } = middle
   const around = total - sessions
   print(
-    `The whole loop: ${options.seconds} s of audio, ${tokens} new tokens, variant ${variant || 'FP32'}, ${threads} threads`,
+    `The whole loop: ${options.seconds} s of audio, ${tokens} new tokens, variant ${variant}, ${threads} threads`,
     ['part', 'time', 'share', 'wanted'],
     [
       [

@@ -5,9 +5,9 @@ import { execa } from 'execa'
 import { type CommandLine, number, oneOf, text } from '../pipeline/arguments.ts'
 import { EXIT } from '../pipeline/failure.ts'
 import { formatBytes } from '../pipeline/files.ts'
-import { VARIANTS, type Variant, variantFiles, variantLabel } from '../pipeline/layout.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
+import { VARIANT_NAMES, variantFiles } from '../pipeline/variants.ts'
 import { median } from './median.ts'
 import { script } from './script.ts'
 import { watchMemory } from './tree-memory.ts'
@@ -26,7 +26,7 @@ const LINE: CommandLine = {
 
 const OPTIONS = {
   'model-dir': { ...text('a model directory at full size'), demandOption: true },
-  variant: { ...oneOf(VARIANTS.map(variantLabel), 'which archive'), default: 'int4' },
+  variant: { ...oneOf(VARIANT_NAMES, 'which archive'), default: 'int4' },
   rounds: { ...number('of which the medians are'), default: 3 },
   work: { ...text('where the archives go'), default: os.tmpdir() },
 } as const
@@ -68,8 +68,7 @@ interface Measured {
 }
 
 export const run = script(LINE, OPTIONS, async ({ modelDir, variant, rounds, work }) => {
-  const chosen = VARIANTS.find((name) => variantLabel(name) === variant) as Variant
-  const input: Input = { folder: modelDir, names: variantFiles(chosen, { prefillInt8: true }) }
+  const input: Input = { folder: modelDir, names: variantFiles(variant, { prefillInt8: true }) }
   const sizes = await Promise.all(input.names.map(async (name) => (await stat(join(modelDir, name))).size))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RELEASE_CONFIG, type ReleaseConfigFile } from '../eval/config-schema.ts'
+import { decoderData } from '../eval/graphs.ts'
 import { Failure } from '../pipeline/failure.ts'
 import { checkedText } from '../pipeline/schema.ts'
 
@@ -27,8 +28,7 @@ export async function readSizes(folder: string, variant: string): Promise<Releas
     file: join(folder, 'config.json'),
     hint: 'Make the release again: npm run pipeline -- --until quantize',
   })
-  const data = variant === '' ? 'decoder_weights.data' : `decoder_weights.${variant}.data`
-  return { encoder, decoder, weightBytes: (await stat(join(folder, data))).size }
+  return { encoder, decoder, weightBytes: (await stat(join(folder, decoderData(variant)))).size }
 }
 
 /** Multiply-adds of the encoder: its convolutions, and everything behind them. Attention inside of 8 s is left out. */

@@ -13,8 +13,8 @@ describe('the bundled checkpoint and speech', () => {
   it('the checkpoint is the true architecture in at most 6 MB, with a card that tells recipe, seed and WER', async () => {
     const { folder } = MODELS.tiny.source
     expect(await bytesIn(folder)).toBeLessThanOrEqual(6e6)
-    const { layout, tensors } = await readCheckpoint(folder)
-    expect(layout).toBe('native')
+    const { format, tensors } = await readCheckpoint(folder)
+    expect(format).toBe('native')
     const values = Object.values(tensors).reduce(
       (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
       0,

@@ -1,9 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { DATASET_NAMES } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'
+import { FP32 } from '../../eval/graphs.ts'
 import { languageName } from '../../eval/languages.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/limits.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
+import { PROVIDER_NAMES } from '../../eval/providers.ts'
+import { variantName } from '../../eval/release.ts'
 import {
   type CommandLine,
   exitCodes,
@@ -34,7 +37,7 @@ const LINE: CommandLine = {
   about: 'Measure WER and RTF of finished models on speech.',
   examples: [
     [
-      '--models FP32:output/qwen3-asr-0.6b int4:output/qwen3-asr-0.6b:int4 --datasets librispeech-other --n-samples 200',
+      '--models fp32:output/qwen3-asr-0.6b int4:output/qwen3-asr-0.6b:int4 --datasets librispeech-other --n-samples 200',
       'two variants on the same utterances',
     ],
     ['merge part-1 part-2 --output whole', 'put together what ran with --shard 1/2 and --shard 2/2'],
@@ -42,7 +45,7 @@ const LINE: CommandLine = {
 }
 
 const OPTIONS = {
-  models: { ...texts('NAME:FOLDER or NAME:FOLDER:VARIANT (int4)'), default: [] },
+  models: { ...texts('NAME:FOLDER for fp32, or NAME:FOLDER:VARIANT'), default: [] },
   engine: { ...texts('another recognizer: "NAME:COMMAND {wav}"'), default: [] },
   datasets: {
     ...texts(
@@ -83,6 +86,7 @@ const OPTIONS = {
     default: 600,
   },
   threads: number('onnxruntime threads of each worker; all cores, divided by the workers'),
+  provider: { ...oneOf(PROVIDER_NAMES, 'execution provider of onnxruntime'), default: 'cpu' },
   prefill: oneOf(
     ['int8', 'same'],
     'of int4: prompts in 8 bits, where the release has the graph, or as the steps',
@@ -205,11 +209,11 @@ function selectionOf({ sample, nSamples, seed, shard }: Parsed): Selection {
 
 /** "0.6B int4:output/qwen3-asr-0.6b:int4"; a single letter before a colon is a Windows drive. */
 function parseModel(given: string): ModelSpec {
-  const [, name, folder, variant = ''] = /^([^:]+):((?:[A-Za-z]:)?[^:]+)(?::([\w-]+))?$/.exec(given) ?? []
+  const [, name, folder, variant = FP32] = /^([^:]+):((?:[A-Za-z]:)?[^:]+)(?::([\w-]+))?$/.exec(given) ?? []
   if (name === undefined || folder === undefined) {
     throw usage(`--models "${given}" is not NAME:FOLDER or NAME:FOLDER:VARIANT.`)
   }
-  return { name, folder, variant: variant.toLowerCase() === 'fp32' ? '' : variant }
+  return { name, folder, variant: variantName(variant) }
 }
 
 function bytesOf(given: string): number {

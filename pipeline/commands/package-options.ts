@@ -12,10 +12,9 @@ import {
   usage,
   withOptions,
 } from '../arguments.ts'
-import { VARIANTS, type Variant, variantLabel } from '../layout.ts'
+import { variantList } from '../variant-list.ts'
+import { VARIANT_NAMES } from '../variants.ts'
 import type { CommonOptions } from './run-command.ts'
-
-const LABELS = VARIANTS.map(variantLabel)
 
 interface Common extends CommonOptions {
   readonly threads: number
@@ -25,7 +24,8 @@ export interface PackageOptions extends Common {
   readonly command: 'package'
   /** undefined: the only one in output/ */
   readonly modelDir?: string
-  readonly variants: readonly Variant[]
+  /** undefined: those that the model directory was made with */
+  readonly variants?: readonly string[]
   readonly evaluations: readonly string[]
   readonly allowUngated: boolean
   readonly level?: number
@@ -40,7 +40,6 @@ export interface VerifyCommandOptions extends Common {
   /** a local release to compare with */
   readonly against?: string
   readonly manifest?: string
-  /** labels */
   readonly variants?: readonly string[]
   /** where a download or an unpacked archive stays; a temporary folder by default */
   readonly keep?: string
@@ -58,10 +57,10 @@ const LINE: CommandLine = {
   exits: { gate: 'a gate failed or a release is not right' },
 }
 
-const VARIANTS_OPTION = text(`some of ${LABELS.join(',')}, joined by commas`)
+const VARIANTS_OPTION = text(`some of ${VARIANT_NAMES.join(',')}, joined by commas`)
 
 const PACKAGE = {
-  variants: { ...VARIANTS_OPTION, default: LABELS.join(',') },
+  variants: text(`${VARIANTS_OPTION.describe}; all that were made`),
   evaluation: texts(
     'folders of npm run evaluate that measured this model: their figures go into the model card',
   ),
@@ -98,9 +97,8 @@ export function parsePackage(
           ),
         (parsed) => {
           const { variants, evaluation: evaluations = [], ...options } = given(parsed)
-          const labels = labelsOf(variants)
-          const chosen = VARIANTS.filter((variant) => labels.includes(variantLabel(variant)))
-          take({ command: 'package', ...options, evaluations, variants: chosen })
+          const chosen = variants === undefined ? {} : { variants: variantList(variants) }
+          take({ command: 'package', ...options, evaluations, ...chosen })
         },
       )
       .command(
@@ -115,18 +113,8 @@ export function parsePackage(
           const { variants, ...options } = given(parsed)
           if ((options.target === undefined) === (options.fromHub === undefined))
             throw usage('Found no release to verify, or two; wanted an archive, a folder, or --from-hub.')
-          take({ command: 'verify', ...options, ...(variants && { variants: labelsOf(variants) }) })
+          take({ command: 'verify', ...options, ...(variants && { variants: variantList(variants) }) })
         },
       ),
   )
-}
-
-/** Labels in any case. */
-function labelsOf(listed: string): string[] {
-  return listed.split(',').map((name) => {
-    const label = LABELS.find((known) => known.toLowerCase() === name.trim().toLowerCase())
-    if (label === undefined)
-      throw usage(`--variants names ${JSON.stringify(name)}, wanted some of ${LABELS.join(', ')}.`)
-    return label
-  })
 }

@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { FP32 } from '../../eval/graphs.ts'
+import { PROVIDER_NAMES } from '../../eval/providers.ts'
 import {
   between,
   type CommandLine,
@@ -15,6 +17,8 @@ import { checkRepoName } from '../hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
 import { GRAPH_DEFAULTS, type Options } from '../options.ts'
 import { STAGE_NAMES, type StageName } from '../stage-names.ts'
+import { variantList } from '../variant-list.ts'
+import { USUAL_VARIANTS, VARIANT_NAMES } from '../variants.ts'
 
 const MAX_THREADS = 8
 /** DirectML and the fused operators want 18; onnxruntime 1.30 and torch 2.13 are tried up to 23. */
@@ -59,8 +63,7 @@ const OPTIONS = {
   'skip-encoder': flag('do not export the encoder'),
   'skip-decoder': flag('do not export the decoder'),
   'block-size': {
-    ...number('weights that share a scale in int4'),
-    default: GRAPH_DEFAULTS.blockSize,
+    ...number('4-bit weights that share a scale (default: as the variant says, 64 for int4)'),
     choices: [16, 32, 64, 128, 256],
   },
   'accuracy-level': {
@@ -68,11 +71,21 @@ const OPTIONS = {
     default: GRAPH_DEFAULTS.accuracyLevel,
     choices: [0, 1, 2, 3, 4],
   },
-  symmetric: flag('int4 without zero points', GRAPH_DEFAULTS.symmetric),
+  symmetric: flag('4-bit weights without zero points', GRAPH_DEFAULTS.symmetric),
   'prefill-int8': flag(
-    'int4: prompts with 8-bit products, two to four times as fast',
+    '4-bit variants: prompts with 8-bit products, two to four times as fast',
     GRAPH_DEFAULTS.prefillInt8,
   ),
+  variants: {
+    ...text(`which to make, of ${VARIANT_NAMES.join(', ')}; ${FP32} always`),
+    default: USUAL_VARIANTS.join(','),
+  },
+  providers: {
+    ...text(
+      `execution providers to validate for, of ${PROVIDER_NAMES.join(', ')}; speech is transcribed with the first`,
+    ),
+    default: 'cpu',
+  },
   speech: {
     ...text('folder with manifest.jsonl to measure WER on'),
     default: BUNDLED_SPEECH,
@@ -101,13 +114,15 @@ export function parsePipeline(args: readonly string[]): Promise<Options | undefi
   return parseOptions(LINE, args, OPTIONS, optionsOf)
 }
 
-interface Parsed extends Omit<Options, 'stages'> {
+interface Parsed extends Omit<Options, 'stages' | 'variants' | 'providers'> {
+  readonly variants: string
+  readonly providers: string
   readonly only?: StageName
   readonly from?: StageName
   readonly until?: StageName
 }
 
-function optionsOf({ only, from, until, ...options }: Parsed): Options {
+function optionsOf({ only, from, until, variants, providers, ...options }: Parsed): Options {
   const stages = chosenStages(only, from, until)
   const { repo, name, dryRun, skipEncoder, skipDecoder } = options
   if (repo !== undefined) checkRepoName(repo)
@@ -117,7 +132,18 @@ function optionsOf({ only, from, until, ...options }: Parsed): Options {
     throw usage('--skip-encoder and --skip-decoder leave a part of the release out.', 'Add --until quantize.')
   if (name !== undefined && !/^[\w][\w.-]*$/.test(name))
     throw usage(`--name is ${JSON.stringify(name)}, wanted letters, digits, dots and dashes.`)
-  return { ...options, stages }
+  return {
+    ...options,
+    ...{ stages, variants: variantList(`${FP32},${variants}`), providers: providerList(providers) },
+  }
+}
+
+function providerList(listed: string): string[] {
+  const names = listed.split(',').map((name) => name.trim())
+  const wrong = names.find((name) => !PROVIDER_NAMES.includes(name))
+  if (wrong !== undefined)
+    throw usage(`--providers names ${JSON.stringify(wrong)}, wanted some of ${PROVIDER_NAMES.join(', ')}.`)
+  return [...new Set(names)]
 }
 
 function chosenStages(only?: StageName, from?: StageName, until?: StageName): StageName[] {

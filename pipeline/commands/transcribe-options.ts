@@ -1,5 +1,4 @@
-import type { PrefillKind } from '../../eval/prefill.ts'
-import type { Layout } from '../../eval/session.ts'
+import type { Layout, PrefillKind } from '../../eval/graphs.ts'
 import {
   between,
   type CommandLine,

@@ -11,7 +11,7 @@ import {
 } from '../../eval/compare.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/recognizer.ts'
 import { readReference, readReferenceIndex } from '../../eval/reference.ts'
-import { variantsOf } from '../../eval/session.ts'
+import { openRelease } from '../../eval/release.ts'
 import { readCheckpoint } from '../checkpoint.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { exists, writeJson } from '../files.ts'
@@ -55,15 +55,16 @@ export async function compareAudio(options: CompareOptions, told: Told, signal: 
     ),
   )
   const results = new Map<string, PathResult[]>(clips.map(({ id }) => [id, []]))
-  const variants = await variantsOf(modelDir)
+  const { variants } = await openRelease(modelDir)
   let decode = (_: readonly number[]) => ''
-  for (const variant of variants) {
+  for (const { name: variant } of variants) {
     const recognizer = await loadRecognizer(modelDir, { variant, threads })
     decode = recognizer.tokenizer.decode
-    if (variant === variants[0]) await addReference(options, clips, recognizer, results, told.note, signal)
+    if (variant === variants[0]?.name)
+      await addReference(options, clips, recognizer, results, told.note, signal)
     for (const { id, samples } of clips) {
       signal.throwIfAborted()
-      const path = variant === '' ? 'ONNX FP32' : `ONNX ${variant}`
+      const path = `ONNX ${variant}`
       results.get(id)?.push(await runPath(path, recognizer, samples, options.maxNewTokens))
     }
     await releaseRecognizer(recognizer)

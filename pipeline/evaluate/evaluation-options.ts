@@ -1,13 +1,12 @@
 import type { Selection } from '../../eval/dataset/utterance.ts'
+import type { PrefillKind } from '../../eval/graphs.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
-import type { PrefillKind } from '../../eval/prefill.ts'
 import type { PromptStyle } from '../../eval/prompt.ts'
 
 /** Which release directory and variant, under which name. */
 export interface ModelSpec {
   readonly name: string
   readonly folder: string
-  /** '' for FP32 */
   readonly variant: string
 }
 
@@ -37,6 +36,7 @@ export interface EvaluateOptions {
   /** seconds that an engine's command may take for one clip */
   readonly engineTimeout: number
   readonly threads: number
+  readonly provider: string
   /** undefined: int8 where the release has it */
   readonly prefill?: PrefillKind
   /** sequences that each worker decodes together */

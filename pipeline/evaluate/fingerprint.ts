@@ -1,21 +1,12 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { EMBEDDINGS, JSON_FILES, prefillRecipe } from '../../eval/graphs.ts'
+import { openRelease } from '../../eval/release.ts'
 import { locationsOf } from '../../graph-tools/folder.ts'
 import { openModel } from '../../graph-tools/model.ts'
-import { Failure } from '../failure.ts'
-import { exists } from '../files.ts'
 import { hashFiles } from '../hash-cache.ts'
-import {
-  DECODERS,
-  EMBEDDINGS,
-  JSON_FILES,
-  type Layout,
-  PREFILL,
-  prefillRecipe,
-  type Variant,
-  variantLabel,
-} from '../layout.ts'
+import type { Paths } from '../paths.ts'
 
 /** The files that a reader loads for one variant. */
 export interface VariantFiles {
@@ -25,29 +16,13 @@ export interface VariantFiles {
 
 /**
  * What a variant consists of, whatever its layout: its graphs, or FP32 ones in their place, and their data files.
- * @param variant '' for FP32
- * @throws Failure when no graph of the variant is there
+ * @throws SpeechError when there is no such variant
  */
 export async function variantFilesOf(folder: string, variant: string): Promise<VariantFiles> {
-  const graphs: string[] = []
-  for (const graph of ['encoder', ...DECODERS, PREFILL]) {
-    const candidates = [...(variant === '' ? [] : [`${graph}.${variant}.onnx`]), `${graph}.onnx`]
-    for (const name of candidates) {
-      if (!(await exists(join(folder, name)))) continue
-      graphs.push(name)
-      break
-    }
-  }
-  const own = graphs.filter((name) => variant === '' || name.includes(`.${variant}.`))
-  if (own.length === 0) {
-    throw new Failure(
-      `${folder} holds no graph of the variant ${variant || 'FP32'}.`,
-      'Give NAME:FOLDER or NAME:FOLDER:VARIANT of a release directory; the pipeline makes one.',
-    )
-  }
-  const data = graphs.flatMap((name) => locationsOf(openModel(join(folder, name))))
-  const recipe = variant === '' ? [] : [prefillRecipe(variant)]
-  const names = [...new Set([...graphs, ...data, ...recipe, EMBEDDINGS, ...JSON_FILES])]
+  const { name: variantName, graphs } = (await openRelease(folder)).variant(variant)
+  const files = [...graphs.values()]
+  const data = files.flatMap((name) => locationsOf(openModel(join(folder, name))))
+  const names = [...new Set([...files, ...data, prefillRecipe(variantName), EMBEDDINGS, ...JSON_FILES])]
   const paths: string[] = []
   let bytes = 0
   for (const path of names.map((name) => join(folder, name))) {
@@ -67,17 +42,17 @@ export async function fingerprintFiles(paths: readonly string[], cache: string):
   return all.digest('hex').slice(0, 16)
 }
 
-/** Identifies the files of each variant, by its label. */
+/** Identifies the files of each variant. */
 export type Fingerprints = Readonly<Record<string, string>>
 
 export async function fingerprintVariants(
-  { model, work }: Pick<Layout, 'model' | 'work'>,
-  variants: readonly Variant[],
+  { model, work }: Pick<Paths, 'model' | 'work'>,
+  variants: readonly string[],
 ): Promise<Fingerprints> {
   const entries: [string, string][] = []
   for (const variant of variants) {
     const { paths } = await variantFilesOf(model, variant)
-    entries.push([variantLabel(variant), await fingerprintFiles(paths, work)])
+    entries.push([variant, await fingerprintFiles(paths, work)])
   }
   return Object.fromEntries(entries)
 }

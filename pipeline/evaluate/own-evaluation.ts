@@ -24,7 +24,7 @@ export function speechName(run: Run): string {
 export async function ownSpeech(run: Run): Promise<Dataset> {
   const selection = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 0 } as const
   const speech = await folderDataset(run.options.speech, selection, {
-    cache: join(run.layout.work, 'datasets'),
+    cache: join(run.paths.work, 'datasets'),
   })
   return { ...speech, name: speechName(run) }
 }
@@ -33,7 +33,7 @@ const made = new WeakMap<Run, Promise<Report>>()
 
 /** The figures of what the evaluation stage has measured, made once in a run: intervals take seconds for much speech. */
 export function ownReport(run: Run): Promise<Report> {
-  const report = made.get(run) ?? readReport(ownEvaluation(run.layout))
+  const report = made.get(run) ?? readReport(ownEvaluation(run.paths))
   made.set(run, report)
   return report
 }

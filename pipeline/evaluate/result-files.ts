@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Layout } from '../layout.ts'
+import type { Paths } from '../paths.ts'
 
 /* Names of an evaluation's files. */
 
@@ -8,6 +8,6 @@ export const RUN = 'run.json'
 export const REPORT_PAGE = 'report.html'
 
 /** Where the evaluation stage keeps its results, in the form of `npm run evaluate`. */
-export function ownEvaluation(layout: Pick<Layout, 'work'>): string {
-  return join(layout.work, 'evaluation')
+export function ownEvaluation(paths: Pick<Paths, 'work'>): string {
+  return join(paths.work, 'evaluation')
 }

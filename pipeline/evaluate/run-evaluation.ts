@@ -82,7 +82,7 @@ async function placesOf(options: EvaluateOptions, progress: Progress): Promise<O
 }
 
 async function openSystems(options: EvaluateOptions, cache: string): Promise<System[]> {
-  const { threads, workers, batch, isSteady, prefill, language, context } = options
+  const { threads, workers, batch, isSteady, prefill, provider, language, context } = options
   const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
@@ -96,7 +96,7 @@ async function openSystems(options: EvaluateOptions, cache: string): Promise<Sys
     }
     systems.push(
       await modelSystem({
-        ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady },
+        ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady, provider },
         ...(prefill && { prefill }),
         options: recognize,
       }),

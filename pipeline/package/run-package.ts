@@ -1,6 +1,7 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
+import { FP32 } from '../../eval/graphs.ts'
 import { type Expected, readArchive, tarLimit, type Unpacked } from '../archive/read-archive.ts'
 import type { PackageOptions, VerifyCommandOptions } from '../commands/package-options.ts'
 import { isFull, requireSpace } from '../disk-space.ts'
@@ -8,10 +9,11 @@ import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { exists } from '../files.ts'
 import { connectHub } from '../hub/connection.ts'
-import { layoutOf } from '../layout.ts'
 import { takeLock } from '../lock.ts'
 import { type NextStep, publishStep, shellWord, stepsAfterModel } from '../next-steps.ts'
 import { onlyModel } from '../only-model.ts'
+import { type Paths, pathsOf } from '../paths.ts'
+import { readProvenance } from '../provenance.ts'
 import { buildRelease } from '../release/build.ts'
 import { differencesOf } from '../release/differences.ts'
 import { fetchRelease } from '../release/fetch.ts'
@@ -35,7 +37,7 @@ export async function runPackage(
 async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSignal): Promise<ExitCode> {
   const folder = resolve(options.modelDir ?? (await onlyModel('give its folder')))
   const name = basename(folder)
-  const layout = layoutOf(dirname(folder), name)
+  const paths = pathsOf(dirname(folder), name)
   if (!(await exists(join(folder, 'config.json')))) {
     throw new Failure(
       `${folder} is not a model directory: it holds no config.json.`,
@@ -44,19 +46,26 @@ async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSi
   }
   const remedy = 'Copy the model directory to a place that you can write, and package it there.'
   await requireWritable(folder, 'The model directory', remedy)
-  const release = await takeLock(join(layout.work, 'lock'), folder)
+  const release = await takeLock(join(paths.work, 'lock'), folder)
   try {
     const started = performance.now()
-    await asStep({ step: 'package', of: name, output: layout.release, emit }, () =>
-      buildRelease({ ...options, name, layout, emit, signal }),
+    await asStep({ step: 'package', of: name, output: paths.release, emit }, async () =>
+      buildRelease({ ...options, variants: await madeVariants(options, paths), name, paths, emit, signal }),
     )
     const seconds = (performance.now() - started) / 1000
-    const next = stepsAfterModel({ model: folder, name, release: layout.release })
-    emit({ event: 'done', seconds, release: `The release is in ${layout.release}`, next })
+    const next = stepsAfterModel({ model: folder, name, release: paths.release })
+    emit({ event: 'done', seconds, release: `The release is in ${paths.release}`, next })
     return EXIT.done
   } finally {
     await release()
   }
+}
+
+/** What a command line names, or all that the model directory was made with. */
+async function madeVariants({ variants }: PackageOptions, paths: Paths): Promise<readonly string[]> {
+  if (variants !== undefined) return variants
+  const provenance = await readProvenance(paths)
+  return [FP32, ...Object.keys(provenance?.recipes ?? {})]
 }
 
 async function verifyTarget(

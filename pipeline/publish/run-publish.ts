@@ -6,10 +6,10 @@ import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
 import { connectHub } from '../hub/connection.ts'
-import { layoutOf } from '../layout.ts'
 import { takeLock } from '../lock.ts'
 import { type NextStep, shellWord, shortPath } from '../next-steps.ts'
 import { onlyModel } from '../only-model.ts'
+import { pathsOf } from '../paths.ts'
 import { printable } from '../printable.ts'
 import { redact } from '../redact.ts'
 import { findRelease, type ReleaseFolder } from '../release/release-files.ts'
@@ -60,7 +60,7 @@ export async function runPublish(
  */
 async function holdModel({ root, model }: ReleaseFolder): Promise<(() => Promise<void>) | undefined> {
   if (root === model || !(await isWritable(model))) return undefined
-  return takeLock(join(layoutOf(dirname(model), basename(model)).work, 'lock'), model)
+  return takeLock(join(pathsOf(dirname(model), basename(model)).work, 'lock'), model)
 }
 
 function stepsAfter(outcome: Published['outcome'], root: string, repo: string): NextStep[] {

@@ -8,7 +8,8 @@ import type { Emit } from '../events.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { formatBytes, freshFolder, writeText } from '../files.ts'
 import { hashFiles } from '../hash-cache.ts'
-import { type Layout, type Variant, variantFiles, variantLabel } from '../layout.ts'
+import type { Paths } from '../paths.ts'
+import { variantFiles } from '../variants.ts'
 import { modelCard } from './card.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
@@ -28,8 +29,8 @@ import { selfTest } from './self-test.ts'
 
 export interface BuildOptions {
   readonly name: string
-  readonly layout: Layout
-  readonly variants: readonly Variant[]
+  readonly paths: Paths
+  readonly variants: readonly string[]
   /** folders of `npm run evaluate` with figures of these very files */
   readonly evaluations: readonly string[]
   readonly allowUngated: boolean
@@ -47,15 +48,15 @@ export interface BuildOptions {
  * @throws Failure with the gate's exit code when parity or WER were not measured on these files, or failed
  */
 export async function buildRelease(options: BuildOptions): Promise<Manifest> {
-  const { layout, variants, evaluations, emit } = options
-  await recoverFolder(layout.release)
-  const evidence = await gatherEvidence(layout, variants, evaluations)
+  const { paths, variants, evaluations, emit } = options
+  await recoverFolder(paths.release)
+  const evidence = await gatherEvidence(paths, variants, evaluations)
   requireGates(options, evidence.problems)
   for (const problem of evidence.problems) emit({ event: 'note', text: `Not validated: ${problem}` })
-  const building = `${layout.release}.partial`
+  const building = `${paths.release}.partial`
   try {
     const manifest = await buildAside(options, evidence, building)
-    await replaceFolder(building, layout.release)
+    await replaceFolder(building, paths.release)
     report(options, manifest)
     return manifest
   } catch (error) {
@@ -79,38 +80,38 @@ async function buildAside(options: BuildOptions, evidence: Evidence, building: s
 
 /** Every file in the folder of a release of these variants, absolute. */
 export function releaseFiles(
-  { layout, name }: Pick<BuildOptions, 'layout' | 'name'>,
-  variants: readonly Variant[],
+  { paths, name }: Pick<BuildOptions, 'paths' | 'name'>,
+  variants: readonly string[],
 ): string[] {
   const archives = variants.map((variant) => archiveName(name, variant))
-  return [...archives, CARD, CHART, MANIFEST, SUMS].map((path) => join(layout.release, path))
+  return [...archives, CARD, CHART, MANIFEST, SUMS].map((path) => join(paths.release, path))
 }
 
-function requireGates({ allowUngated, layout }: BuildOptions, problems: readonly string[]): void {
+function requireGates({ allowUngated, paths }: BuildOptions, problems: readonly string[]): void {
   if (allowUngated || problems.length === 0) return
   throw new Failure(
-    `${layout.model} is not packaged: ${problems.join(' ')}`,
+    `${paths.model} is not packaged: ${problems.join(' ')}`,
     'Run the pipeline with --from validate. --allow-ungated packages it all the same, and the model card says so.',
     EXIT.gate,
   )
 }
 
 async function describeFiles(
-  { layout, variants, signal, emit }: BuildOptions,
+  { paths: { model, work }, variants, signal, emit }: BuildOptions,
   prefillInt8: boolean,
 ): Promise<ReleaseFile[]> {
   const names = modelFiles(variants, { prefillInt8 })
-  const paths = names.map((name) => join(layout.model, name))
+  const paths = names.map((name) => join(model, name))
   const onFile = (done: number) =>
     emit({ event: 'progress', what: 'sha256', done, total: names.length, unit: 'files' })
-  const cache = join(layout.work, 'sha256.json')
+  const cache = join(work, 'sha256.json')
   const sums = await hashFiles(paths, { cache, algorithm: 'sha256', signal, onFile })
   return Promise.all(
     names.map(async (name, i): Promise<ReleaseFile> => {
       const first = names[sums.indexOf(sums[i] ?? '')] ?? name
       return {
         ...{ path: name, size: (await stat(paths[i] ?? '')).size, sha256: sums[i] ?? '', role: roleOf(name) },
-        variants: variants.filter((v) => variantFiles(v, { prefillInt8 }).includes(name)).map(variantLabel),
+        variants: variants.filter((variant) => variantFiles(variant, { prefillInt8 }).includes(name)),
         ...(first !== name && { aliasOf: first }),
       }
     }),
@@ -118,19 +119,19 @@ async function describeFiles(
 }
 
 async function makeArchives(
-  { name, layout, variants, signal, emit, level }: BuildOptions,
+  { name, paths, variants, signal, emit, level }: BuildOptions,
   out: string,
   prefillInt8: boolean,
 ): Promise<ReleaseFile[]> {
   const archives: ReleaseFile[] = []
   for (const variant of variants) {
     const file = archiveName(name, variant)
-    const members = variantFiles(variant, { prefillInt8 }).map((member) => join(layout.model, member))
+    const members = variantFiles(variant, { prefillInt8 }).map((member) => join(paths.model, member))
     const archive = await writeArchive(join(out, file), topFolder(name, variant), members, {
       ...{ signal, ...(level !== undefined && { level }) },
       onProgress: (done, total) => emit({ event: 'progress', what: file, done, total, unit: 'bytes' }),
     })
-    archives.push({ path: file, ...archive, role: 'archive', variants: [variantLabel(variant)] })
+    archives.push({ path: file, ...archive, role: 'archive', variants: [variant] })
   }
   return archives
 }
@@ -140,34 +141,35 @@ async function describeRelease(
   evidence: Evidence,
   files: readonly ReleaseFile[],
 ): Promise<Manifest> {
-  const { provenance, parity, reports, problems } = evidence
+  const { provenance, gates, reference, reports, problems } = evidence
   const { model, revision, license, checkpoint } = provenance
   return {
     format: MANIFEST_FORMAT,
     name: options.name,
     source: { model, ...(revision !== undefined && { revision }), license, checkpoint },
-    ...{ options: provenance.options, tools: provenance.tools, command: commandOf(evidence, options.name) },
+    ...{ options: provenance.options, recipes: provenance.recipes, tools: provenance.tools },
+    ...{ command: commandOf(evidence, options.name) },
     ungated: problems,
     files,
-    selfTests: await selfTest(options.layout.model, options.variants, options),
-    ...(parity && { parity: { checks: parity.checks, int4: parity.int4, reference: parity.reference } }),
+    selfTests: await selfTest(options.paths.model, options.variants, options),
+    ...{ gates, reference },
     evaluation: reports.flatMap(measurementsOf),
   }
 }
 
 /** Model card, chart, manifest; checksums of all at last. */
 async function writeDocuments(
-  { name, layout, variants }: BuildOptions,
+  { name, paths, variants }: BuildOptions,
   evidence: Evidence,
   building: string,
   manifest: Manifest,
 ): Promise<void> {
-  const tokenizer = await readTokenizer(layout.model)
+  const tokenizer = await readTokenizer(paths.model)
   const chart = await chartOf(evidence.reports, manifest)
   if (chart !== undefined) await writeText(join(building, CHART), chart)
   const card = modelCard({
     ...{ name, evidence, tokenizer, command: manifest.command, files: manifest.files },
-    ...{ variants: variants.map(variantLabel), hasChart: chart !== undefined },
+    ...{ variants, hasChart: chart !== undefined },
   })
   await writeText(join(building, CARD), card)
   const documents = [CARD, ...(chart === undefined ? [] : [CHART])]
@@ -191,11 +193,11 @@ async function documentOf(building: string, path: string): Promise<ReleaseFile> 
 }
 
 /** The archives, the documents: manifest.json lists each file. */
-function report({ layout, emit }: BuildOptions, { files }: Manifest): void {
+function report({ paths, emit }: BuildOptions, { files }: Manifest): void {
   const archives = files.filter(({ role }) => role === 'archive')
   emit({
     event: 'table',
-    title: `Release in ${layout.release}`,
+    title: `Release in ${paths.release}`,
     columns: ['file', 'size', 'role', 'variants'],
     rows: [
       ...archives.map(({ path, size, role, variants }) => [

@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { EMBEDDINGS, ENCODER, FP32, graphFile, LAYOUTS, PREFILL, prefillRecipe } from '../../eval/graphs.ts'
 import { buildPrompt } from '../../eval/prompt.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { remarks } from '../../eval/report/remarks.ts'
@@ -6,10 +7,11 @@ import { mainRows, type Report } from '../../eval/report/report.ts'
 import type { Row } from '../../eval/summary.ts'
 import type { Tokenizer } from '../../eval/tokenizer.ts'
 import { formatBytes } from '../files.ts'
+import { GATE_COLUMNS, gateRows } from '../gate-table.ts'
 import { isRepoName } from '../hub/hub-id.ts'
-import { EMBEDDINGS } from '../layout.ts'
 import type { Provenance } from '../provenance.ts'
-import { quantizationTag } from '../stages/quantize.ts'
+import { recipeTag } from '../recipes.ts'
+import { VARIANTS } from '../variants.ts'
 import type { Evidence } from './evidence.ts'
 import type { ReleaseFile } from './manifest.ts'
 import { CHART, MANIFEST, SUMS } from './release-files.ts'
@@ -24,7 +26,6 @@ export interface Card {
   readonly name: string
   readonly evidence: Evidence
   readonly command: string
-  /** labels */
   readonly variants: readonly string[]
   readonly files: readonly ReleaseFile[]
   readonly tokenizer: Tokenizer
@@ -45,9 +46,9 @@ export function modelCard(card: Card): string {
     variantTable(card),
     ...evidence.reports.map((report) => accuracy(report, evidence)),
     ...(card.hasChart ? [`![Word error rate of each variant with its interval](${CHART})`] : []),
-    ...parity(evidence),
+    ...gates(evidence),
     usage(card),
-    ...(variants.includes('int4') ? [quantization(provenance)] : []),
+    ...quantization(provenance, variants),
     filesTable(card.files),
     reproduction(card),
   ]
@@ -68,7 +69,7 @@ function frontMatter({ name, variants, evidence: { provenance, reports } }: Card
       'onnxruntime',
       'qwen3_asr',
       'speech-recognition',
-      ...(variants.includes('int4') ? ['int4'] : []),
+      ...variants.filter((name) => name !== FP32),
     ],
     metrics: ['wer'],
     ...(results.length > 0 && { 'model-index': [{ name, results }] }),
@@ -170,37 +171,24 @@ ${table(
   ].join('\n\n')
 }
 
-function parity({ parity }: Evidence): string[] {
-  if (!parity) return []
-  const { checks, int4, reference } = parity
-  const versions = Object.entries(reference)
-    .map((pair) => pair.join(' '))
-    .join(', ')
+/** Everything that was wanted of these files before they were packaged. */
+function gates({ gates, reference }: Evidence): string[] {
+  if (gates.length === 0) return []
+  const versions = Object.entries(reference).map((pair) => pair.join(' '))
   return [
-    `## Parity with PyTorch
+    `## What was checked
 
-FP32 graphs in onnxruntime against the checkpoint in PyTorch (${versions}), largest absolute difference:
+Each variant in onnxruntime against the checkpoint in PyTorch (${versions.join(', ')}), and its word error rate against that of FP32:
 
-${table(
-  ['compared', 'clips', 'worst', 'tolerance', ''],
-  checks.map(({ check, clips, worst, tolerance, pass, problem }) => [
-    ...[
-      check,
-      String(clips),
-      problem ?? (tolerance === 0 ? String(worst) : worst?.toExponential(1)) ?? 'NaN',
-    ],
-    ...[tolerance === 0 ? 'identical' : String(tolerance), pass ? 'pass' : 'FAIL'],
-  ]),
-)}
-
-${int4.map(({ path, positions, meanCosine, problem }) => `- int4, ${path}: mean cosine of the logits along PyTorch's tokens ${problem ?? meanCosine?.toFixed(5) ?? 'NaN'} (${positions} positions)`).join('\n')}`,
+${table(GATE_COLUMNS, gateRows(gates))}`,
   ]
 }
 
 function usage({ tokenizer, variants }: Card): string {
   const { ids, audioOffset } = buildPrompt(tokenizer, 1)
   const [before, after] = [ids.slice(0, audioOffset), ids.slice(audioOffset + 1)]
-  const graph = variants.includes('FP32') ? '' : `.${variants[0]}`
+  const file = (graph: string) => graphFile(graph, variants.includes(FP32) ? FP32 : (variants[0] ?? FP32))
+  const [init, step] = LAYOUTS.split
   return `## Use
 
 \`\`\`ts
@@ -213,28 +201,40 @@ console.log((await asr.transcribe('speech.flac')).text)
 or with any onnxruntime, step by step:
 
 1. 16 kHz mono samples to log-mel features (\`preprocessor_config.json\`); clips below 8000 samples are zero-padded to that first.
-2. \`encoder${graph}.onnx\`: \`mel\` [1, 128, T] gives \`audio_features\` [1, N, H].
+2. \`${file(ENCODER)}\`: \`mel\` [1, 128, T] gives \`audio_features\` [1, N, H].
 3. The prompt, without context and language, is
    \`${JSON.stringify(before)}\`, N times \`${ids[audioOffset]}\`, \`${JSON.stringify(after)}\`:
    \`<|im_start|>system\\n<|im_end|>\\n<|im_start|>user\\n<|audio_start|>\`, the audio pads, \`<|audio_end|><|im_end|>\\n<|im_start|>assistant\\n\`.
    A context goes behind \`system\\n\`; \`language English<asr_text>\` at the end forces a language. All ids are those of \`tokenizer.json\`.
-4. The fused layout, which is quicker: \`decoder${graph}.onnx\` with the prompt's rows of \`${EMBEDDINGS}\` (FP16, row-major), audio features in
+4. The fused layout, which is quicker: \`${file(LAYOUTS.fused[0])}\` with the prompt's rows of \`${EMBEDDINGS}\` (FP16, row-major), audio features in
    the pads' places, then with the row of each new token, over a KV buffer of yours: \`decoder.fused\` in \`config.json\` says how.
-   The split layout: \`decoder_init${graph}.onnx\` with the ids and \`audio_offset\` = ${audioOffset}, then \`decoder_step${graph}.onnx\` with rows of \`${EMBEDDINGS}\`.
+   The split layout: \`${file(init)}\` with the ids and \`audio_offset\` = ${audioOffset}, then \`${file(step)}\` with rows of \`${EMBEDDINGS}\`.
 5. Greedily, until one of \`eos_token_ids\` in \`config.json\`, at most 512 tokens. The text follows \`<asr_text>\`.
 
 \`NAME.PRECISION.onnx\` falls back to \`NAME.onnx\` where a precision has no graph of its own.`
 }
 
-const PREFILL_NOTE = `
-int4 was measured as the project's runtime runs it: prompts by \`decoder_prefill.int4.onnx\`, with products of int8 weights,
-made of the int4 ones as \`decoder_prefill.int4.json\` says, by uint8 activations. \`decoder.int4.onnx\` runs prompts too.`
+function quantization({ recipes, options }: Provenance, variants: readonly string[]): string[] {
+  const made = variants.flatMap((name) => (recipes[name] ? [[name, recipes[name]] as const] : []))
+  if (made.length === 0) return []
+  const notes = made.flatMap(([name, { prompts }]) => (prompts === 'int8' ? [prefillNote(name)] : []))
+  const list = made.map(([name, recipe]) => {
+    const encoder = `\`${graphFile(ENCODER, name)}\` is the FP32 encoder under this variant's name`
+    return `- \`${name}\` (${VARIANTS[name]?.about}): ${recipeTag(recipe, options.accuracyLevel)}. ${encoder}.`
+  })
+  return [
+    `## Quantization
 
-function quantization({ options }: Provenance): string {
-  return `## Quantization
+${list.join('\n')}
 
-${quantizationTag(options)}. The encoder and the embeddings (FP16) are not quantized; \`encoder.int4.onnx\` is the FP32 encoder under
-the int4 variant's name.${options.prefillInt8 ? PREFILL_NOTE : ''}`
+The encoder and the embeddings (FP16) are not quantized.${notes.join('')}`,
+  ]
+}
+
+function prefillNote(variant: string): string {
+  return `
+${variant} was measured as the project's runtime runs it: prompts by \`${graphFile(PREFILL, variant)}\`, with products of int8 weights,
+made of the int4 ones as \`${prefillRecipe(variant)}\` says, by uint8 activations. \`${graphFile(LAYOUTS.fused[0], variant)}\` runs prompts too.`
 }
 
 function filesTable(files: readonly ReleaseFile[]): string {

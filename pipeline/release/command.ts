@@ -1,17 +1,23 @@
 import { basename } from 'node:path'
+import { FP32 } from '../../eval/graphs.ts'
 import { GRAPH_DEFAULTS } from '../options.ts'
 import { releaseName } from '../source.ts'
+import { USUAL_VARIANTS } from '../variants.ts'
 import type { Evidence } from './evidence.ts'
 
 /** The command that makes this release again, without a path of this machine. */
 export function commandOf({ provenance, evaluation }: Evidence, name: string): string {
   const { flag, options } = provenance
   const { language, context, speech, isBundledSpeech = true } = evaluation ?? {}
+  const variants = [FP32, ...Object.keys(provenance.recipes)]
+  const isUsual = variants.join() === USUAL_VARIANTS.join()
   const words = [
     `npm run pipeline -- --model ${flag}`,
     ...(name === releaseName(basename(provenance.model)) ? [] : [`--name ${name}`]),
+    ...(isUsual ? [] : [`--variants ${variants.join(',')}`]),
+    ...(provenance.providers.join() === 'cpu' ? [] : [`--providers ${provenance.providers.join(',')}`]),
     ...(options.opset === GRAPH_DEFAULTS.opset ? [] : [`--opset ${options.opset}`]),
-    ...(options.blockSize === GRAPH_DEFAULTS.blockSize ? [] : [`--block-size ${options.blockSize}`]),
+    ...(options.blockSize === undefined ? [] : [`--block-size ${options.blockSize}`]),
     ...(options.accuracyLevel === GRAPH_DEFAULTS.accuracyLevel
       ? []
       : [`--accuracy-level ${options.accuracyLevel}`]),

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { configProblems } from '../../eval/config-schema.ts'
+import { JSON_FILES } from '../../eval/graphs.ts'
 import { isJsonObject, type JsonObject } from '../../eval/json-value.ts'
 import { problemsOf, wrongValue } from '../../eval/schema.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
@@ -8,7 +9,6 @@ import { verifyFolder } from '../../graph-tools/verify.ts'
 import { EXTRACTOR } from '../checkpoint-processor.ts'
 import { Failure } from '../failure.ts'
 import { readJsonFile } from '../json-file.ts'
-import { JSON_FILES } from '../layout.ts'
 
 /** Each id of config.json with the token that has it in tokenizer.json. */
 const TOKEN_IDS = {

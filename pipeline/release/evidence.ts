@@ -1,58 +1,45 @@
 import { join, resolve } from 'node:path'
+import * as v from 'valibot'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
+import { providerOf } from '../../eval/providers.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
+import { section, text, truth } from '../../eval/schema.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { Failure } from '../failure.ts'
-import type { Layout, Variant } from '../layout.ts'
+import { type Claim, GATE_RESULTS, type GateResult, gateProblems } from '../gate-results.ts'
+import type { Paths } from '../paths.ts'
 import { type Provenance, readProvenance } from '../provenance.ts'
 import { readSection } from '../report.ts'
+import { waysOf } from '../variants.ts'
 
-export interface ParitySection {
-  readonly verdict: string
-  /** of the files that were compared */
-  readonly fingerprints: Fingerprints
-  readonly checks: readonly {
-    readonly check: string
-    readonly clips: number
-    /** null where there was a problem: JSON has no NaN */
-    readonly worst: number | null
-    readonly tolerance: number
-    readonly pass: boolean
-    readonly problem?: string
-  }[]
-  readonly int4: readonly {
-    readonly path: string
-    readonly positions: number
-    readonly meanCosine: number | null
-    readonly problem?: string
-  }[]
-  readonly reference: Readonly<Record<string, string>>
-}
+/** What the validation stage has left. Sections of older versions have no `gates`: nothing counts as measured. */
+const PARITY = section({
+  gates: v.optional(GATE_RESULTS, []),
+  reference: v.optional(v.record(v.string(), text), {}),
+})
 
-export interface EvaluationSection {
-  readonly verdict: string
-  readonly gates: readonly {
-    readonly gate: string
-    readonly found: number
-    readonly limit: number
-    readonly pass: boolean
-  }[]
-  readonly fingerprints: Fingerprints
-  readonly speech: string
-  readonly isBundledSpeech: boolean
-  readonly language: string
-  readonly context: string
-}
+/** What the evaluation stage has left. */
+const EVALUATION = section({
+  gates: v.optional(GATE_RESULTS, []),
+  speech: text,
+  isBundledSpeech: truth,
+  language: text,
+  context: text,
+})
+export type EvaluationSection = v.InferOutput<typeof EVALUATION>
 
 /** What is known about a model directory, and whether it may be released. */
 export interface Evidence {
   readonly provenance: Provenance
-  readonly parity?: ParitySection
+  /** of the variants that are asked about */
+  readonly gates: readonly GateResult[]
+  /** versions of what the gates compared with */
+  readonly reference: Readonly<Record<string, string>>
   readonly evaluation?: EvaluationSection
-  /** of systems that are variants of this very model, by their labels */
+  /** of systems that are variants of this very model, by their names */
   readonly reports: readonly Report[]
   /** why it should not be released, a sentence each; empty when every gate has passed */
   readonly problems: readonly string[]
@@ -64,66 +51,44 @@ export interface Evidence {
  * @throws Failure when nothing tells where the graphs come from, or an evaluation has nothing about them
  */
 export async function gatherEvidence(
-  layout: Layout,
-  variants: readonly Variant[],
+  paths: Paths,
+  variants: readonly string[],
   evaluations: readonly string[],
 ): Promise<Evidence> {
-  const provenance = await readProvenance(layout)
+  const provenance = await readProvenance(paths)
   if (!provenance) {
     throw new Failure(
-      `${layout.model} does not say what it was made of.`,
+      `${paths.model} does not say what it was made of.`,
       'Give a model directory of the pipeline: npm run pipeline -- --model MODEL --until evaluate',
     )
   }
-  const fingerprints = await fingerprintVariants(layout, variants)
-  const parity = await readSection<ParitySection>(layout, 'parity')
-  const evaluation = await readSection<EvaluationSection>(layout, 'evaluation')
-  const own = ownEvaluation(layout)
+  const fingerprints = await fingerprintVariants(paths, variants)
+  const parity = await readSection(paths, 'parity', PARITY)
+  const evaluation = await readSection(paths, 'evaluation', EVALUATION)
+  const gates = [...(parity?.gates ?? []), ...(evaluation?.gates ?? [])].filter(({ variant }) =>
+    variants.includes(variant),
+  )
+  const { providers, options } = provenance
+  const claim = { variants, providers, prefillInt8: options.prefillInt8 }
+  const own = ownEvaluation(paths)
   const reports: Report[] = []
   for (const folder of [...(evaluation ? [own] : []), ...evaluations.map((path) => resolve(path))]) {
-    const report = await reportOf(folder, fingerprints, provenance.options.prefillInt8)
+    const report = await reportOf(folder, fingerprints, claim)
     if (report) reports.push(report)
     else if (folder !== own) throw unrelated(folder)
   }
   return {
-    ...{ provenance, reports, problems: gateProblems(fingerprints, parity, evaluation) },
-    ...(parity && { parity }),
+    ...{ provenance, reports, gates, reference: parity?.reference ?? {} },
+    problems: gateProblems(claim, gates, fingerprints),
     ...(evaluation && { evaluation }),
   }
-}
-
-function gateProblems(
-  fingerprints: Fingerprints,
-  parity: ParitySection | undefined,
-  evaluation: EvaluationSection | undefined,
-): string[] {
-  const failedParity = parity?.checks.filter(({ pass }) => !pass).map(({ check }) => check) ?? []
-  const failedGates = evaluation?.gates.filter(({ pass }) => !pass).map(({ gate }) => gate) ?? []
-  return [
-    ...sectionProblem('Parity with PyTorch', 'compared', parity, failedParity, fingerprints),
-    ...sectionProblem('WER', 'measured', evaluation, failedGates, fingerprints),
-  ]
-}
-
-function sectionProblem(
-  what: string,
-  done: string,
-  section: { readonly verdict: string; readonly fingerprints: Fingerprints } | undefined,
-  failed: readonly string[],
-  fingerprints: Fingerprints,
-): string[] {
-  if (!section) return [`${what} was not ${done}.`]
-  if (section.verdict !== 'pass') return [`${what} failed its gate: ${failed.join(', ') || 'int4 logits'}.`]
-  const others = Object.entries(fingerprints).filter(([label, hash]) => section.fingerprints[label] !== hash)
-  if (others.length === 0) return []
-  return [`${what} was ${done} on other files of ${others.map(([label]) => label).join(' and ')} than these.`]
 }
 
 /** The part of an evaluation that is about these files. */
 async function reportOf(
   folder: string,
   fingerprints: Fingerprints,
-  prefillInt8: boolean,
+  claim: Claim,
 ): Promise<Report | undefined> {
   const run = await readRun(join(folder, RUN))
   if (run === undefined) throw noEvaluation(folder)
@@ -133,7 +98,7 @@ async function reportOf(
     return name === undefined ? [] : [{ ...system, name }]
   })
   if (systems.length === 0) return undefined
-  for (const { name, settings } of systems) requireUsual(folder, name, settings, prefillInt8)
+  for (const { name, settings } of systems) requireUsual(folder, name, settings, claim)
   return makeReport({ ...run, systems }, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
 }
 
@@ -145,12 +110,12 @@ function requireUsual(
   folder: string,
   name: string,
   settings: Readonly<Record<string, unknown>>,
-  prefillInt8: boolean,
+  claim: Claim,
 ): void {
-  const isQuantized = settings['variant'] !== 'FP32'
+  const [usual] = waysOf(name, providerOf(String(settings['provider'] ?? 'cpu')), claim)
   const unusual = [
     ...(settings['prompt'] === 'legacy' ? ['--prompt legacy'] : []),
-    ...(prefillInt8 && isQuantized && settings['prefill'] === 'same' ? ['--prefill same'] : []),
+    ...(usual?.prefill === 'int8' && settings['prefill'] === 'same' ? ['--prefill same'] : []),
     ...(settings['stopLoops'] === false ? ['--no-loop-guard'] : []),
   ]
   if (unusual.length === 0) return

@@ -10,6 +10,7 @@ import {
   truth,
   whole,
 } from '../../eval/schema.ts'
+import { GATE_RESULTS } from '../gate-results.ts'
 
 /*
  * manifest.json of a release. Keys that the schema does not name are let pass and not kept: later releases of this format
@@ -211,27 +212,29 @@ export const MANIFEST_SCHEMA = shape({
       prefillInt8: v.exactOptional(about('Whether prompts have a graph with 8-bit products.', truth)),
     }),
   ),
+  recipes: v.exactOptional(
+    about(
+      'How the weights of each variant were made; of fp32 there is none.',
+      dictionary(
+        shape({
+          decoder: about(
+            'Selectors of weights and their formats; the first that fits decides.',
+            list(v.tuple([text, text], 'a selector and a format')),
+          ),
+          prompts: v.exactOptional(
+            about('int8: prompts have a graph with 8-bit products.', v.literal('int8', '"int8"')),
+          ),
+        }),
+      ),
+    ),
+  ),
   tools: about('Versions of what computed.', dictionary(text)),
   command: about('The command that makes the release again.', text),
   ungated: about('Empty when every gate has passed; else why not.', list(text)),
   files: about('Every file of the release but this one and SHA256SUMS.', FILES),
   selfTests: about('What each variant said of a clip when the release was made.', list(SELF_TEST)),
-  parity: v.exactOptional(
-    about(
-      'Parity with PyTorch.',
-      section({
-        checks: about(
-          'One for each part that was compared.',
-          list(
-            section({
-              check: about('The part.', text),
-              pass: about('Whether it is within tolerance.', truth),
-            }),
-          ),
-        ),
-      }),
-    ),
-  ),
+  gates: v.exactOptional(about('What every gate found of these files.', GATE_RESULTS)),
+  reference: v.exactOptional(about('Versions of what the gates compared with.', dictionary(text))),
   evaluation: about('What was measured, by dataset.', list(MEASUREMENT)),
 })
 

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
+import { DECODERS, EMBEDDINGS, ENCODER, PREFILL } from '../../eval/graphs.ts'
+import { variantName } from '../../eval/release.ts'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'
 import { Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
 import { parseJsonObject, readJsonFile } from '../json-file.ts'
-import { DECODERS, EMBEDDINGS, PREFILL } from '../layout.ts'
 import { checked } from '../schema.ts'
 import {
   MANIFEST_SCHEMA,
@@ -23,14 +24,23 @@ const HINT = 'Use a newer version of this project, or take the manifest from the
 export async function readManifest(root: string): Promise<Manifest> {
   const path = join(root, MANIFEST)
   const value = await readJsonFile(path, HINT)
-  if (value) return checked(MANIFEST_SCHEMA, value, { file: path, hint: HINT })
+  if (value) return named(checked(MANIFEST_SCHEMA, value, { file: path, hint: HINT }))
   throw new Failure(`${path} is missing.`, 'npm run package -- MODEL_DIR makes a release.')
 }
 
 /** @param where for the message */
 export function parseManifest(text: string, where: string): Manifest {
   const value = parseJsonObject(Buffer.from(text), where, HINT)
-  return checked(MANIFEST_SCHEMA, value, { file: where, hint: HINT })
+  return named(checked(MANIFEST_SCHEMA, value, { file: where, hint: HINT }))
+}
+
+/** With the names that variants have now: older releases wrote FP32. */
+function named(manifest: Manifest): Manifest {
+  return {
+    ...manifest,
+    files: manifest.files.map((file) => ({ ...file, variants: file.variants.map(variantName) })),
+    selfTests: manifest.selfTests.map((test) => ({ ...test, variant: variantName(test.variant) })),
+  }
 }
 
 /**
@@ -47,7 +57,7 @@ export function roleOf(name: string): Role {
   if (name.endsWith('.json')) return name.startsWith(PREFILL) ? 'prefill' : 'config'
   if (name === EMBEDDINGS) return 'embeddings'
   const graph = name.split('.')[0] ?? ''
-  if (graph === 'encoder') return 'encoder'
+  if (graph === ENCODER) return 'encoder'
   if (graph === PREFILL) return 'prefill'
   return DECODERS.some((decoder) => decoder === graph) ? 'decoder' : 'weights'
 }

@@ -1,7 +1,9 @@
 import { basename, dirname, join, resolve } from 'node:path'
+import { FP32 } from '../../eval/graphs.ts'
 import { Failure } from '../failure.ts'
 import { exists } from '../files.ts'
-import { layoutOf, type Variant, variantFiles } from '../layout.ts'
+import { pathsOf } from '../paths.ts'
+import { variantFiles } from '../variants.ts'
 import { recoverFolder } from './replace-folder.ts'
 
 /** Name of a release's folder in its model directory. */
@@ -13,17 +15,17 @@ export const MANIFEST = 'manifest.json'
 export const SUMS = 'SHA256SUMS'
 
 /** The folder inside of a variant's archive; NAME.tar.gz is FP32. */
-export function topFolder(name: string, variant: Variant): string {
-  return variant === '' ? name : `${name}-${variant}`
+export function topFolder(name: string, variant: string): string {
+  return variant === FP32 ? name : `${name}-${variant}`
 }
 
-export function archiveName(name: string, variant: Variant): string {
+export function archiveName(name: string, variant: string): string {
   return `${topFolder(name, variant)}.tar.gz`
 }
 
 /** Files of the model directory that these variants are made of, each once. */
 export function modelFiles(
-  variants: readonly Variant[],
+  variants: readonly string[],
   options: { readonly prefillInt8: boolean },
 ): string[] {
   return [...new Set(variants.flatMap((variant) => variantFiles(variant, options)))]
@@ -67,7 +69,7 @@ export async function findDocuments(path: string): Promise<string> {
 async function modelOf(root: string): Promise<string> {
   if (await exists(join(root, 'config.json'))) return root
   const above = dirname(root)
-  const { work } = layoutOf(dirname(above), basename(above))
+  const { work } = pathsOf(dirname(above), basename(above))
   if (basename(root) === RELEASE)
     for (const mark of [join(above, 'config.json'), work]) if (await exists(mark)) return above
   throw new Failure(

@@ -1,7 +1,6 @@
 import { basename, join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import { Qwen3Asr } from '../../eval/qwen3-asr.ts'
-import { type Variant, variantLabel } from '../layout.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import type { SelfTest } from './manifest.ts'
 
@@ -14,15 +13,15 @@ export const TEST_CLIP = join(BUNDLED_SPEECH, 'held-out-000.flac')
  */
 export async function selfTest(
   folder: string,
-  variants: readonly Variant[],
+  variants: readonly string[],
   { threads, signal }: { readonly threads: number; readonly signal: AbortSignal },
 ): Promise<SelfTest[]> {
   const clipSha256 = await hashFile(TEST_CLIP, 'sha256')
   const tests: SelfTest[] = []
   for (const variant of variants) {
-    await using asr = await Qwen3Asr.load(folder, { variant: variant || 'fp32', threads, batch: 1 })
+    await using asr = await Qwen3Asr.load(folder, { variant, threads, batch: 1 })
     const { text } = await asr.transcribe(TEST_CLIP, { signal })
-    tests.push({ variant: variantLabel(variant), clip: basename(TEST_CLIP), clipSha256, text })
+    tests.push({ variant, clip: basename(TEST_CLIP), clipSha256, text })
   }
   return tests
 }

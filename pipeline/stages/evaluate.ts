@@ -1,42 +1,44 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { evaluate } from '../../eval/evaluation.ts'
+import { FP32 } from '../../eval/graphs.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
+import { shape, text } from '../../eval/schema.ts'
 import { modelSystem, type System } from '../../eval/system.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import { isBundled, ownReport, ownSpeech, speechName } from '../evaluate/own-evaluation.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
-import { VARIANTS, variantLabel } from '../layout.ts'
-import { MAX_INT4_LOSS } from '../models.ts'
-import type { EvaluationSection } from '../release/evidence.ts'
+import { GATE_RESULT_WAY, type GateResult, gateResult, verdictOf } from '../gate-results.ts'
+import { shownValue } from '../gate-table.ts'
+import { gatesOf } from '../gates.ts'
 import { sectionFile, writeSection } from '../report.ts'
+import { checked } from '../schema.ts'
 import type { Run, Stage } from '../stages.ts'
 import { identifyFolder } from '../stamp.ts'
+import { rowOf } from '../variants.ts'
 
 /** That of the older tables, and fit for any language. */
 const NORMALIZER: NormalizerName = 'basic'
-
-type Gate = EvaluationSection['gates'][number]
 
 /** WER and RTF of every variant on local speech. */
 export const evaluateStage: Stage = {
   name: 'evaluate',
   async inputs({ options, maxWer }) {
-    const { speech, language, context, maxNewTokens, threads } = options
+    const { speech, language, context, maxNewTokens, threads, variants, providers } = options
     return {
       node: process.versions.node,
       audio: await identifyFolder(speech),
       maxWer,
-      options: { speech, language, context, maxNewTokens, threads },
+      options: { speech, language, context, maxNewTokens, threads, variants, provider: providers[0] },
     }
   },
-  outputs: ({ layout }) => [sectionFile(layout, 'evaluation')],
+  outputs: ({ paths }) => [sectionFile(paths, 'evaluation')],
   async run(run) {
     await measure(run)
     await writeResults(run, await ownReport(run))
@@ -44,8 +46,9 @@ export const evaluateStage: Stage = {
   async check(run) {
     const failed = werGates(run, await ownReport(run)).find(({ pass }) => !pass)
     if (!failed) return
+    const { gate, variant, limit } = failed
     throw new Failure(
-      `The WER gate failed: ${failed.gate} is ${percent(failed.found)}, wanted at most ${percent(failed.limit)}.`,
+      `The WER gate failed: ${gate} of ${variant} is ${shownValue(failed)}, wanted at most ${percent(limit ?? 0)}.`,
       'Every transcript is in evaluation.html. Nothing was packaged.',
       EXIT.gate,
     )
@@ -53,11 +56,11 @@ export const evaluateStage: Stage = {
 }
 
 async function measure(run: Run): Promise<void> {
-  const folder = ownEvaluation(run.layout)
+  const folder = ownEvaluation(run.paths)
   if (run.options.force) await rm(folder, { recursive: true, force: true })
   const dataset = await ownSpeech(run)
   const systems: System[] = []
-  for (const variant of VARIANTS) systems.push(await systemOf(run, variant))
+  for (const variant of run.options.variants) systems.push(await systemOf(run, variant))
   const results = await openResults(join(folder, RESULTS))
   const machine = describeMachine(run.options.threads)
   const counts = { done: 0, total: 0 }
@@ -75,14 +78,14 @@ async function measure(run: Run): Promise<void> {
   })
 }
 
-async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<System> {
-  const { threads, language, context, maxNewTokens } = run.options
-  const folder = run.layout.model
+async function systemOf(run: Run, variant: string): Promise<System> {
+  const { threads, language, context, maxNewTokens, providers } = run.options
+  const folder = run.paths.model
   const { paths, bytes } = await variantFilesOf(folder, variant)
   return modelSystem({
-    ...{ name: variantLabel(variant), folder, variant, bytes },
+    ...{ name: variant, folder, variant, bytes, provider: providers[0] ?? 'cpu' },
     ...{ threads, workers: 1, batch: 1, isSteady: true }, // as the defaults of npm run evaluate
-    fingerprint: await fingerprintFiles(paths, run.layout.work),
+    fingerprint: await fingerprintFiles(paths, run.paths.work),
     options: {
       ...(maxNewTokens !== undefined && { maxNewTokens }),
       ...(language && { language }),
@@ -91,34 +94,49 @@ async function systemOf(run: Run, variant: (typeof VARIANTS)[number]): Promise<S
   })
 }
 
-function werGates(run: Run, report: Report): Gate[] {
-  const [fp32, int4] = mainRows(report).map(({ wer }) => wer)
-  if (fp32 === undefined || int4 === undefined) throw new Failure('A variant was not evaluated.')
-  const gate = (name: string, found: number, limit: number) => ({
-    gate: name,
-    found,
-    limit,
-    pass: found <= limit,
+/** What the gates say of every variant's word error rate. */
+function werGates(run: Run, report: Report): GateResult[] {
+  const rates = new Map(mainRows(report).map(({ system, wer }) => [system, wer]))
+  const systems = new Map(report.systems.map(({ name, settings }) => [name, settings]))
+  const fingerprints = [FP32, ...rates.keys()].map((name) => [
+    name,
+    String(systems.get(name)?.['fingerprint']),
+  ])
+  const known: Readonly<Record<string, string>> = Object.fromEntries(fingerprints)
+  return run.options.variants.flatMap((variant) => {
+    const [wer, wer32] = [rates.get(variant), rates.get(FP32)]
+    if (wer === undefined || wer32 === undefined) throw new Failure(`${variant} was not evaluated.`)
+    const { provider, ...way } = checked(SETTINGS, systems.get(variant), { file: RUN })
+    const own = { [variant]: known[variant] ?? '', [FP32]: known[FP32] ?? '' }
+    return gatesOf(rowOf(variant).gates).flatMap(([gate, limits]) =>
+      gate.kind === 'text'
+        ? gate
+            .judge({ way, wer, wer32, maxWer: maxWerOf(run) }, limits)
+            .map((finding) => gateResult(finding, variant, provider, own))
+        : [],
+    )
   })
-  // The limit is one for the bundled speech as it is; on other speech the model may be worse for good reasons.
+}
+
+/** How a variant was run, of what its system says of itself. */
+const SETTINGS = shape({
+  provider: text,
+  layout: GATE_RESULT_WAY.layout,
+  prefill: GATE_RESULT_WAY.prefill,
+})
+
+/** The limit is one for the bundled speech as it is; on other speech the model may be worse for good reasons. */
+function maxWerOf(run: Run): number | undefined {
   const { language, context } = run.options
-  const hasLimit =
-    run.maxWer !== undefined && isBundled(run) && language === undefined && context === undefined
-  return [
-    ...(hasLimit ? [gate('WER of FP32', fp32, run.maxWer ?? 0)] : []),
-    gate('WER that int4 adds to FP32', int4 - fp32, MAX_INT4_LOSS),
-  ]
+  return isBundled(run) && language === undefined && context === undefined ? run.maxWer : undefined
 }
 
 async function writeResults(run: Run, report: Report): Promise<void> {
   const gates = werGates(run, report)
   const scores = report.scores.get(speechName(run))
-  await writeSection(run.layout, 'evaluation', {
-    verdict: gates.every(({ pass }) => pass) ? 'pass' : 'fail',
+  await writeSection(run.paths, 'evaluation', {
+    verdict: verdictOf(gates),
     gates,
-    fingerprints: Object.fromEntries(
-      report.systems.map(({ name, settings }) => [name, String(settings['fingerprint'])]),
-    ),
     speech: speechLabel(run),
     isBundledSpeech: isBundled(run),
     normalizer: NORMALIZER,

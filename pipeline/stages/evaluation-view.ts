@@ -8,7 +8,7 @@ import type { View } from '../stages.ts'
 /** The figures of the evaluation stage: tables in the log, results.csv, and a page with every transcript. */
 export const evaluationView: View = {
   module: 'pipeline/stages/evaluation-view.ts',
-  outputs: ({ layout }) => ['results.csv', 'evaluation.html'].map((name) => join(layout.model, name)),
+  outputs: ({ paths }) => ['results.csv', 'evaluation.html'].map((name) => join(paths.model, name)),
   async show(run) {
     const [csv = '', html = ''] = this.outputs(run)
     const report = await ownReport(run)

@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { DECODERS } from '../../eval/graphs.ts'
 import { dictionary, section } from '../../eval/schema.ts'
 import { fileOf, readCheckpointJson } from '../checkpoint-files.ts'
 import { freshFolder, writeJson } from '../files.ts'
-import { DECODERS } from '../layout.ts'
 import { checkpointSums } from '../provenance.ts'
 import { checkedResult, type PythonResult, runPython } from '../python.ts'
 import type { Run, Stage } from '../stages.ts'
@@ -22,15 +22,15 @@ export const exportStage: Stage = {
       options: { device, opset, skipEncoder, skipDecoder },
     }
   },
-  outputs: ({ layout, options }) => {
+  outputs: ({ paths, options }) => {
     const graphs = [
       ...(options.skipEncoder ? [] : ['encoder.onnx', 'encoder.data']),
       ...(options.skipDecoder ? [] : [...DECODERS.map((name) => `${name}.onnx`), 'decoder.data']),
     ]
-    return [...graphs, ...PROCESSOR_FILES].map((name) => join(exportFolder(layout.work), name))
+    return [...graphs, ...PROCESSOR_FILES].map((name) => join(exportFolder(paths.work), name))
   },
   async run(run) {
-    const out = exportFolder(run.layout.work)
+    const out = exportFolder(run.paths.work)
     await freshFolder(out)
     await exportGraphs(run, out)
     await writeProcessorFiles(run, out)
@@ -69,7 +69,7 @@ async function exportGraphs(run: Run, out: string): Promise<void> {
 
 async function exportPart(run: Run, out: string, skip: string, name: string): Promise<PythonResult> {
   const { opset, device } = run.options
-  const checkpoint = ['--checkpoint', checkpointFile(run.layout.work), '--out', out]
+  const checkpoint = ['--checkpoint', checkpointFile(run.paths.work), '--out', out]
   return runPython(
     'export.py',
     [...checkpoint, '--opset', String(opset), '--device', device, skip],
@@ -104,7 +104,7 @@ const FUSED = new Set([
 export async function pythonOptions(run: Run, stage: string) {
   return {
     python: (await run.python()).path,
-    log: run.layout.log(stage),
+    log: run.paths.log(stage),
     signal: run.signal,
     onProgress: (progress: { what: string; done: number; total: number; unit: string }) =>
       run.emit({ ...progress, event: 'progress' }),

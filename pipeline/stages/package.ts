@@ -1,4 +1,3 @@
-import { VARIANTS } from '../layout.ts'
 import { buildRelease, releaseFiles } from '../release/build.ts'
 import type { Stage } from '../stages.ts'
 
@@ -12,12 +11,12 @@ export const packageStage: Stage = {
       node: process.versions.node,
     }
   },
-  outputs: (run) => releaseFiles(run, VARIANTS),
-  async run({ name, layout, options, emit, signal }) {
-    const { threads } = options
+  outputs: (run) => releaseFiles(run, run.options.variants),
+  async run({ name, paths, options, emit, signal }) {
+    const { threads, variants } = options
     await buildRelease({
-      ...{ name, layout, threads, emit, signal },
-      ...{ variants: VARIANTS, evaluations: [], allowUngated: false },
+      ...{ name, paths, threads, emit, signal },
+      ...{ variants, evaluations: [], allowUngated: false },
     })
   },
 }

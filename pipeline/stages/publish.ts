@@ -16,9 +16,9 @@ export const publishStage: Stage = {
   async run(run) {
     const { repo, dryRun } = run.options
     if (repo === undefined) return list(run)
-    const { layout, emit, signal } = run
+    const { paths, emit, signal } = run
     const { receipt } = await publish({
-      ...{ hub: await connectHub(), folder: layout.release, repo, branch: 'main', dryRun, emit, signal },
+      ...{ hub: await connectHub(), folder: paths.release, repo, branch: 'main', dryRun, emit, signal },
       ...{
         isPrivate: false,
         createPr: false,
@@ -29,13 +29,13 @@ export const publishStage: Stage = {
       },
       confirm: async () => false,
     })
-    if (receipt) await writeJson(join(layout.model, RECEIPT), receipt)
+    if (receipt) await writeJson(join(paths.model, RECEIPT), receipt)
   },
 }
 
 /** Without a repository to compare with. */
-async function list({ layout, name, emit }: Run): Promise<void> {
-  const release = await findRelease(layout.release)
+async function list({ paths, name, emit }: Run): Promise<void> {
+  const release = await findRelease(paths.release)
   const files = await hubFiles(release, await readManifest(release.root), true)
   const total = files.reduce((sum, { size }) => sum + size, 0)
   emit({

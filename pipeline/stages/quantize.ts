@@ -1,103 +1,96 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DECODERS, ENCODER, FP32, graphFile, PREFILL, prefillRecipe } from '../../eval/graphs.ts'
 import { readTokenizer } from '../../eval/tokenizer.ts'
 import { alias } from '../../graph-tools/alias.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { exists, freshFolder, writeJson } from '../files.ts'
-import { DECODERS, decoderData, graphFile, PREFILL, prefillRecipe } from '../layout.ts'
-import { recipeOf } from '../prefill-recipe.ts'
+import { prefillWeightsOf } from '../prefill-recipe.ts'
 import { writeProvenance } from '../provenance.ts'
 import { runPython } from '../python.ts'
+import { quantizationTags, type Recipe } from '../recipes.ts'
 import { releaseConfig } from '../release-config.ts'
 import type { Run, Stage } from '../stages.ts'
+import { decoderFiles, recipeOf, VARIANT_NAMES } from '../variants.ts'
 import { pythonOptions } from './export.ts'
 import { shareDecoders } from './rewrite.ts'
 
-/** int4 decoders by onnxruntime's quantizer, shared again natively; the encoder's int4 name; config.json. */
+/** Every variant's decoders by its recipe, shared again natively; the encoder under the variant's name; config.json. */
 export const quantizeStage: Stage = {
   name: 'quantize',
-  async inputs({ base, flag, options: { blockSize, accuracyLevel, symmetric, prefillInt8 } }) {
-    return {
-      ...{ base, flag },
-      options: { blockSize, accuracyLevel, symmetric, prefillInt8 },
-    }
+  async inputs({ base, flag, options: { accuracyLevel, providers, ...options } }) {
+    const recipes = options.variants.map((name) => [name, recipeOf(name, options)])
+    return { base, flag, options: { accuracyLevel, recipes, providers } }
   },
-  outputs: ({ layout, options }) =>
+  outputs: ({ paths, options }) =>
     [
-      ...(options.skipEncoder ? [] : [graphFile('encoder', 'int4')]),
-      ...(options.skipDecoder
-        ? []
-        : [
-            ...DECODERS.map((name) => graphFile(name, 'int4')),
-            ...(options.prefillInt8 ? [graphFile(PREFILL, 'int4'), prefillRecipe('int4')] : []),
-            decoderData('int4'),
-          ]),
+      ...quantized(options).flatMap((variant) => [
+        ...(options.skipEncoder ? [] : [graphFile(ENCODER, variant)]),
+        ...(options.skipDecoder ? [] : decoderFiles(variant, options)),
+      ]),
       'config.json',
-    ].map((name) => join(layout.model, name)),
+    ].map((name) => join(paths.model, name)),
   async run(run) {
-    const { model } = run.layout
-    if (await exists(join(model, graphFile('decoder_init', '')))) await quantizeDecoders(run)
-    const encoder = join(model, graphFile('encoder', ''))
-    if (await exists(encoder)) {
-      const kind = await alias(encoder, join(model, graphFile('encoder', 'int4')))
-      run.emit({
-        event: 'note',
-        text: `${graphFile('encoder', 'int4')} is a ${kind} of ${graphFile('encoder', '')}`,
-      })
+    const { model } = run.paths
+    await removeOthers(run)
+    for (const variant of quantized(run.options)) {
+      const recipe = recipeOf(variant, run.options)
+      if (recipe && (await exists(join(model, graphFile(DECODERS[0], FP32)))))
+        await quantize(run, variant, recipe)
+      if (await exists(join(model, graphFile(ENCODER, FP32)))) await nameEncoder(run, variant)
     }
     await writeConfig(run)
     await writeProvenance(run)
   },
 }
 
-/** How the int4 weights were made, as config.json and the model card say it. */
-export function quantizationTag({
-  blockSize,
-  accuracyLevel,
-  symmetric,
-}: Pick<Run['options'], 'blockSize' | 'accuracyLevel' | 'symmetric'>): string {
-  const kind = symmetric ? 'symmetric' : 'asymmetric'
-  return `int4 MatMulNBits round-to-nearest, block ${blockSize}, ${kind}, accuracy level ${accuracyLevel}`
+function quantized({ variants }: Pick<Run['options'], 'variants'>): string[] {
+  return variants.filter((name) => name !== FP32)
 }
 
-const PREFILL_TAG =
-  'the int4 weights as int8 with a scale for each column, activations uint8 with a scale for each row'
+/** Variants of an earlier run that are not wanted now would pass for a part of this model. */
+async function removeOthers({ options, paths }: Run): Promise<void> {
+  const kept = options.variants.flatMap((name) => decoderFiles(name, options))
+  const all = VARIANT_NAMES.flatMap((name) => decoderFiles(name, { prefillInt8: true }))
+  const encoders = VARIANT_NAMES.filter((name) => !options.variants.includes(name) && name !== FP32)
+  const others = [
+    ...all.filter((file) => !kept.includes(file)),
+    ...encoders.map((name) => graphFile(ENCODER, name)),
+  ].filter((file) => !decoderFiles(FP32, options).includes(file))
+  for (const file of others) await rm(join(paths.model, file), { force: true })
+}
 
-async function quantizeDecoders(run: Run): Promise<void> {
-  const { blockSize, accuracyLevel, symmetric, prefillInt8 } = run.options
-  const { model, work } = run.layout
+async function nameEncoder({ paths: { model }, emit }: Run, variant: string): Promise<void> {
+  const [file, target] = [graphFile(ENCODER, variant), graphFile(ENCODER, FP32)]
+  const kind = await alias(join(model, target), join(model, file))
+  emit({ event: 'note', text: `${file} is a ${kind} of ${target}` })
+}
+
+async function quantize(run: Run, variant: string, recipe: Recipe): Promise<void> {
+  const { model, work } = run.paths
   const out = join(work, 'quantize')
   await freshFolder(out)
+  const recipeFile = join(out, 'recipe.json')
+  await writeJson(recipeFile, { variant, ...recipe, accuracyLevel: run.options.accuracyLevel })
+  const graphs = DECODERS.map((name) => join(model, graphFile(name, FP32)))
   await runPython(
     'quantize.py',
-    [
-      ...['--models', ...DECODERS.map((name) => join(model, graphFile(name, ''))), '--out', out],
-      ...['--block-size', String(blockSize), '--accuracy-level', String(accuracyLevel)],
-      ...(symmetric ? ['--symmetric'] : []),
-      ...(prefillInt8 ? ['--prefill', 'decoder'] : []),
-    ],
+    ['--models', ...graphs, '--out', out, '--recipe', recipeFile],
     await pythonOptions(run, 'quantize'),
   )
-  const names = [...DECODERS, ...(prefillInt8 ? [PREFILL] : [])]
-  const open = (name: string) => ({ name, model: openModel(join(out, graphFile(name, 'int4'))), edits: [] })
-  const recipe = join(model, prefillRecipe('int4'))
-  await rm(recipe, { force: true })
-  if (!prefillInt8) await rm(join(model, graphFile(PREFILL, 'int4')), { force: true })
-  await shareDecoders(run, names.map(open), 'int4')
-  if (prefillInt8) await writeJson(recipe, await recipeOf(model, blockSize))
+  const names = [...DECODERS, ...(recipe.prompts === 'int8' ? [PREFILL] : [])]
+  const open = (name: string) => ({ name, model: openModel(join(out, graphFile(name, variant))), edits: [] })
+  const widening = join(model, prefillRecipe(variant))
+  await rm(widening, { force: true })
+  await shareDecoders(run, names.map(open), variant)
+  if (recipe.prompts === 'int8') await writeJson(widening, await prefillWeightsOf(model, variant, recipe))
   await rm(out, { recursive: true })
 }
 
 async function writeConfig(run: Run): Promise<void> {
-  const { model } = run.layout
-  const tokenizer = await readTokenizer(model)
-  const tag = quantizationTag(run.options)
-  const quantization = Object.fromEntries([
-    ...['encoder', ...DECODERS].map((graph) => [graph, 'float32']),
-    ['encoder.int4', 'float32'],
-    ...DECODERS.map((graph) => [`${graph}.int4`, tag]),
-    ...(run.options.prefillInt8 ? [[`${PREFILL}.int4`, PREFILL_TAG]] : []),
-  ])
-  const recipes = run.options.prefillInt8 ? [prefillRecipe('int4')] : []
-  await writeJson(join(model, 'config.json'), releaseConfig(run.checkpoint, tokenizer, quantization, recipes))
+  const { options, paths, checkpoint } = run
+  const tokenizer = await readTokenizer(paths.model)
+  const recipes = new Map(options.variants.map((name) => [name, recipeOf(name, options)]))
+  const tags = quantizationTags(recipes, options.accuracyLevel)
+  await writeJson(join(paths.model, 'config.json'), releaseConfig(checkpoint, tokenizer, recipes, tags))
 }

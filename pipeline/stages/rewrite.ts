@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { DECODERS, decoderData, EMBEDDINGS, ENCODER, FP32, graphFile, JSON_FILES } from '../../eval/graphs.ts'
 import { type CommitOptions, commit, type FileChange } from '../../graph-tools/commit.ts'
 import { planEmbedding } from '../../graph-tools/embed-fp16.ts'
 import { inlineWeights } from '../../graph-tools/externalize.ts'
@@ -9,7 +10,6 @@ import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { Failure } from '../failure.ts'
 import { copyWhole, exists, formatBytes } from '../files.ts'
-import { DECODERS, decoderData, EMBEDDINGS, graphFile, JSON_FILES, type Variant } from '../layout.ts'
 import type { Run, Stage } from '../stages.ts'
 import { exportFolder } from './export.ts'
 
@@ -20,19 +20,19 @@ const COPIED = JSON_FILES.filter((name) => name !== 'config.json')
 export const rewriteStage: Stage = {
   name: 'rewrite',
   inputs: async () => ({}),
-  outputs: ({ layout, options }) =>
+  outputs: ({ paths, options }) =>
     [
-      ...(options.skipEncoder ? [] : [graphFile('encoder', '')]),
+      ...(options.skipEncoder ? [] : [graphFile(ENCODER, FP32)]),
       ...(options.skipDecoder
         ? []
-        : [...DECODERS.map((name) => graphFile(name, '')), decoderData(''), EMBEDDINGS]),
+        : [...DECODERS.map((name) => graphFile(name, FP32)), decoderData(FP32), EMBEDDINGS]),
       ...COPIED,
-    ].map((name) => join(layout.model, name)),
+    ].map((name) => join(paths.model, name)),
   async run(run) {
-    const from = exportFolder(run.layout.work)
-    if (await exists(join(from, 'encoder.onnx'))) await rewriteEncoder(run, from)
-    if (await exists(join(from, 'decoder_init.onnx'))) await rewriteDecoders(run, from)
-    for (const name of COPIED) await copyWhole(join(from, name), join(run.layout.model, name))
+    const from = exportFolder(run.paths.work)
+    if (await exists(join(from, graphFile(ENCODER, FP32)))) await rewriteEncoder(run, from)
+    if (await exists(join(from, graphFile(DECODERS[0], FP32)))) await rewriteDecoders(run, from)
+    for (const name of COPIED) await copyWhole(join(from, name), join(run.paths.model, name))
   },
 }
 
@@ -49,10 +49,10 @@ interface Prepared {
 export async function shareDecoders(
   run: Run,
   graphs: readonly Prepared[],
-  variant: Variant,
+  variant: string,
   more: readonly FileChange[] = [],
 ): Promise<void> {
-  const folder = run.layout.model
+  const folder = run.paths.model
   const location = decoderData(variant)
   const shared = await shareWeights(
     graphs.map(({ model }) => model),
@@ -76,22 +76,22 @@ export async function shareDecoders(
 }
 
 async function rewriteEncoder(run: Run, from: string): Promise<void> {
-  const model = openModel(join(from, 'encoder.onnx'))
-  const name = graphFile('encoder', '')
+  const model = openModel(join(from, graphFile(ENCODER, FP32)))
+  const name = graphFile(ENCODER, FP32)
   const { edits } = await inlineWeights(model)
   const content = applyEdits(model.bytes, [...clean(run, model, 'encoder'), ...(edits[0] ?? [])])
-  await commit(run.layout.model, [{ path: join(run.layout.model, name), content }], progressOf(run, name))
+  await commit(run.paths.model, [{ path: join(run.paths.model, name), content }], progressOf(run, name))
 }
 
 async function rewriteDecoders(run: Run, from: string): Promise<void> {
-  const models = DECODERS.map((name) => openModel(join(from, `${name}.onnx`)))
-  const plan = await planEmbedding(models, { folder: run.layout.model, location: EMBEDDINGS })
+  const models = DECODERS.map((name) => openModel(join(from, graphFile(name, FP32))))
+  const plan = await planEmbedding(models, { folder: run.paths.model, location: EMBEDDINGS })
   const graphs = models.map((model, i): Prepared => {
     const name = DECODERS[i] as string
     const cleaned = clean(run, model, name)
     return { name, model, edits: [...cleaned, ...(plan.edits[i] ?? [])], except: plan.gone }
   })
-  await shareDecoders(run, graphs, '', plan.data)
+  await shareDecoders(run, graphs, FP32, plan.data)
 }
 
 /** Edits that remove the exporter's traces and allowzero, which must be provable in our own graphs. */

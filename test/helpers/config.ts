@@ -4,9 +4,11 @@ import { readCheckpoint } from '../../pipeline/checkpoint.ts'
 import { releaseConfig } from '../../pipeline/release-config.ts'
 import { TINY } from './checkpoint.ts'
 
+const RECIPES = new Map([['int4', { decoder: [['*', 'q4b64'] as const], prompts: 'int8' as const }]])
+
 /** config.json as the exporter writes it for the tiny checkpoint. */
 export async function tinyConfig(): Promise<ReleaseConfigFile> {
   const tokenizer = await readTokenizer(TINY)
   const checkpoint = await readCheckpoint(TINY)
-  return releaseConfig(checkpoint, tokenizer, { encoder: 'float32' }, ['decoder_prefill.int4.json'])
+  return releaseConfig(checkpoint, tokenizer, RECIPES, { encoder: 'float32' })
 }

@@ -19,7 +19,7 @@ import { checkConfig } from '../../pipeline/checkpoint-config.ts'
 import { checkpointFiles } from '../../pipeline/checkpoint-files.ts'
 import { Failure } from '../../pipeline/failure.ts'
 import { parseJsonObject } from '../../pipeline/json-file.ts'
-import { layoutOf } from '../../pipeline/layout.ts'
+import { pathsOf as runPaths } from '../../pipeline/paths.ts'
 import { exportStage } from '../../pipeline/stages/export.ts'
 import type { Run } from '../../pipeline/stages.ts'
 import { fingerprintOf } from '../../pipeline/stamp.ts'
@@ -352,12 +352,12 @@ describe('files lie in the folder of the checkpoint', () => {
     }
     const named = join(home, 'my-model')
     await symlink(snapshot, named)
-    expect((await readCheckpoint(named)).layout).toBe('native')
+    expect((await readCheckpoint(named)).format).toBe('native')
     expect(await checkpointFiles(named)).toEqual(names)
 
     await rename(join(repository, 'blobs'), join(repository, 'other'))
     await symlink('other', join(repository, 'blobs'))
-    expect((await readCheckpoint(snapshot)).layout).toBe('native')
+    expect((await readCheckpoint(snapshot)).format).toBe('native')
     await copyFile(join(TINY, 'config.json'), join(home, 'secret'))
     await rm(join(snapshot, 'config.json'))
     await symlink('../../../secret', join(snapshot, 'config.json'))
@@ -367,7 +367,7 @@ describe('files lie in the folder of the checkpoint', () => {
     await cp(TINY, folder, { recursive: true })
     await rename(join(folder, 'config.json'), join(folder, 'config-1.json'))
     await symlink('config-1.json', join(folder, 'config.json'))
-    expect((await readCheckpoint(folder)).layout).toBe('native')
+    expect((await readCheckpoint(folder)).format).toBe('native')
   })
 
   it.each([
@@ -400,7 +400,7 @@ describe('the fingerprint of an export', () => {
     await utimes(shard, 1e9, 1e9)
     const run = {
       checkpoint: await readCheckpoint(folder),
-      layout: layoutOf(parent, 'out'),
+      paths: runPaths(parent, 'out'),
       options: {},
       python: async () => ({ path: '', fingerprint: '' }),
       signal: new AbortController().signal,

@@ -21,7 +21,7 @@ it('compare fails on values that are not finite, names them, and shows all paths
   const audio = join(BUNDLED_SPEECH, row?.file ?? '')
   const args = ['--model-dir', model, '--threads', '1', '--audio', audio, '--json']
   const ended = await runCli(args, {}, 'compare')
-  const message = 'ONNX FP32: The decoder computed NaN as its largest logit, wanted a finite number.'
+  const message = 'ONNX fp32: The decoder computed NaN as its largest logit, wanted a finite number.'
   expect(ended.exitCode).toBe(3)
   const [note, { paths }, failure] = eventsOf(ended.stdout)
   expect(note.text).toMatch(/^Without --checkpoint there is no PyTorch to compare with/)
@@ -32,6 +32,6 @@ it('compare fails on values that are not finite, names them, and shows all paths
   })
   expect(paths.map(({ problems }: { problems: string[] }) => problems)).toEqual([
     [message],
-    [message.replace('FP32', 'int4')],
+    [message.replace('fp32', 'int4')],
   ])
 })

@@ -7,7 +7,8 @@ import { openFusedDecoder } from '../../eval/fused-decoder.ts'
 import { InferenceSession } from '../../eval/onnxruntime.ts'
 import { preparePrefill } from '../../eval/prefill.ts'
 import { seededRandom } from '../../eval/random.ts'
-import { type ReleaseConfig, readReleaseConfig } from '../../eval/release-config.ts'
+import { openRelease, type Release } from '../../eval/release.ts'
+import type { ReleaseConfig } from '../../eval/release-config.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
@@ -15,13 +16,15 @@ const SEQUENCES = 9
 const TOKENS = 80
 
 let model = ''
+let release: Release
 let config: ReleaseConfig
 let embeddings: EmbeddingTable
 let inputs: PromptInput[] = []
 
 beforeAll(async () => {
   model = join(await sharedReleases(), TINY_NAME)
-  config = await readReleaseConfig(model)
+  release = await openRelease(model)
+  config = release.config
   embeddings = openEmbeddings(join(model, 'embed_tokens.bin'), config.embeddingShape)
   const random = seededRandom(5)
   inputs = Array.from({ length: SEQUENCES }, () => {
@@ -35,8 +38,9 @@ beforeAll(async () => {
 
 /** The bits of all logits of every sequence, decoded greedily; sequence i ends after TOKENS - i tokens. */
 async function decodeAll(variant: string, batch: number): Promise<string[][]> {
-  const options = { variant, threads: 2, isSteady: true }
-  const decoder = await openFusedDecoder(model, config, embeddings, options, undefined)
+  const source = { release, variant: release.variant(variant) }
+  const options = { threads: 2, isSteady: true }
+  const decoder = await openFusedDecoder(source, embeddings, options, undefined)
   const bits = inputs.map((): string[] => [])
   const active: { readonly index: number; token: number }[] = []
   const take = (index: number, logits: Float32Array) => {
@@ -64,8 +68,8 @@ async function decodeAll(variant: string, batch: number): Promise<string[][]> {
 }
 
 describe('a steady decoder', () => {
-  for (const variant of ['', 'int4']) {
-    it(`gives every sequence the same bits in batches of any size, ${variant || 'FP32'}`, async () => {
+  for (const variant of ['fp32', 'int4']) {
+    it(`gives every sequence the same bits in batches of any size, ${variant}`, async () => {
       const alone = await decodeAll(variant, 1)
       expect(alone.map(({ length }) => length)).toEqual(inputs.map((_, i) => TOKENS - i))
       for (const batch of [2, 3, 8]) {
@@ -82,9 +86,9 @@ describe('what GPUs need of the fused graphs', () => {
   it.each(['same', 'int8'])('no tensor without elements is fed, prompts %s', async (kind) => {
     const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
     const run = vi.spyOn(prototype, 'run')
-    const options = { variant: 'int4', threads: 1 }
-    const prefill = kind === 'int8' ? preparePrefill(model, 'int4') : undefined
-    const decoder = await openFusedDecoder(model, config, embeddings, options, prefill)
+    const source = { release, variant: release.variant('int4') }
+    const prefill = kind === 'int8' ? preparePrefill(source) : undefined
+    const decoder = await openFusedDecoder(source, embeddings, { threads: 1 }, prefill)
     await decoder.prefill(inputs.slice(0, 2))
     await decoder.step([1, 2])
     await decoder.release()

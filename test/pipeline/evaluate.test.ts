@@ -438,7 +438,7 @@ describe('npm run evaluate', () => {
       const [pytorch, fp32, int4] = paths
       expect([pytorch.path, fp32.path, int4.path]).toEqual([
         expect.stringContaining('PyTorch 2.13.0'),
-        'ONNX FP32',
+        'ONNX fp32',
         'ONNX int4',
       ])
       expect(pytorch.tokens.length).toBeGreaterThan(4)
@@ -449,7 +449,7 @@ describe('npm run evaluate', () => {
       expect(fp32.worstFeature).toBeGreaterThan(0)
     }
     const table = await runCli(args, {}, 'compare')
-    expect(table.stdout).toMatch(/ONNX FP32 +\d+ +(\d+) of \1 +- +\d\.\de-\d/)
+    expect(table.stdout).toMatch(/ONNX fp32 +\d+ +(\d+) of \1 +- +\d\.\de-\d/)
     const wrong = await runCli(['--model-dir', root, '--audio', ...audio], {}, 'compare')
     expect(wrong.stderr).toContain(`error: ${root} holds no decoder graph.`)
     expect(wrong.exitCode).toBe(1)
@@ -490,7 +490,7 @@ describe('npm run evaluate', () => {
     [[], 2, 'Missing required argument: datasets'],
     [['--datasets', '.'], 2, 'Found no --models and no --engine, wanted at least one.'],
     [['--models', 'a', '--datasets', '.'], 2, '--models "a" is not NAME:FOLDER or NAME:FOLDER:VARIANT.'],
-    [['--models', 'a:/nowhere', '--datasets', '.'], 1, '/nowhere holds no graph of the variant FP32.'],
+    [['--models', 'a:/nowhere', '--datasets', '.'], 1, '/nowhere holds no decoder graph.'],
     [['--models', 'a:b', 'a:c', '--datasets', '.'], 2, 'Two systems are named a, wanted names of their own.'],
     [
       ['--engine', 'a:no-such-program {wav}', '--datasets', '.'],

@@ -17,7 +17,16 @@ async function optionsFor(datasets: readonly string[]): Promise<EvaluateOptions 
     ...{ models: [], engines: [`one:${process.execPath} -p 1 {wav}`], datasets, output, cache },
     selection: { sample: 'first', count: 1, seed: 1 },
     ...{ keepEmpty: false, maxDownload: 1e9, prompt: 'published', maxPieceSeconds: 60, stopLoops: true },
-    ...{ retry: false, engineTimeout: 60, threads: 1, workers: 1, batch: 1, isSteady: true, json: false },
+    ...{
+      retry: false,
+      engineTimeout: 60,
+      threads: 1,
+      provider: 'cpu',
+      workers: 1,
+      batch: 1,
+      isSteady: true,
+      json: false,
+    },
   }
 }
 

@@ -9,7 +9,7 @@ import { mutantsOf } from '../helpers/mutants.ts'
 
 const SHA256 = '0123456789abcdef'.repeat(4)
 const FILE: ReleaseFile = {
-  ...{ path: 'encoder.onnx', size: 5_000_000_000, sha256: SHA256, role: 'encoder', variants: ['FP32'] },
+  ...{ path: 'encoder.onnx', size: 5_000_000_000, sha256: SHA256, role: 'encoder', variants: ['fp32'] },
 }
 const ALIAS: ReleaseFile = { ...FILE, path: 'encoder.int4.onnx', variants: ['int4'], aliasOf: 'encoder.onnx' }
 const [PERCENTILES, RANGE] = [
@@ -25,12 +25,20 @@ const MANIFEST: Manifest = {
     checkpoint: [{ file: 'config.json', sha256: SHA256 }],
   },
   options: { opset: 18, blockSize: 64, accuracyLevel: 4, symmetric: false, prefillInt8: true },
+  recipes: { int4: { decoder: [['*', 'q4b64']], prompts: 'int8' } },
   tools: { node: '20.19.0' },
   command: 'npm run pipeline -- --model 0.6b',
   ungated: [],
   files: [FILE, ALIAS],
-  selfTests: [{ variant: 'FP32', clip: 'held-out-000.flac', clipSha256: SHA256, text: 'One seven.' }],
-  parity: { checks: [{ check: 'mel', pass: true, worst: null }] },
+  selfTests: [{ variant: 'fp32', clip: 'held-out-000.flac', clipSha256: SHA256, text: 'One seven.' }],
+  gates: [
+    {
+      ...{ gate: 'mel', variant: 'fp32', provider: 'cpu', layout: 'fused', prefill: 'same' },
+      ...{ found: 1e-5, limit: 1e-4, pass: true, problem: 'none', note: 'none' },
+      ...{ clips: 77, worstClip: 'held-out-000', fingerprints: { fp32: 'abc' } },
+    },
+  ],
+  reference: { torch: '2.13.0' },
   evaluation: [
     {
       ...{
@@ -41,7 +49,7 @@ const MANIFEST: Manifest = {
       },
       results: [
         {
-          ...{ dataset: 'held-out', normalizer: 'basic', system: 'FP32', utterances: 70 },
+          ...{ dataset: 'held-out', normalizer: 'basic', system: 'fp32', utterances: 70 },
           errors: { hits: 9, substitutions: 1, deletions: 0, insertions: 0, words: 10 },
           ...{ wer: 0.1, werInterval: RANGE, characters: 50, cer: 0.02, cerInterval: RANGE },
           failures: { problems: 0, empty: 0, saysNone: 0, withoutMarker: 0, loops: 0, limited: 0 },
@@ -54,7 +62,7 @@ const MANIFEST: Manifest = {
       ],
       differences: [
         {
-          ...{ dataset: 'held-out', normalizer: 'basic', first: 'FP32', second: 'int4', utterances: 70 },
+          ...{ dataset: 'held-out', normalizer: 'basic', first: 'fp32', second: 'int4', utterances: 70 },
           ...{ difference: -0.002, low: -0.01, high: 0.01, higher: 0.4, distinct: false },
         },
       ],
@@ -75,9 +83,10 @@ const MANIFEST: Manifest = {
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 /** What a release may lack, and figures that there may be none of. */
 const OPTIONAL =
-  /^(source\.revision|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|parity(\.checks\.0\.worst)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.speed\.(timing|firstToken))$/
-const FREE = /^parity\.checks\.0\.worst$|^evaluation\.0\.(source|selection)\.\w+$/
-const FIGURE = /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$/
+  /^(source\.revision|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(problem|note|clips|worstClip|fingerprints\.\w+))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.speed\.(timing|firstToken))$/
+const FREE = /^evaluation\.0\.(source|selection)\.\w+$/
+const FIGURE =
+  /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|^gates\.0\.(found|limit)$/
 
 function refusalOf(value: unknown): string | undefined {
   try {
@@ -101,10 +110,13 @@ describe('manifest.json', () => {
     expect(await readManifest(folder)).toEqual(MANIFEST)
   })
 
-  it('of an older release has no key that came later', () => {
-    const { parity: _, options, ...older } = MANIFEST
+  it('of an older release has no key that came later, and names fp32 as it was', () => {
+    const { gates: _, reference: __, recipes: ___, options, ...older } = MANIFEST
     const manifest = { ...older, options: { opset: options.opset }, files: [FILE] }
-    expect(parseManifest(JSON.stringify(manifest), 'manifest.json')).toEqual(manifest)
+    const written = JSON.stringify(manifest).replaceAll('"fp32"', '"FP32"')
+    expect(written).toContain('"variants":["FP32"]')
+    const { files, selfTests } = parseManifest(written, 'manifest.json')
+    expect([files, selfTests]).toEqual([manifest.files, manifest.selfTests])
   })
 
   it('is refused with any key missing or of another type, and the sentence names the key', () => {

@@ -7,15 +7,17 @@ import { execa } from 'execa'
 import { pack } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { decoderData } from '../../eval/graphs.ts'
 import { parsePackage } from '../../pipeline/commands/package-options.ts'
 import type { Event } from '../../pipeline/events.ts'
 import { describeError } from '../../pipeline/failure.ts'
 import { exists } from '../../pipeline/files.ts'
-import { decoderData, variantFiles } from '../../pipeline/layout.ts'
+import type { GateResult } from '../../pipeline/gate-results.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { runPackage } from '../../pipeline/package/run-package.ts'
 import { isModelFile, type Manifest, readManifest } from '../../pipeline/release/manifest.ts'
 import { tableLines } from '../../pipeline/table.ts'
+import { variantFiles } from '../../pipeline/variants.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
@@ -60,7 +62,20 @@ async function editJson<T>(path: string, edit: (value: T) => T): Promise<void> {
   await writeFile(path, JSON.stringify(edit(JSON.parse(await readFile(path, 'utf8')))))
 }
 
-/** What the three gates of a release are recorded in. */
+const PARITY = [
+  ...['mel', 'features', 'prompt ids', 'prefill logits', 'step logits', 'greedy tokens'],
+  ...['batched logits', 'batched tokens', 'split logits', 'split tokens'],
+]
+const NO_WER = 'Not measured: WER of fp32 (cpu, fused); added WER of int4 (cpu, fused with int8 prompts).'
+
+async function editGates(model: string, name: string, edit: (gate: GateResult) => GateResult): Promise<void> {
+  await editJson<{ gates: GateResult[] }>(section(model, name), ({ gates, ...rest }) => ({
+    ...rest,
+    gates: gates.map(edit),
+  }))
+}
+
+/** What the gates of a release are recorded in. */
 const section = (model: string, name: string) => join(model, '.work', `${name}.json`)
 
 describe('npm run package', () => {
@@ -82,7 +97,7 @@ describe('npm run package', () => {
     const own = (await manifestOf(model)).files.filter(isModelFile).map(({ path }) => path)
     expect(new Set(own)).toEqual(new Set(variantFiles('int4', OPTIONS)))
     const card = await readFile(join(release, 'README.md'), 'utf8')
-    expect(card).not.toContain('FP32 |')
+    expect(card).not.toContain('fp32 |')
     expect(card).toContain('`encoder.int4.onnx`: `mel` [1, 128, T]')
   })
 
@@ -95,7 +110,7 @@ describe('npm run package', () => {
     expect(stdout).toBe(`[${new Array(9).fill('True').join(', ')}]`)
     const inode = async (name: string) => (await stat(join(model, name))).ino
     expect(await inode('encoder.int4.onnx')).toBe(await inode('encoder.onnx'))
-    for (const name of [decoderData(''), decoderData('int4'), 'embed_tokens.bin'])
+    for (const name of [decoderData('fp32'), decoderData('int4'), 'embed_tokens.bin'])
       expect((await stat(join(model, name))).nlink).toBe(1)
     // the release takes the disk of its archives, and little more
     const release = join(model, 'release')
@@ -143,9 +158,10 @@ describe('npm run package', () => {
     expect(manifest).toMatchObject({
       ...{ format: 1, name: TINY_NAME, ungated: [], command: 'npm run pipeline -- --model tiny' },
       source: { model: TINY_NAME, license: 'apache-2.0' },
-      options: { opset: 18, blockSize: 64, accuracyLevel: 4, symmetric: false, prefillInt8: true },
+      options: { opset: 18, accuracyLevel: 4, symmetric: false, prefillInt8: true },
+      recipes: { int4: { decoder: [['*', 'q4b64']], prompts: 'int8' } },
       tools: { torch: '2.13.0', 'onnxruntime-node': '1.30.0', node: process.versions.node },
-      selfTests: ['FP32', 'int4'].map((variant) => ({
+      selfTests: ['fp32', 'int4'].map((variant) => ({
         ...{ variant, clip: 'held-out-000.flac', text: 'One seven zero two nine two.' },
       })),
     })
@@ -169,11 +185,17 @@ describe('npm run package', () => {
     const [measured] = manifest.evaluation
     expect(measured).toMatchObject({ dataset: 'held-out', normalizer: 'basic' })
     expect(measured?.results.map(({ system, utterances }) => [system, utterances])).toEqual([
-      ['FP32', 70],
+      ['fp32', 70],
       ['int4', 70],
     ])
     expect(measured?.machines[0]?.machine.threads).toBe(1)
-    expect(manifest.parity?.checks.every(({ pass }) => pass)).toBe(true)
+    const gates = manifest.gates ?? []
+    expect(gates.map(({ gate, variant }) => `${gate} ${variant}`)).toEqual([
+      ...PARITY.map((gate) => `${gate} fp32`),
+      ...['cosine loss', 'cosine loss', 'cosine loss'].map((gate) => `${gate} int4`),
+      ...['WER fp32', 'added WER int4'],
+    ])
+    expect(gates.every(({ pass }) => pass)).toBe(true)
     for (const { path, size, sha256: wanted, role } of manifest.files) {
       const file = join(model, isModelFile({ role }) ? '' : 'release', path)
       expect([(await stat(file)).size, await sha256(file)]).toEqual([size, wanted])
@@ -184,28 +206,32 @@ describe('npm run package', () => {
     [
       'parity is missing',
       async (model: string) => rm(section(model, 'parity')),
-      'Parity with PyTorch was not compared.',
+      `Not measured: ${PARITY.slice(0, 8).join(', ')} of fp32 (cpu, fused); split logits, split tokens of fp32 (cpu, split); cosine loss of int4 (cpu, fused with int8 prompts); cosine loss of int4 (cpu, fused); cosine loss of int4 (cpu, split).`,
     ],
-    ['WER is missing', async (model: string) => rm(section(model, 'evaluation')), 'WER was not measured.'],
+    ['WER is missing', async (model: string) => rm(section(model, 'evaluation')), NO_WER],
     [
       'parity failed',
       (model: string) =>
-        editJson<{ checks: { pass: boolean }[] }>(section(model, 'parity'), (value) => ({
-          ...value,
-          verdict: 'fail',
-          checks: value.checks.map((check, i) => ({ ...check, pass: i !== 2 })),
-        })),
-      'Parity with PyTorch failed its gate: prompt ids.',
+        editGates(model, 'parity', (gate) =>
+          gate.gate === 'prompt ids' ? { ...gate, found: 2, pass: false } : gate,
+        ),
+      'Failed: prompt ids of fp32 (cpu, fused) is 2, wanted at most 0.',
+    ],
+    [
+      'a limit was looser once',
+      (model: string) =>
+        editGates(model, 'parity', (gate) => (gate.gate === 'features' ? { ...gate, limit: 1 } : gate)),
+      'Not measured: features of fp32 (cpu, fused).',
+    ],
+    [
+      'a result is of another provider',
+      (model: string) => editGates(model, 'evaluation', (gate) => ({ ...gate, provider: 'cuda' })),
+      NO_WER,
     ],
     [
       'WER failed',
-      (model: string) =>
-        editJson<{ gates: { pass: boolean }[] }>(section(model, 'evaluation'), (value) => ({
-          ...value,
-          verdict: 'fail',
-          gates: value.gates.map((gate) => ({ ...gate, pass: false })),
-        })),
-      'WER failed its gate: WER of FP32, WER that int4 adds to FP32.',
+      (model: string) => editGates(model, 'evaluation', (gate) => ({ ...gate, found: 0.5, pass: false })),
+      'Failed: WER of fp32 (cpu, fused) is 0.5, wanted at most 0.03; added WER of int4 (cpu, fused with int8 prompts) is 0.5, wanted at most 0.03.',
     ],
     [
       'the files are others than those that were measured',
@@ -215,7 +241,7 @@ describe('npm run package', () => {
         bytes[100] = (bytes[100] ?? 0) ^ 1
         await writeFile(path, bytes)
       },
-      'Parity with PyTorch was compared on other files of int4 than these.',
+      'Other files of int4 were measured than these.',
     ],
   ])('refuses when %s, and the older release stays', async (_, harm, reason) => {
     const model = await copyTinyRelease()
@@ -232,15 +258,15 @@ describe('npm run package', () => {
     const model = await copyTinyRelease()
     await rm(section(model, 'evaluation'))
     const ended = await runHere([model, '--allow-ungated'])
-    expect(ended.stdout).toContain('Not validated: WER was not measured.')
+    expect(ended.stdout).toContain(`Not validated: ${NO_WER}`)
     expect(ended.exitCode).toBe(0)
     const card = await readFile(join(model, 'release', 'README.md'), 'utf8')
     expect(card).toContain(
-      '> **Not validated.** This release was packaged with `--allow-ungated`:\n> - WER was not measured.',
+      `> **Not validated.** This release was packaged with \`--allow-ungated\`:\n> - ${NO_WER}`,
     )
     expect(card).toContain('not measured |')
     expect(card).not.toContain('model-index')
-    expect((await manifestOf(model)).ungated).toEqual(['WER was not measured.'])
+    expect((await manifestOf(model)).ungated).toEqual([NO_WER])
     expect(await readdir(join(model, 'release'))).not.toContain('wer.svg')
   })
 
@@ -266,8 +292,8 @@ describe('npm run package', () => {
   })
 
   it.each([
-    [['--variants', 'int4', '--variants', 'FP32'], '--variants is given 2 times, wanted once.', 2],
-    [['--variants', 'fp16'], '--variants names "fp16", wanted some of FP32, int4.', 2],
+    [['--variants', 'int4', '--variants', 'fp32'], '--variants is given 2 times, wanted once.', 2],
+    [['--variants', 'fp16'], '--variants names "fp16", wanted some of fp32, int4.', 2],
     [['--level', '10'], '--level is 10, wanted 1 to 9.', 2],
     [['/nowhere'], '/nowhere is not a model directory: it holds no config.json.', 1],
     [['verify'], 'Found no release to verify, or two; wanted an archive, a folder, or --from-hub.', 2],
@@ -306,7 +332,7 @@ print(json.dumps({"license": data.license, "language": data.language, "library":
     const { tags } = parse(card.split('---\n')[1] ?? '')
     expect(tags).toEqual(['onnx', 'onnxruntime', 'qwen3_asr', 'speech-recognition', 'int4'])
     const row = measured?.results[0]
-    expect(card).toContain(`| FP32 | ${(100 * (row?.wer ?? 0)).toFixed(2)} % | `)
+    expect(card).toContain(`| fp32 | ${(100 * (row?.wer ?? 0)).toFixed(2)} % | `)
     expect(card).toMatch(/140 results on .*: 1 thread, onnxruntime 1\.30\.0 cpu, Node/)
     expect(card).toContain('    npm run pipeline -- --model tiny\n')
   })
@@ -348,7 +374,7 @@ print(json.dumps(ids))`
     const card = await readFile(join(model, 'release', 'README.md'), 'utf8')
     expect(card).toContain('## Accuracy on speech\n\n5 of 70 utterances')
     expect(card).toMatch(/\| variant \| download \| on disk \| WER, held-out \| WER, speech \| RTF \|/)
-    expect(card).toMatch(/\| FP32 \|.*\| not measured \|/)
+    expect(card).toMatch(/\| fp32 \|.*\| not measured \|/)
     expect(JSON.stringify((await manifestOf(model)).evaluation)).not.toContain(PROJECT)
     expect(card).toContain('int4: fused layout, one utterance at a time')
     for (const [setting, said] of [
@@ -427,7 +453,7 @@ describe('npm run package -- verify', () => {
           ...value,
           selfTests: value.selfTests.map((test) => ({ ...test, text: 'Hello.' })),
         })),
-      /FP32 says "One seven zero two nine two\.", recorded is "Hello\."/,
+      /fp32 says "One seven zero two nine two\.", recorded is "Hello\."/,
     ],
     [
       'a config that a reader cannot use',
@@ -476,7 +502,7 @@ describe('npm run package -- verify', () => {
     expect(ended.stdout).toMatch(/contract +pass +5 graphs/)
     expect(ended.exitCode).toBe(0)
     const other = await runHere(['verify', model, '--variants', 'FP32'])
-    expect(other.stdout).toContain('first: FP32 is not in the manifest.')
+    expect(other.stdout).toContain('first: fp32 is not in the manifest.')
   })
 
   it('says of a release without its model directory how its archives are checked', async () => {

@@ -5,10 +5,11 @@ import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DECODERS } from '../../eval/graphs.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { contentOf } from '../../graph-tools/tensor-data.ts'
-import { DECODERS, variantFiles } from '../../pipeline/layout.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
+import { variantFiles } from '../../pipeline/variants.ts'
 import { makeOriginalLayout, TINY } from '../helpers/checkpoint.ts'
 import { runCli as run } from '../helpers/cli.ts'
 import { sharedReleases, sharedRun, stagePython } from '../helpers/prepared.ts'
@@ -47,7 +48,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 
 /** What is published, relative to the model directory. */
 async function releasedFiles(parent = output()): Promise<string[]> {
-  const own = new Set([...variantFiles('', DEFAULTS), ...variantFiles('int4', DEFAULTS)])
+  const own = new Set([...variantFiles('fp32', DEFAULTS), ...variantFiles('int4', DEFAULTS)])
   const inside = (await filesBelow(release(parent))).map((name) => join('release', name))
   return [...own, ...inside].sort()
 }
@@ -59,9 +60,9 @@ async function report() {
 describe('the pipeline on the tiny model', () => {
   it('ends well and prints parity, WER, RTF and what would be uploaded', () => {
     expect(first).not.toContain('error:')
-    expect(first).toMatch(/Parity of FP32 with PyTorch \(torch 2\.13\.0.*, transformers 5\.18\.0\): pass/)
+    expect(first).toMatch(/Parity with PyTorch \(torch 2\.13\.0.*, transformers 5\.18\.0\): pass/)
     for (const check of ['greedy', 'batched', 'split'])
-      expect(first).toMatch(new RegExp(`${check} tokens +\\d+ +0 +identical +pass`))
+      expect(first).toMatch(new RegExp(`${check} tokens +fp32 +cpu, \\w+ +0 +identical +pass`))
     expect(first).toMatch(/WER on held-out \(all \d+ utterances, normalizer basic\)/)
     expect(first).toMatch(
       /RTF = seconds of compute per second of audio[\s\S]*threads?, onnxruntime 1\.30\.0 cpu, Node/,
@@ -88,8 +89,11 @@ describe('the pipeline on the tiny model', () => {
       expect(clips(check)).toEqual(all)
     expect(clips('step logits').length).toBeGreaterThanOrEqual(utterances.length)
     for (const row of parity.comparisons) expect(row.worst).toBeLessThanOrEqual(row.tolerance)
-    expect(parity.int4.map(({ path }: { path: string }) => path)).toEqual(['fused', 'int8 prefill', 'split'])
-    for (const { meanCosine } of parity.int4) expect(meanCosine).toBeGreaterThan(0.98)
+    const ways = parity.gates.filter(({ gate }: { gate: string }) => gate === 'cosine loss')
+    expect(ways.map((way: { layout: string; prefill: string }) => `${way.layout} ${way.prefill}`)).toEqual([
+      ...['fused int8', 'fused same', 'split same'],
+    ])
+    for (const { note } of ways) expect(Number(note.replace('mean cosine ', ''))).toBeGreaterThan(0.98)
   })
 
   it('measures at most 3 % WER in FP32, with all counts, in report.json and results.csv', async () => {
@@ -131,12 +135,12 @@ describe('the pipeline on the tiny model', () => {
     )
     const normalizers = ['basic', 'whisper-basic', 'whisper-english']
     expect(rows.map((row) => row.split(',').slice(1, 3).join(' '))).toEqual(
-      normalizers.flatMap((normalizer) => [`FP32 ${normalizer}`, `int4 ${normalizer}`]),
+      normalizers.flatMap((normalizer) => [`fp32 ${normalizer}`, `int4 ${normalizer}`]),
     )
   })
 
   it('leaves the files of the contract and nothing half-made', async () => {
-    const files = new Set([...variantFiles('', DEFAULTS), ...variantFiles('int4', DEFAULTS)])
+    const files = new Set([...variantFiles('fp32', DEFAULTS), ...variantFiles('int4', DEFAULTS)])
     const found = (await filesBelow(model())).filter(
       (name) => !name.startsWith('.work') && !name.startsWith('release'),
     )
@@ -279,32 +283,31 @@ describe('the pipeline on the tiny model', () => {
 
 describe('a reader that knows only the contract', () => {
   it.each([
-    ['', `${NAME}.tar.gz`],
+    ['fp32', `${NAME}.tar.gz`],
     ['int4', `${NAME}-int4.tar.gz`],
   ])('decodes from the archive of variant "%s"', async (variant, archive) => {
     const { evaluation } = await report()
-    const { utterances } = evaluation.variants.find(
-      (row: { variant: string }) => row.variant === (variant || 'FP32'),
-    )
+    const { utterances } = evaluation.variants.find((row: { variant: string }) => row.variant === variant)
     const clips = utterances.map(({ id }: { id: string }) => join(BUNDLED_SPEECH, `${id}.flac`))
     const python = await stagePython()
     const reader = join(PROJECT, 'test', 'helpers', 'contract_reader.py')
-    const { stdout } = await execa(python, [reader, join(release(), archive), variant, ...clips])
+    const { stdout } = await execa(python, [
+      reader,
+      join(release(), archive),
+      variant === 'fp32' ? '' : variant,
+      ...clips,
+    ])
     const { files, texts, fused_texts: together, prefill_texts: quicker } = JSON.parse(stdout)
     expect(quicker !== undefined).toBe(variant === 'int4')
     expect(new Set(files)).toEqual(
-      new Set(
-        variantFiles(variant as '' | 'int4', DEFAULTS).map(
-          (name) => `${archive.replace('.tar.gz', '')}/${name}`,
-        ),
-      ),
+      new Set(variantFiles(variant, DEFAULTS).map((name) => `${archive.replace('.tar.gz', '')}/${name}`)),
     )
     const wanted = utterances.map(({ pieces }: { pieces: { raw: string }[] }) => pieces[0]?.raw)
     // int4 rounds differently in the two builds of the runtime only where logits nearly tie.
     for (const found of [texts, together, ...(quicker ? [quicker] : [])]) {
       expect(found.length).toBe(utterances.length)
       const same = found.filter((text: string, i: number) => text === wanted[i]).length
-      expect(same / wanted.length).toBeGreaterThanOrEqual(variant === '' ? 1 : 0.97)
+      expect(same / wanted.length).toBeGreaterThanOrEqual(variant === 'fp32' ? 1 : 0.97)
     }
   })
 })
@@ -393,7 +396,7 @@ describe('gates', () => {
     expect(ended.exitCode).toBe(0)
     expect(ended.stdout).toContain('[validate] skipped')
     expect(ended.stdout).toContain(
-      'FP32: 1 could not be read or transcribed (all their words count as deleted)',
+      'fp32: 1 could not be read or transcribed (all their words count as deleted)',
     )
     const { evaluation } = await report()
     expect(evaluation).toMatchObject({ language: 'en', context: 'kitchen, garden', verdict: 'pass' })
@@ -409,9 +412,9 @@ describe('gates', () => {
     expect(before).toContain('SHA256SUMS')
     const ended = await runCli(args)
     expect(ended.stdout).toContain('[validate] skipped')
-    expect(ended.stdout).toMatch(/held-out, FP32: .*70 cut at the token limit/)
+    expect(ended.stdout).toMatch(/held-out, fp32: .*70 cut at the token limit/)
     expect(ended.stdout).toMatch(
-      /error: The WER gate failed: WER of FP32 is \d+\.\d\d %, wanted at most 3\.00 %\./,
+      /error: The WER gate failed: WER of fp32 is \d+\.\d\d %, wanted at most 3\.00 %\./,
     )
     expect(ended.stdout).not.toContain('[package] started')
     expect(ended.exitCode).toBe(3)
@@ -434,9 +437,9 @@ describe('gates', () => {
     await writeFile(stampFile, JSON.stringify(stamp))
     const ended = await runCli(['--model', 'tiny', '--output', output(), '--from', 'validate', '--force'])
     expect(ended.stdout).toMatch(
-      /error: The parity gate failed: \d+ comparisons, first prefill logits of cut-/,
+      /error: The parity gate failed: \d+ of 13 results, first prefill logits of fp32 \(cpu, fused\), clip cut-/,
     )
-    expect(ended.stdout).toMatch(/prefill logits +\d+ +\S+ +0\.001 +FAIL/)
+    expect(ended.stdout).toMatch(/prefill logits +fp32 +cpu, fused +\S+ +0\.001 +FAIL/)
     expect(ended.exitCode).toBe(3)
     expect((await report()).parity.verdict).toBe('fail')
     expect(await filesBelow(release())).toContain('SHA256SUMS')

@@ -52,7 +52,7 @@ describe('a checkpoint on the hub', () => {
     expect(ended.stdout).toContain(`me/tiny is at commit ${commit}`)
     expect(ended.stdout).toContain('error: The stage export has no current result')
     const snapshot = join(home, 'hub', 'models--me--tiny', 'snapshots', commit)
-    expect((await readCheckpoint(snapshot)).layout).toBe('native')
+    expect((await readCheckpoint(snapshot)).format).toBe('native')
     const names = await readdir(snapshot)
     expect(names).toContain('README.md') // its license and languages are those of the release
     expect(names).not.toContain('chat_template.jinja')

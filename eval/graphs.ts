@@ -1,0 +1,43 @@
+/* Names of the graphs of a release, and of their files (release contract, section 3). */
+
+/** The audio encoder's graph. */
+export const ENCODER = 'encoder'
+/** The graphs that make up each layout of the decoder, the one that is preferred first. */
+export const LAYOUTS = { fused: ['decoder'], split: ['decoder_init', 'decoder_step'] } as const
+export type Layout = keyof typeof LAYOUTS
+export const LAYOUT_NAMES = Object.keys(LAYOUTS) as readonly Layout[]
+/** The decoder's graphs in all layouts, in the order in which they are made and listed. */
+export const DECODERS = [...LAYOUTS.split, ...LAYOUTS.fused] as const
+/** The fused layout's other graph for prompts, with 8-bit products. Its weights are made of those of the steps. */
+export const PREFILL = 'decoder_prefill'
+export const EMBEDDINGS = 'embed_tokens.bin'
+export const JSON_FILES = [
+  'config.json',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+] as const
+
+/** `int8`: prompts by the graph with 8-bit products; `same`: by the graph of the steps. */
+export type PrefillKind = 'int8' | 'same'
+
+/** The variant whose files have no suffix, and stand in where another variant has none of its own. */
+export const FP32 = 'fp32'
+
+export function graphFile(graph: string, variant: string): string {
+  return `${graph}${suffixOf(variant)}.onnx`
+}
+
+/** The data file that a variant's decoder graphs share. */
+export function decoderData(variant: string): string {
+  return `decoder_weights${suffixOf(variant)}.data`
+}
+
+/** How the weights of a variant's {@link PREFILL} graph are made. */
+export function prefillRecipe(variant: string): string {
+  return `${PREFILL}${suffixOf(variant)}.json`
+}
+
+function suffixOf(variant: string): string {
+  return variant === FP32 ? '' : `.${variant}`
+}

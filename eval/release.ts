@@ -1,0 +1,148 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  DECODERS,
+  ENCODER,
+  FP32,
+  graphFile,
+  LAYOUT_NAMES,
+  LAYOUTS,
+  type Layout,
+  PREFILL,
+  type PrefillKind,
+  prefillRecipe,
+} from './graphs.ts'
+import { providerOf } from './providers.ts'
+import { type ReleaseConfig, readReleaseConfig } from './release-config.ts'
+import { SpeechError } from './speech-error.ts'
+
+/** What is loaded when nothing else is asked for: the smallest variant that every release has had. */
+const PREFERRED = 'int4'
+
+/** How a variant is run: the decoder's layout, and what runs prompts. */
+export interface Way {
+  readonly layout: Layout
+  readonly prefill: PrefillKind
+}
+
+/** One variant of a release directory. */
+export interface ReleaseVariant {
+  readonly name: string
+  /** names of files by graph; FP32's where the variant has no graph of its own */
+  readonly graphs: ReadonlyMap<string, string>
+  /** of the graphs, as config.json describes them; graphs of older releases may have none */
+  readonly precision: ReadonlyMap<string, string>
+  /** ways through the files that are there, the one to take first; none when an export was left half done */
+  ways(provider: string): readonly Way[]
+}
+
+/** A release directory, read once: nobody else derives anything from the names of its files. */
+export interface Release {
+  readonly folder: string
+  readonly config: ReleaseConfig
+  /** FP32 first, then by name */
+  readonly variants: readonly ReleaseVariant[]
+  /**
+   * @param name in any case; int4 by default, or else the first
+   * @throws SpeechError naming those that there are
+   */
+  variant(name?: string): ReleaseVariant
+}
+
+/**
+ * Read what a release directory holds: its variants, with the graphs and layouts of each.
+ * @throws SpeechError when it holds no decoder graph, or its config.json is missing or not right
+ */
+export async function openRelease(folder: string): Promise<Release> {
+  const files = new Set(await readdir(folder).catch(() => []))
+  const names = variantNames(files)
+  if (names.length === 0)
+    throw new SpeechError(
+      `${folder} holds no decoder graph.`,
+      'Give a release directory: one that holds encoder.onnx and decoder.onnx. The pipeline makes one.',
+    )
+  const config = await readReleaseConfig(folder)
+  const variants = names.map((name) => variantOf(name, files, config))
+  return {
+    folder,
+    config,
+    variants,
+    variant(wanted) {
+      const found =
+        wanted === undefined
+          ? (variants.find(({ name }) => name === PREFERRED) ?? variants[0])
+          : variants.find(({ name }) => name === variantName(wanted))
+      if (found) return found
+      throw new SpeechError(`${folder} has no variant ${wanted}.`, `It has ${names.join(', ')}.`)
+    },
+  }
+}
+
+/** A variant's name as people may write it: older versions wrote "FP32", or nothing, for fp32. */
+export function variantName(text: string): string {
+  return text === '' ? FP32 : text.toLowerCase()
+}
+
+/**
+ * The file of a graph of a variant.
+ * @throws SpeechError naming the files that would do
+ */
+export function graphPath({ folder }: Release, { name, graphs }: ReleaseVariant, graph: string): string {
+  const file = graphs.get(graph)
+  if (file !== undefined) return join(folder, file)
+  throw new SpeechError(
+    `${folder} holds neither ${candidates(graph, name).join(' nor ')}.`,
+    'Run the pipeline first, or name another folder.',
+  )
+}
+
+/** Every precision that a decoder graph has. */
+function variantNames(files: ReadonlySet<string>): string[] {
+  const found = new Set<string>()
+  for (const file of files) {
+    const graph = /^decoder(?:_init)?(?:\.([\w-]+))?\.onnx$/.exec(file)
+    if (graph) found.add(graph[1] ?? FP32)
+  }
+  const others = [...found].filter((name) => name !== FP32).sort()
+  return found.has(FP32) ? [FP32, ...others] : others
+}
+
+function variantOf(
+  name: string,
+  files: ReadonlySet<string>,
+  { quantization }: ReleaseConfig,
+): ReleaseVariant {
+  const graphs = new Map<string, string>()
+  for (const graph of [ENCODER, ...DECODERS, PREFILL]) {
+    const file = candidates(graph, name).find((candidate) => files.has(candidate))
+    if (file !== undefined) graphs.set(graph, file)
+  }
+  const precision = new Map<string, string>()
+  for (const [graph, file] of graphs) {
+    const tag = quantization[file.replace(/\.onnx$/, '')]
+    if (tag !== undefined) precision.set(graph, tag)
+  }
+  const hasInt8 = files.has(prefillRecipe(name)) && graphs.get(PREFILL) === graphFile(PREFILL, name)
+  const layouts = layoutsOf(name, graphs)
+  const ways = layouts.flatMap((layout): Way[] => [
+    ...(layout === 'fused' && hasInt8 ? [{ layout, prefill: 'int8' } as const] : []),
+    { layout, prefill: 'same' },
+  ])
+  return {
+    ...{ name, graphs, precision },
+    ways: (provider) =>
+      ways.filter(({ prefill }) => prefill === 'same' || providerOf(provider).prompts === 'int8'),
+  }
+}
+
+/** Layouts whose graphs are all there: those with graphs of the variant itself before those with FP32's. */
+function layoutsOf(name: string, graphs: ReadonlyMap<string, string>): Layout[] {
+  const complete = (variant: (graph: string) => boolean) =>
+    LAYOUT_NAMES.filter((layout) => LAYOUTS[layout].every(variant))
+  const own = complete((graph) => graphs.get(graph) === graphFile(graph, name))
+  return [...own, ...complete((graph) => graphs.has(graph)).filter((layout) => !own.includes(layout))]
+}
+
+function candidates(graph: string, variant: string): string[] {
+  return [...new Set([graphFile(graph, variant), graphFile(graph, FP32)])]
+}

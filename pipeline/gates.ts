@@ -1,0 +1,20 @@
+import type { Gate, Limits } from './gates/gate.ts'
+import { parity } from './gates/parity.ts'
+import { ways } from './gates/ways.ts'
+import { addedWer, wer } from './gates/wer.ts'
+
+/** Everything that a variant can be made to pass, by the name that rows of variants have for it. */
+export const GATES = {
+  parity,
+  ways,
+  wer,
+  addedWer,
+} as const satisfies Readonly<Record<string, Gate>>
+
+/** The gates of a variant, with its own limits. */
+export type GateLimits = Readonly<Partial<Record<keyof typeof GATES, Limits>>>
+
+/** The gates of a row with their limits. */
+export function gatesOf(limits: GateLimits): (readonly [Gate, Limits])[] {
+  return Object.entries(limits).map(([name, own]) => [GATES[name as keyof typeof GATES], own])
+}

@@ -1,0 +1,94 @@
+import type { Comparison } from '../../eval/parity.ts'
+import type { Recognizer } from '../../eval/recognizer.ts'
+import type { Reference } from '../../eval/reference.ts'
+import type { Way } from '../../eval/release.ts'
+
+/** A variant's own limits for the figures of a gate, by their names in its row. */
+export type Limits = Readonly<Record<string, number>>
+
+/** What the provider's row allows FP32 to differ from PyTorch. */
+export interface Tolerance {
+  readonly features: number
+  readonly logits: number
+}
+
+/** One figure that a gate must find for a way through a variant. */
+export interface Figure extends Way {
+  readonly gate: string
+  /** undefined: what the model at hand allows, which its result says */
+  readonly limit: number | undefined
+}
+
+/** One figure that was found. */
+export interface Finding extends Way {
+  readonly gate: string
+  /** NaN with a problem */
+  readonly found: number
+  /** null: none is known for this model and speech; `note` says why */
+  readonly limit: number | null
+  readonly problem?: string
+  readonly note?: string
+  /** compared, and the one with the worst figure */
+  readonly clips?: number
+  readonly worstClip?: string
+}
+
+interface Common {
+  /** what it finds, in a sentence */
+  readonly about: string
+  /** every figure that it must find of a variant: what is not there is not proved */
+  figures(ways: readonly Way[], limits: Limits, tolerance: Tolerance): readonly Figure[]
+}
+
+/** A clip with what PyTorch made of it. */
+export interface ParityClip {
+  readonly samples: Float32Array
+  /** long ones are compared up to their logits alone */
+  readonly comparesTokens: boolean
+  readonly reference: Reference
+}
+
+/** Compares what a variant computes of clips with what PyTorch does, step by step. */
+export interface ClipsGate extends Common {
+  readonly kind: 'clips'
+  /** @param clips read anew at each call, one in memory at a time */
+  measure(
+    recognizer: Recognizer,
+    way: Way,
+    clips: (what: string) => AsyncIterable<ParityClip>,
+    tolerance: Tolerance,
+  ): Promise<Comparison[]>
+}
+
+/** Judges how far a variant's logits are from PyTorch's in FP32, at every position along PyTorch's own tokens. */
+export interface LogitsGate extends Common {
+  readonly kind: 'logits'
+  /** @param found logits [V], finite @param wanted PyTorch's, finite */
+  position(found: Float32Array, wanted: Float32Array): number
+  judge(measured: readonly WayValues[], limits: Limits): readonly Finding[]
+}
+
+/** What {@link LogitsGate.position} said of every position of all clips, by one way. */
+export interface WayValues {
+  readonly way: Way
+  readonly values: readonly number[]
+  /** the first logit that is not finite; there are no values then */
+  readonly problem?: string
+}
+
+/** The error rates of one variant on the speech of the evaluation stage. */
+export interface WerRates {
+  readonly way: Way
+  readonly wer: number
+  readonly wer32: number
+  /** of FP32 that the model allows on this speech */
+  readonly maxWer: number | undefined
+}
+
+/** Judges what was transcribed. */
+export interface TextGate extends Common {
+  readonly kind: 'text'
+  judge(rates: WerRates, limits: Limits): readonly Finding[]
+}
+
+export type Gate = ClipsGate | LogitsGate | TextGate

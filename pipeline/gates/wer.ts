@@ -1,0 +1,24 @@
+import type { TextGate } from './gate.ts'
+
+/** How well the model itself hears: known for published models on the speech that ships, and for nothing else. */
+export const wer: TextGate = {
+  kind: 'text',
+  about: 'word error rate on the speech of the evaluation',
+  figures: (ways) => ways.slice(0, 1).map((way) => ({ ...way, gate: 'WER', limit: undefined })),
+  judge: ({ way, wer: found, maxWer }) => [
+    {
+      ...{ ...way, gate: 'WER', found, limit: maxWer ?? null },
+      ...(maxWer === undefined && { note: 'no limit is known for this model and speech' }),
+    },
+  ],
+}
+
+/** What a variant adds to FP32's word error rate on the same speech, absolute. */
+export const addedWer: TextGate = {
+  kind: 'text',
+  about: "what the variant adds to FP32's word error rate on the same speech",
+  figures: (ways, { rate: limit }) => ways.slice(0, 1).map((way) => ({ ...way, gate: 'added WER', limit })),
+  judge: ({ way, wer: found, wer32 }, { rate: limit = 0 }) => [
+    { ...way, gate: 'added WER', found: found - wer32, limit },
+  ],
+}

@@ -1,0 +1,25 @@
+import { join } from 'node:path'
+
+/** Where one run keeps its files. */
+export interface Paths {
+  /** the model directory: the contract's files, report.json, results.csv */
+  readonly model: string
+  /** intermediate results and stamps */
+  readonly work: string
+  /** archives, checksums, model card */
+  readonly release: string
+  stamp(stage: string): string
+  log(stage: string): string
+}
+
+export function pathsOf(output: string, name: string): Paths {
+  const model = join(output, name)
+  const work = join(model, '.work')
+  return {
+    model,
+    work,
+    release: join(model, 'release'),
+    stamp: (stage) => join(work, 'stamps', `${stage}.json`),
+    log: (stage) => join(work, 'logs', `${stage}.log`),
+  }
+}

@@ -1,0 +1,87 @@
+import {
+  DECODERS,
+  decoderData,
+  EMBEDDINGS,
+  ENCODER,
+  FP32,
+  graphFile,
+  JSON_FILES,
+  LAYOUT_NAMES,
+  PREFILL,
+  prefillRecipe,
+} from '../eval/graphs.ts'
+import type { Way } from '../eval/release.ts'
+import type { GateLimits } from './gates.ts'
+import { type Recipe, recipeWith } from './recipes.ts'
+
+/** One tier of a release: a row here is all that it takes. */
+export interface VariantRow {
+  /** one line for lists and the model card */
+  readonly about: string
+  /** how its weights are made of FP32's; none: as they were exported */
+  readonly recipe?: Recipe
+  /** what it must pass before it is packaged, with the limits */
+  readonly gates: GateLimits
+  /** made only when --variants names it */
+  readonly isExtra?: true
+}
+
+export const VARIANTS: Readonly<Record<string, VariantRow>> = {
+  [FP32]: {
+    about: 'float32, as the checkpoint computes',
+    gates: { parity: {}, wer: {} },
+  },
+  int4: {
+    about: '4-bit weights in the decoder',
+    recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
+    gates: { ways: { cosine: 0.005 }, addedWer: { rate: 0.03 } },
+  },
+}
+
+export const VARIANT_NAMES: readonly string[] = Object.keys(VARIANTS)
+/** What a release has when nothing else is asked for. */
+export const USUAL_VARIANTS: readonly string[] = VARIANT_NAMES.filter((name) => !rowOf(name).isExtra)
+
+export function rowOf(variant: string): VariantRow {
+  const row = Object.hasOwn(VARIANTS, variant) ? VARIANTS[variant] : undefined
+  if (row) return row
+  throw new RangeError(`There is no variant ${variant}; there are ${Object.keys(VARIANTS).join(', ')}.`)
+}
+
+/** A variant's recipe with what a command line changes of it. */
+export function recipeOf(variant: string, options: Parameters<typeof recipeWith>[1]): Recipe | undefined {
+  const { recipe } = rowOf(variant)
+  return recipe && recipeWith(recipe, options)
+}
+
+/** Whether a variant has the fused layout's graph for prompts with 8-bit products. */
+function hasPrefill(variant: string, { prefillInt8 }: { readonly prefillInt8: boolean }): boolean {
+  return prefillInt8 && rowOf(variant).recipe?.prompts === 'int8'
+}
+
+/** The ways through a variant on a provider, the usual one first. */
+export function waysOf(
+  variant: string,
+  provider: { readonly prompts: Way['prefill'] },
+  options: { readonly prefillInt8: boolean },
+): Way[] {
+  const hasInt8 = provider.prompts === 'int8' && hasPrefill(variant, options)
+  return LAYOUT_NAMES.flatMap((layout): Way[] => [
+    ...(hasInt8 && layout === 'fused' ? [{ layout, prefill: 'int8' } as const] : []),
+    { layout, prefill: 'same' },
+  ])
+}
+
+/** The decoder's files that are a variant's own. */
+export function decoderFiles(variant: string, options: { readonly prefillInt8: boolean }): string[] {
+  return [
+    ...DECODERS.map((graph) => graphFile(graph, variant)),
+    ...(hasPrefill(variant, options) ? [graphFile(PREFILL, variant), prefillRecipe(variant)] : []),
+    decoderData(variant),
+  ]
+}
+
+/** Everything that one variant's archive holds. */
+export function variantFiles(variant: string, options: { readonly prefillInt8: boolean }): string[] {
+  return [graphFile(ENCODER, variant), ...decoderFiles(variant, options), EMBEDDINGS, ...JSON_FILES]
+}
