@@ -8,9 +8,18 @@ export async function mapFiles<T, R>(items: readonly T[], work: (item: T) => Pro
   const lane = async () => {
     while (next < items.length) {
       const i = next++
-      results[i] = await work(items[i] as T)
+      results[i] = await work(items[i] as T).catch((error) => {
+        next = items.length // no more are begun
+        throw error
+      })
     }
   }
-  await Promise.all(Array.from({ length: Math.min(FILES, items.length) }, lane))
+  await endAll(Array.from({ length: Math.min(FILES, items.length) }, lane))
   return results
+}
+
+/** As Promise.all, but when one fails the others have ended too: nothing goes on behind the back of who is told. */
+export async function endAll<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work)
+  return Promise.all(work)
 }

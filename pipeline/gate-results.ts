@@ -42,12 +42,12 @@ export function gateResult(
   provider: string,
   fingerprints: Fingerprints,
 ): GateResult {
-  return {
-    ...{ variant, provider, ...finding },
-    ...{ found: Number.isFinite(found) ? found : null, limit, fingerprints },
-    pass:
-      finding.problem === undefined && Number.isFinite(found) && found <= (limit ?? Number.POSITIVE_INFINITY),
-  }
+  const result = { ...finding, found: Number.isFinite(found) ? found : null, limit }
+  return { ...{ variant, provider }, ...result, fingerprints, pass: passes(result) }
+}
+
+function passes({ found, limit, problem }: Pick<GateResult, 'found' | 'limit' | 'problem'>): boolean {
+  return problem === undefined && found !== null && found <= (limit ?? Number.POSITIVE_INFINITY)
 }
 
 /** A figure that a release must have. */
@@ -94,7 +94,7 @@ export function gateProblems(
   for (const required of requiredFigures(claim)) {
     const result = results.find((found) => isOf(required, found))
     if (result === undefined || isLooser(result, required)) missing.push(required)
-    else if (!result.pass)
+    else if (!(result.pass && passes(result)))
       failed.push(`${nameOf(required)} is ${foundOf(result)}, wanted at most ${result.limit}`)
     else for (const name of changedOf(result, required.variant, fingerprints)) others.add(name)
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { asyncBufferFromFile } from 'hyparquet/src/node.js'
+import { endAll } from '../concurrency.ts'
 import { requireFile } from '../plain-file.ts'
 import { SpeechError } from '../speech-error.ts'
 import type { ColumnOptions } from './columns.ts'
@@ -82,7 +83,7 @@ async function openHub(
   const kept = join(options.cache, repo.replace('/', '--'))
   const found = await cachedSplit(spec, kept, options)
   const cache = join(kept, found.revision)
-  const files = await Promise.all(
+  const files = await endAll(
     found.files.map(({ path, size, url }) => {
       const footers = join(cache, 'footers', path.replaceAll('/', '--'))
       const file = remoteFile(url, size, options)
