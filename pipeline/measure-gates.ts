@@ -76,7 +76,7 @@ async function withRecognizer(
   }
 }
 
-/** One pass over all positions of all clips, for every gate. Clips that are compared by tokens say the same again. */
+/** One pass over all positions of the clips, for every gate. */
 async function followAll(
   recognizer: Recognizer,
   way: Way,
@@ -86,10 +86,11 @@ async function followAll(
   const values = rows.map((): number[] => [])
   if (rows.length === 0) return []
   let problem: string | undefined
-  for await (const { samples, reference, comparesTokens } of options.clips(nameFor(options, wayName(way)))) {
-    if (comparesTokens || problem !== undefined) continue
+  for await (const { samples, reference, isUtterance } of options.clips(nameFor(options, wayName(way)))) {
+    const wants = rows.map(({ gate }) => (gate.on === 'utterances') === isUtterance)
+    if (problem !== undefined || !wants.includes(true)) continue
     problem = await followLogits(recognizer, samples, reference, (found, wanted) => {
-      for (const [i, { gate }] of rows.entries()) values[i]?.push(gate.position(found, wanted))
+      for (const [i, { gate }] of rows.entries()) if (wants[i]) values[i]?.push(gate.position(found, wanted))
     })
     if (problem !== undefined) problem = `${reference.id}: ${problem}`
   }

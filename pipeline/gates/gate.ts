@@ -43,8 +43,8 @@ interface Common {
 /** A clip with what PyTorch made of it. */
 export interface ParityClip {
   readonly samples: Float32Array
-  /** long ones are compared up to their logits alone */
-  readonly comparesTokens: boolean
+  /** an utterance, whose tokens are compared, or a cut of some length, which is compared up to its logits */
+  readonly isUtterance: boolean
   readonly reference: Reference
 }
 
@@ -63,6 +63,8 @@ export interface ClipsGate extends Common {
 /** Judges how far a variant's logits are from PyTorch's in FP32, at every position along PyTorch's own tokens. */
 export interface LogitsGate extends Common {
   readonly kind: 'logits'
+  /** along which clips: utterances as people say them, or cuts of odd lengths, which may make a model ramble */
+  readonly on: 'utterances' | 'cuts'
   /** @param found logits [V], finite @param wanted PyTorch's, finite */
   position(found: Float32Array, wanted: Float32Array): number
   judge(measured: readonly WayValues[], limits: Limits): readonly Finding[]

@@ -56,9 +56,9 @@ async function compareAll(
   tolerance: Tolerance,
 ): Promise<Comparison[]> {
   const out: Comparison[] = []
-  for await (const { samples, reference, comparesTokens } of clips('parity')) {
+  for await (const { samples, reference, isUtterance } of clips('parity')) {
     out.push(...(await compareClip(recognizer, samples, reference, tolerance)))
-    if (comparesTokens) out.push(await compareTokens(recognizer, samples, reference))
+    if (isUtterance) out.push(await compareTokens(recognizer, samples, reference))
   }
   return out
 }

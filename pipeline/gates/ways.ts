@@ -6,6 +6,7 @@ import type { LogitsGate, WayValues } from './gate.ts'
  */
 export const ways: LogitsGate = {
   kind: 'logits',
+  on: 'cuts',
   about:
     'what a way loses against the best one through the same weights, of the mean cosine of its logits with PyTorch',
   figures: (all, { cosine: limit }) => all.map((way) => ({ ...way, gate: 'cosine loss', limit })),

@@ -75,7 +75,7 @@ export const validateStage: Stage = {
 interface SpokenClip {
   readonly id: string
   readonly samples: Float32Array
-  readonly comparesTokens: boolean
+  readonly isUtterance: boolean
 }
 
 /** The bundled utterances, and cuts of them joined to the straddling lengths. */
@@ -84,12 +84,12 @@ async function spokenClips(): Promise<SpokenClip[]> {
   const clips: SpokenClip[] = []
   for (const { id, path, problem } of utterances) {
     if (path === undefined) throw new Failure(problem ?? `The recording ${id} is missing.`)
-    clips.push({ id, samples: (await loadClip(path)).samples, comparesTokens: true })
+    clips.push({ id, samples: (await loadClip(path)).samples, isUtterance: true })
   }
   const joined = Float32Array.from(clips.flatMap(({ samples }) => [...samples]))
   const cuts = STRADDLING_SECONDS.map((seconds): SpokenClip => {
     const samples = joined.slice(0, Math.round(seconds * SAMPLE_RATE))
-    return { id: `cut-${seconds.toFixed(2)}-s`, samples, comparesTokens: false }
+    return { id: `cut-${seconds.toFixed(2)}-s`, samples, isUtterance: false }
   })
   return [...cuts, ...clips.filter(({ samples }) => samples.length < TOKENS_BELOW_SECONDS * SAMPLE_RATE)]
 }
