@@ -1,4 +1,5 @@
 import type { Gate, Limits } from './gates/gate.ts'
+import { kld } from './gates/kld.ts'
 import { parity } from './gates/parity.ts'
 import { ways } from './gates/ways.ts'
 import { addedWer, wer } from './gates/wer.ts'
@@ -7,6 +8,7 @@ import { addedWer, wer } from './gates/wer.ts'
 export const GATES = {
   parity,
   ways,
+  kld,
   wer,
   addedWer,
 } as const satisfies Readonly<Record<string, Gate>>

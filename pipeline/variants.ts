@@ -34,7 +34,7 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   int4: {
     about: '4-bit weights in the decoder',
     recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
-    gates: { ways: { cosine: 0.005 }, addedWer: { rate: 0.03 } },
+    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
   },
 }
 

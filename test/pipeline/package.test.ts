@@ -193,6 +193,7 @@ describe('npm run package', () => {
     expect(gates.map(({ gate, variant }) => `${gate} ${variant}`)).toEqual([
       ...PARITY.map((gate) => `${gate} fp32`),
       ...['cosine loss', 'cosine loss', 'cosine loss'].map((gate) => `${gate} int4`),
+      ...['kld mean', 'kld p99', 'kld mean', 'kld p99', 'kld mean', 'kld p99'].map((gate) => `${gate} int4`),
       ...['WER fp32', 'added WER int4'],
     ])
     expect(gates.every(({ pass }) => pass)).toBe(true)
@@ -206,7 +207,7 @@ describe('npm run package', () => {
     [
       'parity is missing',
       async (model: string) => rm(section(model, 'parity')),
-      `Not measured: ${PARITY.slice(0, 8).join(', ')} of fp32 (cpu, fused); split logits, split tokens of fp32 (cpu, split); cosine loss of int4 (cpu, fused with int8 prompts); cosine loss of int4 (cpu, fused); cosine loss of int4 (cpu, split).`,
+      `Not measured: ${PARITY.slice(0, 8).join(', ')} of fp32 (cpu, fused); split logits, split tokens of fp32 (cpu, split); cosine loss, kld mean, kld p99 of int4 (cpu, fused with int8 prompts); cosine loss, kld mean, kld p99 of int4 (cpu, fused); cosine loss, kld mean, kld p99 of int4 (cpu, split).`,
     ],
     ['WER is missing', async (model: string) => rm(section(model, 'evaluation')), NO_WER],
     [

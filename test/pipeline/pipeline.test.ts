@@ -437,7 +437,7 @@ describe('gates', () => {
     await writeFile(stampFile, JSON.stringify(stamp))
     const ended = await runCli(['--model', 'tiny', '--output', output(), '--from', 'validate', '--force'])
     expect(ended.stdout).toMatch(
-      /error: The parity gate failed: \d+ of 13 results, first prefill logits of fp32 \(cpu, fused\), clip held-out-/,
+      /error: The parity gate failed: \d+ of 19 results, first prefill logits of fp32 \(cpu, fused\), clip held-out-/,
     )
     expect(ended.stdout).toMatch(/prefill logits +fp32 +cpu, fused +\S+ +0\.001 +FAIL/)
     expect(ended.exitCode).toBe(3)
