@@ -10,7 +10,7 @@ import { meanOf } from './ways.ts'
 export const kld: LogitsGate = {
   kind: 'logits',
   on: 'utterances',
-  about: "divergence of the next token's distribution from FP32's, in nats",
+  about: "the divergence of the next token's distribution from FP32's, in nats",
   figures: (ways, limits) =>
     ways.flatMap((way) =>
       Object.entries(limits).map(([name, limit]) => ({ ...way, gate: `kld ${name}`, limit })),

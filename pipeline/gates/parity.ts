@@ -16,7 +16,7 @@ const BATCH = 4
 /** Everything that must be as PyTorch computes it: of the fused layout, alone and in batches, and of the split one. */
 export const parity: ClipsGate = {
   kind: 'clips',
-  about: 'largest absolute difference from PyTorch, or the number of ids and tokens that differ',
+  about: 'the largest absolute difference from PyTorch, or the number of ids and tokens that differ',
   figures: (ways, _, tolerance) =>
     ways
       .filter(({ prefill }) => prefill === 'same')

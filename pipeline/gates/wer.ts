@@ -3,7 +3,7 @@ import type { TextGate } from './gate.ts'
 /** How well the model itself hears: known for published models on the speech that ships, and for nothing else. */
 export const wer: TextGate = {
   kind: 'text',
-  about: 'word error rate on the speech of the evaluation',
+  about: 'the word error rate on the speech of the evaluation',
   figures: (ways) => ways.slice(0, 1).map((way) => ({ ...way, gate: 'WER', limit: undefined })),
   judge: ({ way, wer: found, maxWer }) => [
     {

@@ -8,6 +8,7 @@ import type { Row } from '../../eval/summary.ts'
 import type { Tokenizer } from '../../eval/tokenizer.ts'
 import { formatBytes } from '../files.ts'
 import { GATE_COLUMNS, gateRows } from '../gate-table.ts'
+import { GATES } from '../gates.ts'
 import { isRepoName } from '../hub/hub-id.ts'
 import type { Provenance } from '../provenance.ts'
 import { recipeTag } from '../recipes.ts'
@@ -46,7 +47,7 @@ export function modelCard(card: Card): string {
     variantTable(card),
     ...evidence.reports.map((report) => accuracy(report, evidence)),
     ...(card.hasChart ? [`![Word error rate of each variant with its interval](${CHART})`] : []),
-    ...gates(evidence),
+    ...gates(card),
     usage(card),
     ...quantization(provenance, variants),
     filesTable(card.files),
@@ -172,15 +173,19 @@ ${table(
 }
 
 /** Everything that was wanted of these files before they were packaged. */
-function gates({ gates, reference }: Evidence): string[] {
+function gates({ evidence: { gates, reference }, variants }: Card): string[] {
   if (gates.length === 0) return []
   const versions = Object.entries(reference).map((pair) => pair.join(' '))
+  const names = new Set(variants.flatMap((variant) => Object.keys(VARIANTS[variant]?.gates ?? {})))
+  const explained = Object.entries(GATES).filter(([name]) => names.has(name))
   return [
     `## What was checked
 
 Each variant in onnxruntime against the checkpoint in PyTorch (${versions.join(', ')}), and its word error rate against that of FP32:
 
-${table(GATE_COLUMNS, gateRows(gates))}`,
+${table(GATE_COLUMNS, gateRows(gates))}
+
+${explained.map(([name, { about }]) => `- ${name}: ${about}`).join('\n')}`,
   ]
 }
 

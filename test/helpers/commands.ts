@@ -1,4 +1,4 @@
-import { copyFile, readFile } from 'node:fs/promises'
+import { copyFile, cp, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, type Plugin } from 'esbuild'
@@ -55,4 +55,21 @@ export function builtModule(source: string): string {
 /** What `node` runs for a command of package.json, as `evaluate`. */
 export function builtCommand(name: string): [program: string, command: string] {
   return [builtModule('pipeline/main.ts'), name]
+}
+
+/**
+ * A copy of all commands in which one module is another.
+ * @param edit makes its JavaScript
+ * @returns finds a module in the copy, as {@link builtModule}
+ */
+export async function editedCommands(
+  folder: string,
+  source: string,
+  edit: (code: string) => string,
+): Promise<(source: string) => string> {
+  const copy = join(MADE, folder) // below node_modules, to find its packages
+  const module = (name: string) => join(copy, name.replace(/\.ts$/, '.mjs'))
+  await cp(BUILT, copy, { recursive: true })
+  await writeFile(module(source), edit(await readFile(builtModule(source), 'utf8')))
+  return module
 }
