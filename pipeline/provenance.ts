@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { parse } from 'yaml'
 import { LANGUAGES } from '../eval/languages.ts'
-import { checkpointFiles, fileOf } from './checkpoint-files.ts'
-import { formatBytes, writeJson } from './files.ts'
-import { hashFiles } from './hash-cache.ts'
+import { fileOf } from './checkpoint-files.ts'
+import { checkpointSums } from './checkpoint-sums.ts'
+import { writeJson } from './files.ts'
 import { PROJECT } from './models.ts'
 import type { Paths } from './paths.ts'
 import { pinnedVersions } from './pinned-versions.ts'
@@ -39,8 +39,6 @@ export interface Provenance {
   readonly tools: Readonly<Record<string, string>>
 }
 
-/** Files that take a second or more to read. */
-const LARGE = 500_000_000
 /** Qwen3-ASR's own, for checkpoints that say nothing. */
 const LICENSE = 'apache-2.0'
 
@@ -91,24 +89,6 @@ function languagesOf(declared: unknown): string[] {
   const list = Array.isArray(declared) ? declared : [declared]
   const codes = list.filter((code): code is string => typeof code === 'string')
   return codes.length > 0 ? codes : Object.keys(LANGUAGES)
-}
-
-/** Every file of the checkpoint by content, shards too: one that was changed in place makes another export. */
-export async function checkpointSums({
-  checkpoint: { folder },
-  paths: { work },
-  emit,
-  signal,
-}: Pick<Run, 'checkpoint' | 'paths' | 'emit' | 'signal'>): Promise<Provenance['checkpoint']> {
-  const files = await checkpointFiles(folder)
-  const cache = join(work, 'sha256.json')
-  const paths = files.map((file) => join(folder, file))
-  const onRead = (path: string, bytes: number) => {
-    if (bytes >= LARGE)
-      emit({ event: 'note', text: `Reading ${basename(path)} for its hash (${formatBytes(bytes)})` })
-  }
-  const sums = await hashFiles(paths, { cache, algorithm: 'sha256', signal, onRead })
-  return files.map((file, i) => ({ file, sha256: sums[i] ?? '' }))
 }
 
 /** Versions that are pinned, of the packages that computed. */
