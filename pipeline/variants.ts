@@ -36,6 +36,12 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
   },
+  int8: {
+    about: '8-bit weights in the decoder',
+    recipe: { decoder: [['*', 'q8b64']] },
+    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
+    isExtra: true,
+  },
 }
 
 export const VARIANT_NAMES: readonly string[] = Object.keys(VARIANTS)

@@ -1,9 +1,13 @@
 import { link, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
 import { DECODERS, graphFile } from '../../eval/graphs.ts'
-import { PROJECT } from '../../pipeline/models.ts'
+import { Qwen3Asr } from '../../eval/qwen3-asr.ts'
+import { openRelease } from '../../eval/release.ts'
+import { openModel } from '../../graph-tools/model.ts'
+import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
+import { runCli } from '../helpers/cli.ts'
 import { editedCommands } from '../helpers/commands.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
@@ -17,7 +21,7 @@ it('a variant without gates is not packaged, however it came into the folder', a
   for (const graph of DECODERS)
     await link(join(model, graphFile(graph, 'int4')), join(model, graphFile(graph, 'bare')))
   const run = (...args: string[]) =>
-    execa(process.execPath, [module('pipeline/commands/package-command.ts'), model, ...args], {
+    execa(process.execPath, [module('pipeline/main.ts'), 'package', model, ...args], {
       ...{ cwd: PROJECT, reject: false },
       env: { CI: 'true' },
     })
@@ -27,4 +31,36 @@ it('a variant without gates is not packaged, however it came into the folder', a
   // the same commands take what is proved
   await rm(join(model, 'release'), { recursive: true })
   expect((await run('--variants', 'fp32,int4')).exitCode).toBe(0)
+})
+
+it('int8 has 8-bit weights in blocks of 64, hears as it should, and is not packaged before it is measured', async () => {
+  const model = await copyTinyRelease()
+  const made = await runCli([
+    ...['--model', 'tiny', '--output', dirname(model), '--variants', 'fp32,int8'],
+    ...['--until', 'quantize'],
+  ])
+  expect(made.stdout).toContain('[rewrite] skipped')
+  expect(made.exitCode).toBe(0)
+  for (const graph of DECODERS) {
+    const { nodes } = openModel(join(model, graphFile(graph, 'int8'))).graph
+    const products = nodes.filter(({ opType }) => opType === 'MatMulNBits')
+    expect(products.length).toBe(22)
+    for (const { attributes } of products) {
+      const values = new Map(attributes.map(({ name, i }) => [name, i]))
+      expect([values.get('bits'), values.get('block_size')]).toEqual([8n, 64n])
+    }
+  }
+  const release = await openRelease(model)
+  expect(release.variants.map(({ name }) => name)).toEqual(['fp32', 'int8']) // what int4 left is gone
+  expect(release.variant('int8').precision.get('decoder')).toBe(
+    'int8 MatMulNBits round-to-nearest, block 64, asymmetric, accuracy level 4',
+  )
+  await using asr = await Qwen3Asr.load(model, { variant: 'int8', threads: 1 })
+  const { text } = await asr.transcribe(join(BUNDLED_SPEECH, 'held-out-000.flac'))
+  expect(text).toBe('One seven zero two nine two.')
+  const ended = await runCli([model], {}, 'package')
+  expect(ended.stdout).toContain(
+    'Not measured: cosine loss, kld mean, kld p99 of int8 (cpu, fused); cosine loss, kld mean, kld p99 of int8 (cpu, split)',
+  )
+  expect(ended.exitCode).toBe(3)
 })
