@@ -1,5 +1,5 @@
 import { percent } from '../eval/report/number-text.ts'
-import { type GateResult, wayName } from './gate-results.ts'
+import { type GateResult, wayName } from './gate-result.ts'
 
 /** Columns of a table of results, for a log or a model card. */
 export const GATE_COLUMNS = ['gate', 'variant', 'by', 'found', 'limit', 'verdict', 'about'] as const

@@ -3,7 +3,7 @@ import { providerOf } from '../eval/providers.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../eval/recognizer.ts'
 import type { Way } from '../eval/release.ts'
 import { Failure } from './failure.ts'
-import { wayName } from './gate-results.ts'
+import { wayName } from './gate-result.ts'
 import type { ClipsGate, Finding, Limits, LogitsGate, ParityClip, WayValues } from './gates/gate.ts'
 import { type GateLimits, gatesOf } from './gates.ts'
 

@@ -9,10 +9,11 @@ import { section, text, truth } from '../../eval/schema.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { Failure } from '../failure.ts'
-import { type Claim, GATE_RESULTS, type GateResult, gateProblems } from '../gate-results.ts'
+import { GATE_RESULTS, type GateResult } from '../gate-result.ts'
 import type { Paths } from '../paths.ts'
 import { type Provenance, readProvenance } from '../provenance.ts'
 import { readSection } from '../report.ts'
+import { type Claim, gateProblems } from '../required-gates.ts'
 import { waysOf } from '../variants.ts'
 
 /** What the validation stage has left. Sections of older versions have no `gates`: nothing counts as measured. */

@@ -10,7 +10,7 @@ import {
   truth,
   whole,
 } from '../../eval/schema.ts'
-import { GATE_RESULTS } from '../gate-results.ts'
+import { GATE_RESULTS } from '../gate-result.ts'
 
 /*
  * manifest.json of a release. Keys that the schema does not name are let pass and not kept: later releases of this format

@@ -14,7 +14,7 @@ import { isBundled, ownReport, ownSpeech, speechName } from '../evaluate/own-eva
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
-import { GATE_RESULT_WAY, type GateResult, gateResult, verdictOf } from '../gate-results.ts'
+import { GATE_RESULT_WAY, type GateResult, gateResult, verdictOf } from '../gate-result.ts'
 import { shownValue } from '../gate-table.ts'
 import { gatesOf } from '../gates.ts'
 import { sectionFile, writeSection } from '../report.ts'
