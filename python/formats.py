@@ -39,7 +39,9 @@ def parse(name: str) -> Blocks | None:
         return None
     match = re.fullmatch(r"q(\d+)b(\d+)(s?)", name)
     if match is None or int(match[1]) not in BITS or int(match[2]) not in BLOCKS:
-        raise UserError(f"There is no format {name}.", f"Wanted f32 or q{{bits}}b{{block}}: bits {BITS}, block {BLOCKS}.")
+        raise UserError(
+            f"There is no format {name}.", f"Wanted f32 or q{{bits}}b{{block}}: bits {BITS}, block {BLOCKS}."
+        )
     return Blocks(int(match[1]), int(match[2]), match[3] == "s")
 
 

@@ -47,7 +47,9 @@ class Store:
             file.write(memoryview(value).cast("B"))
         self.end = start + value.nbytes
         shape = ir.Shape(value.shape)
-        return ir.ExternalTensor(self.path.name, start, value.nbytes, dtype, shape=shape, name=name, base_dir=self.path.parent)
+        return ir.ExternalTensor(
+            self.path.name, start, value.nbytes, dtype, shape=shape, name=name, base_dir=self.path.parent
+        )
 
 
 @dataclass
