@@ -16,8 +16,11 @@ const LABEL = { type: 'INT64', repetition_type: 'OPTIONAL' } as const
 const WHOLE = { type: 'INT32', repetition_type: 'OPTIONAL' } as const
 const ALL = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 1 } as const
 
-/** Two speakers of one sentence in the columns of FLEURS; its id is that of the sentence. */
-async function fleursParquet(): Promise<Uint8Array> {
+/**
+ * Two speakers of one sentence in the columns of FLEURS; its id is that of the sentence.
+ * @param more columns of text, behind
+ */
+async function fleursParquet(more: readonly string[] = []): Promise<Uint8Array> {
   const rows = await bundledRows(2)
   const bytes = rows.map(({ file }) => readFile(join(BUNDLED_SPEECH, file)))
   const audio = (await Promise.all(bytes)).map((data, i) => ({
@@ -38,9 +41,10 @@ async function fleursParquet(): Promise<Uint8Array> {
         { name: 'lang_id', data: each(17n) },
         { name: 'language', data: each('German') },
         { name: 'lang_group_id', data: each(0n) },
+        ...more.map((name) => ({ name, data: each('another text') })),
       ],
       schema: [
-        { name: 'root', num_children: 10 },
+        { name: 'root', num_children: 10 + more.length },
         { name: 'id', ...WHOLE },
         { name: 'num_samples', ...WHOLE },
         { name: 'path', ...TEXT },
@@ -53,6 +57,7 @@ async function fleursParquet(): Promise<Uint8Array> {
         { name: 'lang_id', ...LABEL },
         { name: 'language', ...TEXT },
         { name: 'lang_group_id', ...LABEL },
+        ...more.map((name) => ({ name, ...TEXT })),
       ],
     }),
   )
@@ -82,6 +87,19 @@ describe('fleurs-de', () => {
 
     const written = await openDataset('fleurs-de', { ...options, textColumn: 'raw_transcription' })
     expect((await collect(written)).map(({ text }) => text)).toEqual(Array(2).fill('„Über die Straße!“'))
+  })
+
+  it('takes the column of its row, whatever others there are', async () => {
+    const files = new Map([
+      ['README.md', Buffer.from('# FLEURS')],
+      ['converted/de_de/test/0000.parquet', await fleursParquet(['text', 'sentence'])],
+    ])
+    const hub = await startDatasetHub({ repo: 'google/fleurs', files })
+    const options = { endpoint: hub.url, cache: await temporaryFolder(), selection: ALL }
+    const texts = (await collect(await openDataset('fleurs-de', options))).map(({ text }) => text)
+    expect(texts).toEqual(Array(2).fill('über die straße'))
+    const found = await collect(await openDataset('hub:google/fleurs/de_de/test', options))
+    expect(found.map(({ text }) => text)).toEqual(Array(2).fill('another text'))
   })
 
   it('has a row for each language of the model, whose config is of that language', () => {
