@@ -1,33 +1,146 @@
-import { readFile, stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { isJsonObject, type JsonObject, shown } from './json-value.ts'
-import { requireFile } from './plain-file.ts'
+import { irregularKind } from './plain-file.ts'
 import { SpeechError } from './speech-error.ts'
+
+/** The largest tokenizer.json of a published model has 11 MB. */
+const MAX_BYTES = 64_000_000
+const MAX_DEPTH = 100
+
+/** Makes the error of a sentence that names the file. */
+type Fail = (message: string) => Error
 
 /**
  * Read a JSON file of a release.
- * @returns the parsed file, an object; whoever relies on a key checks it
- * @throws SpeechError when there is no such file, or it does not hold a JSON object
+ * @returns the object in it; whoever relies on a key checks it
+ * @throws SpeechError when there is no such file, or as {@link readJsonFile}
  */
 export async function readJson(path: string): Promise<JsonObject> {
-  if (!(await stat(path).catch(() => undefined))) {
-    throw new SpeechError(
-      `${path} is missing.`,
-      'A release directory holds it; give the folder that contains encoder.onnx.',
-    )
-  }
-  await requireFile(path)
-  let value: unknown
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    throw damaged(`${path} is not valid JSON.`)
-  }
-  if (!isJsonObject(value)) throw damaged(`${path} holds ${shown(value)}, wanted an object.`)
-  return value
+  const value = await readJsonFile(path, damaged)
+  if (value !== undefined) return value
+  throw new SpeechError(
+    `${path} is missing.`,
+    'A release directory holds it; give the folder that contains encoder.onnx.',
+  )
 }
 
 /** The error of a file that is not as the exporter wrote it. */
 export function damaged(message: string): SpeechError {
   return new SpeechError(message, 'Take it from the release again.')
+}
+
+/**
+ * Read a JSON file whose content is not trusted: a regular file of bounded size and depth, in UTF-8, with one object.
+ * A byte order mark is left out.
+ * @returns undefined when there is no such file
+ * @throws what `fail` makes of a sentence that names the file, and the place in it
+ */
+export async function readJsonFile(path: string, fail: Fail): Promise<JsonObject | undefined> {
+  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
+    return undefined
+  })
+  if (info === undefined) return undefined
+  const kind = irregularKind(info)
+  if (kind !== undefined) throw fail(`${path} is ${kind}, wanted a file.`)
+  if (info.size > MAX_BYTES) throw fail(`${path} has ${info.size} bytes, wanted at most ${MAX_BYTES}.`)
+  return parseJsonObject(await readStart(path, info.size), path, fail)
+}
+
+/**
+ * @param path for messages
+ * @throws what `fail` makes of bytes that are not one JSON object in UTF-8
+ */
+export function parseJsonObject(bytes: Uint8Array, path: string, fail: Fail): JsonObject {
+  const text = decode(bytes, path, fail)
+  refuseDepth(text, path, fail)
+  const value = parse(text, path, fail)
+  if (isJsonObject(value)) return value
+  throw fail(`${path} holds ${shown(value)}, wanted an object.`)
+}
+
+/** As many bytes as `stat` has seen: the file may grow meanwhile. */
+async function readStart(path: string, size: number): Promise<Buffer> {
+  const file = await open(path)
+  try {
+    const buffer = Buffer.alloc(size)
+    const { bytesRead } = await file.read(buffer, 0, size, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
+function decode(bytes: Uint8Array, path: string, fail: Fail): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes) // without a byte order mark
+  } catch {
+    throw fail(`${path} is not valid JSON: it is not UTF-8 text.`)
+  }
+}
+
+const [QUOTE, BACKSLASH] = [0x22, 0x5c]
+const OPENING = new Set([0x5b, 0x7b])
+const CLOSING = new Set([0x5d, 0x7d])
+
+/** Deep nesting takes memory out of proportion, and whoever walks the value takes stack. */
+function refuseDepth(text: string, path: string, fail: Fail): void {
+  let [depth, isString] = [0, false]
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (isString) {
+      if (code === BACKSLASH) i++
+      else if (code === QUOTE) isString = false
+    } else if (code === QUOTE) isString = true
+    else if (OPENING.has(code)) depth++
+    else if (CLOSING.has(code)) depth--
+    if (depth > MAX_DEPTH) {
+      throw fail(`${path} is nested deeper than ${MAX_DEPTH} levels at ${place(text, i)}.`)
+    }
+  }
+}
+
+function parse(text: string, path: string, fail: Fail): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const constant = pythonConstant(text)
+    if (constant !== undefined) {
+      const { key, value } = constant
+      throw fail(`${path}: ${key} is ${value}, which JSON does not have; wanted a finite number.`)
+    }
+    const position = /position (\d+)/.exec(String(error))?.[1]
+    const at = position === undefined ? '' : ` (${place(text, Number(position))})`
+    throw fail(`${path} is not valid JSON${at}.`)
+  }
+}
+
+const MARK = '\u0000'
+
+/** NaN and Infinity, which Python's json module writes and reads; undefined when it is not they that are wrong. */
+function pythonConstant(text: string): { key: string; value: string } | undefined {
+  const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/g
+  try {
+    const marked: unknown = JSON.parse(
+      text.replace(tokens, (token) => (token.startsWith('"') ? token : JSON.stringify(MARK + token))),
+    )
+    return findMark(marked, '')
+  } catch {
+    return undefined
+  }
+}
+
+function findMark(value: unknown, key: string): { key: string; value: string } | undefined {
+  if (typeof value === 'string' && value.startsWith(MARK)) return { key, value: value.slice(1) }
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, item] of Object.entries(value)) {
+    const found = findMark(item, key === '' ? name : `${key}.${name}`)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function place(text: string, position: number): string {
+  const lines = text.slice(0, position).split('\n')
+  return `line ${lines.length}, column ${(lines.at(-1) ?? '').length + 1}`
 }

@@ -1,9 +1,9 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative } from 'node:path'
+import { readJsonFile } from '../eval/json-file.ts'
 import type { JsonObject } from '../eval/json-value.ts'
 import { irregularKind } from '../eval/plain-file.ts'
-import { Failure } from './failure.ts'
-import { readJsonFile } from './json-file.ts'
+import { Failure, failing } from './failure.ts'
 
 const AGAIN = 'Download the checkpoint again.'
 
@@ -31,7 +31,7 @@ export async function fileOf(folder: string, name: string): Promise<string | und
 /** A JSON file of a checkpoint. @throws Failure as {@link fileOf}, and when it does not hold one object */
 export async function readCheckpointJson(folder: string, name: string): Promise<JsonObject | undefined> {
   const path = await fileOf(folder, name)
-  return path === undefined ? undefined : readJsonFile(path, AGAIN)
+  return path === undefined ? undefined : readJsonFile(path, failing(AGAIN))
 }
 
 /** The names of the files that decide what an export of this checkpoint is, for its fingerprint. */

@@ -16,6 +16,11 @@ export class Failure extends Error {
   }
 }
 
+/** Makes failures of sentences, with the same advice. */
+export function failing(hint: string): (message: string) => Failure {
+  return (message) => new Failure(message, hint)
+}
+
 /** What a thrown thing means for the user: errors of the libraries carry a `hint`, system errors a `code`. */
 export function describeError(error: unknown): { message: string; hint: string; exitCode: ExitCode } {
   if (error instanceof Failure) return error

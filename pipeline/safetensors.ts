@@ -1,9 +1,9 @@
 import { open, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { parseJsonObject } from '../eval/json-file.ts'
 import { isJsonObject, type JsonObject, shown } from '../eval/json-value.ts'
 import { fileOf } from './checkpoint-files.ts'
-import { Failure } from './failure.ts'
-import { parseJsonObject } from './json-file.ts'
+import { Failure, failing } from './failure.ts'
 
 /** Where one tensor lies. Offsets are absolute bytes in the shard. */
 export interface StoredTensor {
@@ -70,7 +70,7 @@ async function headerEndOf(path: string, size: number): Promise<number> {
 async function readHeader(path: string, end: number): Promise<JsonObject> {
   const bytes = await readBytes(path, 8, end)
   const where = `The header of ${path}`
-  const header = parseJsonObject(bytes, where, AGAIN)
+  const header = parseJsonObject(bytes, where, failing(AGAIN))
   const twice = duplicateKey(bytes.toString('utf8'))
   if (twice !== undefined) throw new Failure(`${where} names ${twice} twice.`, AGAIN)
   return header

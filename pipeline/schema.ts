@@ -1,7 +1,7 @@
 import type * as v from 'valibot'
 import { parseChecked } from '../eval/checked-json.ts'
 import { checkedAs, type Parsed, type Place, wrongValue } from '../eval/schema.ts'
-import { Failure } from './failure.ts'
+import { Failure, failing } from './failure.ts'
 
 /**
  * Check a value against a schema.
@@ -12,7 +12,7 @@ export function checked<Schema extends v.GenericSchema>(
   value: unknown,
   { hint = '', ...place }: Place & { readonly hint?: string },
 ): v.InferOutput<Schema> {
-  return checkedAs(schema, value, place, (message) => new Failure(message, hint))
+  return checkedAs(schema, value, place, failing(hint))
 }
 
 /**
@@ -25,7 +25,7 @@ export function checkedText<Schema extends v.GenericSchema>(
   text: string,
   { file, hint }: { readonly file: string; readonly hint: string },
 ): Parsed<Schema> {
-  return parseChecked(schema, text, file, (message) => new Failure(message, hint))
+  return parseChecked(schema, text, file, failing(hint))
 }
 
 /** A refusal that names the key, its value and what is wanted. */

