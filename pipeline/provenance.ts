@@ -1,43 +1,55 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import * as v from 'valibot'
 import { parse } from 'yaml'
+import { readChecked } from '../eval/checked-json.ts'
 import { LANGUAGES } from '../eval/languages.ts'
+import { dictionary, list, type Parsed, section, shape, text, truth, whole } from '../eval/schema.ts'
 import { fileOf } from './checkpoint-files.ts'
 import { checkpointSums } from './checkpoint-sums.ts'
 import { writeJson } from './files.ts'
 import { PROJECT } from './models.ts'
 import type { Paths } from './paths.ts'
 import { pinnedVersions } from './pinned-versions.ts'
-import type { Recipe } from './recipes.ts'
+import { checkedText } from './schema.ts'
 import type { Run } from './stages.ts'
 import { recipeOf } from './variants.ts'
 
+const count = whole(0, Number.MAX_SAFE_INTEGER)
+/** A recipe of pipeline/recipes.ts. */
+const RECIPE = shape({
+  decoder: list(v.tuple([text, text], 'a selector and a format')),
+  prompts: v.exactOptional(v.literal('int8', '"int8"')),
+})
+
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
-export interface Provenance {
+const PROVENANCE = shape({
   /** a hub id or the checkpoint folder's base name */
-  readonly model: string
+  model: text,
   /** commit of a checkpoint that is the hub's */
-  readonly revision?: string
+  revision: v.exactOptional(text),
   /** how `--model` names it */
-  readonly flag: string
-  readonly license: string
+  flag: text,
+  license: text,
   /** ISO codes */
-  readonly languages: readonly string[]
-  readonly checkpoint: readonly { readonly file: string; readonly sha256: string }[]
+  languages: list(text),
+  checkpoint: list(shape({ file: text, sha256: text })),
   /** of the export and the quantizer */
-  readonly options: {
-    readonly opset: number
-    readonly blockSize?: number
-    readonly accuracyLevel: number
-    readonly symmetric: boolean
-    readonly prefillInt8: boolean
-  }
+  options: shape({
+    opset: count,
+    blockSize: v.exactOptional(count),
+    accuracyLevel: count,
+    symmetric: truth,
+    prefillInt8: truth,
+  }),
   /** how the weights of each variant were made; FP32's were not */
-  readonly recipes: Readonly<Record<string, Recipe>>
+  recipes: dictionary(RECIPE),
   /** that the release was to be validated for */
-  readonly providers: readonly string[]
-  readonly tools: Readonly<Record<string, string>>
-}
+  providers: list(text),
+  tools: dictionary(text),
+})
+
+export type Provenance = Parsed<typeof PROVENANCE>
 
 /** Qwen3-ASR's own, for checkpoints that say nothing. */
 const LICENSE = 'apache-2.0'
@@ -66,10 +78,13 @@ export async function writeProvenance(run: Run): Promise<void> {
   await writeJson(provenanceFile(run.paths), provenance)
 }
 
-/** @returns undefined when no run has come as far as to note it */
-export async function readProvenance(paths: Pick<Paths, 'work'>): Promise<Provenance | undefined> {
-  const text = await readFile(provenanceFile(paths), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : JSON.parse(text)
+/**
+ * @returns undefined when no run has come as far as to note it
+ * @throws SpeechError when it is damaged, or of an older version
+ */
+export function readProvenance(paths: Pick<Paths, 'work'>): Promise<Provenance | undefined> {
+  const hint = 'Run the pipeline again: npm run pipeline -- --model MODEL --until evaluate'
+  return readChecked(PROVENANCE, provenanceFile(paths), hint)
 }
 
 /** What the checkpoint's own model card declares (https://huggingface.co/docs/hub/model-cards). */
@@ -91,9 +106,12 @@ function languagesOf(declared: unknown): string[] {
   return codes.length > 0 ? codes : Object.keys(LANGUAGES)
 }
 
+const PACKAGE = shape({ name: text, version: text, dependencies: section({ 'onnxruntime-node': text }) })
+
 /** Versions that are pinned, of the packages that computed. */
 async function toolVersions(): Promise<Record<string, string>> {
-  const project = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
+  const file = join(PROJECT, 'package.json')
+  const project = checkedText(PACKAGE, await readFile(file, 'utf8'), { file, hint: 'Get the project again.' })
   return {
     [project.name]: project.version,
     node: process.versions.node,
