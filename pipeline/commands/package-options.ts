@@ -12,38 +12,12 @@ import {
   usage,
   withOptions,
 } from '../arguments.ts'
+import type { PackageOptions, VerifyCommandOptions } from '../package/packaging-options.ts'
 import { variantList } from '../variant-list.ts'
 import { VARIANT_NAMES } from '../variants.ts'
 import type { CommonOptions } from './run-command.ts'
 
-interface Common extends CommonOptions {
-  readonly threads: number
-}
-
-export interface PackageOptions extends Common {
-  readonly command: 'package'
-  /** undefined: the only one in output/ */
-  readonly modelDir?: string
-  /** undefined: those that the model directory was made with */
-  readonly variants?: readonly string[]
-  readonly evaluations: readonly string[]
-  readonly allowUngated: boolean
-  readonly level?: number
-}
-
-export interface VerifyCommandOptions extends Common {
-  readonly command: 'verify'
-  /** an archive or a folder; undefined with fromHub */
-  readonly target?: string
-  /** owner/name[@revision] */
-  readonly fromHub?: string
-  /** a local release to compare with */
-  readonly against?: string
-  readonly manifest?: string
-  readonly variants?: readonly string[]
-  /** where a download or an unpacked archive stays; a temporary folder by default */
-  readonly keep?: string
-}
+type Options = (PackageOptions | VerifyCommandOptions) & CommonOptions
 
 const LINE: CommandLine = {
   command: 'npm run package --',
@@ -82,10 +56,8 @@ const VERIFY = {
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
-export function parsePackage(
-  args: readonly string[],
-): Promise<PackageOptions | VerifyCommandOptions | undefined> {
-  return parseArguments<PackageOptions | VerifyCommandOptions>(LINE, args, (parser, take) =>
+export function parsePackage(args: readonly string[]): Promise<Options | undefined> {
+  return parseArguments<Options>(LINE, args, (parser, take) =>
     parser
       .command(
         '$0 [model-dir]',

@@ -9,15 +9,10 @@ import {
   withOptions,
 } from '../arguments.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
-import type { PublishChoices } from '../publish/publish.ts'
+import type { PublishCommandOptions } from '../publish/run-publish.ts'
 import type { CommonOptions } from './run-command.ts'
 
-export interface PublishCommandOptions extends PublishChoices, CommonOptions {
-  /** undefined: the only one in output/ */
-  readonly modelDir?: string
-  readonly yes: boolean
-  readonly receipt?: string
-}
+type Options = PublishCommandOptions & CommonOptions
 
 const LINE: CommandLine = {
   command: 'npm run publish --',
@@ -55,8 +50,8 @@ const OPTIONS = {
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
-export function parsePublish(args: readonly string[]): Promise<PublishCommandOptions | undefined> {
-  return parseArguments<PublishCommandOptions>(LINE, args, (parser, take) =>
+export function parsePublish(args: readonly string[]): Promise<Options | undefined> {
+  return parseArguments<Options>(LINE, args, (parser, take) =>
     parser.command(
       '$0 [model-dir]',
       false,

@@ -1,4 +1,3 @@
-import type { Layout, PrefillKind } from '../../eval/graphs.ts'
 import {
   between,
   type CommandLine,
@@ -11,38 +10,13 @@ import {
   usage,
   withOptions,
 } from '../arguments.ts'
+import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
 import type { CommonOptions } from './run-command.ts'
 
-export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
+type Options = TranscribeOptions & CommonOptions
 
-/** The name on a command line of audio that comes on stdin. */
-export const STDIN = '-'
-/** What stands for it while the command line is parsed: yargs drops a single dash, and no argument can hold this. */
+/** What stands for stdin while the command line is parsed: yargs drops a single dash, and no argument can hold this. */
 const DASH = '\0-'
-
-/** What the command line of `npm run transcribe` asks for. */
-export interface TranscribeOptions extends CommonOptions {
-  readonly files: readonly string[]
-  /** undefined: the only one in output/ */
-  readonly modelDir?: string
-  /** undefined: int4 where there is one */
-  readonly variant?: string
-  readonly layout?: Layout
-  readonly prefill?: PrefillKind
-  readonly language?: string
-  readonly context?: string
-  readonly format: (typeof FORMATS)[number]
-  /** undefined: stdout */
-  readonly outputDir?: string
-  readonly threads: number
-  readonly provider: string
-  readonly batch?: number
-  readonly maxPieceSeconds?: number
-  /** of each piece; undefined: what its length allows */
-  readonly maxNewTokens?: number
-  /** samples a second of stdin, where it has no header */
-  readonly rate?: number
-}
 
 const LINE: CommandLine = {
   command: 'npm run transcribe --',
@@ -87,11 +61,11 @@ const OPTIONS = {
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
-export function parseTranscribe(args: readonly string[]): Promise<TranscribeOptions | undefined> {
+export function parseTranscribe(args: readonly string[]): Promise<Options | undefined> {
   const end = args.indexOf('--')
   const named = end < 0 ? [] : args.slice(end + 1)
   const words = (end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg))
-  return parseArguments<TranscribeOptions>(LINE, words, (parser, take) =>
+  return parseArguments<Options>(LINE, words, (parser, take) =>
     parser.command(
       '$0 [files..]',
       false,
@@ -113,7 +87,7 @@ export function parseTranscribe(args: readonly string[]): Promise<TranscribeOpti
   )
 }
 
-function checked(options: TranscribeOptions): TranscribeOptions {
+function checked(options: Options): Options {
   const { files, rate, format, outputDir, json } = options
   if (files.length === 0) throw usage('Found no recording, wanted at least one.')
   checkStdin(files, rate)
@@ -122,10 +96,6 @@ function checked(options: TranscribeOptions): TranscribeOptions {
     throw usage(`Subtitles of ${files.length} recordings go to files of their own: give --output-dir.`)
   if (json) throw usage('Subtitles are no events: give --output-dir, or leave --json out.')
   return options
-}
-
-export function isSubtitles(format: TranscribeOptions['format']): format is 'srt' | 'vtt' {
-  return format === 'srt' || format === 'vtt'
 }
 
 function withDashes<T extends object>(parsed: T): T {

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FP32 } from '../../eval/graphs.ts'
 import { type Expected, readArchive, tarLimit, type Unpacked } from '../archive/read-archive.ts'
-import type { PackageOptions, VerifyCommandOptions } from '../commands/package-options.ts'
 import { isFull, requireSpace } from '../disk-space.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
@@ -22,6 +21,7 @@ import { findDocuments, findRelease, MANIFEST } from '../release/release-files.t
 import { type Check, remedyOf, verifyRelease, verifyVariant } from '../release/verify.ts'
 import { asStep } from '../step.ts'
 import { requireWritable } from '../writable.ts'
+import type { PackageOptions, VerifyCommandOptions } from './packaging-options.ts'
 
 /** @throws Failure; a release that is not right is an exit code */
 export async function runPackage(

@@ -1,7 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { readOwn } from '../../eval/checked-json.ts'
-import type { PublishCommandOptions } from '../commands/publish-options.ts'
 import type { Emit } from '../events.ts'
 import { EXIT, type ExitCode, Failure } from '../failure.ts'
 import { writeJson } from '../files.ts'
@@ -15,8 +14,16 @@ import { redact } from '../redact.ts'
 import { findRelease, type ReleaseFolder } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
 import { isWritable, requireWritable } from '../writable.ts'
-import { type Published, publish, RECEIPT } from './publish.ts'
+import { type PublishChoices, type Published, publish, RECEIPT } from './publish.ts'
 import { PUBLISHED } from './receipt.ts'
+
+/** One run's options, as the command line gives them. */
+export interface PublishCommandOptions extends PublishChoices {
+  /** undefined: the only one in output/ */
+  readonly modelDir?: string
+  readonly yes: boolean
+  readonly receipt?: string
+}
 
 /** Publish as the command line asks for it, and leave a receipt. */
 export async function runPublish(

@@ -3,7 +3,6 @@ import { basename, extname, join, resolve } from 'node:path'
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
 import { type Audio, Qwen3Asr, type Transcript } from '../../eval/qwen3-asr.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
-import { isSubtitles, STDIN, type TranscribeOptions } from '../commands/transcribe-options.ts'
 import { EXIT, Failure } from '../failure.ts'
 import { writeText } from '../files.ts'
 import { onlyModel } from '../only-model.ts'
@@ -11,6 +10,7 @@ import { printable, printableSpeech } from '../printable.ts'
 import { withoutSecrets } from '../redact.ts'
 import { failureLines, jsonLine } from '../terminal.ts'
 import { requireWritable } from '../writable.ts'
+import { isSubtitles, STDIN, type TranscribeOptions } from './transcription-options.ts'
 
 /** Pieces of subtitles are shorter: a cue's time is shared out within one. */
 const SUBTITLE_PIECE_SECONDS = 15

@@ -1,0 +1,26 @@
+export interface PackageOptions {
+  readonly command: 'package'
+  /** undefined: the only one in output/ */
+  readonly modelDir?: string
+  /** undefined: those that the model directory was made with */
+  readonly variants?: readonly string[]
+  readonly evaluations: readonly string[]
+  readonly allowUngated: boolean
+  readonly level?: number
+  readonly threads: number
+}
+
+export interface VerifyCommandOptions {
+  readonly command: 'verify'
+  /** an archive or a folder; undefined with fromHub */
+  readonly target?: string
+  /** owner/name[@revision] */
+  readonly fromHub?: string
+  /** a local release to compare with */
+  readonly against?: string
+  readonly manifest?: string
+  readonly variants?: readonly string[]
+  /** where a download or an unpacked archive stays; a temporary folder by default */
+  readonly keep?: string
+  readonly threads: number
+}
