@@ -12,11 +12,11 @@ import { checked, wrong } from './schema.ts'
 const HINT = 'Use the tokenizer files of the checkpoint.'
 
 /** config.json's names of tokens, and the tokens. */
-const NAMED = {
-  audio_token_id: SPECIAL_TOKENS.audioPad,
-  audio_start_token_id: SPECIAL_TOKENS.audioStart,
-  audio_end_token_id: SPECIAL_TOKENS.audioEnd,
-} as const
+const NAMED: ReadonlyMap<string, string> = new Map([
+  ['audio_token_id', SPECIAL_TOKENS.audioPad],
+  ['audio_start_token_id', SPECIAL_TOKENS.audioStart],
+  ['audio_end_token_id', SPECIAL_TOKENS.audioEnd],
+])
 
 type Known = ReadonlyMap<string, number>
 
@@ -35,7 +35,7 @@ export async function checkTokenizer(folder: string, config: CheckpointConfig): 
     (await fromVocabulary(folder, most, tokenizerConfig))
   checkSpecial(folder, known)
   for (const [key, found] of Object.entries(config.tokenIds)) {
-    const token = NAMED[key.slice(key.lastIndexOf('.') + 1) as keyof typeof NAMED]
+    const token = NAMED.get(key.slice(key.lastIndexOf('.') + 1)) ?? ''
     const id = known.get(token)
     if (found === id) continue
     const wanted = `${id}, the tokenizer's id of ${token}`

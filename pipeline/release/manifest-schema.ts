@@ -219,7 +219,7 @@ export const MANIFEST_SCHEMA = shape({
         shape({
           decoder: about(
             'Selectors of weights and their formats; the first that fits decides.',
-            list(v.tuple([text, text], 'a selector and a format')),
+            list(v.strictTuple([text, text], 'a selector and a format')),
           ),
           prompts: v.exactOptional(
             about('int8: prompts have a graph with 8-bit products.', v.literal('int8', '"int8"')),

@@ -9,7 +9,7 @@ import { PROJECT } from '../../pipeline/models.ts'
  */
 export async function publishedValidator(name: 'config' | 'manifest'): Promise<(value: unknown) => string[]> {
   const schema = await readFile(join(PROJECT, 'docs', 'schema', `${name}.schema.json`), 'utf8')
-  const validate = new Ajv2020({ allErrors: true }).compile(JSON.parse(schema))
+  const validate = new Ajv2020({ allErrors: true, strict: true }).compile(JSON.parse(schema))
   return (value) => {
     validate(value)
     return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)

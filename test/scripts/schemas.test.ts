@@ -31,5 +31,6 @@ describe('the published schemas', () => {
       '/embed_tokens_shape must NOT have more than 2 items',
     ])
     expect(validate(rest)).toEqual([" must have required property 'mel'"])
+    expect((await publishedValidator('manifest'))([])).toEqual([' must be object'])
   })
 })
