@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import * as v from 'valibot'
+import { readJsonFile } from './json-file.ts'
 import { checkedAs, type Parsed } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -26,23 +27,19 @@ export function parseChecked<Schema extends v.GenericSchema>(
 }
 
 /**
- * The value of a JSON file.
+ * The object in a JSON file.
  * @param hint what to do about a file that is not right
  * @returns undefined when there is no such file
- * @throws SpeechError as {@link parseChecked}
+ * @throws SpeechError as {@link readJsonFile}, and naming the first key that is wrong, its value and what is wanted
  */
 export async function readChecked<Schema extends v.GenericSchema>(
   schema: Schema,
   path: string,
   hint: string,
 ): Promise<Parsed<Schema> | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  return text === undefined
-    ? undefined
-    : parseChecked(schema, text, path, (message) => new SpeechError(message, hint))
+  const fail = (message: string) => new SpeechError(message, hint)
+  const value = await readJsonFile(path, fail)
+  return value && (checkedAs(schema, value, { file: path }, fail) as Parsed<Schema>)
 }
 
 /**

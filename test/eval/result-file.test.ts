@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { UtteranceRecord } from '../../eval/record.ts'
@@ -122,8 +122,15 @@ describe('run.json', () => {
     expect(await readRun(path())).toEqual(more)
   })
 
+  it('is not read through a folder, nor below a file', async () => {
+    await mkdir(path())
+    await expect(readRun(path())).rejects.toThrow(`${path()} is a directory, wanted a file.`)
+    await writeFile(join(root, 'file'), '')
+    expect(await readRun(join(root, 'file', 'run.json'))).toBeUndefined()
+  })
+
   it.each<[string, string, string]>([
-    ['half of it', JSON.stringify(RUN).slice(0, 40), ' is not valid JSON.'],
+    ['half of it', JSON.stringify(RUN).slice(0, 40), ' is not valid JSON'],
     ['a list', '[]', ' holds [], wanted an object.'],
     ['nothing', '{}', ': datasets is missing, wanted an array.'],
     [

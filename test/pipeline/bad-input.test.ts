@@ -215,7 +215,7 @@ describe('a bad checkpoint is refused before anything is written', () => {
 
 describe('a directory that does not say whose it is', () => {
   it.each([
-    ['{"origin": "x', ' is not valid JSON.'],
+    ['{"origin": "x', ' is not valid JSON (line 1, column 14).'],
     ['{"origin": "x"}', ': config is missing, wanted a string.'],
     ['{"origin": 1, "config": "c"}', ': origin is 1, wanted a string.'],
   ])('is refused with %s in model.json', async (content, message) => {

@@ -107,7 +107,7 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
 
   it.each([
     ['package.json', '{"dependencies": []}', 'package.json: dependencies is [], wanted an object.'],
-    ['package.json', '{', 'package.json is not valid JSON.'],
+    ['package.json', '{', 'package.json is not valid JSON (line 1, column 2).'],
     ['package-lock.json', '{}', 'package-lock.json: packages is missing, wanted an object.'],
     [
       'package-lock.json',
