@@ -40,6 +40,13 @@ const DEVICE = { session: CPU.session, prompts: 'same', tolerance: { features: 1
 /** Every provider that this project knows how to use. Nobody has tried cuda, dml and coreml with it yet. */
 export const PROVIDERS: Readonly<Record<string, Provider>> = {
   cpu: CPU,
+  webgpu: {
+    ...DEVICE,
+    // which operators stay on the processor is a warning at every load, and the shapes always do
+    session: { ...CPU.session, logSeverityLevel: 3 },
+    about: 'WebGPU by Dawn: D3D12, Metal or Vulkan',
+    hint: 'It is part of onnxruntime-node for Linux x64, macOS and Windows.',
+  },
   cuda: {
     ...DEVICE,
     about: 'NVIDIA, Linux x64',

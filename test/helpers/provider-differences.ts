@@ -1,0 +1,35 @@
+import { loadClip } from '../../eval/audio/clip.ts'
+import { differenceOf } from '../../eval/difference.ts'
+import { logMel } from '../../eval/mel.ts'
+import { buildPrompt } from '../../eval/prompt.ts'
+import { recognize } from '../../eval/recognize.ts'
+import { audioTokens, encode, loadRecognizer, releaseRecognizer } from '../../eval/recognizer.ts'
+
+/* FOLDER VARIANT PROVIDER CLIP: how far a provider is from the processor, as JSON. */
+
+const [folder = '', variant = '', provider = '', file = ''] = process.argv.slice(2)
+const { samples } = await loadClip(file)
+const [wanted, found] = [await compute('cpu'), await compute(provider)]
+const names = { found: provider, wanted: 'cpu' }
+const [features, logits] = [
+  differenceOf(found.features, wanted.features, names),
+  differenceOf(found.logits, wanted.logits, names),
+]
+console.log(
+  JSON.stringify({
+    ...{ features: features.worst, logits: logits.worst },
+    ...{ prefill: found.prefill, texts: [wanted.text, found.text] },
+  }),
+)
+
+async function compute(provider: string) {
+  const recognizer = await loadRecognizer(folder, { variant, provider, threads: 1 })
+  const features = await encode(recognizer, logMel(samples))
+  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const logits = (await recognizer.decoder.prefill([{ prompt, features }])).slice()
+  recognizer.decoder.clear()
+  const { text } = await recognize(recognizer, samples, {})
+  const { prefillKind: prefill } = recognizer.decoder
+  await releaseRecognizer(recognizer)
+  return { features, logits, text, prefill }
+}
