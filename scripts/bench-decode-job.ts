@@ -1,11 +1,14 @@
 import { join } from 'node:path'
+import * as v from 'valibot'
+import { parseChecked } from '../eval/checked-json.ts'
 import { argmax, type Decoder, openDecoder, type PromptInput } from '../eval/decoder.ts'
 import { openEmbeddings } from '../eval/embeddings.ts'
-import { EMBEDDINGS, type Layout, type PrefillKind } from '../eval/graphs.ts'
+import { EMBEDDINGS } from '../eval/graphs.ts'
 import { MEL_BINS } from '../eval/mel.ts'
 import { seededRandom } from '../eval/random.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/recognizer.ts'
 import { openRelease } from '../eval/release.ts'
+import { list, type Parsed, shape, text } from '../eval/schema.ts'
 import { median } from './median.ts'
 
 /*
@@ -13,27 +16,30 @@ import { median } from './median.ts'
  * many steps as asked, whatever it is: with random weights no sequence ends.
  */
 
-export interface DecodeJob {
-  readonly folder: string
-  readonly variant: string
-  readonly layout: Layout
-  readonly prefill: PrefillKind
-  readonly threads: number
-  readonly measure: 'steps' | 'utterances'
-  /** numbers of past tokens that steps are timed at */
-  readonly pasts: readonly number[]
-  /** steps that are timed at each */
-  readonly steps: number
-  /** sequences that are decoded together, at the first of `pasts` */
-  readonly batches: readonly number[]
-  readonly utterances: readonly Utterance[]
-}
-
-export interface Utterance {
+const figure = v.number('a number')
+const UTTERANCE = shape({
   /** of 10 ms */
-  readonly frames: number
-  readonly newTokens: number
-}
+  frames: figure,
+  newTokens: figure,
+})
+const JOB = shape({
+  folder: text,
+  variant: text,
+  layout: v.picklist(['fused', 'split'], '"fused" or "split"'),
+  prefill: v.picklist(['int8', 'same'], '"int8" or "same"'),
+  threads: figure,
+  measure: v.picklist(['steps', 'utterances'], '"steps" or "utterances"'),
+  /** numbers of past tokens that steps are timed at */
+  pasts: list(figure),
+  /** steps that are timed at each */
+  steps: figure,
+  /** sequences that are decoded together, at the first of `pasts` */
+  batches: list(figure),
+  utterances: list(UTTERANCE),
+})
+
+export type DecodeJob = Parsed<typeof JOB>
+export type Utterance = Parsed<typeof UTTERANCE>
 
 /** Seconds and bytes. */
 export interface StepResult {
@@ -59,7 +65,7 @@ const AUDIO_OFFSET = 9
 const WARM_UP = 10
 const random = seededRandom(1)
 
-const job = JSON.parse(process.argv[2] ?? '') as DecodeJob
+const job = parseChecked(JOB, process.argv[2] ?? '', 'The job', (message) => new Error(message))
 process.stdout.write(JSON.stringify(await (job.measure === 'steps' ? measureSteps() : measureUtterances())))
 
 async function measureSteps(): Promise<StepResult> {
