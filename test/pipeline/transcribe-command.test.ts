@@ -2,13 +2,15 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { loadClip } from '../../eval/audio/clip.ts'
 import { encodeWav } from '../../eval/audio/wav.ts'
+import { run } from '../../pipeline/commands/transcribe-command.ts'
 import { parseTranscribe } from '../../pipeline/commands/transcribe-options.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { transcribeFiles } from '../../pipeline/transcribe/transcribe-files.ts'
 import { builtCommand } from '../helpers/commands.ts'
+import { eventsOf } from '../helpers/events.ts'
 import { bundledRows } from '../helpers/speech-parquet.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
@@ -91,6 +93,43 @@ describe('the command line', () => {
     [['a', '--nonsense'], 'Unknown argument: nonsense'],
   ])('%j is refused', async (args, message) => {
     await expect(parsed(...args)).rejects.toMatchObject({ message, exitCode: 2 })
+  })
+})
+
+describe('--json', () => {
+  async function events(...args: readonly string[]) {
+    const told: string[] = []
+    vi.spyOn(process.stdout, 'write').mockImplementation((line) => told.push(String(line)) > 0)
+    const exitCode = await run(['--model-dir', model, '--threads', '1', '--json', ...args])
+    vi.restoreAllMocks()
+    return { exitCode, events: eventsOf(told.join('')) }
+  }
+
+  it('has an event for each recording, and ends with done', async () => {
+    const { exitCode, events: told } = await events(first)
+    expect(told).toEqual([
+      expect.objectContaining({ event: 'report', file: first, variant: 'int4', text: expect.any(String) }),
+      { event: 'done', seconds: expect.any(Number) },
+    ])
+    expect(exitCode).toBe(0)
+  })
+
+  it('names what was written, and ends with failure where a recording was not transcribed', async () => {
+    const { exitCode, events: told } = await events(path('no.wav'), first, '--output-dir', path('told'))
+    const [name = ''] = await readdir(path('told'))
+    expect(told).toEqual([
+      { event: 'note', text: expect.stringMatching(/^error: .*no\.wav does not exist\./) },
+      { event: 'report', file: first, written: join(path('told'), name) },
+      expect.objectContaining({ event: 'failure', message: '1 of 2 recordings could not be transcribed.' }),
+    ])
+    expect(exitCode).toBe(1)
+  })
+
+  it('does not go with subtitles that would be printed', async () => {
+    await expect(parsed('a', '--format', 'srt', '--json')).rejects.toMatchObject({
+      message: 'Subtitles are no events: give --output-dir, or leave --json out.',
+      exitCode: 2,
+    })
   })
 })
 
