@@ -167,6 +167,14 @@ describe('npm run evaluate', () => {
     const merged = await merge('part-2', 'part-1')
     expect(merged.exitCode).toBe(0)
     expect(await findings('merged')).toEqual(await findings('whole'))
+    const told = await evaluate([...common, '--output', path('whole'), '--json'])
+    const [note, report, done, ...rest] = eventsOf(told.stdout)
+    expect(note).toMatchObject({ event: 'note', text: expect.stringMatching(/24 of 24 utterances/) })
+    const kept = await json('whole', 'report.json')
+    expect(report).toMatchObject({ event: 'report', output: path('whole'), rows: kept.rows })
+    expect([done, rest]).toEqual([{ event: 'done', seconds: expect.any(Number) }, []])
+    expect(told.stderr).toMatch(/^note: --json prints one event a line: .*\.$/)
+
     expect((await merge('part-1')).stderr).toContain('error: Part 2 of 2 is missing.')
     expect((await merge('part-1', 'part-1')).stderr).toContain('error: Part 2 of 2 is missing.')
     expect((await merge('part-1', 'whole')).stderr).toMatch(
