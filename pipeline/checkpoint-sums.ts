@@ -1,12 +1,26 @@
 import { basename, join } from 'node:path'
 import { checkpointFiles } from './checkpoint-files.ts'
+import type { Emit } from './events.ts'
 import { formatBytes } from './files.ts'
 import { hashFiles } from './hash-cache.ts'
-import type { Provenance } from './provenance.ts'
-import type { Run } from './stages.ts'
+import type { Paths } from './paths.ts'
 
 /** Files that take a second or more to read. */
 const LARGE = 500_000_000
+
+/** A file of a checkpoint, by content. */
+export interface CheckpointSum {
+  readonly file: string
+  readonly sha256: string
+}
+
+/** What hashing a checkpoint needs of a run. */
+export interface SumOptions {
+  readonly checkpoint: { readonly folder: string }
+  readonly paths: Pick<Paths, 'work'>
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
 
 /** Every file of the checkpoint by content, shards too: one that was changed in place makes another export. */
 export async function checkpointSums({
@@ -14,7 +28,7 @@ export async function checkpointSums({
   paths: { work },
   emit,
   signal,
-}: Pick<Run, 'checkpoint' | 'paths' | 'emit' | 'signal'>): Promise<Provenance['checkpoint']> {
+}: SumOptions): Promise<CheckpointSum[]> {
   const files = await checkpointFiles(folder)
   const cache = join(work, 'sha256.json')
   const paths = files.map((file) => join(folder, file))

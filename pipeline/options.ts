@@ -36,11 +36,3 @@ export interface Options {
   readonly json: boolean
   readonly debug: boolean
 }
-
-/** What decides about the graphs when nothing else is said. */
-export const GRAPH_DEFAULTS = {
-  opset: 18,
-  accuracyLevel: 4,
-  symmetric: false,
-  prefillInt8: true,
-} as const satisfies Partial<Options>

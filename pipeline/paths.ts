@@ -23,3 +23,8 @@ export function pathsOf(output: string, name: string): Paths {
     log: (stage) => join(work, 'logs', `${stage}.log`),
   }
 }
+
+/** The checkpoint's description that the Python scripts read. */
+export function checkpointFile(work: string): string {
+  return join(work, 'checkpoint.json')
+}

@@ -4,22 +4,26 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import { readChecked } from '../eval/checked-json.ts'
 import { LANGUAGES } from '../eval/languages.ts'
-import { dictionary, list, type Parsed, section, shape, text, truth, whole } from '../eval/schema.ts'
+import { about, dictionary, list, type Parsed, section, shape, text, truth, whole } from '../eval/schema.ts'
 import { fileOf } from './checkpoint-files.ts'
-import { checkpointSums } from './checkpoint-sums.ts'
+import { checkpointSums, type SumOptions } from './checkpoint-sums.ts'
 import { writeJson } from './files.ts'
 import { PROJECT } from './models.ts'
 import type { Paths } from './paths.ts'
 import { pinnedVersions } from './pinned-versions.ts'
 import { checkedText } from './schema.ts'
-import type { Run } from './stages.ts'
 import { recipeOf } from './variants.ts'
 
 const count = whole(0, Number.MAX_SAFE_INTEGER)
 /** A recipe of pipeline/recipes.ts. */
-const RECIPE = shape({
-  decoder: list(v.tuple([text, text], 'a selector and a format')),
-  prompts: v.exactOptional(v.literal('int8', '"int8"')),
+export const RECIPE = shape({
+  decoder: about(
+    'Selectors of weights and their formats; the first that fits decides.',
+    list(v.strictTuple([text, text], 'a selector and a format')),
+  ),
+  prompts: v.exactOptional(
+    about('int8: prompts have a graph with 8-bit products.', v.literal('int8', '"int8"')),
+  ),
 })
 
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
@@ -58,8 +62,20 @@ function provenanceFile(paths: Pick<Paths, 'work'>): string {
   return join(paths.work, 'provenance.json')
 }
 
+/** What a run makes its graphs of, and how. */
+interface Making extends SumOptions {
+  readonly base: string
+  readonly revision?: string
+  readonly flag: string
+  readonly options: Omit<Provenance['options'], 'blockSize'> & {
+    readonly blockSize?: number
+    readonly variants: readonly string[]
+    readonly providers: readonly string[]
+  }
+}
+
 /** Note what a run makes its graphs of, beside them. */
-export async function writeProvenance(run: Run): Promise<void> {
+export async function writeProvenance(run: Making): Promise<void> {
   const { opset, blockSize, accuracyLevel, symmetric, prefillInt8, variants, providers } = run.options
   const recipes = variants.map((name) => [name, recipeOf(name, run.options)] as const)
   const { license, language } = await frontMatterOf(run.checkpoint.folder)
@@ -72,7 +88,7 @@ export async function writeProvenance(run: Run): Promise<void> {
     checkpoint: await checkpointSums(run),
     options: { opset, ...(blockSize !== undefined && { blockSize }), accuracyLevel, symmetric, prefillInt8 },
     recipes: Object.fromEntries(recipes.flatMap(([name, recipe]) => (recipe ? [[name, recipe]] : []))),
-    providers,
+    providers: [...providers],
     tools: await toolVersions(),
   }
   await writeJson(provenanceFile(run.paths), provenance)

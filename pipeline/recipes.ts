@@ -77,3 +77,11 @@ export function quantizationTags(
   }
   return Object.fromEntries(tags)
 }
+
+/** What decides about the graphs when nothing else is said. */
+export const GRAPH_DEFAULTS = {
+  opset: 18,
+  accuracyLevel: 4,
+  symmetric: false,
+  prefillInt8: true,
+} as const

@@ -7,7 +7,7 @@ import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
 import { SpeechError } from '../../eval/speech-error.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
-import type { Run } from '../stages.ts'
+import type { Run } from '../stages/stage.ts'
 import { ownEvaluation, RESULTS, RUN } from './result-files.ts'
 
 /* The evaluation that belongs to a model directory: what the stage measures, and what its figures are made of. */

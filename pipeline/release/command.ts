@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { FP32 } from '../../eval/graphs.ts'
-import { GRAPH_DEFAULTS } from '../options.ts'
+import { GRAPH_DEFAULTS } from '../recipes.ts'
 import { releaseName } from '../source.ts'
 import { USUAL_VARIANTS } from '../variants.ts'
 import type { Evidence } from './evidence.ts'

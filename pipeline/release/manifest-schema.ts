@@ -11,6 +11,7 @@ import {
   whole,
 } from '../../eval/schema.ts'
 import { GATE_RESULTS } from '../gate-result.ts'
+import { RECIPE } from '../provenance.ts'
 
 /*
  * manifest.json of a release. Keys that the schema does not name are let pass and not kept: later releases of this format
@@ -213,20 +214,7 @@ export const MANIFEST_SCHEMA = shape({
     }),
   ),
   recipes: v.exactOptional(
-    about(
-      'How the weights of each variant were made; of fp32 there is none.',
-      dictionary(
-        shape({
-          decoder: about(
-            'Selectors of weights and their formats; the first that fits decides.',
-            list(v.strictTuple([text, text], 'a selector and a format')),
-          ),
-          prompts: v.exactOptional(
-            about('int8: prompts have a graph with 8-bit products.', v.literal('int8', '"int8"')),
-          ),
-        }),
-      ),
-    ),
+    about('How the weights of each variant were made; of fp32 there is none.', dictionary(RECIPE)),
   ),
   tools: about('Versions of what computed.', dictionary(text)),
   command: about('The command that makes the release again.', text),

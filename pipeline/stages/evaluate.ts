@@ -19,9 +19,9 @@ import { shownValue } from '../gate-table.ts'
 import { gatesOf } from '../gates.ts'
 import { sectionFile, writeSection } from '../report.ts'
 import { checked } from '../schema.ts'
-import type { Run, Stage } from '../stages.ts'
 import { identifyFolder } from '../stamp.ts'
 import { rowOf } from '../variants.ts'
+import type { Run, Stage } from './stage.ts'
 
 /** That of the older tables, and fit for any language. */
 const NORMALIZER: NormalizerName = 'basic'

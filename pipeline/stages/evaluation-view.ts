@@ -3,7 +3,7 @@ import { remarks } from '../../eval/report/remarks.ts'
 import { resultsCsv, textTables } from '../../eval/report/tables.ts'
 import { ownReport, ownSpeech } from '../evaluate/own-evaluation.ts'
 import { writeText } from '../files.ts'
-import type { View } from '../stages.ts'
+import type { View } from './stage.ts'
 
 /** The figures of the evaluation stage: tables in the log, results.csv, and a page with every transcript. */
 export const evaluationView: View = {

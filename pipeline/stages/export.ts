@@ -6,8 +6,9 @@ import { dictionary, section } from '../../eval/schema.ts'
 import { fileOf, readCheckpointJson } from '../checkpoint-files.ts'
 import { checkpointSums } from '../checkpoint-sums.ts'
 import { freshFolder, writeJson } from '../files.ts'
+import { checkpointFile } from '../paths.ts'
 import { checkedResult, type PythonResult, runPython } from '../python.ts'
-import type { Run, Stage } from '../stages.ts'
+import type { Run, Stage } from './stage.ts'
 
 /** PyTorch to ONNX: three graphs with their weights beside them, tokenizer and processor files. */
 export const exportStage: Stage = {
@@ -41,11 +42,6 @@ const PROCESSOR_FILES = ['preprocessor_config.json', 'tokenizer.json', 'tokenize
 
 export function exportFolder(work: string): string {
   return join(work, 'export')
-}
-
-/** The checkpoint's description that the Python scripts read. */
-export function checkpointFile(work: string): string {
-  return join(work, 'checkpoint.json')
 }
 
 /** The encoder and the decoders at once: tracing runs on one core. When one fails the other is stopped. */

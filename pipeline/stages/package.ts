@@ -1,5 +1,5 @@
 import { buildRelease, releaseFiles } from '../release/build.ts'
-import type { Stage } from '../stages.ts'
+import type { Stage } from './stage.ts'
 
 /** The release: one archive for each variant, checksums, manifest, model card. */
 export const packageStage: Stage = {

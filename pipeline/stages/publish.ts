@@ -5,7 +5,7 @@ import { hubFiles } from '../publish/hub-files.ts'
 import { publish, RECEIPT } from '../publish/publish.ts'
 import { readManifest } from '../release/manifest.ts'
 import { findRelease } from '../release/release-files.ts'
-import type { Run, Stage } from '../stages.ts'
+import type { Run, Stage } from './stage.ts'
 
 /** Bring the release to the hub, or say what would be brought there. */
 export const publishStage: Stage = {

@@ -10,10 +10,10 @@ import { writeProvenance } from '../provenance.ts'
 import { runPython } from '../python.ts'
 import { quantizationTags, type Recipe } from '../recipes.ts'
 import { releaseConfig } from '../release-config.ts'
-import type { Run, Stage } from '../stages.ts'
 import { decoderFiles, recipeOf, VARIANT_NAMES } from '../variants.ts'
 import { pythonOptions } from './export.ts'
 import { shareDecoders } from './rewrite.ts'
+import type { Run, Stage } from './stage.ts'
 
 /** Every variant's decoders by its recipe, shared again natively; the encoder under the variant's name; config.json. */
 export const quantizeStage: Stage = {

@@ -10,8 +10,8 @@ import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { Failure } from '../failure.ts'
 import { copyWhole, exists, formatBytes } from '../files.ts'
-import type { Run, Stage } from '../stages.ts'
 import { exportFolder } from './export.ts'
+import type { Run, Stage } from './stage.ts'
 
 /** config.json is written by the quantize stage, which knows all variants. */
 const COPIED = JSON_FILES.filter((name) => name !== 'config.json')

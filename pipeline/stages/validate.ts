@@ -15,12 +15,13 @@ import { GATE_COLUMNS, gateRows } from '../gate-table.ts'
 import type { ParityClip } from '../gates/gate.ts'
 import { measureVariant } from '../measure-gates.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
+import { checkpointFile } from '../paths.ts'
 import { dumpReference } from '../reference.ts'
 import { sectionFile, writeSection } from '../report.ts'
-import type { Run, Stage } from '../stages.ts'
 import { identifyFolder } from '../stamp.ts'
 import { rowOf, waysOf } from '../variants.ts'
-import { checkpointFile, pythonOptions } from './export.ts'
+import { pythonOptions } from './export.ts'
+import type { Run, Stage } from './stage.ts'
 
 /** Around the window sizes: the half-second minimum, one chunk of 1 s, one attention window of 8 s, four windows. */
 const STRADDLING_SECONDS = [0.1, 0.99, 1.0, 1.01, 7.99, 8.01, 31]

@@ -1,0 +1,54 @@
+import type { Checkpoint } from '../checkpoint.ts'
+import type { Emit } from '../events.ts'
+import type { Options } from '../options.ts'
+import type { Paths } from '../paths.ts'
+import type { StageName } from '../stage-names.ts'
+import type { Python } from '../venv.ts'
+
+/** What a stage is given. */
+export interface Run {
+  readonly options: Options
+  readonly name: string
+  /** a hub id or the checkpoint folder's base name */
+  readonly base: string
+  /** the commit of a checkpoint that is the hub's */
+  readonly revision?: string
+  /** how `--model` names exactly this checkpoint, without a path of this machine */
+  readonly flag: string
+  readonly maxWer: number | undefined
+  /** the hub repository, or the checkpoint's folder */
+  readonly origin: string
+  readonly checkpoint: Checkpoint
+  readonly paths: Paths
+  readonly emit: Emit
+  readonly signal: AbortSignal
+  python(): Promise<Python>
+}
+
+export interface Stage {
+  readonly name: StageName
+  /** what else decides its result than the stages before it and its own code, which the runner adds */
+  inputs(run: Run): Promise<Readonly<Record<string, unknown>>>
+  /** files it leaves behind */
+  outputs(run: Run): readonly string[]
+  run(run: Run): Promise<void>
+  /**
+   * Whether what it left may be built on: called when that has been shown.
+   * @throws Failure with exit code 3 when a gate has failed; the stage has not ended then
+   */
+  check?(run: Run): Promise<void>
+  /** its outputs serve only the next stage, and are removed when that has ended */
+  readonly isTransient?: true
+  /** its outputs stay until a run of its own has made new ones; without a stamp they never pass as current */
+  readonly replaces?: true
+  /** runs every time: it leaves nothing behind */
+  readonly always?: true
+}
+
+/** What people look at of a stage's result: made anew when that or its own code has changed, and nothing is built on it. */
+export interface View {
+  readonly module: string
+  /** files it leaves behind */
+  outputs(run: Run): readonly string[]
+  show(run: Run): Promise<void>
+}
