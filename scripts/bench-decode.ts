@@ -14,7 +14,7 @@ import { tableLines } from '../pipeline/table.ts'
 import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
 import { median } from './median.ts'
 import { encoderMacs, prefillMacs, type ReleaseSizes, readSizes, stepBytes } from './model-work.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 
 /*
  * The fused layout against the split one, in onnxruntime-node and in Python's onnxruntime, in one run:

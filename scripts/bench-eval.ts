@@ -16,7 +16,7 @@ import { EXIT } from '../pipeline/failure.ts'
 import { BUNDLED_SPEECH } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 
 /*
  * What evaluation costs around the model: audio decoding, resampling, mel, and everything of the decoding loop that is

@@ -9,7 +9,7 @@ import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
 import { VARIANT_NAMES, variantFiles } from '../pipeline/variants.ts'
 import { median } from './median.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*

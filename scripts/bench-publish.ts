@@ -12,7 +12,7 @@ import { findRelease } from '../pipeline/release/release-files.ts'
 import { checkedText } from '../pipeline/schema.ts'
 import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*

@@ -13,7 +13,7 @@ import { EXIT } from '../pipeline/failure.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { tableLines } from '../pipeline/table.ts'
 import { median } from './median.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*

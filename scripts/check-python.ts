@@ -6,7 +6,7 @@ import { asProcess } from '../pipeline/commands/command-process.ts'
 import { EXIT } from '../pipeline/failure.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { systemPython } from '../pipeline/venv.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 
 /* ruff and mypy on all Python of the project: `npm run check`, and with --fix `npm run fix`. */
 

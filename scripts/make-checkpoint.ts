@@ -13,7 +13,7 @@ import { MODELS, type ModelShape } from '../pipeline/models.ts'
 import { checked } from '../pipeline/schema.ts'
 import { type AudioConfig, expectedTensors, type TextConfig } from '../pipeline/tensor-table.ts'
 import { requireWritable } from '../pipeline/writable.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 
 /*
  * A checkpoint of full size with random weights, for measuring size, memory and speed without the real ones:

@@ -5,7 +5,7 @@ import { EXIT } from '../pipeline/failure.ts'
 import { writeText } from '../pipeline/files.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { schemaFiles } from './json-schema.ts'
-import { script } from './script.ts'
+import { script } from './run-script.ts'
 
 /* The JSON Schemas of a release's files and their reference pages, from the schemas that write and read them. */
 
