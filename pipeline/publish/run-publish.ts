@@ -14,7 +14,7 @@ import { redact } from '../redact.ts'
 import { findRelease, type ReleaseFolder } from '../release/release-files.ts'
 import { asStep } from '../step.ts'
 import { isWritable, requireWritable } from '../writable.ts'
-import { type PublishChoices, type Published, publish, RECEIPT } from './publish.ts'
+import { type PublishChoices, type Published, publish, RECEIPT } from './publish-release.ts'
 import { PUBLISHED } from './receipt.ts'
 
 /** One run's options, as the command line gives them. */
