@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import './eval/no-telemetry.ts' // inherited by every test and what it starts
+import './eval/runtime/no-telemetry.ts' // inherited by every test and what it starts
 import { PreparedLast } from './test/helpers/order.ts'
 
 export default defineConfig({

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import * as v from 'valibot'
-import { readJsonFile } from './json-file.ts'
-import { checkedAs, type Parsed } from './schema.ts'
-import { SpeechError } from './speech-error.ts'
+import { readJsonFile } from './runtime/json-file.ts'
+import { checkedAs, type Parsed } from './runtime/schema.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 
 /* JSON from outside, which is never taken for what it should be. */
 

@@ -1,9 +1,9 @@
 import { differenceOf } from './difference.ts'
-import { logMel } from './mel.ts'
-import { recognize } from './recognize.ts'
-import { encode, type Recognizer } from './recognizer.ts'
 import type { Reference } from './reference.ts'
-import { SpeechError } from './speech-error.ts'
+import { logMel } from './runtime/mel.ts'
+import { recognize } from './runtime/recognize.ts'
+import { encode, type Recognizer } from './runtime/recognizer.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 
 /** What one path through the model made of a clip. */
 export interface PathResult {

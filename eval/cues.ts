@@ -1,5 +1,5 @@
-import { columns } from './columns.ts'
 import { breakable } from './line-breaks.ts'
+import { columns } from './text-columns.ts'
 
 /** A piece of text with its place in the recording, in seconds. */
 export interface TimedText {

@@ -2,11 +2,11 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { execa, parseCommandString } from 'execa'
-import { loadClip } from './audio/clip.ts'
-import { encodeWav } from './audio/wav.ts'
-import { endWithUs, HAS_GROUPS } from './children.ts'
 import { hashFile } from './hash-file.ts'
-import { SpeechError } from './speech-error.ts'
+import { loadClip } from './runtime/audio/clip.ts'
+import { encodeWav } from './runtime/audio/wav.ts'
+import { endWithUs, HAS_GROUPS } from './runtime/children.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 
 /** Any recognizer with a command line; `{wav}` stands for a 16 kHz mono WAV file, stdout is the transcript. */
 export interface Engine {

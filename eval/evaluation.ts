@@ -3,7 +3,7 @@ import type { Dataset, Utterance } from './dataset/utterance.ts'
 import type { Machine } from './machine.ts'
 import type { SystemRecord, UtteranceRecord } from './record.ts'
 import type { ResultFile } from './result-file.ts'
-import { SpeechError } from './speech-error.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 import { type System, settingOf, type Transcriber } from './system.ts'
 
 export type EvaluationEvent =

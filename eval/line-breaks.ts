@@ -1,5 +1,5 @@
-import { columns } from './columns.ts'
-import { isUnspaced } from './script.ts'
+import { isUnspaced } from './runtime/writing-system.ts'
+import { columns } from './text-columns.ts'
 
 /*
  * Where lines may break: a small part of Unicode Standard Annex #14 and of JIS X 4051 (kinsoku). Words of scripts without

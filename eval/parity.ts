@@ -1,11 +1,11 @@
-import { argmax, type PromptInput } from './decoder.ts'
 import { differenceOf, nonFinite } from './difference.ts'
-import { logMel } from './mel.ts'
-import { buildPrompt } from './prompt.ts'
-import { recognize } from './recognize.ts'
-import { audioTokens, encode, type Recognizer } from './recognizer.ts'
 import type { Reference, ReferenceArray } from './reference.ts'
-import { SPECIAL_TOKENS } from './tokenizer.ts'
+import { argmax, type PromptInput } from './runtime/decoder.ts'
+import { logMel } from './runtime/mel.ts'
+import { buildPrompt } from './runtime/prompt.ts'
+import { recognize } from './runtime/recognize.ts'
+import { audioTokens, encode, type Recognizer } from './runtime/recognizer.ts'
+import { SPECIAL_TOKENS } from './runtime/tokenizer.ts'
 
 /** Largest absolute difference from PyTorch that the log mel may have: it is the same code for every provider. */
 export const MEL_TOLERANCE = 1e-4

@@ -1,6 +1,6 @@
-import { usefulJobs } from './job-queue.ts'
 import { peakMemory, resetPeakMemory } from './memory.ts'
-import { type Heard, startWorker, type WorkerClient, type WorkerSetup } from './worker-client.ts'
+import { usefulJobs } from './runtime/job-queue.ts'
+import { type Heard, startWorker, type WorkerClient, type WorkerSetup } from './runtime/worker-client.ts'
 
 /** Worker threads, each with one variant's sessions; the calling thread stays free. */
 export interface Pool {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { dictionary, list, type Parsed, text, truth } from './schema.ts'
+import { dictionary, list, type Parsed, text, truth } from './runtime/schema.ts'
 
 const number = v.number('a number')
 const KINDS = '"utterance", "system" or "machine"'

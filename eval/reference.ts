@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
-import { dictionary, list, type Parsed, shape, text, whole } from './schema.ts'
-import { SpeechError } from './speech-error.ts'
+import { dictionary, list, type Parsed, shape, text, whole } from './runtime/schema.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 
 /** A float32 array that python/reference.py dumped. */
 export interface ReferenceArray {

@@ -2,7 +2,7 @@ import { appendFile, mkdir, readFile, truncate } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseChecked } from './checked-json.ts'
 import { RESULT, type ResultRecord } from './record.ts'
-import { SpeechError } from './speech-error.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 
 /** results.jsonl: every record on a line of its own, written when it is known. */
 export interface ResultFile {

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
-import { dictionary, type Parsed, shape, text } from './schema.ts'
-import { SpeechError } from './speech-error.ts'
+import { dictionary, type Parsed, shape, text } from './runtime/schema.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 
 /*
  * What a program depends on: the modules that it imports, the files that it names, the packages of both, and what those import and name. A

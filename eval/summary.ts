@@ -1,8 +1,8 @@
 import { bootstrapInterval, type Difference, type Interval, pairedDifference, quantile } from './bootstrap.ts'
 import { isBlank } from './normalize/comparable.ts'
 import type { NormalizerName } from './normalize/normalizers.ts'
-import type { Timing } from './recognize.ts'
 import type { UtteranceRecord } from './record.ts'
+import type { Timing } from './runtime/recognize.ts'
 import { type Score, scoreUtterance } from './score.ts'
 import { addErrors, errorRate, NO_ERRORS, totalErrors, type WordErrors, wordErrorRate } from './wer.ts'
 

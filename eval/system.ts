@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { chooseWay } from './decoder.ts'
 import { type Engine, identifyEngine, runEngine } from './engine.ts'
-import type { PrefillKind } from './graphs.ts'
 import { startPool } from './pool.ts'
-import type { Recognition, RecognizeOptions } from './recognize.ts'
 import type { PieceRecord } from './record.ts'
-import { openRelease } from './release.ts'
+import { chooseWay } from './runtime/decoder.ts'
+import type { PrefillKind } from './runtime/graphs.ts'
+import type { Recognition, RecognizeOptions } from './runtime/recognize.ts'
+import { openRelease } from './runtime/release.ts'
 import { identifySources } from './sources.ts'
 
 /** One utterance as a system heard it. */
@@ -67,7 +67,7 @@ export interface ModelOptions {
 }
 
 /** What decides about the text: a change of it makes other results. */
-const DECODER = ['eval/worker.ts']
+const DECODER = ['eval/runtime/worker.ts']
 
 /** A variant of a release directory, in worker threads of its own. */
 export async function modelSystem(model: ModelOptions): Promise<System> {

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { TextDecoder } from 'node:util'
-import { requireFile } from './plain-file.ts'
-import { SpeechError } from './speech-error.ts'
+import { requireFile } from './runtime/plain-file.ts'
+import { SpeechError } from './runtime/speech-error.ts'
 
 /** A line of a text file without its end, counted from 1. */
 export interface Line {

@@ -1,5 +1,5 @@
 import type { Model, Value } from './model.ts'
-import { DATA_TYPE, dataTypeName } from './schema.ts'
+import { DATA_TYPE, dataTypeName } from './onnx-types.ts'
 
 /**
  * A graph's input or output in the release contract. In its shape a number is a fixed size, an upper-case letter a size of

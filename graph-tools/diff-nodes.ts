@@ -1,7 +1,7 @@
 import { differing, differingFields } from './diff-fields.ts'
 import { sameTensor } from './diff-weights.ts'
 import type { Attribute, Model, Node } from './model.ts'
-import { FIELD } from './schema.ts'
+import { FIELD } from './onnx-types.ts'
 import { fields } from './wire.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { differingFields } from './diff-fields.ts'
 import type { Model, Tensor } from './model.ts'
+import { dataTypeName, FIELD } from './onnx-types.ts'
 import { sameBytes } from './same-bytes.ts'
-import { dataTypeName, FIELD } from './schema.ts'
 import { contentOf } from './tensor-data.ts'
 
 /**

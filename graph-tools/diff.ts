@@ -3,7 +3,7 @@ import { differing, differingFields } from './diff-fields.ts'
 import { diffNodes } from './diff-nodes.ts'
 import { diffWeights } from './diff-weights.ts'
 import type { Graph, Model, Value } from './model.ts'
-import { dataTypeName, FIELD } from './schema.ts'
+import { dataTypeName, FIELD } from './onnx-types.ts'
 import { fields } from './wire.ts'
 
 /** What two models have in common and what not. Lists are empty when they agree. */

@@ -3,7 +3,7 @@ import { pieceChunks } from './files.ts'
 import { makeNarrower } from './float16-simd.ts'
 import { GraphError } from './graph-error.ts'
 import type { Model, Node, Tensor } from './model.ts'
-import { DATA_TYPE, dataTypeName } from './schema.ts'
+import { DATA_TYPE, dataTypeName } from './onnx-types.ts'
 import { contentOf } from './tensor-data.ts'
 
 /** The table that token ids look up. */

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path'
 import { duplicateNames } from './duplicates.ts'
 import type { Model, Tensor, Value } from './model.ts'
-import { dataTypeName } from './schema.ts'
+import { dataTypeName } from './onnx-types.ts'
 import { byteLength } from './tensor-data.ts'
 
 /** What a model is made of; sizes in bytes. */

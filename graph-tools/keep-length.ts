@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises'
 import type { Content } from './bytes.ts'
 import type { FileChange } from './commit.ts'
 import type { Model } from './model.ts'
-import { FIELD } from './schema.ts'
+import { FIELD } from './onnx-types.ts'
 import { applyEdits, contentLength, type Edit, type Region } from './splice.ts'
 import { encodeField, fields } from './wire.ts'
 

@@ -1,5 +1,5 @@
 import type { Graph, Model, Node, Tensor } from './model.ts'
-import { DATA_TYPE } from './schema.ts'
+import { DATA_TYPE } from './onnx-types.ts'
 import type { Region } from './splice.ts'
 import { byteLength } from './tensor-data.ts'
 

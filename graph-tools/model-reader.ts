@@ -2,7 +2,7 @@ import type { Bytes } from './bytes.ts'
 import { normalLocation } from './external-data.ts'
 import { GraphError } from './graph-error.ts'
 import type { Attribute, Graph, MetadataEntry, Model, Node, Tensor, Value } from './model.ts'
-import { decodeSmall, FIELD, onnx } from './schema.ts'
+import { decodeSmall, FIELD, onnx } from './onnx-types.ts'
 import type { Region } from './splice.ts'
 import { type Field, fields, LENGTH, packedVarints, signedValue, text, VARINT } from './wire.ts'
 

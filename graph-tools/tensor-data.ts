@@ -2,7 +2,7 @@ import { Bytes, type Content } from './bytes.ts'
 import { storedRange } from './external-data.ts'
 import { GraphError } from './graph-error.ts'
 import type { Model, Tensor } from './model.ts'
-import { DATA_TYPE, DATA_TYPES, type DataType, dataTypeName, FIELD } from './schema.ts'
+import { DATA_TYPE, DATA_TYPES, type DataType, dataTypeName, FIELD } from './onnx-types.ts'
 import { FIXED32, FIXED64, type Field, fields, LENGTH, readVarint, VARINT } from './wire.ts'
 
 /** Bytes of typed fields that are read at a time. */

@@ -1,9 +1,9 @@
 import { basename } from 'node:path'
 import { GraphError } from './graph-error.ts'
 import type { Model, Node, Tensor } from './model.ts'
+import { dataTypeName } from './onnx-types.ts'
 import { movable, type Placement, type PlaceOptions, placeWeights } from './place.ts'
 import { sameBytes } from './same-bytes.ts'
-import { dataTypeName } from './schema.ts'
 import { contentOf } from './tensor-data.ts'
 
 /** The weights of the last matrix product before the logits. */

@@ -1,8 +1,8 @@
 import type { Gate, Limits } from './gates/gate.ts'
-import { kld } from './gates/kld.ts'
-import { parity } from './gates/parity.ts'
-import { ways } from './gates/ways.ts'
-import { addedWer, wer } from './gates/wer.ts'
+import { kld } from './gates/kld-gate.ts'
+import { parity } from './gates/parity-gate.ts'
+import { ways } from './gates/ways-gate.ts'
+import { addedWer, wer } from './gates/wer-gate.ts'
 
 /** Everything that a variant can be made to pass, by the name that rows of variants have for it. */
 export const GATES = {

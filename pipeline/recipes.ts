@@ -1,4 +1,4 @@
-import { DECODERS, ENCODER, graphFile, PREFILL } from '../eval/graphs.ts'
+import { DECODERS, ENCODER, graphFile, PREFILL } from '../eval/runtime/graphs.ts'
 
 /** How the weights of a variant are made. */
 export interface Recipe {

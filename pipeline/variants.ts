@@ -9,8 +9,8 @@ import {
   LAYOUT_NAMES,
   PREFILL,
   prefillRecipe,
-} from '../eval/graphs.ts'
-import type { Way } from '../eval/release.ts'
+} from '../eval/runtime/graphs.ts'
+import type { Way } from '../eval/runtime/release.ts'
 import type { GateLimits } from './gates.ts'
 import { type Recipe, recipeWith } from './recipes.ts'
 

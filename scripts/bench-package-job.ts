@@ -1,4 +1,4 @@
-import { writeArchive } from '../pipeline/archive/write-archive.ts'
+import { writeArchive } from '../pipeline/release/archive/write-archive.ts'
 
 /* One archive in a process of its own, for bench-package.ts: OUT LEVEL FILE... */
 

@@ -1,7 +1,7 @@
-import { type CommandLine, parseArguments, usage } from '../pipeline/arguments.ts'
+import { type CommandLine, parseArguments, usage } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import { type CommonOptions, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
-import { EXIT } from '../pipeline/failure.ts'
+import { EXIT } from '../pipeline/shared/failure.ts'
 
 /* npm run bench -- NAME: each benchmark is a command of its own. */
 

@@ -1,11 +1,11 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { type CommandLine, flag } from '../pipeline/arguments.ts'
+import { type CommandLine, flag } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
-import { EXIT } from '../pipeline/failure.ts'
 import { PROJECT } from '../pipeline/models.ts'
-import { systemPython } from '../pipeline/venv.ts'
+import { systemPython } from '../pipeline/python/venv.ts'
+import { EXIT } from '../pipeline/shared/failure.ts'
 import { script } from './run-script.ts'
 
 /* ruff and mypy on all Python of the project: `npm run check`, and with --fix `npm run fix`. */

@@ -1,6 +1,6 @@
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema'
 import type * as v from 'valibot'
-import { READER_CONFIG, RELEASE_CONFIG } from '../eval/config-schema.ts'
+import { READER_CONFIG, RELEASE_CONFIG } from '../eval/runtime/config-schema.ts'
 import { MANIFEST_SCHEMA } from '../pipeline/release/manifest-schema.ts'
 
 /** A file in JSON that a release holds, as it is documented. */
@@ -17,7 +17,7 @@ interface Documented {
 const DOCUMENTED: readonly Documented[] = [
   {
     name: 'config',
-    source: 'eval/config-schema.ts',
+    source: 'eval/runtime/config-schema.ts',
     about: 'How to run the graphs of a release: sizes, the mel spectrogram, token ids, the embedding table.',
     schema: RELEASE_CONFIG,
     reader: READER_CONFIG,

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import type { CommandLine } from '../pipeline/arguments.ts'
+import type { CommandLine } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
-import { EXIT } from '../pipeline/failure.ts'
-import { writeText } from '../pipeline/files.ts'
 import { PROJECT } from '../pipeline/models.ts'
+import { EXIT } from '../pipeline/shared/failure.ts'
+import { writeText } from '../pipeline/shared/output-files.ts'
 import { schemaFiles } from './json-schema.ts'
 import { script } from './run-script.ts'
 

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { type CommandLine, parseOptions, usage } from '../pipeline/arguments.ts'
+import { type CommandLine, parseOptions, usage } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
-import { Failure } from '../pipeline/failure.ts'
+import { Failure } from '../pipeline/shared/failure.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*

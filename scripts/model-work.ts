@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { RELEASE_CONFIG, type ReleaseConfigFile } from '../eval/config-schema.ts'
-import { decoderData } from '../eval/graphs.ts'
-import { Failure } from '../pipeline/failure.ts'
-import { checkedText } from '../pipeline/schema.ts'
+import { RELEASE_CONFIG, type ReleaseConfigFile } from '../eval/runtime/config-schema.ts'
+import { decoderData } from '../eval/runtime/graphs.ts'
+import { checkedText } from '../pipeline/shared/checked.ts'
+import { Failure } from '../pipeline/shared/failure.ts'
 
 /* What a model has to do, counted from its sizes: multiply-adds, and bytes that must come from memory. */
 

@@ -5,14 +5,14 @@ import {
   type OptionTable,
   parseOptions,
   usage,
-} from '../pipeline/arguments.ts'
+} from '../pipeline/commands/arguments.ts'
 import {
   type CommonOptions,
   type Output,
   type RunCommand,
   runnable,
 } from '../pipeline/commands/run-command.ts'
-import type { ExitCode } from '../pipeline/failure.ts'
+import type { ExitCode } from '../pipeline/shared/failure.ts'
 
 /** Options that name a folder which must be there. */
 const FOLDERS = ['modelDir', 'exported', 'work']

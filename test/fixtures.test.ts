@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readCheckpoint } from '../pipeline/checkpoint.ts'
+import { readCheckpoint } from '../pipeline/checkpoint/checkpoint.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from '../pipeline/models.ts'
 
 async function bytesIn(folder: string): Promise<number> {

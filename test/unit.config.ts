@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import '../eval/no-telemetry.ts'
+import '../eval/runtime/no-telemetry.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import { needsOf } from './helpers/needs.ts'
 

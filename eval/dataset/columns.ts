@@ -1,4 +1,4 @@
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 
 /** Which columns hold the reference and the recording, when they are not under a name of {@link COLUMNS}. */
 export interface ColumnOptions {

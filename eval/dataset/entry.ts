@@ -1,4 +1,4 @@
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import {
   COLUMNS,
   type ColumnOptions,

@@ -1,6 +1,6 @@
 import { datasetInfo, listFiles } from '@huggingface/hub'
-import { list, type Parsed, shape, text, truth, whole } from '../schema.ts'
-import { SpeechError } from '../speech-error.ts'
+import { list, type Parsed, shape, text, truth, whole } from '../runtime/schema.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { libraryToken } from './hub-token.ts'
 import type { RemoteOptions } from './remote-file.ts'
 import { retryingFetch } from './retrying-fetch.ts'

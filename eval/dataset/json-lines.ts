@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { isJsonObject, type JsonObject } from '../json-value.ts'
-import { SpeechError } from '../speech-error.ts'
+import { isJsonObject, type JsonObject } from '../runtime/json-value.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { readLines } from '../text-file.ts'
 import { findColumns, type ManifestOptions, mayLackText, missingColumn } from './columns.ts'
 import { type Entry, entryOf, typeName } from './entry.ts'

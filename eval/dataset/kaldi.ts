@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { readLines } from '../text-file.ts'
 import type { Entry, Span } from './entry.ts'
 

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, relative, sep } from 'node:path'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import type { ManifestOptions } from './columns.ts'
 import type { Entry } from './entry.ts'
 import { readJsonLines } from './json-lines.ts'

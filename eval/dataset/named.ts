@@ -1,5 +1,5 @@
-import type { LanguageCode } from '../languages.ts'
 import type { NormalizerName } from '../normalize/normalizers.ts'
+import type { LanguageCode } from '../runtime/languages.ts'
 
 /** A split of a dataset on the hub. */
 export interface HubSpec {

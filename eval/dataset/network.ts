@@ -1,4 +1,4 @@
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { type Proxies, proxiesOf, proxyFetch } from './proxies.ts'
 
 /* Where every request of the project leaves. */

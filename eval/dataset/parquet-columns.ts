@@ -1,5 +1,5 @@
 import type { SchemaTree } from 'hyparquet'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { COLUMNS, type ColumnOptions, findColumns, missingColumn } from './columns.ts'
 import type { ParquetFile } from './parquet-file.ts'
 

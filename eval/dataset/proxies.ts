@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import type { EnvHttpProxyAgent } from 'undici'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 
 /** What the environment says of proxies. */
 export interface Proxies {

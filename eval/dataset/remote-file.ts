@@ -1,5 +1,5 @@
 import type { AsyncBuffer } from 'hyparquet'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { withoutQuery } from './network.ts'
 import { fetchOnce, type RetryOptions, retrying, TransientError } from './retrying-fetch.ts'
 

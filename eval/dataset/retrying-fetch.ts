@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { authorized } from './hub-token.ts'
 import { rootCause, send, withoutQuery } from './network.ts'
 import { proxiesOf } from './proxies.ts'

@@ -1,5 +1,5 @@
 import { isBlank } from '../normalize/comparable.ts'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import type { Entry } from './entry.ts'
 import type { Entries } from './layout.ts'
 

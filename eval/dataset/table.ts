@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
-import { SpeechError } from '../speech-error.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 import { lineEnds, readLines, textChunks } from '../text-file.ts'
 import {
   type ColumnOptions,

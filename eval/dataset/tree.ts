@@ -1,7 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { describeFileError } from '../plain-file.ts'
-import { SpeechError } from '../speech-error.ts'
+import { describeFileError } from '../runtime/plain-file.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
 
 /** What recordings are called, decoded here or by ffmpeg. */
 const AUDIO = new Set([

@@ -1,4 +1,4 @@
-import { interruption } from '../interruption.ts'
+import { interruption } from '../shared/interruption.ts'
 import type { RunCommand } from './run-command.ts'
 
 /* The one place that ends a process or says with which code it ends. */

@@ -1,6 +1,6 @@
-import { MAX_NEW_TOKENS } from '../../eval/limits.ts'
-import { type CommandLine, parseOptions, SHARED, text, texts } from '../arguments.ts'
-import { EXIT } from '../failure.ts'
+import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
+import { EXIT } from '../shared/failure.ts'
+import { type CommandLine, parseOptions, SHARED, text, texts } from './arguments.ts'
 import { runnable } from './run-command.ts'
 
 const LINE: CommandLine = {
@@ -29,7 +29,7 @@ export const run = runnable({
   stdout: 'results',
   isJsonChanged: true,
   async run(options, output, signal) {
-    const { compareAudio } = await import('../compare/compare-audio.ts') // the command line answers at once
+    const { compareAudio } = await import('../evaluate/compare-audio.ts') // the command line answers at once
     await compareAudio(options, output, signal)
     return EXIT.done
   },

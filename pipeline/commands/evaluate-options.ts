@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { DATASET_NAMES } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'
-import { FP32 } from '../../eval/graphs.ts'
-import { languageName } from '../../eval/languages.ts'
-import { MAX_PIECE_SECONDS } from '../../eval/limits.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
-import { PROVIDER_NAMES } from '../../eval/providers.ts'
-import { variantName } from '../../eval/release.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
+import { languageName } from '../../eval/runtime/languages.ts'
+import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
+import { PROVIDER_NAMES } from '../../eval/runtime/providers.ts'
+import { variantName } from '../../eval/runtime/release.ts'
+import type { EvaluateOptions, ModelSpec } from '../evaluate/evaluation-options.ts'
 import {
   type CommandLine,
   exitCodes,
@@ -20,8 +21,7 @@ import {
   texts,
   usage,
   withOptions,
-} from '../arguments.ts'
-import type { EvaluateOptions, ModelSpec } from '../evaluate/evaluation-options.ts'
+} from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
 /** What the command line asks for. */

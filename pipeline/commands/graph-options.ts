@@ -1,5 +1,12 @@
 import type { Argv, InferredOptionTypes } from 'yargs'
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
+import { withFolders } from '../graph/folder-lock.ts'
+import { nearest } from '../graph/nearest.ts'
+import { openReasons } from '../graph/open-reasons.ts'
+import { progressLine } from '../graph/progress-line.ts'
+import type { Ui } from '../graph/rewriting.ts'
+import { EXIT, type ExitCode, Failure } from '../shared/failure.ts'
+import { say } from '../shared/terminal.ts'
 import {
   bytes,
   type CommandLine,
@@ -10,14 +17,7 @@ import {
   text,
   usage,
   withOptions,
-} from '../arguments.ts'
-import { EXIT, type ExitCode, Failure } from '../failure.ts'
-import { withFolders } from '../graph/folder-lock.ts'
-import { nearest } from '../graph/nearest.ts'
-import { openReasons } from '../graph/open-reasons.ts'
-import { progressLine } from '../graph/progress-line.ts'
-import type { Ui } from '../graph/rewriting.ts'
-import { say } from '../terminal.ts'
+} from './arguments.ts'
 import type { CommonOptions, Output } from './run-command.ts'
 
 type Ended = ExitCode | Failure

@@ -6,7 +6,7 @@ export const run = runnable({
   stdout: 'log',
   afterStop: 'Run the same command again; an older release, if there was one, is still there.',
   async run(options, { emit }, signal) {
-    const { runPackage } = await import('../package/run-package.ts') // the command line answers at once
+    const { runPackage } = await import('../release/run-package.ts') // the command line answers at once
     return runPackage(options, emit, signal)
   },
 })

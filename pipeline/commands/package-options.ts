@@ -1,3 +1,5 @@
+import type { PackageOptions, VerifyCommandOptions } from '../release/packaging-options.ts'
+import { VARIANT_NAMES } from '../variants.ts'
 import {
   between,
   type CommandLine,
@@ -11,11 +13,9 @@ import {
   texts,
   usage,
   withOptions,
-} from '../arguments.ts'
-import type { PackageOptions, VerifyCommandOptions } from '../package/packaging-options.ts'
-import { variantList } from '../variant-list.ts'
-import { VARIANT_NAMES } from '../variants.ts'
+} from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
+import { variantList } from './variant-list.ts'
 
 type Options = (PackageOptions | VerifyCommandOptions) & CommonOptions
 

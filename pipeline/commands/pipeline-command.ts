@@ -1,4 +1,4 @@
-import { EXIT } from '../failure.ts'
+import { EXIT } from '../shared/failure.ts'
 import { parsePipeline } from './pipeline-options.ts'
 import { runnable } from './run-command.ts'
 
@@ -7,7 +7,7 @@ export const run = runnable({
   stdout: 'log',
   afterStop: 'Run the same command again: finished stages are kept.',
   async run(options, { emit }, signal) {
-    const { runPipeline } = await import('../run-pipeline.ts') // the command line answers at once
+    const { runPipeline } = await import('../stages/run-pipeline.ts') // the command line answers at once
     await runPipeline(options, emit, signal)
     return EXIT.done
   },

@@ -1,7 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { FP32 } from '../../eval/graphs.ts'
-import { PROVIDER_NAMES } from '../../eval/providers.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
+import { PROVIDER_NAMES } from '../../eval/runtime/providers.ts'
+import { checkRepoName } from '../hub/hub-id.ts'
+import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
+import { GRAPH_DEFAULTS } from '../recipes.ts'
+import { STAGE_NAMES, type StageName } from '../shared/stage-names.ts'
+import type { Options } from '../stages/run-options.ts'
+import { USUAL_VARIANTS, VARIANT_NAMES } from '../variants.ts'
 import {
   between,
   type CommandLine,
@@ -12,14 +18,8 @@ import {
   SHARED,
   text,
   usage,
-} from '../arguments.ts'
-import { checkRepoName } from '../hub/hub-id.ts'
-import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
-import type { Options } from '../options.ts'
-import { GRAPH_DEFAULTS } from '../recipes.ts'
-import { STAGE_NAMES, type StageName } from '../stage-names.ts'
-import { variantList } from '../variant-list.ts'
-import { USUAL_VARIANTS, VARIANT_NAMES } from '../variants.ts'
+} from './arguments.ts'
+import { variantList } from './variant-list.ts'
 
 const MAX_THREADS = 8
 /** DirectML and the fused operators want 18; onnxruntime 1.30 and torch 2.13 are tried up to 23. */

@@ -1,3 +1,5 @@
+import { checkRepoName } from '../hub/hub-id.ts'
+import type { PublishCommandOptions } from '../publish/run-publish.ts'
 import {
   type CommandLine,
   flag,
@@ -7,9 +9,7 @@ import {
   text,
   usage,
   withOptions,
-} from '../arguments.ts'
-import { checkRepoName } from '../hub/hub-id.ts'
-import type { PublishCommandOptions } from '../publish/run-publish.ts'
+} from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
 type Options = PublishCommandOptions & CommonOptions

@@ -1,8 +1,8 @@
-import type { Emit } from '../events.ts'
-import { describeError, EXIT, type ExitCode, Failure } from '../failure.ts'
-import { mapTexts, redact } from '../redact.ts'
-import { jsonReporter, liveReporter, plainReporter, type Reporter, resultReporter } from '../reporter.ts'
-import { say, sayJson, sayStack } from '../terminal.ts'
+import type { Emit } from '../shared/events.ts'
+import { describeError, EXIT, type ExitCode, Failure } from '../shared/failure.ts'
+import { mapTexts, redact } from '../shared/redact.ts'
+import { say, sayJson, sayStack } from '../shared/terminal.ts'
+import { jsonReporter, liveReporter, plainReporter, type Reporter, resultReporter } from './reporter.ts'
 
 const JSON_CHANGED =
   'note: --json prints one event a line: what was found has "event":"report", and the last line is "done" or "failure".'

@@ -1,5 +1,5 @@
-import { EXIT, Failure } from '../failure.ts'
-import { say } from '../terminal.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
+import { say } from '../shared/terminal.ts'
 import { runnable } from './run-command.ts'
 import { parseTranscribe } from './transcribe-options.ts'
 

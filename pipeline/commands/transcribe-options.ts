@@ -1,3 +1,4 @@
+import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
 import {
   between,
   type CommandLine,
@@ -9,8 +10,7 @@ import {
   text,
   usage,
   withOptions,
-} from '../arguments.ts'
-import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
+} from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
 type Options = TranscribeOptions & CommonOptions

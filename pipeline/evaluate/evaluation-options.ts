@@ -1,7 +1,7 @@
 import type { Selection } from '../../eval/dataset/utterance.ts'
-import type { PrefillKind } from '../../eval/graphs.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
-import type { PromptStyle } from '../../eval/prompt.ts'
+import type { PrefillKind } from '../../eval/runtime/graphs.ts'
+import type { PromptStyle } from '../../eval/runtime/prompt.ts'
 
 /** Which release directory and variant, under which name. */
 export interface ModelSpec {

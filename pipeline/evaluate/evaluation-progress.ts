@@ -4,10 +4,10 @@ import type { UtteranceRecord } from '../../eval/record.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { scoreUtterance } from '../../eval/score.ts'
 import { totalErrors } from '../../eval/wer.ts'
-import type { Emit } from '../events.ts'
-import { formatSeconds } from '../files.ts'
-import { printable } from '../printable.ts'
-import { say } from '../terminal.ts'
+import type { Emit } from '../shared/events.ts'
+import { formatSeconds } from '../shared/output-files.ts'
+import { printable } from '../shared/printable.ts'
+import { say } from '../shared/terminal.ts'
 
 /** Logs say how far it is at most this often. */
 const PLAIN_INTERVAL_MS = 15_000

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { EMBEDDINGS, JSON_FILES, prefillRecipe } from '../../eval/graphs.ts'
-import { openRelease } from '../../eval/release.ts'
+import { EMBEDDINGS, JSON_FILES, prefillRecipe } from '../../eval/runtime/graphs.ts'
+import { openRelease } from '../../eval/runtime/release.ts'
 import { locationsOf } from '../../graph-tools/folder.ts'
 import { openModel } from '../../graph-tools/model.ts'
-import { hashFiles } from '../hash-cache.ts'
-import type { Paths } from '../paths.ts'
+import { hashFiles } from '../shared/hash-cache.ts'
+import type { Paths } from '../shared/paths.ts'
 
 /** The files that a reader loads for one variant. */
 export interface VariantFiles {

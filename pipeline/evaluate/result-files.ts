@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Paths } from '../paths.ts'
+import type { Paths } from '../shared/paths.ts'
 
 /* Names of an evaluation's files. */
 

@@ -5,7 +5,7 @@ import type { ResultRecord } from '../../eval/record.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { resultsCsv } from '../../eval/report/tables.ts'
 import type { RunDescription } from '../../eval/run-description.ts'
-import { writeJson, writeText } from '../files.ts'
+import { writeJson, writeText } from '../shared/output-files.ts'
 import { REPORT_PAGE, RUN } from './result-files.ts'
 
 /** Write run.json, results.csv, report.json and report.html. */

@@ -1,7 +1,7 @@
 import type { Comparison } from '../../eval/parity.ts'
-import type { Recognizer } from '../../eval/recognizer.ts'
 import type { Reference } from '../../eval/reference.ts'
-import type { Way } from '../../eval/release.ts'
+import type { Recognizer } from '../../eval/runtime/recognizer.ts'
+import type { Way } from '../../eval/runtime/release.ts'
 
 /** A variant's own limits for the figures of a gate, by their names in its row. */
 export type Limits = Readonly<Record<string, number>>

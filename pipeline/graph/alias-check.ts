@@ -4,7 +4,7 @@ import { type FileRange, fileState } from '../../graph-tools/bytes.ts'
 import { locationsOf } from '../../graph-tools/folder.ts'
 import type { Model } from '../../graph-tools/model.ts'
 import { sameBytes } from '../../graph-tools/same-bytes.ts'
-import { Failure } from '../failure.ts'
+import { Failure } from '../shared/failure.ts'
 
 /**
  * Whether a graph may get a second name.

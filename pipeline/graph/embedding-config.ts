@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isJsonObject, type JsonObject } from '../../eval/json-value.ts'
+import { isJsonObject, type JsonObject } from '../../eval/runtime/json-value.ts'
 import type { FileChange } from '../../graph-tools/commit.ts'
-import { Failure } from '../failure.ts'
+import { Failure } from '../shared/failure.ts'
 import { setMember } from './json-text.ts'
 
 /** What becomes of config.json. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { NO_LINKS } from '../../graph-tools/alias.ts'
-import { Failure } from '../failure.ts'
-import { takeLock } from '../lock.ts'
-import { requireWritable } from '../writable.ts'
+import { Failure } from '../shared/failure.ts'
+import { takeLock } from '../shared/lock.ts'
+import { requireWritable } from '../shared/writable.ts'
 
 /** The file that is there while a command rewrites a folder; that of a process that is gone is taken over. */
 export const LOCK = '.graph-tools-lock'

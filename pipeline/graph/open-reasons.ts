@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { LoadLevel } from '../../eval/load-check.ts'
+import type { LoadLevel } from '../../eval/runtime/load-check.ts'
 
 /**
  * Why onnxruntime does not open graphs, each undefined where it does.
@@ -11,7 +11,7 @@ export async function openReasons(
   signal?: AbortSignal,
 ): Promise<(string | undefined)[]> {
   if (paths.length === 0) return []
-  const { loadProblems } = await import('../../eval/load-check.ts')
+  const { loadProblems } = await import('../../eval/runtime/load-check.ts')
   return loadProblems(
     paths.map((path) => resolve(path)),
     level,

@@ -1,5 +1,5 @@
-import { formatBytes } from '../files.ts'
-import { printable } from '../printable.ts'
+import { formatBytes } from '../shared/output-files.ts'
+import { printable } from '../shared/printable.ts'
 
 const PROGRESS_MS = 500
 

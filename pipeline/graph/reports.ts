@@ -2,8 +2,8 @@ import { plural } from '../../eval/plural.ts'
 import type { Difference } from '../../graph-tools/diff.ts'
 import type { Inspection, SharedData } from '../../graph-tools/inspect.ts'
 import type { VerifyReport } from '../../graph-tools/verify.ts'
-import { formatBytes } from '../files.ts'
-import { tableLines } from '../table.ts'
+import { formatBytes } from '../shared/output-files.ts'
+import { tableLines } from '../shared/text-table.ts'
 
 /** External ranges that are listed without --all. */
 const SHOWN_RANGES = 10

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { withoutQuery } from '../../eval/dataset/network.ts'
 import { type RetryOptions, retryingFetch } from '../../eval/dataset/retrying-fetch.ts'
-import { EXIT, Failure } from '../failure.ts'
-import { keepSecret } from '../redact.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
+import { keepSecret } from '../shared/redact.ts'
 
 const DEFAULT_HUB = 'https://huggingface.co'
 

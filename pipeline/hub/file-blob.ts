@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { Failure } from '../failure.ts'
+import { Failure } from '../shared/failure.ts'
 
 const READ_BYTES = 1 << 18
 

@@ -1,4 +1,4 @@
-import { EXIT, Failure } from '../failure.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 
 const HUB_ID = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/
 

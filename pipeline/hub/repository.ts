@@ -1,6 +1,6 @@
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
-import { Failure } from '../failure.ts'
+import { Failure } from '../shared/failure.ts'
 import { type Connection, hubParams } from './connection.ts'
 
 /** A file of a repository, as its tree says. */

@@ -8,9 +8,9 @@ import {
   retrying,
   TransientError,
 } from '../../eval/dataset/retrying-fetch.ts'
-import { dictionary, list, type Parsed, section, text, whole } from '../../eval/schema.ts'
-import { Failure } from '../failure.ts'
-import { checkedText } from '../schema.ts'
+import { dictionary, list, type Parsed, section, text, whole } from '../../eval/runtime/schema.ts'
+import { checkedText } from '../shared/checked.ts'
+import { Failure } from '../shared/failure.ts'
 import { answerOf } from './connection.ts'
 import { FileBlob } from './file-blob.ts'
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { remoteFile } from '../../eval/dataset/remote-file.ts'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
-import type { Emit } from '../events.ts'
-import { EXIT, Failure } from '../failure.ts'
 import type { Connection } from '../hub/connection.ts'
 import { fileUrl, treeOf } from '../hub/repository.ts'
+import type { Emit } from '../shared/events.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 import type { HubFile } from './hub-files.ts'
 import { isSame, makePlan, stepsOf } from './plan.ts'
 

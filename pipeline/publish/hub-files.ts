@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { hashInto } from '../../eval/hash-file.ts'
-import { EXIT, Failure } from '../failure.ts'
 import { FileBlob } from '../hub/file-blob.ts'
 import { gitBlobHash } from '../hub/git-blob.ts'
 import { isModelFile, type Manifest, parseManifest, type ReleaseFile, sumsOf } from '../release/manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from '../release/release-files.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 
 /** A file as the repository will have it: everything of a release lies at the top there. */
 export interface HubFile {

@@ -1,4 +1,4 @@
-import { section, text } from '../../eval/schema.ts'
+import { section, text } from '../../eval/runtime/schema.ts'
 import type { RemoteCheck } from './check-remote.ts'
 import type { HubFile } from './hub-files.ts'
 import { type Action, type Plan, stepsOf } from './plan.ts'

@@ -2,10 +2,10 @@ import { createBranch, createRepo, HubApiError, whoAmI } from '@huggingface/hub'
 import * as v from 'valibot'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { fetchOnce, type RetryOptions, retrying, TransientError } from '../../eval/dataset/retrying-fetch.ts'
-import { list, section, text } from '../../eval/schema.ts'
-import { EXIT, Failure } from '../failure.ts'
+import { list, section, text } from '../../eval/runtime/schema.ts'
 import { answerOf, type Connection, hubParams } from '../hub/connection.ts'
-import { checkedText } from '../schema.ts'
+import { checkedText } from '../shared/checked.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 
 /** Refs of a repository as the hub lists them. */
 export interface Refs {

@@ -1,4 +1,4 @@
-import type { Emit } from '../events.ts'
+import type { Emit } from '../shared/events.ts'
 
 /** How far back the rate looks: long enough to be calm, short enough to follow. */
 const WINDOW_MS = 15_000

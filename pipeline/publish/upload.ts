@@ -1,10 +1,10 @@
 import { type CommitOutput, type CommitProgressEvent, commitIter, HubApiError } from '@huggingface/hub'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { type RetryOptions, TransientError } from '../../eval/dataset/retrying-fetch.ts'
-import { Failure } from '../failure.ts'
 import type { Connection } from '../hub/connection.ts'
 import { explainHubError } from '../hub/repository.ts'
 import { UnknownOutcome, uploadFetch } from '../hub/upload-fetch.ts'
+import { Failure } from '../shared/failure.ts'
 import { isDone, type Plan, stepsOf } from './plan.ts'
 import type { Progress } from './upload-progress.ts'
 

@@ -1,20 +1,28 @@
 import { stringify } from 'yaml'
-import { EMBEDDINGS, ENCODER, FP32, graphFile, LAYOUTS, PREFILL, prefillRecipe } from '../../eval/graphs.ts'
-import { buildPrompt } from '../../eval/prompt.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { remarks } from '../../eval/report/remarks.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
+import {
+  EMBEDDINGS,
+  ENCODER,
+  FP32,
+  graphFile,
+  LAYOUTS,
+  PREFILL,
+  prefillRecipe,
+} from '../../eval/runtime/graphs.ts'
+import { buildPrompt } from '../../eval/runtime/prompt.ts'
+import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Row } from '../../eval/summary.ts'
-import type { Tokenizer } from '../../eval/tokenizer.ts'
-import { formatBytes } from '../files.ts'
-import { GATE_COLUMNS, gateRows } from '../gate-table.ts'
 import { GATES } from '../gates.ts'
 import { isRepoName } from '../hub/hub-id.ts'
-import type { Provenance } from '../provenance.ts'
 import { recipeTag } from '../recipes.ts'
+import { formatBytes } from '../shared/output-files.ts'
 import { VARIANTS } from '../variants.ts'
 import type { Evidence } from './evidence.ts'
+import { GATE_COLUMNS, gateRows } from './gate-table.ts'
 import type { ReleaseFile } from './manifest.ts'
+import type { Provenance } from './provenance.ts'
 import { CHART, MANIFEST, SUMS } from './release-files.ts'
 
 const TASK = 'automatic-speech-recognition'

@@ -3,7 +3,7 @@ import { parseHTML } from 'linkedom'
 import { isolated, shortened } from '../../eval/report/label.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
-import { formatBytes } from '../files.ts'
+import { formatBytes } from '../shared/output-files.ts'
 
 const WIDTH = 640
 const ROW_HEIGHT = 46

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
-import { FP32 } from '../../eval/graphs.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
+import { releaseName } from '../checkpoint/checkpoint-source.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
-import { releaseName } from '../source.ts'
 import { USUAL_VARIANTS } from '../variants.ts'
 import type { Evidence } from './evidence.ts'
 

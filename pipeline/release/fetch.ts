@@ -1,15 +1,15 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { alias } from '../../graph-tools/alias.ts'
-import type { Emit } from '../events.ts'
-import { EXIT, Failure } from '../failure.ts'
 import type { Connection } from '../hub/connection.ts'
 import { downloadFile } from '../hub/download.ts'
 import { parseHubId } from '../hub/hub-id.ts'
 import { commitOf, explainHubError, type RemoteFile, treeOf } from '../hub/repository.ts'
+import type { Emit } from '../shared/events.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 import { type Manifest, parseManifest, type ReleaseFile } from './manifest.ts'
 import { MANIFEST } from './release-files.ts'
-import type { Check } from './verify.ts'
+import type { Check } from './verify-release.ts'
 
 export interface Fetched {
   readonly commit: string

@@ -4,7 +4,7 @@ import { hashFile } from '../../eval/hash-file.ts'
 import { isModelFile, type Manifest, type ReleaseFile, sumsOf } from './manifest.ts'
 import { MANIFEST, type ReleaseFolder, SUMS } from './release-files.ts'
 import { strayOf } from './stray-files.ts'
-import type { Check, Found } from './verify.ts'
+import type { Check, Found } from './verify-release.ts'
 
 /** What a release's own folder must hold: archives, documents, checksums of these, and nothing else. */
 export async function folderChecks(

@@ -1,6 +1,6 @@
 import { isModelFile, type ReleaseFile } from './manifest.ts'
 import type { ReleaseFolder } from './release-files.ts'
-import type { Check, Found } from './verify.ts'
+import type { Check, Found } from './verify-release.ts'
 
 /** Files that a problem names before it counts the rest. */
 const NAMED = 3

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { DECODERS, EMBEDDINGS, ENCODER, PREFILL } from '../../eval/graphs.ts'
-import { parseJsonObject, readJsonFile } from '../../eval/json-file.ts'
-import { variantName } from '../../eval/release.ts'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'
-import { Failure, failing } from '../failure.ts'
-import { writeJson } from '../files.ts'
-import { checked } from '../schema.ts'
+import { DECODERS, EMBEDDINGS, ENCODER, PREFILL } from '../../eval/runtime/graphs.ts'
+import { parseJsonObject, readJsonFile } from '../../eval/runtime/json-file.ts'
+import { variantName } from '../../eval/runtime/release.ts'
+import { checked } from '../shared/checked.ts'
+import { Failure, failing } from '../shared/failure.ts'
+import { writeJson } from '../shared/output-files.ts'
 import {
   MANIFEST_SCHEMA,
   type Manifest,

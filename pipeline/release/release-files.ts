@@ -1,8 +1,8 @@
 import { basename, dirname, join, resolve } from 'node:path'
-import { FP32 } from '../../eval/graphs.ts'
-import { Failure } from '../failure.ts'
-import { exists } from '../files.ts'
-import { pathsOf } from '../paths.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
+import { Failure } from '../shared/failure.ts'
+import { exists } from '../shared/output-files.ts'
+import { pathsOf } from '../shared/paths.ts'
 import { variantFiles } from '../variants.ts'
 import { recoverFolder } from './replace-folder.ts'
 

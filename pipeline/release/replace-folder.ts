@@ -1,5 +1,5 @@
 import { rename, rm } from 'node:fs/promises'
-import { exists } from '../files.ts'
+import { exists } from '../shared/output-files.ts'
 
 /** Where a folder is while another takes its place. */
 const asideOf = (place: string) => `${place}.old`

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
-import { Qwen3Asr } from '../../eval/qwen3-asr.ts'
+import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import type { SelfTest } from './manifest.ts'
 

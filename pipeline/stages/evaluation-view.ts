@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { remarks } from '../../eval/report/remarks.ts'
 import { resultsCsv, textTables } from '../../eval/report/tables.ts'
-import { ownReport, ownSpeech } from '../evaluate/own-evaluation.ts'
-import { writeText } from '../files.ts'
+import { writeText } from '../shared/output-files.ts'
+import { ownReport, ownSpeech } from './own-evaluation.ts'
 import type { View } from './stage.ts'
 
 /** The figures of the evaluation stage: tables in the log, results.csv, and a page with every transcript. */

@@ -1,9 +1,9 @@
-import type { Checkpoint } from '../checkpoint.ts'
-import type { Emit } from '../events.ts'
-import type { Options } from '../options.ts'
-import type { Paths } from '../paths.ts'
-import type { StageName } from '../stage-names.ts'
-import type { Python } from '../venv.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Python } from '../python/venv.ts'
+import type { Emit } from '../shared/events.ts'
+import type { Paths } from '../shared/paths.ts'
+import type { StageName } from '../shared/stage-names.ts'
+import type { Options } from './run-options.ts'
 
 /** What a stage is given. */
 export interface Run {

@@ -1,4 +1,4 @@
-import type { Layout, PrefillKind } from '../../eval/graphs.ts'
+import type { Layout, PrefillKind } from '../../eval/runtime/graphs.ts'
 
 export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 

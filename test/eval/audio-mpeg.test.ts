@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { loadClip } from '../../eval/audio/clip.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { decodeBytes, fileOf, isSame, partsOf } from '../helpers/audio.ts'
 import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'

@@ -1,7 +1,7 @@
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadClip } from '../../eval/audio/clip.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { decodeBytes, fileOf } from '../helpers/audio.ts'
 import { convert, ffmpegPath } from '../helpers/ffmpeg.ts'
 import { temporaryFolder } from '../helpers/folder.ts'

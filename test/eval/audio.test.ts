@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { loadClip } from '../../eval/audio/clip.ts'
-import { resample } from '../../eval/audio/resample.ts'
-import { readSpeechFolder } from '../../eval/dataset/folder.ts'
+import { readSpeechFolder } from '../../eval/dataset/folder-dataset.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { resample } from '../../eval/runtime/audio/resample.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { decodeBytes, fileOf } from '../helpers/audio.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { speechSpan } from '../../eval/audio/pieces.ts'
-import { columns } from '../../eval/columns.ts'
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
+import { speechSpan } from '../../eval/runtime/audio/pieces.ts'
+import { columns } from '../../eval/text-columns.ts'
 import { seededRandom } from '../helpers/random.ts'
 
 const cut = (text: string, start = 0, end = 10) => cuesOf([{ start, end, text }])

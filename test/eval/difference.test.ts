@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { comparePaths, type PathResult } from '../../eval/compare.ts'
-import { argmax, type Decoder } from '../../eval/decoder.ts'
 import { differenceOf, nonFinite } from '../../eval/difference.ts'
 import { compareDecoder } from '../../eval/parity.ts'
-import type { Recognizer } from '../../eval/recognizer.ts'
 import type { Reference } from '../../eval/reference.ts'
+import { argmax, type Decoder } from '../../eval/runtime/decoder.ts'
+import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 
 const NAMES = { found: 'ours', wanted: 'theirs' }
 const { NaN: NAN, POSITIVE_INFINITY: INFINITE } = Number

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { encodeWav } from '../../eval/audio/wav.ts'
 import { runEngine } from '../../eval/engine.ts'
+import { encodeWav } from '../../eval/runtime/audio/wav.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 /** What a command that runs this script, which has no spaces, makes of a clip. */

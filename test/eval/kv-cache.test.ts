@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { emptyPast, KvCache } from '../../eval/kv-cache.ts'
 import { seededRandom } from '../../eval/random.ts'
-import { SpeechError } from '../../eval/speech-error.ts'
+import { emptyPast, KvCache } from '../../eval/runtime/kv-cache.ts'
+import { SpeechError } from '../../eval/runtime/speech-error.ts'
 
 const SHAPE = { layers: 2, heads: 2, headDim: 3 }
 const NAMES = ['0.key', '0.value', '1.key', '1.value']

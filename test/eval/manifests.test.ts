@@ -2,8 +2,8 @@ import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { loadClip } from '../../eval/audio/clip.ts'
-import { encodeWav } from '../../eval/audio/wav.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { encodeWav } from '../../eval/runtime/audio/wav.ts'
 import { digest, folder, heard, noise, open, WAVS } from '../helpers/recordings.ts'
 
 describe('layouts of folders', () => {

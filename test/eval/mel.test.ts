@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { planFft } from '../../eval/fft.ts'
-import { logMel, MEL_BINS } from '../../eval/mel.ts'
+import { planFft } from '../../eval/runtime/fft.ts'
+import { logMel, MEL_BINS } from '../../eval/runtime/mel.ts'
 
 function noise(length: number): Float32Array {
   let seed = 7

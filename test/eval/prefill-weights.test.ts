@@ -1,8 +1,8 @@
 import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readPrefillWeights, widen } from '../../eval/prefill-weights.ts'
 import { seededRandom } from '../../eval/random.ts'
+import { readPrefillWeights, widen } from '../../eval/runtime/prefill-weights.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 function randomMatrix(K: number, N: number, block: number, seed: number) {

@@ -2,9 +2,9 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it, vi } from 'vitest'
-import { loadClip } from '../../eval/audio/clip.ts'
-import { encodeWav } from '../../eval/audio/wav.ts'
 import { encodeFloatWav } from '../../eval/dataset/float-wav.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { encodeWav } from '../../eval/runtime/audio/wav.ts'
 import { ALL, digest, folder, heard, noise, open, RATE, root, WAVS } from '../helpers/recordings.ts'
 
 describe('names of files', () => {

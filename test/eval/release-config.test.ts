@@ -2,8 +2,8 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
-import { readReleaseConfig } from '../../eval/release-config.ts'
-import { SpeechError } from '../../eval/speech-error.ts'
+import { readReleaseConfig } from '../../eval/runtime/release-config.ts'
+import { SpeechError } from '../../eval/runtime/speech-error.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 const CONFIG = {

@@ -9,7 +9,7 @@ import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
 const SPEECH = join(PROJECT, 'test', 'fixtures', 'speech')
-const API = builtModule('eval/qwen3-asr.ts')
+const API = builtModule('eval/runtime/qwen3-asr.ts')
 
 let release = ''
 beforeAll(async () => {
@@ -66,7 +66,7 @@ describe('the telemetry of onnxruntime', () => {
     const out = await temporaryFolder()
     const args = ['--models', join(release, 'decoder.onnx'), '--out', out]
     const source = `
-      import { runPython } from ${JSON.stringify(builtModule('pipeline/python.ts'))}
+      import { runPython } from ${JSON.stringify(builtModule('pipeline/python/run-python.ts'))}
       await runPython('quantize.py', ${JSON.stringify(args)}, {
         python: ${JSON.stringify(await stagePython())}, log: ${JSON.stringify(join(out, 'log'))},
         signal: new AbortController().signal, onProgress: () => {},
@@ -80,7 +80,7 @@ describe('the telemetry of onnxruntime', () => {
     const { env } = await freshHome()
     const source = `
       import { execFileSync } from 'node:child_process'
-      await import(${JSON.stringify(builtModule('eval/no-telemetry.ts'))})
+      await import(${JSON.stringify(builtModule('eval/runtime/no-telemetry.ts'))})
       console.log(execFileSync('sh', ['-c', 'echo "[$ORT_DISABLE_TELEMETRY]"'], { encoding: 'utf8' }))`
     const { stdout } = await runModule(source, { ...env, ORT_DISABLE_TELEMETRY: value })
     expect(stdout.trim()).toBe(`[${value}]`)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { tellInOrder } from '../../eval/tell-in-order.ts'
+import { tellInOrder } from '../../eval/runtime/tell-in-order.ts'
 
 function record() {
   const told: string[] = []

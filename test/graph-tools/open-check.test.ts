@@ -2,7 +2,7 @@ import { appendFile, copyFile, mkdir, readdir, readFile, stat, writeFile } from 
 import { dirname, join } from 'node:path'
 import type { onnx as Onnx } from 'onnx-proto'
 import { describe, expect, it } from 'vitest'
-import { loadProblems } from '../../eval/load-check.ts'
+import { loadProblems } from '../../eval/runtime/load-check.ts'
 import { rewriteInPlace } from '../../graph-tools/apply.ts'
 import { externalize } from '../../graph-tools/externalize.ts'
 import { PATCH_MINIMUM } from '../../graph-tools/keep-length.ts'

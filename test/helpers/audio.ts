@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openAudioFile } from '../../eval/audio/audio-file.ts'
-import { decodeAudio } from '../../eval/audio/decode.ts'
+import { openAudioFile } from '../../eval/runtime/audio/audio-file.ts'
+import { decodeAudio } from '../../eval/runtime/audio/decode.ts'
 import { temporaryFolder } from './folder.ts'
 
 /** A new file that goes away with the test. */

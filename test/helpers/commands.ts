@@ -14,7 +14,7 @@ const BUILT = join(MADE, 'commands')
 const SOURCES = ['eval', 'graph-tools', 'pipeline', 'test/helpers'].map((folder) => `${folder}/**/*.ts`)
 const MODULE = /('\.\.?\/[^']+)\.ts'/g
 /** Starts worker threads, with a module beside it. */
-const STARTER = 'eval/worker-start.js'
+const STARTER = 'eval/runtime/worker-start.js'
 const URL_OF_SOURCE = /(?<!worker-start\.js', )import\.meta\.url/g
 
 /** Modules import each other's JavaScript, start workers with it, and find other files where the sources are. */

@@ -1,7 +1,7 @@
-import type { ReleaseConfigFile } from '../../eval/config-schema.ts'
-import { readTokenizer } from '../../eval/tokenizer.ts'
-import { readCheckpoint } from '../../pipeline/checkpoint.ts'
-import { releaseConfig } from '../../pipeline/release-config.ts'
+import type { ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
+import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
+import { readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'
+import { releaseConfig } from '../../pipeline/release/write-config.ts'
 import { TINY } from './checkpoint.ts'
 
 const RECIPES = new Map([['int4', { decoder: [['*', 'q4b64'] as const], prompts: 'int8' as const }]])

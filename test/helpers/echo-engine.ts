@@ -1,4 +1,4 @@
-import { loadClip } from '../../eval/audio/clip.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
 
 /* A command line that hears nothing but how long a clip is, and fails on clips shorter than a second. */
 

@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises'
 import { execa } from 'execa'
-import { endWithUs } from '../../eval/children.ts'
-import { interruption } from '../../pipeline/interruption.ts'
-import { takeLock } from '../../pipeline/lock.ts'
-import { runPython } from '../../pipeline/python.ts'
+import { endWithUs } from '../../eval/runtime/children.ts'
+import { runPython } from '../../pipeline/python/run-python.ts'
+import { interruption } from '../../pipeline/shared/interruption.ts'
+import { takeLock } from '../../pipeline/shared/lock.ts'
 import { stagePython } from './prepared.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { openSpeech } from '../../eval/audio/speech-stream.ts'
+import { openSpeech } from '../../eval/runtime/audio/speech-stream.ts'
 
 /* Prints by how many bytes a process grows that reads a whole file, and how many samples it gave. */
 

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { findPython } from '../../pipeline/venv.ts'
+import { findPython } from '../../pipeline/python/venv.ts'
 import { RECORD, RELEASES, TEST_PACKAGES } from './places.ts'
 import { isWished, PREPARED, type Prepared, tellReady } from './wishes.ts'
 

@@ -1,9 +1,9 @@
-import { loadClip } from '../../eval/audio/clip.ts'
 import { differenceOf } from '../../eval/difference.ts'
-import { logMel } from '../../eval/mel.ts'
-import { buildPrompt } from '../../eval/prompt.ts'
-import { recognize } from '../../eval/recognize.ts'
-import { audioTokens, encode, loadRecognizer, releaseRecognizer } from '../../eval/recognizer.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { logMel } from '../../eval/runtime/mel.ts'
+import { buildPrompt } from '../../eval/runtime/prompt.ts'
+import { recognize } from '../../eval/runtime/recognize.ts'
+import { audioTokens, encode, loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 
 /* FOLDER VARIANT PROVIDER CLIP: how far a provider is from the processor, as JSON. */
 

@@ -9,8 +9,8 @@ import {
   type RunCommand,
   runnable,
 } from '../../pipeline/commands/run-command.ts'
-import { EXIT, Failure } from '../../pipeline/failure.ts'
 import { PROJECT } from '../../pipeline/models.ts'
+import { EXIT, Failure } from '../../pipeline/shared/failure.ts'
 import { eventsOf } from '../helpers/events.ts'
 
 afterEach(() => {

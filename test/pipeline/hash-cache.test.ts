@@ -1,7 +1,7 @@
 import { readFile, rename, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { hashFiles } from '../../pipeline/hash-cache.ts'
+import { hashFiles } from '../../pipeline/shared/hash-cache.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 /** sha256 of "one" and "two" */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
-import { divergence, kld } from '../../pipeline/gates/kld.ts'
+import { divergence, kld } from '../../pipeline/gates/kld-gate.ts'
 
 const WAY = { layout: 'fused', prefill: 'same' } as const
 const LIMITS = { mean: 0.01, p99: 0.1 }

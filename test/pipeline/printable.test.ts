@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { jsonReporter, plainReporter } from '../../pipeline/commands/reporter.ts'
 import { makeProgress } from '../../pipeline/evaluate/evaluation-progress.ts'
 import { PROJECT } from '../../pipeline/models.ts'
-import { printable, printableLines, printableSpeech } from '../../pipeline/printable.ts'
-import { jsonReporter, plainReporter } from '../../pipeline/reporter.ts'
+import { printable, printableLines, printableSpeech } from '../../pipeline/shared/printable.ts'
 
 /** What no terminal may get from others: the controls of ECMA-48, and what has no width or changes the order of text. */
 const STEERING = [
@@ -153,12 +153,12 @@ describe('what commands write', () => {
     )
     // help; lines that are written over; our own sentences; transcripts
     const others = [
-      'arguments.ts',
+      'commands/arguments.ts',
       'graph/progress-line.ts',
-      'interruption.ts',
+      'shared/interruption.ts',
       'commands/transcribe-command.ts',
       'publish/run-publish.ts',
     ]
-    expect(writing.flat().sort()).toEqual(['reporter.ts', ...others, 'release/card.ts'].sort())
+    expect(writing.flat().sort()).toEqual(['commands/reporter.ts', ...others, 'release/card.ts'].sort())
   })
 })

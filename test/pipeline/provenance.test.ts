@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readProvenance } from '../../pipeline/provenance.ts'
+import { readProvenance } from '../../pipeline/release/provenance.ts'
 import { recipeOf, VARIANT_NAMES } from '../../pipeline/variants.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 

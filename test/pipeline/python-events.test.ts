@@ -1,8 +1,8 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { section, text } from '../../eval/schema.ts'
-import { checkedResult, runPython } from '../../pipeline/python.ts'
+import { section, text } from '../../eval/runtime/schema.ts'
+import { checkedResult, runPython } from '../../pipeline/python/run-python.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 /** Run "a script" that prints these lines and ends with a code. */

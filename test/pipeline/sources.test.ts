@@ -5,12 +5,12 @@ import { build } from 'esbuild'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openSources } from '../../eval/sources.ts'
 import { PROJECT } from '../../pipeline/models.ts'
-import { STAGE_NAMES } from '../../pipeline/stage-names.ts'
+import { STAGE_NAMES } from '../../pipeline/shared/stage-names.ts'
 
 const PROGRAMS = {
-  ...Object.fromEntries(STAGE_NAMES.map((name) => [name, `pipeline/stages/${name}.ts`])),
+  ...Object.fromEntries(STAGE_NAMES.map((name) => [name, `pipeline/stages/${name}-stage.ts`])),
   page: 'pipeline/stages/evaluation-view.ts',
-  decoder: 'eval/worker.ts',
+  decoder: 'eval/runtime/worker.ts',
 }
 const ALL: readonly string[] = STAGE_NAMES
 
@@ -66,11 +66,11 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
     // what only prints
     ['pipeline/commands/pipeline-options.ts', []],
     ['pipeline/commands/evaluate-options.ts', []],
-    ['pipeline/reporter.ts', []],
-    ['pipeline/terminal.ts', []],
-    ['pipeline/next-steps.ts', []],
+    ['pipeline/commands/reporter.ts', []],
+    ['pipeline/shared/terminal.ts', []],
+    ['pipeline/shared/next-steps.ts', []],
     ['pipeline/main.ts', []],
-    ['pipeline/arguments.ts', []],
+    ['pipeline/commands/arguments.ts', []],
     ['pipeline/commands/run-command.ts', []],
     ['python/tiny_card.py', []],
     ['python/train_tiny.py', []],
@@ -84,17 +84,17 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
     ['python/reference.py', ['validate']],
     // the tables
     ['pipeline/variants.ts', ['quantize', 'validate', 'evaluate', 'package', 'publish']],
-    ['pipeline/gates/kld.ts', ['validate', 'evaluate', 'package']],
-    ['eval/providers.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder']],
+    ['pipeline/gates/kld-gate.ts', ['validate', 'evaluate', 'package']],
+    ['eval/runtime/providers.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder']],
     // what measures
     ['pipeline/evaluate/fingerprint.ts', ['validate', 'evaluate', 'package']],
-    ['eval/audio/ffmpeg.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder', 'page']],
-    ['eval/prefill-worker.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder']],
+    ['eval/runtime/audio/ffmpeg.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder', 'page']],
+    ['eval/runtime/prefill-worker.ts', ['validate', 'evaluate', 'package', 'publish', 'decoder']],
     ['eval/normalize/whisper.ts', ['evaluate', 'package', 'publish', 'page']],
-    ['pipeline/stages/publish.ts', ['publish']],
+    ['pipeline/stages/publish-stage.ts', ['publish']],
     // what all share
-    ['pipeline/files.ts', [...ALL, 'page']],
-    ['pipeline/failure.ts', ALL],
+    ['pipeline/shared/output-files.ts', [...ALL, 'page']],
+    ['pipeline/shared/failure.ts', ALL],
   ])('%s', async (file, stale) => {
     const source = await readFile(join(root, file), 'utf8')
     await appendFile(join(root, file), file.endsWith('.py') ? '\n# edited' : '\n/* edited */')

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { hasEnded, isCurrent, writeStamp } from '../../pipeline/stamp.ts'
+import { hasEnded, isCurrent, writeStamp } from '../../pipeline/stages/stamp.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 describe('a stamp', () => {

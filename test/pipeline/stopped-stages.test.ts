@@ -2,14 +2,14 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { parsePipeline } from '../../pipeline/commands/pipeline-options.ts'
-import { runPipeline } from '../../pipeline/run-pipeline.ts'
-import { STAGE_NAMES } from '../../pipeline/stage-names.ts'
+import { STAGE_NAMES } from '../../pipeline/shared/stage-names.ts'
+import { runPipeline } from '../../pipeline/stages/run-pipeline.ts'
 import { snapshot } from '../helpers/folder.ts'
 import { copyTinyRelease, expectWhole } from '../helpers/tiny-release.ts'
 
 // The stages before the first one are taken for current, whatever sources they were made with.
-vi.mock('../../pipeline/stamp.ts', async (original) => ({
-  ...(await original<typeof import('../../pipeline/stamp.ts')>()),
+vi.mock('../../pipeline/stages/stamp.ts', async (original) => ({
+  ...(await original<typeof import('../../pipeline/stages/stamp.ts')>()),
   isCurrent: async () => true,
 }))
 

@@ -1,7 +1,7 @@
 import stringWidth from 'string-width'
 import { describe, expect, it } from 'vitest'
-import { tableLines } from '../../pipeline/table.ts'
-import { columnsOf, cutLine, wrapLines, wrapWords } from '../../pipeline/text-width.ts'
+import { tableLines } from '../../pipeline/shared/text-table.ts'
+import { columnsOf, cutLine, wrapLines, wrapWords } from '../../pipeline/shared/text-width.ts'
 
 /** The table of speed that every evaluation prints: 130 columns when nothing is cut. */
 const SPEED = [

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadClip } from '../../eval/audio/clip.ts'
-import { resample } from '../../eval/audio/resample.ts'
-import { Qwen3Asr } from '../../eval/qwen3-asr.ts'
-import { SpeechError } from '../../eval/speech-error.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { resample } from '../../eval/runtime/audio/resample.ts'
+import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
+import { SpeechError } from '../../eval/runtime/speech-error.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
 import { type Ended, runCli } from '../helpers/cli.ts'
 import { builtCommand } from '../helpers/commands.ts'
@@ -325,7 +325,10 @@ describe('npm run transcribe', () => {
     expect(ended.stderr).toContain('no.wav does not exist.')
     expect(plain(ended.stdout)).toContain(plain(texts[0]))
     const silence = path('silence.wav')
-    await writeFile(silence, (await import('../../eval/audio/wav.ts')).encodeWav(new Float32Array(32000)))
+    await writeFile(
+      silence,
+      (await import('../../eval/runtime/audio/wav.ts')).encodeWav(new Float32Array(32000)),
+    )
     const quiet = await withModel(silence, '--variant', 'fp32')
     expect(quiet.exitCode).toBe(0)
   })

@@ -1,12 +1,12 @@
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { requireSpace } from '../../pipeline/disk-space.ts'
-import type { Event } from '../../pipeline/events.ts'
-import type { Failure } from '../../pipeline/failure.ts'
-import { parseInstallerLine } from '../../pipeline/fetched-package.ts'
-import { PIP_CHOICES, UV_CHOICES } from '../../pipeline/install-packages.ts'
-import { findPython } from '../../pipeline/venv.ts'
+import { parseInstallerLine } from '../../pipeline/python/fetched-package.ts'
+import { PIP_CHOICES, UV_CHOICES } from '../../pipeline/python/install-packages.ts'
+import { findPython } from '../../pipeline/python/venv.ts'
+import { requireSpace } from '../../pipeline/shared/disk-space.ts'
+import type { Event } from '../../pipeline/shared/events.ts'
+import type { Failure } from '../../pipeline/shared/failure.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 afterEach(() => {

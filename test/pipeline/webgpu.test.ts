@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
-import { providerOf } from '../../eval/providers.ts'
+import { providerOf } from '../../eval/runtime/providers.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { builtModule } from '../helpers/commands.ts'
 import { sharedReleases } from '../helpers/prepared.ts'

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
-import { type Checkpoint, readCheckpoint } from '../../pipeline/checkpoint.ts'
+import { type Checkpoint, readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 

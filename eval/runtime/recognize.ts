@@ -1,0 +1,176 @@
+import { type Cut, joinTranscripts, piecesOf, type Span, speechSpan, splitPoints } from './audio/pieces.ts'
+import { SAMPLE_RATE } from './audio/sample-rate.ts'
+import type { Decoded } from './decode-loop.ts'
+import type { TakePlace } from './decode-places.ts'
+import { languageName } from './languages.ts'
+import { tokenLimit } from './limits.ts'
+import { logMel } from './mel.ts'
+import { buildPrompt, type PromptOptions } from './prompt.ts'
+import { audioTokens, encode, type Recognizer } from './recognizer.ts'
+import { tellInOrder } from './tell-in-order.ts'
+import { type ParsedTranscript, parseTranscript, transcriptSoFar } from './transcript.ts'
+
+export interface RecognizeOptions extends PromptOptions {
+  /** of each piece; by default what its length allows */
+  readonly maxNewTokens?: number
+  /** longer recordings are cut in pauses; 60 */
+  readonly maxPieceSeconds?: number
+  /** stop loops and leave their repeats out; on unless false */
+  readonly stopLoops?: boolean
+}
+
+export interface RecognizeControl {
+  /** stops between two tokens by throwing its reason */
+  readonly signal?: AbortSignal
+  /** told what has been added to the text, in its order; a loop that is cut out later has been told */
+  readonly onText?: (added: string) => void
+}
+
+/** Seconds spent in each part. */
+export interface Timing {
+  readonly mel: number
+  readonly encoder: number
+  readonly prefill: number
+  readonly decode: number
+}
+
+/** One piece of a recording, transcribed by itself. */
+export interface Piece extends ParsedTranscript, Pick<Decoded, 'tokens' | 'generated' | 'ending' | 'loop'> {
+  /** where it begins, in seconds */
+  readonly start: number
+  /** where in the piece the speech is */
+  readonly speech: Span
+  readonly raw: string
+  readonly timing: Timing
+  /** seconds from the samples to the first token, waiting for a place in the batch not counted */
+  readonly firstToken: number
+}
+
+export interface Recognition {
+  readonly text: string
+  readonly language: string | undefined
+  readonly pieces: readonly Piece[]
+}
+
+/**
+ * Transcribe a recording greedily; a long one in pieces, cut in pauses, as many at once as the recognizer decodes
+ * together.
+ * @param samples 16 kHz mono
+ * @throws the signal's reason when it aborts
+ */
+export async function recognize(
+  recognizer: Recognizer,
+  samples: Float32Array,
+  options: RecognizeOptions = {},
+  control: RecognizeControl = {},
+): Promise<Recognition> {
+  const points = splitPoints(samples, options.maxPieceSeconds)
+  const cuts = piecesOf(samples, points).map(
+    (piece, i): Cut => ({ start: points[i - 1] ?? 0, samples: piece }),
+  )
+  return recognizePieces(recognizer, cuts, options, control)
+}
+
+/**
+ * As {@link recognize}, of pieces that come one after the other. Each is asked for when there is a place for it, so that
+ * memory does not grow with the length of the recording.
+ * @throws the signal's reason when it aborts, and what the pieces throw
+ */
+export async function recognizePieces(
+  recognizer: Recognizer,
+  cuts: Iterable<Cut> | AsyncIterable<Cut>,
+  given: RecognizeOptions = {},
+  { signal, onText }: RecognizeControl = {},
+): Promise<Recognition> {
+  const options = given.language ? { ...given, language: languageName(given.language) } : given
+  const tell = onText && tellInOrder(onText)
+  const failed = new AbortController()
+  const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  const fail = (error: unknown) => failed.abort(error) // the other pieces are of no use
+  const underWay: Promise<Piece>[] = []
+  const start = (cut: Cut, i: number, leave: () => void) => {
+    const onToken =
+      tell && ((tokens: readonly number[]) => tell(i, soFar(recognizer, tokens, options), false))
+    const piece = recognizePiece(recognizer, cut, options, { signal: either, onToken }).then((done) => {
+      tell?.(i, done.text, true)
+      return done
+    })
+    piece.catch(fail).finally(leave)
+    underWay.push(piece)
+  }
+  await eachInPlace(cuts, recognizer.takePlace, either, start).catch(fail)
+  await Promise.allSettled(underWay)
+  either.throwIfAborted()
+  const pieces = await Promise.all(underWay)
+  return {
+    text: joinTranscripts(pieces.map(({ text }) => text)),
+    language: pieces.find(({ language }) => language !== undefined)?.language,
+    pieces,
+  }
+}
+
+/** Take a place, then an item, in turn; whoever is given an item gives its place back. */
+async function eachInPlace<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  takePlace: TakePlace,
+  signal: AbortSignal,
+  start: (item: T, i: number, leave: () => void) => void,
+): Promise<void> {
+  let leave = await takePlace()
+  try {
+    let i = 0
+    for await (const item of items) {
+      signal.throwIfAborted()
+      start(item, i++, leave)
+      leave = () => undefined
+      leave = await takePlace()
+      signal.throwIfAborted()
+    }
+  } finally {
+    leave()
+  }
+}
+
+async function recognizePiece(
+  recognizer: Recognizer,
+  { start: first, samples }: Cut,
+  options: RecognizeOptions,
+  control: { signal: AbortSignal | undefined; onToken: ((tokens: readonly number[]) => void) | undefined },
+): Promise<Piece> {
+  const clock: number[] = []
+  const lap = () => clock.push(performance.now())
+  const decoded = await recognizer.decode({
+    ...control,
+    maxNewTokens: options.maxNewTokens ?? tokenLimit(samples.length / SAMPLE_RATE),
+    stopLoops: options.stopLoops ?? true,
+    async prepare() {
+      lap()
+      const mel = logMel(samples)
+      lap()
+      const features = await encode(recognizer, mel)
+      lap()
+      return {
+        prompt: buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features), options),
+        features,
+      }
+    },
+  })
+  const [start = 0, afterMel = 0, afterEncoder = 0] = clock
+  const { prefill, decode, ...kept } = decoded
+  const raw = recognizer.tokenizer.decode(kept.tokens)
+  const timing = {
+    mel: (afterMel - start) / 1000,
+    encoder: (afterEncoder - afterMel) / 1000,
+    ...{ prefill, decode },
+  }
+  const firstToken = timing.mel + timing.encoder + timing.prefill
+  return {
+    start: first / SAMPLE_RATE,
+    speech: speechSpan(samples),
+    ...{ ...parseTranscript(raw, options.language), raw, ...kept, timing, firstToken },
+  }
+}
+
+function soFar(recognizer: Recognizer, tokens: readonly number[], { language }: RecognizeOptions): string {
+  return transcriptSoFar(recognizer.tokenizer.decode(tokens), language)
+}

@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { type Decode, makeDecodeLoop } from './decode-loop.ts'
+import { makePlaces, type TakePlace } from './decode-places.ts'
+import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'
+import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
+import { EMBEDDINGS, ENCODER } from './graphs.ts'
+import { MEL_BINS, type Mel } from './mel.ts'
+import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { openRelease } from './release.ts'
+import type { ReleaseConfig } from './release-config.ts'
+import { floats, openSession, output, requireProvider } from './session.ts'
+import { SpeechError } from './speech-error.ts'
+import { readTokenizer, type Tokenizer } from './tokenizer.ts'
+
+/** One loaded variant of a release directory. */
+export interface Recognizer {
+  readonly config: ReleaseConfig
+  readonly tokenizer: Tokenizer
+  readonly encoder: InferenceSession
+  readonly decoder: Decoder
+  readonly embeddings: EmbeddingTable
+  /** queue a sequence to be decoded, at most `batch` at once */
+  readonly decode: Decode
+  /** for a piece that is in memory: those that are decoded together, and as many that wait for them */
+  readonly takePlace: TakePlace
+}
+
+export interface LoadOptions extends DecoderOptions {
+  /** as {@link openRelease} names them; int4 where the folder has it */
+  readonly variant?: string
+  /** sequences that are decoded together; 1 by default */
+  readonly batch?: number
+}
+
+/**
+ * Load a release directory. A file of the variant that is missing is replaced by its FP32 one.
+ * @throws SpeechError when a file is missing, the runtime refuses it, or the layout cannot decode batches
+ */
+export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
+  requireProvider(options.provider ?? 'cpu')
+  const release = await openRelease(folder)
+  const { config } = release
+  const source = { release, variant: release.variant(options.variant) }
+  const tokenizer = await readTokenizer(folder)
+  const embeddings = openEmbeddings(join(folder, EMBEDDINGS), config.embeddingShape)
+  const openDecoder = prepareDecoder(source, embeddings, options)
+  const encoder = await openSession(source, ENCODER, options)
+  const decoder = await openDecoder()
+  const { batch = 1 } = options
+  if (batch > decoder.maxRows) {
+    throw new SpeechError(
+      `${folder} has the split layout, which decodes one sequence at a time, not ${batch}.`,
+      'Run the pipeline again: its releases have the fused layout (decoder.onnx) too. Or leave --batch out.',
+    )
+  }
+  const decode = makeDecodeLoop(decoder, config, batch)
+  // one at a time: the next piece is read when the one before has ended, so that reading is no part of its time
+  const takePlace = makePlaces(batch === 1 ? 1 : 2 * batch)
+  return { config, tokenizer, encoder, decoder, embeddings, decode, takePlace }
+}
+
+export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
+  await recognizer.encoder.release()
+  await recognizer.decoder.release()
+  recognizer.embeddings.close()
+}
+
+/** mel [1, 128, T] -> audio features [N, H], flat */
+export async function encode(recognizer: Recognizer, mel: Mel): Promise<Float32Array> {
+  const feeds = { mel: new Tensor('float32', mel.data, [1, MEL_BINS, mel.frames]) }
+  return floats(output(await recognizer.encoder.run(feeds), 'audio_features'))
+}
+
+export function audioTokens({ config }: Recognizer, features: Float32Array): number {
+  return features.length / config.hiddenSize
+}

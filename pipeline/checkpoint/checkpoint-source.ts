@@ -1,0 +1,91 @@
+import { stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { isOffline } from '../../eval/dataset/network.ts'
+import { section, text } from '../../eval/runtime/schema.ts'
+import { hubAddress } from '../hub/connection.ts'
+import { parseHubId } from '../hub/hub-id.ts'
+import { type KnownModel, MODELS } from '../models.ts'
+import { checkedResult, runPython } from '../python/run-python.ts'
+import type { Python } from '../python/venv.ts'
+import type { Emit } from '../shared/events.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
+
+/** Where a model comes from and what its release is called. */
+export interface Source {
+  readonly name: string
+  /** for the model card: a hub id or the checkpoint folder's base name */
+  readonly base: string
+  /** how to name it on the command line, without a path of this machine */
+  readonly flag: string
+  readonly maxWer: number | undefined
+  readonly place: KnownModel['source']
+}
+
+/**
+ * What `--model` means: a name of the model table, a directory, or a hub id with an optional @revision.
+ * @throws Failure (wrong usage) for anything else
+ */
+export async function resolveSource(model: string): Promise<Source> {
+  const known: KnownModel | undefined = Object.entries(MODELS).find(
+    ([key]) => key === model.toLowerCase(),
+  )?.[1]
+  if (known) {
+    const base = 'repo' in known.source ? known.source.repo : known.name
+    return { name: known.name, base, flag: model, maxWer: known.maxWer, place: known.source }
+  }
+  const info = await stat(model).catch(() => undefined)
+  if (info?.isDirectory()) {
+    const folder = resolve(model)
+    const base = basename(folder)
+    return { name: releaseName(base), base, flag: `path/to/${base}`, maxWer: undefined, place: { folder } }
+  }
+  const place = parseHubId(model)
+  if (!place || info || model.startsWith('.')) throw unknownModel(model)
+  const { repo } = place
+  return {
+    name: releaseName(basename(repo)),
+    base: repo,
+    flag: model,
+    maxWer: undefined,
+    place,
+  }
+}
+
+const FETCHED = section({ folder: text, commit: text })
+
+/**
+ * The checkpoint directory, downloaded first when it is on the hub.
+ * @returns its folder, and the commit it is of when it is the hub's
+ */
+export async function checkpointFolder(
+  source: Source,
+  context: { python: () => Promise<Python>; output: string; emit: Emit; signal: AbortSignal },
+): Promise<{ folder: string; commit?: string }> {
+  if ('folder' in source.place) return { folder: source.place.folder }
+  const { repo, revision } = source.place
+  hubAddress() // refuses what the script would print
+  context.emit({ event: 'note', text: `Fetching ${repo}@${revision} from the hub` })
+  const result = await runPython('download.py', [repo, revision], {
+    python: (await context.python()).path,
+    log: join(context.output, `${source.name}.download.log`),
+    signal: context.signal,
+    onProgress: (progress) => context.emit({ ...progress, event: 'progress' }),
+    env: { HF_HUB_OFFLINE: isOffline() ? '1' : '0' },
+  })
+  const { folder, commit } = checkedResult(FETCHED, result, 'download.py')
+  context.emit({ event: 'note', text: `${repo} is at commit ${commit}` })
+  return { folder, commit }
+}
+
+/** What the release of a checkpoint is called by default. */
+export function releaseName(base: string): string {
+  return base.toLowerCase().replace(/-hf$/, '')
+}
+
+function unknownModel(model: string): Failure {
+  return new Failure(
+    `Unknown model "${model}".`,
+    `Use one of ${Object.keys(MODELS).join(', ')}, a checkpoint directory, or a hub id such as Qwen/Qwen3-ASR-0.6B.`,
+    EXIT.usage,
+  )
+}

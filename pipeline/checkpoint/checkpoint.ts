@@ -1,0 +1,120 @@
+import { stat } from 'node:fs/promises'
+import type { JsonObject } from '../../eval/runtime/json-value.ts'
+import { record, section, text } from '../../eval/runtime/schema.ts'
+import { checked } from '../shared/checked.ts'
+import { Failure } from '../shared/failure.ts'
+import { type CheckpointConfig, checkConfig } from './checkpoint-config.ts'
+import { readCheckpointJson, refusePlace } from './checkpoint-files.ts'
+import { checkProcessor } from './checkpoint-processor.ts'
+import { checkTokenizer } from './checkpoint-tokenizer.ts'
+import { readSafetensors, type StoredTensor } from './safetensors.ts'
+import { expectedTensors, type TextConfig } from './tensor-table.ts'
+
+/** A checkpoint of either format under native tensor names; `python/checkpoint.py` reads this as JSON. */
+export interface Checkpoint extends Omit<CheckpointConfig, 'tokenIds'> {
+  readonly folder: string
+  readonly tensors: Readonly<Record<string, StoredTensor>>
+}
+
+const WEIGHTS = 'model.safetensors'
+const INDEX = `${WEIGHTS}.index.json`
+
+/**
+ * Read and check a checkpoint directory without reading its weights: configs, every tensor's name, shape and
+ * place, the tokenizer's ids.
+ * @throws Failure naming the first thing that is wrong, found against wanted
+ */
+export async function readCheckpoint(folder: string): Promise<Checkpoint> {
+  const config = checkConfig(await readConfig(folder), folder)
+  const { format, audio_config, text_config, rope_scaling } = config
+  const tensors = await readTensors(folder, format)
+  checkTensors(tensors, expectedTensors(audio_config, text_config), text_config)
+  await checkTokenizer(folder, config)
+  await checkProcessor(folder, text_config.vocab_size)
+  return { folder, format, audio_config, text_config, rope_scaling, tensors: Object.fromEntries(tensors) }
+}
+
+async function readConfig(folder: string): Promise<JsonObject> {
+  const info = await stat(folder).catch(() => undefined)
+  if (!info?.isDirectory())
+    throw new Failure(`${folder} is not a directory.`, 'Give a checkpoint directory to --model.')
+  const config = await readCheckpointJson(folder, 'config.json')
+  if (config !== undefined) return config
+  throw new Failure(
+    `${folder} is not a checkpoint: it holds no config.json.`,
+    'Give the directory with config.json and model.safetensors to --model.',
+  )
+}
+
+async function readTensors(folder: string, format: Checkpoint['format']): Promise<Map<string, StoredTensor>> {
+  const map = await readIndex(folder)
+  const shards = map ? [...new Set(Object.values(map))].sort() : [WEIGHTS]
+  const tensors = new Map<string, StoredTensor>()
+  for (const shard of shards) {
+    for (const [name, tensor] of await readSafetensors(folder, shard)) {
+      const native = format === 'original' ? nativeName(name) : name
+      if (tensors.has(native))
+        throw new Failure(`The tensor ${name} is in ${tensor.file} and in ${tensors.get(native)?.file}.`)
+      tensors.set(native, tensor)
+    }
+  }
+  for (const [name, shard] of Object.entries(map ?? {})) {
+    if (tensors.has(format === 'original' ? nativeName(name) : name)) continue
+    throw new Failure(`The index promises ${name} in ${shard}, which does not hold it.`)
+  }
+  return tensors
+}
+
+/** Which shard holds which tensor. @returns undefined for a checkpoint of one file */
+async function readIndex(folder: string): Promise<Readonly<Record<string, string>> | undefined> {
+  const index = await readCheckpointJson(folder, INDEX)
+  if (index === undefined) return undefined
+  const hint = 'Download the checkpoint again.'
+  const schema = section({ weight_map: record(text) })
+  const { weight_map: map } = checked(schema, index, { file: INDEX, hint })
+  for (const [name, shard] of Object.entries(map)) refusePlace(shard, `${INDEX}: weight_map.${name}`)
+  return map
+}
+
+function nativeName(name: string): string {
+  return name
+    .replace(/^thinker\.audio_tower\.proj([12])\./, 'model.multi_modal_projector.linear_$1.')
+    .replace(/^thinker\.model\./, 'model.language_model.')
+    .replace(/^thinker\.lm_head\./, 'lm_head.')
+    .replace(/^thinker\./, 'model.')
+}
+
+function checkTensors(
+  found: ReadonlyMap<string, StoredTensor>,
+  expected: ReadonlyMap<string, readonly number[]>,
+  text: TextConfig,
+): void {
+  for (const [name, shape] of expected) {
+    const tensor = found.get(name)
+    if (tensor === undefined) {
+      throw new Failure(
+        `The checkpoint has no tensor ${name}, which its config.json calls for.`,
+        'Download it again.',
+      )
+    }
+    if (tensor.shape.join() !== shape.join()) {
+      throw new Failure(
+        `config.json and the weights contradict each other: ${name} is [${tensor.shape.join(', ')}], ` +
+          `the config wants [${shape.join(', ')}].`,
+        'Use config.json and weights of one checkpoint.',
+      )
+    }
+  }
+  const unexpected = [...found.keys()].find((name) => !expected.has(name) && !isTiedHead(name, text))
+  if (unexpected) {
+    throw new Failure(
+      `The checkpoint has an unexpected tensor ${unexpected}.`,
+      'Use config.json and weights of one checkpoint.',
+    )
+  }
+}
+
+/** Some writers store the tied lm_head a second time. */
+function isTiedHead(name: string, text: TextConfig): boolean {
+  return text.tie_word_embeddings && name === 'lm_head.weight'
+}

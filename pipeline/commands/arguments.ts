@@ -1,0 +1,260 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import yargs, { type ArgumentsCamelCase, type Argv, type InferredOptionTypes, type Options } from 'yargs'
+import { languageName } from '../../eval/runtime/languages.ts'
+import { PROJECT } from '../models.ts'
+import { describeError, EXIT, Failure } from '../shared/failure.ts'
+
+/* The command lines of the project: one look of --help, one way to check values. */
+
+const COLUMNS = 110
+
+/** One option: what yargs reads of it, and what its values must be. */
+export interface Option extends Options {
+  readonly wanted?: Wanted
+  readonly mayBeEmpty?: boolean
+}
+
+interface Wanted {
+  readonly text: string
+  holds(value: unknown): boolean
+  readonly hint?: string
+}
+
+const COUNT: Wanted = {
+  text: 'a whole number above 0',
+  holds: (value) => Number.isInteger(value) && Number(value) > 0,
+}
+const BYTES: Wanted = {
+  text: 'a number of bytes',
+  holds: (value) => /^\d+$/.test(String(value)) && Number.isSafeInteger(Number(value)),
+  hint: 'For example 1024.',
+}
+
+/** A switch. */
+export function flag(describe: string, value = false) {
+  return { type: 'boolean', default: value, describe } as const
+}
+
+export function text(describe: string) {
+  return { type: 'string', requiresArg: true, describe } as const
+}
+
+/** One of several words. */
+export function oneOf<const Words extends readonly string[]>(choices: Words, describe: string) {
+  return { choices, requiresArg: true, describe } as const
+}
+
+/** Several texts. */
+export function texts(describe: string) {
+  return { type: 'string', array: true, requiresArg: true, describe } as const
+}
+
+/** A number, by default one that counts something. */
+export function number(describe: string, wanted = COUNT) {
+  return { type: 'number', requiresArg: true, describe, wanted } as const
+}
+
+/** A number of bytes, as text: `Number()` gives its value. */
+export function bytes(describe: string, value: number) {
+  return { ...text(describe), default: String(value), wanted: BYTES } as const
+}
+
+/** A whole number, both ends included. */
+export function between(low: number, high: number, unit = ''): Wanted {
+  return {
+    text: `${low} to ${high}${unit}`,
+    holds: (value) => Number.isInteger(value) && Number(value) >= low && Number(value) <= high,
+  }
+}
+
+/** Options of several commands. */
+export const SHARED = {
+  threads: {
+    ...number('onnxruntime threads'),
+    default: availableParallelism(),
+    defaultDescription: 'cores',
+  },
+  python: text('use this interpreter instead of .venv'),
+  language: text('force this language: name, ISO code or tag (zh-CN)'),
+  context: { ...text('names and words that may occur'), mayBeEmpty: true },
+  'max-new-tokens': number('token limit of one piece (default: 25 a second, and 512 at least)'),
+  'max-piece': number('seconds; longer recordings are cut in pauses', {
+    text: 'at least 1 second',
+    holds: (value) => Number(value) >= 1,
+  }),
+} as const
+
+/** Options of one command by name, as in `--name`. */
+export type OptionTable = Readonly<Record<string, Option>>
+
+const COMMON = { json: flag('one JSON event a line'), debug: flag('show stacks') } as const
+
+/** What --help says of a command besides its options. */
+export interface CommandLine {
+  /** as people type it: `npm run publish --` */
+  readonly command: string
+  /** what follows it */
+  readonly usage: string
+  /** one sentence */
+  readonly about: string
+  /** command lines, and what each is for */
+  readonly examples?: readonly (readonly [line: string, about: string])[]
+  /** of exit codes that mean more here than usual; without `gate` there is no such ending */
+  readonly exits?: { readonly done?: string; readonly failed?: string; readonly gate?: string }
+  /** to be said below all */
+  readonly remark?: string
+}
+
+type Parser = Argv<InferredOptionTypes<typeof COMMON>>
+
+/**
+ * Parse a command line.
+ * @param build adds the options or commands, whose handler hands over what it has read
+ * @returns undefined when help or the version was asked for and printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export async function parseArguments<T>(
+  line: CommandLine,
+  args: readonly string[],
+  build: (parser: Parser, take: (parsed: T) => void) => Argv<unknown>,
+): Promise<T | undefined> {
+  let taken: T | undefined
+  let printed = ''
+  const parser = build(parserOf(line), (parsed) => {
+    taken = parsed
+  })
+  try {
+    await parser.parse([...args], {}, (_error, _argv, output) => {
+      printed = output
+    })
+  } catch (error) {
+    const isBare = error instanceof Failure && error.exitCode === EXIT.usage && error.hint === ''
+    throw isBare ? usage(error.message, `${line.command} --help lists the options.`) : error
+  }
+  if (printed === '') return taken
+  process.stdout.write(`${printed}\n`)
+  return undefined
+}
+
+/**
+ * Parse a command line that holds options alone.
+ * @param read makes of them what the command wants
+ * @returns undefined when help or the version was asked for and printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export function parseOptions<const Table extends OptionTable, T>(
+  line: CommandLine,
+  args: readonly string[],
+  table: Table,
+  read: (options: OptionsOf<Table>) => T,
+): Promise<T | undefined> {
+  return parseArguments<T>(line, args, (parser, take) =>
+    parser.command(
+      '$0',
+      false,
+      (y) => withOptions(y, table),
+      // yargs infers nothing of a table that is not known yet
+      (parsed) => take(read(given(parsed) as unknown as OptionsOf<Table>)),
+    ),
+  )
+}
+
+function parserOf({ command, usage: form, about, examples = [], exits, remark }: CommandLine): Parser {
+  const parser = yargs()
+    .scriptName(command)
+    .usage(`$0 ${form}\n\n${about}`)
+    .options(COMMON)
+    .strict()
+    .wrap(COLUMNS)
+    .version(versionOf())
+    .exitProcess(false)
+    .check((argv) => checkValues(argv, COMMON))
+    .epilog([exitCodes(exits), ...(remark === undefined ? [] : [remark])].join('\n'))
+    .fail((message, error) => {
+      throw error && error.name !== 'YError' ? error : usage(message)
+    })
+  return examples.reduce((all, [line, said]) => all.example(`${command} ${line}`, said), parser)
+}
+
+/** The line of --help that says what exit codes mean. */
+export function exitCodes({ done = 'done', failed = 'failed', gate }: CommandLine['exits'] = {}): string {
+  const meanings = [
+    `${EXIT.done} ${done}`,
+    `${EXIT.failed} ${failed}`,
+    `${EXIT.usage} wrong usage`,
+    ...(gate === undefined ? [] : [`${EXIT.gate} ${gate}`]),
+    `${EXIT.interrupted} interrupted`,
+  ]
+  return `Exit codes: ${meanings.join(', ')}.`
+}
+
+/** Add options, whose values are checked. */
+export function withOptions<T, const Table extends OptionTable>(parser: Argv<T>, table: Table) {
+  return parser.options(table).check((argv) => checkValues(argv, table), false)
+}
+
+/** Fields under one name, with those left out that have no value. */
+type Given<T> = { [K in NamesOf<T> as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in NamesOf<T> as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
+}
+type NamesOf<T> = keyof {
+  [K in keyof T as string extends K
+    ? never
+    : K extends `${string}-${string}` | '_' | '$0' | number
+      ? never
+      : K]: T[K]
+} &
+  keyof T
+
+/** What a command gets of its options, those of every command included. */
+export type OptionsOf<Table extends OptionTable> = Given<
+  ArgumentsCamelCase<InferredOptionTypes<typeof COMMON & Table>>
+>
+
+/** What yargs hands over as options under their names in code: `maxPiece`, not also `max-piece`, and only what has a value. */
+export function given<T extends object>(parsed: T): Given<T> {
+  const kept = Object.entries(parsed).filter(
+    ([name, value]) => value !== undefined && !/^_$|^\$0$|-/.test(name),
+  )
+  return Object.fromEntries(kept) as Given<T>
+}
+
+/** Wrong usage. @param hint by default where the options are listed */
+export function usage(message: string, hint = ''): Failure {
+  return new Failure(message, hint, EXIT.usage)
+}
+
+function checkValues(argv: Readonly<Record<string, unknown>>, table: OptionTable): true {
+  for (const [name, option] of Object.entries(table)) {
+    const value = argv[name]
+    if (Array.isArray(value) && !option.array)
+      throw usage(`--${name} is given ${value.length} times, wanted once.`)
+    for (const one of [value].flat()) if (one !== undefined) checkValue(name, one, option)
+  }
+  if (table['language'] && typeof argv['language'] === 'string') checkLanguage(argv['language'])
+  return true
+}
+
+function checkValue(name: string, value: unknown, { wanted, mayBeEmpty = false }: Option): void {
+  if (value === '' && !mayBeEmpty) throw usage(`--${name} is empty.`)
+  if (wanted === undefined || wanted.holds(value)) return
+  const found = Number.isNaN(value) ? 'not a number' : JSON.stringify(value)
+  throw usage(`--${name} is ${found}, wanted ${wanted.text}.`, wanted.hint)
+}
+
+function checkLanguage(language: string): void {
+  try {
+    languageName(language)
+  } catch (error) {
+    const { message, hint } = describeError(error)
+    throw usage(message, hint)
+  }
+}
+
+/** Of this project. */
+function versionOf(): string {
+  const { version }: { version: string } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'))
+  return version
+}

@@ -1,0 +1,11 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PROJECT } from '../models.ts'
+
+export const REQUIREMENTS = join(PROJECT, 'python', 'requirements.txt')
+
+/** Name to version of the packages that python/requirements.txt pins. */
+export async function pinnedVersions(): Promise<Map<string, string>> {
+  const pins = (await readFile(REQUIREMENTS, 'utf8')).matchAll(/^([\w.-]+)==(\S+)/gm)
+  return new Map(Array.from(pins, ([, name = '', pin = '']) => [name, pin]))
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path'
+import { configProblems } from '../../eval/runtime/config-schema.ts'
+import { JSON_FILES } from '../../eval/runtime/graphs.ts'
+import { damaged, readJsonFile } from '../../eval/runtime/json-file.ts'
+import { isJsonObject, type JsonObject } from '../../eval/runtime/json-value.ts'
+import { problemsOf, wrongValue } from '../../eval/runtime/schema.ts'
+import { SpeechError } from '../../eval/runtime/speech-error.ts'
+import { makeTokenizer, SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
+import { verifyFolder } from '../../graph-tools/verify.ts'
+import { EXTRACTOR } from '../checkpoint/checkpoint-processor.ts'
+
+/** Each id of config.json with the token that has it in tokenizer.json. */
+const TOKEN_IDS = {
+  pad_token_id: SPECIAL_TOKENS.endOfText,
+  im_start_token_id: SPECIAL_TOKENS.imStart,
+  im_end_token_id: SPECIAL_TOKENS.imEnd,
+  audio_start_token_id: SPECIAL_TOKENS.audioStart,
+  audio_end_token_id: SPECIAL_TOKENS.audioEnd,
+  audio_pad_token_id: SPECIAL_TOKENS.audioPad,
+  asr_text_token_id: SPECIAL_TOKENS.asrText,
+} as const
+
+/** Tokens that end a text. */
+const ENDS = [SPECIAL_TOKENS.endOfText, SPECIAL_TOKENS.imEnd] as const
+
+/**
+ * What about a folder breaks the release contract, without running it: graphs, data files, all four JSON files, and
+ * whether these agree with each other.
+ * @param only names of the release's files, where others lie beside them
+ */
+export async function releaseProblems(folder: string, only?: readonly string[]): Promise<string[]> {
+  const { files, problems } = await readJsonFiles(folder)
+  const [config, extractor, tokenizer, tokenizerConfig] = JSON_FILES.map((name) => files.get(name))
+  if (config) problems.push(...configProblems(config))
+  if (extractor) problems.push(...problemsOf(EXTRACTOR, extractor, { file: 'preprocessor_config.json' }))
+  if (config && tokenizer && tokenizerConfig)
+    problems.push(...tokenProblems(config, tokenizer, tokenizerConfig))
+  return [...new Set([...problems, ...(await verifyFolder(folder, only)).problems])]
+}
+
+async function readJsonFiles(
+  folder: string,
+): Promise<{ files: Map<string, JsonObject>; problems: string[] }> {
+  const files = new Map<string, JsonObject>()
+  const problems: string[] = []
+  for (const name of JSON_FILES) {
+    try {
+      const value = await readJsonFile(join(folder, name), damaged)
+      if (value) files.set(name, value)
+      else problems.push(`${name} is missing: every archive holds it.`)
+    } catch (error) {
+      if (!(error instanceof SpeechError)) throw error
+      problems.push(error.message)
+    }
+  }
+  return { files, problems }
+}
+
+function tokenProblems(config: JsonObject, tokenizerJson: JsonObject, tokenizerConfig: JsonObject): string[] {
+  const ids = isJsonObject(config['special_tokens']) ? config['special_tokens'] : {}
+  const wrong = (key: string, found: unknown, wanted: string) =>
+    wrongValue({ file: 'config.json', key: `special_tokens.${key}`, found, wanted })
+  try {
+    const { idOf } = makeTokenizer(tokenizerJson, tokenizerConfig)
+    const named = Object.entries(TOKEN_IDS).flatMap(([key, token]) =>
+      typeof ids[key] !== 'number' || ids[key] === idOf(token)
+        ? []
+        : [wrong(key, ids[key], `${idOf(token)}, the id of ${token} in tokenizer.json`)],
+    )
+    const found = ids['eos_token_ids']
+    const missing = Array.isArray(found) ? ENDS.filter((token) => !found.includes(idOf(token))) : []
+    return [
+      ...named,
+      ...missing.map((token) => wrong('eos_token_ids', found, `${idOf(token)} in it, the id of ${token}`)),
+    ]
+  } catch (error) {
+    if (!(error instanceof SpeechError)) throw error
+    return [error.message]
+  }
+}

@@ -1,0 +1,74 @@
+import * as v from 'valibot'
+import { about, dictionary, list, type Parsed, shape, text, truth, whole } from '../../eval/runtime/schema.ts'
+import type { Fingerprints } from '../evaluate/fingerprint.ts'
+import type { Finding } from '../gates/gate.ts'
+
+const figure = v.nullable(v.number('a number or null'))
+
+/** The way through a variant. */
+export const GATE_RESULT_WAY = {
+  layout: about("The decoder's graphs: fused or split.", v.picklist(['fused', 'split'], 'fused or split')),
+  prefill: about(
+    'What ran prompts: the graph with 8-bit products, or that of the steps.',
+    v.picklist(['int8', 'same'], 'int8 or same'),
+  ),
+} as const
+
+/** What one gate found of one way through a variant: written by stages, read by packaging, shown by card and manifest. */
+export const GATE_RESULT = shape({
+  gate: about('What was looked at.', text),
+  variant: about('The variant.', text),
+  provider: about('The execution provider.', text),
+  ...GATE_RESULT_WAY,
+  found: about('The figure; null with a problem, since JSON has no NaN.', figure),
+  limit: about('The highest that passes; null when none is known, and the note says why.', figure),
+  pass: about('Whether it is within the limit.', truth),
+  problem: v.exactOptional(about('Why there is no figure.', text)),
+  note: v.exactOptional(about('More about the figure.', text)),
+  clips: v.exactOptional(about('Clips that were compared.', whole(0, Number.MAX_SAFE_INTEGER))),
+  worstClip: v.exactOptional(about('The clip with the worst figure.', text)),
+  fingerprints: about('Of the files that were measured, by variant.', dictionary(text)),
+})
+export type GateResult = Parsed<typeof GATE_RESULT>
+export const GATE_RESULTS = list(GATE_RESULT)
+
+/** @param fingerprints of all variants that the figure depends on */
+export function gateResult(
+  { found, limit, ...finding }: Finding,
+  variant: string,
+  provider: string,
+  fingerprints: Fingerprints,
+): GateResult {
+  const result = { ...finding, found: Number.isFinite(found) ? found : null, limit }
+  return { ...{ variant, provider }, ...result, fingerprints, pass: passes(result) }
+}
+
+export function passes({ found, limit, problem }: Pick<GateResult, 'found' | 'limit' | 'problem'>): boolean {
+  return problem === undefined && found !== null && found <= (limit ?? Number.POSITIVE_INFINITY)
+}
+
+export function verdictOf(results: readonly GateResult[]): 'pass' | 'fail' {
+  return results.every(({ pass }) => pass) ? 'pass' : 'fail'
+}
+
+/** What a sentence says a result is of. */
+type Subject = Pick<GateResult, 'variant' | 'provider' | 'layout' | 'prefill'>
+
+/** A result as a sentence names it. */
+export function nameOf(result: Subject & Pick<GateResult, 'gate'>): string {
+  return `${result.gate} of ${subjectOf(result)}`
+}
+
+/** Of whom a result is: "fp32 (cpu, fused)". */
+export function subjectOf({ variant, provider, ...way }: Subject): string {
+  return `${variant} (${provider}, ${wayName(way)})`
+}
+
+export function wayName({ layout, prefill }: Pick<GateResult, 'layout' | 'prefill'>): string {
+  return prefill === 'int8' ? `${layout} with int8 prompts` : layout
+}
+
+/** What was found, for a reader. */
+export function foundOf({ found, problem }: Pick<GateResult, 'found' | 'problem'>): string {
+  return problem ?? (found === null ? 'not a number' : String(found))
+}

@@ -1,0 +1,147 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { parse } from 'yaml'
+import { readChecked } from '../../eval/checked-json.ts'
+import { LANGUAGES } from '../../eval/runtime/languages.ts'
+import {
+  about,
+  dictionary,
+  list,
+  type Parsed,
+  section,
+  shape,
+  text,
+  truth,
+  whole,
+} from '../../eval/runtime/schema.ts'
+import { fileOf } from '../checkpoint/checkpoint-files.ts'
+import { checkpointSums, type SumOptions } from '../checkpoint/checkpoint-sums.ts'
+import { PROJECT } from '../models.ts'
+import { pinnedVersions } from '../python/pinned-versions.ts'
+import { checkedText } from '../shared/checked.ts'
+import { writeJson } from '../shared/output-files.ts'
+import type { Paths } from '../shared/paths.ts'
+import { recipeOf } from '../variants.ts'
+
+const count = whole(0, Number.MAX_SAFE_INTEGER)
+/** A recipe of pipeline/recipes.ts. */
+export const RECIPE = shape({
+  decoder: about(
+    'Selectors of weights and their formats; the first that fits decides.',
+    list(v.strictTuple([text, text], 'a selector and a format')),
+  ),
+  prompts: v.exactOptional(
+    about('int8: prompts have a graph with 8-bit products.', v.literal('int8', '"int8"')),
+  ),
+})
+
+/** What a model directory was made of, how, and with what. It holds no path, host or time. */
+const PROVENANCE = shape({
+  /** a hub id or the checkpoint folder's base name */
+  model: text,
+  /** commit of a checkpoint that is the hub's */
+  revision: v.exactOptional(text),
+  /** how `--model` names it */
+  flag: text,
+  license: text,
+  /** ISO codes */
+  languages: list(text),
+  checkpoint: list(shape({ file: text, sha256: text })),
+  /** of the export and the quantizer */
+  options: shape({
+    opset: count,
+    blockSize: v.exactOptional(count),
+    accuracyLevel: count,
+    symmetric: truth,
+    prefillInt8: truth,
+  }),
+  /** how the weights of each variant were made; FP32's were not */
+  recipes: dictionary(RECIPE),
+  /** that the release was to be validated for */
+  providers: list(text),
+  tools: dictionary(text),
+})
+
+export type Provenance = Parsed<typeof PROVENANCE>
+
+/** Qwen3-ASR's own, for checkpoints that say nothing. */
+const LICENSE = 'apache-2.0'
+
+function provenanceFile(paths: Pick<Paths, 'work'>): string {
+  return join(paths.work, 'provenance.json')
+}
+
+/** What a run makes its graphs of, and how. */
+interface Making extends SumOptions {
+  readonly base: string
+  readonly revision?: string
+  readonly flag: string
+  readonly options: Omit<Provenance['options'], 'blockSize'> & {
+    readonly blockSize?: number
+    readonly variants: readonly string[]
+    readonly providers: readonly string[]
+  }
+}
+
+/** Note what a run makes its graphs of, beside them. */
+export async function writeProvenance(run: Making): Promise<void> {
+  const { opset, blockSize, accuracyLevel, symmetric, prefillInt8, variants, providers } = run.options
+  const recipes = variants.map((name) => [name, recipeOf(name, run.options)] as const)
+  const { license, language } = await frontMatterOf(run.checkpoint.folder)
+  const provenance: Provenance = {
+    model: run.base,
+    ...(run.revision !== undefined && { revision: run.revision }),
+    flag: run.flag,
+    license: typeof license === 'string' ? license : LICENSE,
+    languages: languagesOf(language),
+    checkpoint: await checkpointSums(run),
+    options: { opset, ...(blockSize !== undefined && { blockSize }), accuracyLevel, symmetric, prefillInt8 },
+    recipes: Object.fromEntries(recipes.flatMap(([name, recipe]) => (recipe ? [[name, recipe]] : []))),
+    providers: [...providers],
+    tools: await toolVersions(),
+  }
+  await writeJson(provenanceFile(run.paths), provenance)
+}
+
+/**
+ * @returns undefined when no run has come as far as to note it
+ * @throws SpeechError when it is damaged, or of an older version
+ */
+export function readProvenance(paths: Pick<Paths, 'work'>): Promise<Provenance | undefined> {
+  const hint = 'Run the pipeline again: npm run pipeline -- --model MODEL --until evaluate'
+  return readChecked(PROVENANCE, provenanceFile(paths), hint)
+}
+
+/** What the checkpoint's own model card declares (https://huggingface.co/docs/hub/model-cards). */
+async function frontMatterOf(folder: string): Promise<Record<string, unknown>> {
+  const path = await fileOf(folder, 'README.md').catch(() => undefined)
+  const card = path === undefined ? '' : await readFile(path, 'utf8')
+  const text = /^---\r?\n(.*?)\r?\n---\s*$/ms.exec(card)?.[1]
+  try {
+    const declared: unknown = text === undefined ? {} : parse(text)
+    return typeof declared === 'object' && declared !== null ? { ...declared } : {}
+  } catch {
+    return {} // somebody else's card; ours is checked
+  }
+}
+
+function languagesOf(declared: unknown): string[] {
+  const list = Array.isArray(declared) ? declared : [declared]
+  const codes = list.filter((code): code is string => typeof code === 'string')
+  return codes.length > 0 ? codes : Object.keys(LANGUAGES)
+}
+
+const PACKAGE = shape({ name: text, version: text, dependencies: section({ 'onnxruntime-node': text }) })
+
+/** Versions that are pinned, of the packages that computed. */
+async function toolVersions(): Promise<Record<string, string>> {
+  const file = join(PROJECT, 'package.json')
+  const project = checkedText(PACKAGE, await readFile(file, 'utf8'), { file, hint: 'Get the project again.' })
+  return {
+    [project.name]: project.version,
+    node: process.versions.node,
+    'onnxruntime-node': project.dependencies['onnxruntime-node'],
+    ...Object.fromEntries(await pinnedVersions()),
+  }
+}

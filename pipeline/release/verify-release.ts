@@ -1,0 +1,204 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hashFile } from '../../eval/hash-file.ts'
+import type { Emit } from '../shared/events.ts'
+import { releaseProblems } from './contract-problems.ts'
+import { folderChecks } from './folder-checks.ts'
+import { freshness } from './freshness.ts'
+import { isModelFile, type Manifest, type ReleaseFile } from './manifest.ts'
+import type { ReleaseFolder } from './release-files.ts'
+import { selfTest } from './self-test.ts'
+import { strayOf } from './stray-files.ts'
+
+/** One thing that was looked at. */
+export interface Check {
+  readonly check: string
+  /** what was found, in a few words */
+  readonly found: string
+  readonly problems: readonly string[]
+  /** what mends it, where that is not to download or package again */
+  readonly hint?: string
+}
+
+export interface VerifyOptions {
+  readonly threads: number
+  /** all that are complete by default */
+  readonly variants?: readonly string[]
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+/** A file of a release, where it should be. */
+type Place = ReleaseFile & { readonly file: string }
+
+/** Files of a release against its manifest. */
+export interface Found {
+  readonly there: readonly Place[]
+  readonly absent: readonly Place[]
+  /** of those that are there, the ones with other bytes, and a sentence of it */
+  readonly wrong: readonly (Place & { readonly problem: string })[]
+  /** of those that are there */
+  readonly bytes: number
+}
+
+/**
+ * Check a release on disk as a stranger would: every byte against the manifest, the contract, and whether each variant
+ * loads and hears the clip of this project as it did when it was made.
+ *
+ * A release in its model directory must be complete, and that directory must hold what it was made of: when it does not,
+ * nothing further is checked. A download (all files in one folder) needs those of one variant.
+ */
+export async function verifyRelease(
+  release: ReleaseFolder,
+  manifest: Manifest,
+  options: VerifyOptions,
+): Promise<Check[]> {
+  const { root, model } = release
+  const found = await compareFiles(manifest, release, options)
+  const complete = completeVariants(manifest, found.absent)
+  const own = manifest.files.filter(isModelFile)
+  const checks: Check[] = []
+  if (root === model) checks.push(completeness(manifest, found, complete, options), checksums(found))
+  else {
+    const fresh = freshness(release, own, found)
+    checks.push(...(await folderChecks(release, manifest, found)), fresh)
+    if (fresh.problems.length > 0) return checks
+    checks.push(packaged(complete, options))
+  }
+  const names = root === model ? undefined : own.map(({ path }) => path)
+  checks.push(await contract(model, names))
+  const variants = complete.filter((label) => options.variants?.includes(label) ?? true)
+  for (const label of variants) checks.push(await hears(model, label, manifest, options))
+  return checks
+}
+
+/** The contract, and the recorded text, of the files in `folder`. */
+export async function verifyVariant(
+  folder: string,
+  label: string,
+  manifest: Manifest,
+  options: VerifyOptions,
+): Promise<Check[]> {
+  return [await contract(folder), await hears(folder, label, manifest, options)]
+}
+
+async function compareFiles(
+  { files }: Manifest,
+  { root, model }: ReleaseFolder,
+  { emit, signal }: VerifyOptions,
+): Promise<Found> {
+  const [there, absent]: [Place[], Place[]] = [[], []]
+  for (const described of files) {
+    const place = { ...described, file: join(isModelFile(described) ? model : root, described.path) }
+    const info = await stat(place.file).catch(() => undefined)
+    ;(info?.isFile() ? there : absent).push(place)
+  }
+  const wrong: Found['wrong'][number][] = []
+  let bytes = 0
+  for (const [i, place] of there.entries()) {
+    emit({ event: 'progress', what: 'checksums', done: i, total: there.length, unit: 'files' })
+    const { size } = await stat(place.file)
+    bytes += size
+    const problem = await problemOf(place, size, signal)
+    if (problem !== undefined) wrong.push({ ...place, problem })
+  }
+  return { there, absent, wrong, bytes }
+}
+
+async function problemOf(
+  { path, file, size, sha256 }: Place,
+  found: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (found !== size) return `${path} has ${found} bytes, wanted ${size}.`
+  return (await hashFile(file, 'sha256', signal)) === sha256
+    ? undefined
+    : `${path} has another sha256 than the manifest's ${sha256.slice(0, 12)}...`
+}
+
+function completeVariants({ files }: Manifest, absent: readonly Place[]): string[] {
+  const all = new Set(files.flatMap(({ variants }) => variants))
+  const broken = new Set(absent.filter(isModelFile).flatMap(({ variants }) => variants))
+  return [...all].filter((label) => !broken.has(label))
+}
+
+/** Whether a download has all files of a variant, or of those that are wanted. */
+function completeness(
+  { files }: Manifest,
+  { absent }: Found,
+  complete: readonly string[],
+  { variants: wanted = [] }: VerifyOptions,
+): Check {
+  const problems = wanted
+    .filter((label) => !complete.includes(label))
+    .map((label) => {
+      const own = absent.filter((file) => isModelFile(file) && file.variants.includes(label))
+      return `${label} is not complete: ${own.map(({ path }) => path).join(', ') || 'it is not in the manifest'}.`
+    })
+  if (complete.length === 0 && problems.length === 0)
+    problems.push(`No variant is complete: ${absent.map(({ path }) => path).join(', ')} missing.`)
+  const found = `${files.length - absent.length} of ${files.length} files, ${complete.join(' and ') || 'no variant'} complete`
+  return { check: 'files', found, problems }
+}
+
+/** Whether a release has the variants that are wanted. */
+function packaged(complete: readonly string[], { variants: wanted = [] }: VerifyOptions): Check {
+  const others = wanted.filter((label) => !complete.includes(label))
+  return {
+    check: 'variants',
+    found: complete.join(' and '),
+    problems: others.map((label) => `${label} is not in the manifest.`),
+  }
+}
+
+function checksums({ there, wrong, bytes }: Found): Check {
+  return {
+    check: 'sha256',
+    found: `${there.length} files, ${bytes} bytes`,
+    problems: wrong.map(({ problem }) => problem),
+  }
+}
+
+/** @param only names of the release's files, where others lie beside them */
+async function contract(folder: string, only?: readonly string[]): Promise<Check> {
+  const names = (only ?? (await readdir(folder))).filter((name) => name.endsWith('.onnx') && !strayOf(name))
+  return { check: 'contract', found: `${names.length} graphs`, problems: await releaseProblems(folder, only) }
+}
+
+/** Whether a variant loads, and says of the clip what it said when the release was made. */
+async function hears(
+  folder: string,
+  label: string,
+  { selfTests }: Manifest,
+  { threads, signal, emit }: VerifyOptions,
+): Promise<Check> {
+  const check = `${label} hears`
+  const wanted = selfTests.find(({ variant }) => variant === label)
+  if (!wanted) return { check, found: '-', problems: [`The manifest records no text of ${label}.`] }
+  emit({ event: 'progress', what: `loading ${label}`, done: 0, total: 1, unit: 'variants' })
+  try {
+    const [heard] = await selfTest(folder, [label], { threads, signal })
+    const found = JSON.stringify(heard?.text)
+    if (heard?.clipSha256 !== wanted.clipSha256)
+      return { check, found, problems: [`${wanted.clip} here is another clip than the recorded one.`] }
+    const isSame = heard.text === wanted.text
+    return {
+      check,
+      found,
+      problems: isSame ? [] : [`${label} says ${found}, recorded is ${JSON.stringify(wanted.text)}.`],
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    return { check, found: '-', problems: [`${label} cannot be used: ${(error as Error).message}`] }
+  }
+}
+
+/**
+ * What to do about checks that failed.
+ * @param usual for faults that no check has a better remedy for
+ */
+export function remedyOf(checks: readonly Check[], usual: string): string {
+  const failed = checks.filter(({ problems }) => problems.length > 0)
+  const hints = [...new Set(failed.map(({ hint }) => hint ?? usual))]
+  return hints.length === 1 ? (hints[0] ?? usual) : usual
+}

@@ -1,0 +1,121 @@
+import { configProblems, type ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
+import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe } from '../../eval/runtime/graphs.ts'
+import { SPECIAL_TOKENS, type Tokenizer } from '../../eval/runtime/tokenizer.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Recipe } from '../recipes.ts'
+import { Failure } from '../shared/failure.ts'
+
+/**
+ * config.json of a release, with every key that readers require (release contract, section 5).
+ * @param recipes of the variants
+ * @param quantization graph name to tag
+ * @throws Failure for a checkpoint with which it would break the contract
+ */
+export function releaseConfig(
+  checkpoint: Checkpoint,
+  tokenizer: Tokenizer,
+  recipes: ReadonlyMap<string, Recipe | undefined>,
+  quantization: Readonly<Record<string, string>>,
+): ReleaseConfigFile {
+  const { audio_config: audio, text_config: text } = checkpoint
+  const id = tokenizer.idOf
+  const quicker = [...recipes]
+    .filter(([, recipe]) => recipe?.prompts === 'int8')
+    .map(([name]) => prefillRecipe(name))
+  const config: ReleaseConfigFile = {
+    model_type: 'qwen3_asr',
+    encoder: {
+      num_layers: audio.encoder_layers,
+      hidden_size: audio.d_model,
+      num_heads: audio.encoder_attention_heads,
+      ffn_dim: audio.encoder_ffn_dim,
+      conv_channels: audio.downsample_hidden_size,
+      output_dim: audio.output_dim,
+      downsample_factor: 8,
+      num_mel_bins: audio.num_mel_bins,
+    },
+    decoder: {
+      num_layers: text.num_hidden_layers,
+      hidden_size: text.hidden_size,
+      num_attention_heads: text.num_attention_heads,
+      num_key_value_heads: text.num_key_value_heads,
+      head_dim: text.head_dim,
+      intermediate_size: text.intermediate_size,
+      vocab_size: text.vocab_size,
+      rope_theta: text.rope_theta,
+      rms_norm_eps: text.rms_norm_eps,
+      tie_word_embeddings: text.tie_word_embeddings,
+      rope_scaling: checkpoint.rope_scaling,
+      fused: {
+        ...fusedSection(checkpoint, [...recipes.keys()]),
+        ...(quicker.length > 0 && { quicker_prompts: quicker }),
+      },
+    },
+    mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: audio.num_mel_bins, fmin: 0, fmax: 8000 },
+    special_tokens: {
+      eos_token_ids: [id(SPECIAL_TOKENS.endOfText), id(SPECIAL_TOKENS.imEnd)],
+      pad_token_id: id(SPECIAL_TOKENS.endOfText),
+      im_start_token_id: id(SPECIAL_TOKENS.imStart),
+      im_end_token_id: id(SPECIAL_TOKENS.imEnd),
+      audio_start_token_id: id(SPECIAL_TOKENS.audioStart),
+      audio_end_token_id: id(SPECIAL_TOKENS.audioEnd),
+      audio_pad_token_id: id(SPECIAL_TOKENS.audioPad),
+      asr_text_token_id: id(SPECIAL_TOKENS.asrText),
+    },
+    embed_tokens_dtype: 'float16',
+    embed_tokens_shape: [text.vocab_size, text.hidden_size],
+    quantization,
+  }
+  const [problem] = configProblems(config)
+  if (problem !== undefined) throw new Failure(problem, 'The checkpoint cannot be described: report it.')
+  return config
+}
+
+/** How to run the fused decoder, for a reader who has nothing but this file and the graphs. */
+function fusedSection(
+  { text_config: text }: Checkpoint,
+  variants: readonly string[],
+): NonNullable<ReleaseConfigFile['decoder']['fused']> {
+  const [layers, kv, size] = [text.num_hidden_layers, text.num_key_value_heads, text.head_dim]
+  const port = (type: 'float32' | 'int64', shape: readonly (string | number)[], about: string) => ({
+    type,
+    shape,
+    about,
+  })
+  const cache = (positions: string, about: string) => port('float32', ['B', kv, positions, size], about)
+  return {
+    graphs: variants.map((variant) => graphFile(LAYOUTS.fused[0], variant)),
+    about:
+      'One graph for prompts and steps, for B sequences at once. Feed B rows of S embeddings and a buffer of C >= 1 past ' +
+      'positions; get the logits of the last position of each row, and the keys and values of the S new positions alone. ' +
+      `{i} counts the layers, 0 to ${layers - 1}. Rows may have unequal lengths: what is valid stands in front, and what ` +
+      'stands behind is not looked at, but must be finite (zeros will do).',
+    inputs: {
+      input_embeds: port(
+        'float32',
+        ['B', 'S', text.hidden_size],
+        `rows of ${EMBEDDINGS} for the tokens, widened to float32, with the audio features in place of the audio pads`,
+      ),
+      input_lengths: port('int64', ['B'], 'valid positions of each row of input_embeds, 1 to S'),
+      past_lengths: port('int64', ['B'], 'valid positions of each row of the past, 0 to C'),
+      'past_key_values.{i}.key': cache('C', 'keys of the past, as new.{i}.key gave them'),
+      'past_key_values.{i}.value': cache('C', 'values of the past'),
+    },
+    outputs: {
+      logits: port('float32', ['B', 1, text.vocab_size], 'of each row at its position input_lengths - 1'),
+      'new.{i}.key': cache('S', 'keys of the new positions'),
+      'new.{i}.value': cache('S', 'values of the new positions'),
+    },
+    prompt: [
+      'input_embeds: the prompt, S the longest of the rows; input_lengths: their lengths; past_lengths: zeros; the past: zeros, C = 1.',
+      'Copy the first input_lengths[b] positions of new.{i}.key and new.{i}.value to the front of row b of the past.',
+      'Set past_lengths[b] to input_lengths[b].',
+    ],
+    step: [
+      'Stop a row whose largest logit is one of special_tokens.eos_token_ids.',
+      'input_embeds: the row of the token with the largest logit, S = 1; input_lengths: ones; past_lengths as they are.',
+      'Copy new.{i}.key and new.{i}.value to position past_lengths[b] of row b of the past; add 1 to past_lengths[b].',
+      'When C is used up, copy the past to a larger buffer.',
+    ],
+  }
+}

@@ -1,0 +1,70 @@
+import { join, resolve } from 'node:path'
+import { requireSpeech } from '../../eval/dataset/folder-dataset.ts'
+import { readCheckpoint } from '../checkpoint/checkpoint.ts'
+import { checkpointFolder, resolveSource } from '../checkpoint/checkpoint-source.ts'
+import { findPython, type Python } from '../python/venv.ts'
+import type { Emit } from '../shared/events.ts'
+import { type NextStep, stepsAfterModel } from '../shared/next-steps.ts'
+import { exists } from '../shared/output-files.ts'
+import { type Paths, pathsOf } from '../shared/paths.ts'
+import { requireWritable } from '../shared/writable.ts'
+import type { Options } from './run-options.ts'
+
+/** One run: find the checkpoint, check it, run the stages. Everything wrong with the input is found before any work. */
+export async function runPipeline(options: Options, emit: Emit, signal: AbortSignal): Promise<void> {
+  const started = performance.now()
+  const source = await resolveSource(options.model)
+  const { python: given, venv } = options
+  const python = once(() =>
+    findPython({ emit, signal, ...(given && { python: given }), ...(venv && { venv }) }),
+  )
+  const output = resolve(options.output)
+  const name = options.name ?? source.name
+  const paths = pathsOf(output, name)
+  if (options.stages.includes('evaluate')) await requireSpeech(options.speech)
+  emit({ event: 'start', model: options.model, output: paths.model, stages: options.stages })
+  await requireWritable(paths.model, 'The output folder', 'Name another folder with --output.')
+  const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
+  const checkpoint = await readCheckpoint(folder)
+  const { base, flag, maxWer, place } = source
+  const origin = 'repo' in place ? place.repo : folder
+  const { runStages } = await import('./stage-runner.ts') // a wrong input is named before the stages are loaded
+  await runStages({
+    ...{ options, name, base, maxWer, origin, checkpoint, paths, emit, signal, python },
+    ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),
+  })
+  emit({
+    event: 'done',
+    seconds: (performance.now() - started) / 1000,
+    ...(await outcomeOf(paths, name, options)),
+  })
+}
+
+/** What there is now, and what to do with it. */
+async function outcomeOf(
+  paths: Paths,
+  name: string,
+  { stages }: Options,
+): Promise<{ release: string; next: readonly NextStep[] }> {
+  const page = join(paths.model, 'evaluation.html')
+  const isPackaged = stages.includes('package')
+  const isUsable = isPackaged || stages.includes('quantize') || stages.includes('evaluate')
+  return {
+    release: isPackaged ? `The release is in ${paths.release}` : `The model is in ${paths.model}`,
+    next: isUsable
+      ? stepsAfterModel({
+          ...{ model: paths.model, name },
+          ...((await exists(page)) && { page }),
+          ...(isPackaged && { release: paths.release }),
+        })
+      : [],
+  }
+}
+
+function once(make: () => Promise<Python>): () => Promise<Python> {
+  let made: Promise<Python> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}

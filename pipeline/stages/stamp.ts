@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import { rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { readOwn } from '../../eval/checked-json.ts'
+import { walkTree } from '../../eval/dataset/tree.ts'
+import { dictionary, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
+
+const STAMP = shape({
+  fingerprint: text,
+  /** output path, relative to the model directory, to "size time-of-change" when the stage ended */
+  outputs: dictionary(text),
+})
+type Stamp = Parsed<typeof STAMP>
+
+/** sha256 over a stage's inputs, options and tool versions, in a stable spelling. */
+export function fingerprintOf(parts: Readonly<Record<string, unknown>>): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+}
+
+/**
+ * Names, sizes and times of change of the files in a folder and those below.
+ * @param path of the folder, or of a file in it
+ */
+export async function identifyFolder(path: string): Promise<string> {
+  const root = (await stat(path)).isFile() ? dirname(path) : path
+  const files: unknown[] = []
+  for await (const { folder, names } of walkTree(root)) {
+    const infos = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => undefined)))
+    for (const [i, info] of infos.entries())
+      files.push([relative(root, join(folder, names[i] ?? '')), info?.size, info?.mtimeMs])
+  }
+  return fingerprintOf({ files })
+}
+
+/** Whether the stage ended with this fingerprint, whatever has become of its outputs. */
+export async function hasEnded(path: string, fingerprint: string): Promise<boolean> {
+  return (await readStamp(path))?.fingerprint === fingerprint
+}
+
+/** Whether the stage ended with this fingerprint and all its outputs are as it left them. */
+export async function isCurrent(path: string, fingerprint: string, root: string): Promise<boolean> {
+  const stamp = await readStamp(path)
+  if (stamp?.fingerprint !== fingerprint) return false
+  for (const [output, wanted] of Object.entries(stamp.outputs)) {
+    if ((await sizeAndTime(join(root, output))) !== wanted) return false
+  }
+  return true
+}
+
+/** @param root the model directory, which outputs are recorded relative to */
+export async function writeStamp(
+  path: string,
+  fingerprint: string,
+  outputs: readonly string[],
+  root: string,
+): Promise<void> {
+  const entries = await Promise.all(
+    outputs.map(async (output) => [relative(root, output), (await sizeAndTime(output)) ?? ''] as const),
+  )
+  const stamp: Stamp = { fingerprint, outputs: Object.fromEntries(entries) }
+  await writeFile(`${path}.partial`, JSON.stringify(stamp, undefined, 1))
+  await rename(`${path}.partial`, path)
+}
+
+export async function deleteStamp(path: string): Promise<void> {
+  await rm(path, { force: true })
+}
+
+/** @returns undefined when it is absent or damaged: the stage runs again */
+function readStamp(path: string): Promise<Stamp | undefined> {
+  return readOwn(STAMP, path)
+}
+
+async function sizeAndTime(path: string): Promise<string | undefined> {
+  const info = await stat(path).catch(() => undefined)
+  return info && `${info.size} ${info.mtimeMs}`
+}
