@@ -12,7 +12,7 @@ import {
   type PrefillKind,
   prefillRecipe,
 } from './graphs.ts'
-import { providerOf } from './providers.ts'
+import { PROVIDERS } from './providers.ts'
 import { type ReleaseConfig, readReleaseConfig } from './release-config.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -32,7 +32,10 @@ export interface ReleaseVariant {
   readonly graphs: ReadonlyMap<string, string>
   /** of the graphs, as config.json describes them; graphs of older releases may have none */
   readonly precision: ReadonlyMap<string, string>
-  /** ways through the files that are there, the one to take first; none when an export was left half done */
+  /**
+   * Ways through the files that are there, the one to take first; none when an export was left half done.
+   * @param provider that is not known runs prompts as steps; opening a session refuses it
+   */
   ways(provider: string): readonly Way[]
 }
 
@@ -131,7 +134,7 @@ function variantOf(
   return {
     ...{ name, graphs, precision },
     ways: (provider) =>
-      ways.filter(({ prefill }) => prefill === 'same' || providerOf(provider).prompts === 'int8'),
+      ways.filter(({ prefill }) => prefill === 'same' || PROVIDERS[provider]?.prompts === 'int8'),
   }
 }
 
