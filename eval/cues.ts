@@ -36,15 +36,15 @@ export function cuesOf(texts: readonly TimedText[]): TimedText[] {
 /** @param room when the next text begins */
 function cuesIn(text: string, start: number, spoken: number, room: number): TimedText[] {
   const parts = breakable(text, LINE)
-  const layout = layoutOf(parts)
-  const total = layout.length(0, parts.length)
-  const ends = bestEnds(parts, layout, (spoken - start) / total)
+  const measured = linesOf(parts)
+  const total = measured.length(0, parts.length)
+  const ends = bestEnds(parts, measured, (spoken - start) / total)
   const needed = start + SHORTEST * ends.length
   const end = Math.max(spoken, Math.min(needed, Math.max(room, start + 0.001 * ends.length)))
-  const at = (part: number) => start + ((end - start) * layout.length(0, part)) / total
+  const at = (part: number) => start + ((end - start) * measured.length(0, part)) / total
   return ends.map((last, i): TimedText => {
     const first = ends[i - 1] ?? 0
-    const lines = layout.lines(first, last) ?? [parts.slice(first, last)]
+    const lines = measured.lines(first, last) ?? [parts.slice(first, last)]
     return {
       start: at(first),
       end: Math.min(at(last), at(first) + LONGEST),
@@ -54,14 +54,14 @@ function cuesIn(text: string, start: number, spoken: number, room: number): Time
 }
 
 /** How long runs of parts are, and their lines; all by the indices of the first part and of the one behind the last. */
-interface Layout {
+interface Lines {
   /** time is shared out by it */
   length(first: number, end: number): number
   /** one line where that fits, else two of about one width; undefined where they do not */
   lines(first: number, end: number): string[][] | undefined
 }
 
-function layoutOf(parts: readonly string[]): Layout {
+function linesOf(parts: readonly string[]): Lines {
   const spaces = parts.map((part) => columns(part) - columns(part.trimEnd()))
   const sums = [0]
   for (const part of parts) sums.push((sums.at(-1) as number) + Math.max(1, columns(part)))
@@ -86,15 +86,15 @@ function layoutOf(parts: readonly string[]): Layout {
  * @param parts that a line may be broken between
  * @param perColumn seconds
  */
-function bestEnds(parts: readonly string[], layout: Layout, perColumn: number): number[] {
+function bestEnds(parts: readonly string[], measured: Lines, perColumn: number): number[] {
   const costs = [0]
   const begins = [0]
   for (let end = 1; end <= parts.length; end++) {
     const last = end === parts.length ? 0 : endCost(parts[end - 1] as string)
     costs[end] = Number.POSITIVE_INFINITY
     for (let begin = end - 1; begin >= 0; begin--) {
-      const length = layout.length(begin, end)
-      const isTooLong = length * perColumn > LONGEST || layout.lines(begin, end) === undefined
+      const length = measured.length(begin, end)
+      const isTooLong = length * perColumn > LONGEST || measured.lines(begin, end) === undefined
       if (isTooLong && end - begin > 1) break
       const cost = (costs[begin] as number) + sizeCost(length, length * perColumn) + last
       if (cost < (costs[end] as number)) {

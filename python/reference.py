@@ -50,7 +50,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def load_model(checkpoint: Checkpoint, special: dict) -> Qwen3ASRForConditionalGeneration:
-    """The transformers model in FP32, filled tensor by tensor from either checkpoint layout."""
+    """The transformers model in FP32, filled tensor by tensor from either checkpoint format."""
     text = {k: v for k, v in checkpoint.text.items() if k not in ("rope_scaling", "rope_theta")}
     text["rope_parameters"] = {"rope_type": "default", "rope_theta": checkpoint.text["rope_theta"]}
     config = Qwen3ASRConfig(

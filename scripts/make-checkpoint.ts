@@ -17,12 +17,12 @@ import { script } from './run-script.ts'
 
 /*
  * A checkpoint of full size with random weights, for measuring size, memory and speed without the real ones:
- *   npm run make-checkpoint -- --model 0.6b --layout original --out /tmp/random-0.6b
- * bfloat16, normally distributed (deviation 0.02), the same bytes for the same seed in either layout. --layers makes
+ *   npm run make-checkpoint -- --model 0.6b --format original --out /tmp/random-0.6b
+ * bfloat16, normally distributed (deviation 0.02), the same bytes for the same seed in either format. --layers makes
  * a shallow one of full width, for quick trials.
  */
 
-type Layout = 'native' | 'original'
+type Format = 'native' | 'original'
 
 const DEVIATION = 0.02
 const SHARD_BYTES = 4e9
@@ -36,27 +36,28 @@ const LINE: CommandLine = {
 
 const OPTIONS = {
   model: { ...oneOf(['0.6b', '1.7b'], 'whose shapes'), demandOption: true },
-  layout: {
+  format: {
     ...oneOf(['native', 'original'], 'of transformers, or of the published files'),
     default: 'native',
+    was: 'layout',
   },
   out: { ...text('where it goes'), demandOption: true },
   seed: { ...number('of the weights', between(0, 2 ** 32 - 1)), default: 1 },
   layers: number('of the encoder and the decoder each (default: as published)'),
 } as const
 
-const run = script(LINE, OPTIONS, async ({ model, layout, out, seed, layers }) => {
+const run = script(LINE, OPTIONS, async ({ model, format, out, seed, layers }) => {
   await requireWritable(out, '--out', 'Name another folder with --out.')
   await mkdir(out, { recursive: true })
   const { shape } = MODELS[model]
   const { audio, text } = configsOf(
     layers === undefined ? shape : { ...shape, encoderLayers: layers, decoderLayers: layers },
   )
-  await writeConfigs(out, layout, audio, text)
+  await writeConfigs(out, format, audio, text)
   await writeTokenizer(out)
-  const bytes = await writeWeights(out, layout, expectedTensors(audio, text), seed)
+  const bytes = await writeWeights(out, format, expectedTensors(audio, text), seed)
   process.stdout.write(
-    `${model} with random weights, ${layout} layout, ${formatBytes(bytes)}, seed ${seed}: ${out}\n`,
+    `${model} with random weights, ${format} format, ${formatBytes(bytes)}, seed ${seed}: ${out}\n`,
   )
   return EXIT.done
 })
@@ -93,7 +94,7 @@ function configsOf(shape: ModelShape): { audio: AudioConfig; text: TextConfig } 
 
 async function writeConfigs(
   folder: string,
-  layout: Layout,
+  format: Format,
   audio: AudioConfig,
   text: TextConfig,
 ): Promise<void> {
@@ -111,7 +112,7 @@ async function writeConfigs(
     model_type: 'qwen3_asr',
     thinker_config: { audio_config: audioConfig, text_config: { ...text, rope_scaling: rope } },
   }
-  await writeJson(folder, 'config.json', layout === 'native' ? native : original)
+  await writeJson(folder, 'config.json', format === 'native' ? native : original)
   await writeJson(folder, 'preprocessor_config.json', {
     feature_extractor_type: 'Qwen3ASRFeatureExtractor',
     feature_size: 128,
@@ -154,7 +155,7 @@ async function writeTokenizer(folder: string): Promise<void> {
 
 async function writeWeights(
   folder: string,
-  layout: Layout,
+  format: Format,
   tensors: ReadonlyMap<string, readonly number[]>,
   seed: number,
 ): Promise<number> {
@@ -169,8 +170,8 @@ async function writeWeights(
   let total = 0
   for (const [i, shard] of shards.entries()) {
     const file = names[i] ?? ''
-    for (const [name] of shard) index[nameIn(layout, name)] = file
-    total += await writeShard(join(folder, file), shard, layout, random)
+    for (const [name] of shard) index[nameIn(format, name)] = file
+    total += await writeShard(join(folder, file), shard, format, random)
   }
   if (shards.length > 1) {
     await writeJson(folder, 'model.safetensors.index.json', {
@@ -201,7 +202,7 @@ function splitIntoShards(entries: readonly Entry[]): Entry[][] {
 async function writeShard(
   path: string,
   shard: readonly Entry[],
-  layout: Layout,
+  format: Format,
   random: (out: Uint16Array) => void,
 ): Promise<number> {
   const header: Record<string, object> = {}
@@ -209,7 +210,7 @@ async function writeShard(
   for (const [name, shape] of shard) {
     const start = end
     end += 2 * count(shape)
-    header[nameIn(layout, name)] = { dtype: 'BF16', shape, data_offsets: [start, end] }
+    header[nameIn(format, name)] = { dtype: 'BF16', shape, data_offsets: [start, end] }
   }
   const json = Buffer.from(JSON.stringify(header))
   const length = Buffer.alloc(8)
@@ -266,9 +267,9 @@ function normalQuantile(p: number): number {
   return Math.sign(x) * Math.SQRT2 * Math.sqrt(Math.sqrt(half * half - log / a) - half)
 }
 
-/** The inverse of the pipeline's mapping of the original layout. */
-function nameIn(layout: Layout, name: string): string {
-  if (layout === 'native') return name
+/** The inverse of the pipeline's mapping of the original format. */
+function nameIn(format: Format, name: string): string {
+  if (format === 'native') return name
   return name
     .replace(/^model\.multi_modal_projector\.linear_([12])\./, 'thinker.audio_tower.proj$1.')
     .replace(/^model\.language_model\./, 'thinker.model.')

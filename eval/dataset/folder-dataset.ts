@@ -4,7 +4,7 @@ import { mapFiles } from '../concurrency.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { chooseRows } from './choose.ts'
 import { COLUMNS, type ManifestOptions } from './columns.ts'
-import { type Entries, findEntries, isManifest } from './layout.ts'
+import { type Entries, findEntries, isManifest } from './find-entries.ts'
 import { makeIdentify, type Recording } from './recording.ts'
 import { type Cutter, makeCutter } from './segment.ts'
 import { pickEntries, type Survey, surveyEntries } from './survey.ts'
@@ -16,7 +16,7 @@ export interface FolderOptions extends ManifestOptions {
 }
 
 /**
- * Recordings on disk: a folder in one of the layouts that {@link findEntries} knows, or a manifest by its path. Only
+ * Recordings on disk: a folder of a form that {@link findEntries} knows, or a manifest by its path. Only
  * chosen recordings are looked at.
  * @throws SpeechError when nothing lists recordings, or what does is malformed
  */

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import type { ColumnOptions } from './columns.ts'
 import { entryOf } from './entry.ts'
-import type { Entries } from './layout.ts'
+import type { Entries } from './find-entries.ts'
 import { type ParquetFile, readRows } from './parquet-file.ts'
 
 /**

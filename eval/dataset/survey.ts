@@ -1,7 +1,7 @@
 import { isBlank } from '../normalize/comparable.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { Entry } from './entry.ts'
-import type { Entries } from './layout.ts'
+import type { Entries } from './find-entries.ts'
 
 /** How many entries there are. */
 export interface Survey {

@@ -14,6 +14,8 @@ const COLUMNS = 110
 export interface Option extends Options {
   readonly wanted?: Wanted
   readonly mayBeEmpty?: boolean
+  /** its older name, which is taken with a note */
+  readonly was?: string
 }
 
 interface Wanted {
@@ -150,7 +152,7 @@ export function parseOptions<const Table extends OptionTable, T>(
   table: Table,
   read: (options: OptionsOf<Table>) => T,
 ): Promise<T | undefined> {
-  return parseArguments<T>(line, args, (parser, take) =>
+  return parseArguments<T>(line, withNewNames(args, table), (parser, take) =>
     parser.command(
       '$0',
       false,
@@ -159,6 +161,18 @@ export function parseOptions<const Table extends OptionTable, T>(
       (parsed) => take(read(given(parsed) as unknown as OptionsOf<Table>)),
     ),
   )
+}
+
+/** Older names of options, each with a note of what it is called now. */
+function withNewNames(args: readonly string[], table: OptionTable): string[] {
+  const renamed = Object.entries(table).flatMap(([name, { was }]) => (was === undefined ? [] : [[was, name]]))
+  return args.map((arg) => {
+    const [was = '', name = ''] =
+      renamed.find(([old]) => arg === `--${old}` || arg.startsWith(`--${old}=`)) ?? []
+    if (name === '') return arg
+    process.stderr.write(`--${was} is now --${name}; the older name will go.\n`)
+    return arg.replace(was, name)
+  })
 }
 
 function parserOf({ command, usage: form, about, examples = [], exits, remark }: CommandLine): Parser {

@@ -168,7 +168,7 @@ describe('config.json is checked by key, value and what is wanted', () => {
     expect(await refusalOf(edit)).toBe(`config.json: ${wanted}`)
   })
 
-  it('names the section of the original layout, and the other files', async () => {
+  it('names the section of the original format, and the other files', async () => {
     const folder = await makeOriginalLayout(await temporaryFolder())
     await editJson(folder, 'config.json', ({ thinker_config: thinker, ...config }) => ({
       ...config,
@@ -239,7 +239,7 @@ function* mutations(whole: string): Generator<{ key: string; bad: string; text: 
 }
 
 describe('whatever stands in place of a value is accepted or refused by a sentence', () => {
-  const layouts = {
+  const formats = {
     native: {
       make: copyTiny,
       others: ['generation_config', 'processor_config', 'tokenizer', 'tokenizer_config'],
@@ -247,8 +247,8 @@ describe('whatever stands in place of a value is accepted or refused by a senten
     original: { make: makeOriginalLayout, others: ['model.safetensors.index', 'vocab', 'tokenizer_config'] },
   }
 
-  it.each(['native', 'original'] as const)('%s layout', async (layout) => {
-    const folder = await layouts[layout].make(await temporaryFolder())
+  it.each(['native', 'original'] as const)('%s format', async (format) => {
+    const folder = await formats[format].make(await temporaryFolder())
     const passed: string[] = []
     const vague: string[] = []
     const look = (file: string, key: string, bad: string, message: string | undefined) => {
@@ -263,7 +263,7 @@ describe('whatever stands in place of a value is accepted or refused by a senten
         checkConfig(parseJsonObject(Buffer.from(text), 'config.json', failing('')), folder)
       look('config.json', key, bad, await messageOf(check))
     }
-    for (const file of layouts[layout].others.map((name) => `${name}.json`)) {
+    for (const file of formats[format].others.map((name) => `${name}.json`)) {
       const whole = await readFile(join(folder, file), 'utf8')
       for (const { key, bad, text } of mutations(whole)) {
         await writeFile(join(folder, file), text)

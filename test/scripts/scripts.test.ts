@@ -23,14 +23,16 @@ async function startOf({ folder, tensors }: Checkpoint, name: string): Promise<B
 }
 
 describe('make-checkpoint', () => {
-  it('makes checkpoints of published width that the pipeline accepts, with the same weights in both layouts', async () => {
+  it('makes checkpoints of published width that the pipeline accepts, with the same weights in both formats', async () => {
     const folder = await temporaryFolder()
-    const make = async (layout: string) => {
-      const out = join(folder, layout)
-      const args = ['--model', '0.6b', '--layers', '1', '--layout', layout, '--out', out]
-      const { exitCode, stdout } = await runScript('make-checkpoint', args)
+    const make = async (format: string) => {
+      const out = join(folder, format)
+      const name = format === 'native' ? '--format' : '--layout' // which is older
+      const args = ['--model', '0.6b', '--layers', '1', name, format, '--out', out]
+      const { exitCode, stdout, stderr } = await runScript('make-checkpoint', args)
       expect(exitCode).toBe(0)
-      expect(stdout).toContain(`0.6b with random weights, ${layout} layout`)
+      expect(stderr).toBe(format === 'native' ? '' : '--layout is now --format; the older name will go.')
+      expect(stdout).toContain(`0.6b with random weights, ${format} format`)
       return readCheckpoint(out)
     }
     const [native, original] = await Promise.all([make('native'), make('original')])

@@ -26,8 +26,8 @@ interface OpusHead {
  * @param head body of its first page
  */
 export async function startOpus(head: Buffer): Promise<OggStream> {
-  const { preSkip, gain, ...layout } = readHead(head)
-  const decoder = new OpusDecoder({ ...layout, preSkip: 0, sampleRate: SAMPLE_RATE, forceStereo: false })
+  const { preSkip, gain, ...channels } = readHead(head)
+  const decoder = new OpusDecoder({ ...channels, preSkip: 0, sampleRate: SAMPLE_RATE, forceStereo: false })
   await decoder.ready
   const packets = packetAssembler()
   let [headers, decoded, given, origin] = [0, 0, 0, undefined as number | undefined]

@@ -3,7 +3,7 @@ import { A_LAW, MU_LAW } from './g711.ts'
 import { WAV_TAG, type WavFormat } from './wav-header.ts'
 
 /** How samples lie in a WAV file. */
-export interface PcmLayout {
+export interface PcmReader {
   /** bytes of one sample of all channels */
   readonly frameBytes: number
   /** Whole frames to one array for each channel, full scale 1. */
@@ -13,11 +13,11 @@ export interface PcmLayout {
 type Read = (view: DataView, at: number) => number
 
 /**
- * The layout of PCM, float and G.711. A sample takes `blockAlign / channels` bytes, and fewer bits stand at their
+ * How samples of PCM, float and G.711 are read. A sample takes `blockAlign / channels` bytes, and fewer bits stand at their
  * upper end. Integers are divided by 2^(bits-1), as soundfile and torchaudio do.
  * @throws UnreadableError for all other codecs
  */
-export function pcmLayout(format: WavFormat): PcmLayout {
+export function pcmReader(format: WavFormat): PcmReader {
   const { channels, bits, blockAlign } = format
   const least = Math.ceil(bits / 8)
   const width = blockAlign >= least * channels ? blockAlign / channels : least

@@ -1,6 +1,6 @@
 import { type AudioBlock, type Decoded, inSeconds } from './audio-block.ts'
 import type { ByteReader } from './byte-reader.ts'
-import { type PcmLayout, pcmLayout } from './pcm.ts'
+import { type PcmReader, pcmReader } from './pcm.ts'
 import {
   chunkSize,
   isChunkId,
@@ -21,14 +21,14 @@ const CHUNK = 1 << 18
  */
 export async function decodeWav(reader: ByteReader, notes: string[]): Promise<Decoded> {
   const header = await readWavHeader(reader)
-  const layout = pcmLayout(header.format)
-  return { isFloat: header.format.tag === WAV_TAG.float, blocks: samples(reader, header, layout, notes) }
+  const pcm = pcmReader(header.format)
+  return { isFloat: header.format.tag === WAV_TAG.float, blocks: samples(reader, header, pcm, notes) }
 }
 
 async function* samples(
   reader: ByteReader,
   header: WavHeader,
-  { frameBytes, split }: PcmLayout,
+  { frameBytes, split }: PcmReader,
   notes: string[],
 ): AsyncGenerator<AudioBlock> {
   const { sampleRate } = header.format
