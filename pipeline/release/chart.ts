@@ -19,7 +19,7 @@ const DARK = { ground: '#13171b', ink: '#e4e9ee', mark: '#82a7ff' }
 
 /**
  * WER of each variant on each dataset with its interval, as an SVG file that stands by itself.
- * @param archiveBytes by variant label
+ * @param archiveBytes by variant
  * @returns undefined without figures
  */
 export function werChart(

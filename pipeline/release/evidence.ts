@@ -93,9 +93,9 @@ async function reportOf(
 ): Promise<Report | undefined> {
   const run = await readRun(join(folder, RUN))
   if (run === undefined) throw noEvaluation(folder)
-  const labels = new Map(Object.entries(fingerprints).map(([label, hash]) => [hash, label]))
+  const names = new Map(Object.entries(fingerprints).map(([name, hash]) => [hash, name]))
   const systems = run.systems.flatMap((system) => {
-    const name = labels.get(String(system.settings['fingerprint']))
+    const name = names.get(String(system.settings['fingerprint']))
     return name === undefined ? [] : [{ ...system, name }]
   })
   if (systems.length === 0) return undefined

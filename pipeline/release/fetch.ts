@@ -23,7 +23,7 @@ interface Options {
   /** owner/name[@revision] */
   readonly name: string
   readonly folder: string
-  /** labels; all by default */
+  /** all by default */
   readonly variants?: readonly string[]
   readonly emit: Emit
   readonly signal: AbortSignal
@@ -97,7 +97,8 @@ function wantedFiles({ files }: Manifest, variants: readonly string[] | undefine
   return files.filter(
     (file) =>
       file.role !== 'archive' &&
-      (file.role === 'documentation' || (variants?.some((label) => file.variants.includes(label)) ?? true)),
+      (file.role === 'documentation' ||
+        (variants?.some((variant) => file.variants.includes(variant)) ?? true)),
   )
 }
 

@@ -155,26 +155,26 @@ async function checkArchive(path: string, folder: string, options: Context): Pro
   const out = join(folder, 'unpacked')
   if (await exists(out)) throw new Failure(`${out} is there already.`, 'Name another folder with --keep.')
   const what = `unpacking ${basename(path)}`
-  const labelFor = (top: string) => described?.variants[0] ?? labelOf(top, manifest)
-  const contents = described ? [expectedOf(manifest, labelFor(''))] : expectedOfAll(manifest)
+  const variantIn = (top: string) => described?.variants[0] ?? variantNamed(top, manifest)
+  const contents = described ? [expectedOf(manifest, variantIn(''))] : expectedOfAll(manifest)
   const largest = Math.max(
     ...contents.flatMap((files) => [...files.values()].reduce((sum, size) => sum + size, 0)),
   )
   await requireSpace(folder, largest, `Unpacking ${basename(path)}`, spaceHint(options))
   const unpacked = await readArchive(path, out, {
     ...{ signal, maxBytes: Math.max(...contents.map(tarLimit)) },
-    expected: (top) => expectedOf(manifest, labelFor(top)),
+    expected: (top) => expectedOf(manifest, variantIn(top)),
     onProgress: (done, total) => emit({ event: 'progress', what, done, total, unit: 'bytes' }),
   })
-  const label = labelFor(unpacked.top)
+  const variant = variantIn(unpacked.top)
   return [
     {
       check: 'archive',
       found: `sha256 ${unpacked.sha256.slice(0, 16)}...`,
       problems: described?.sha256 === unpacked.sha256 ? [] : [archiveProblem(path, described?.sha256)],
     },
-    members(unpacked, manifest, label),
-    ...(await verifyVariant(out, label, manifest, options)),
+    members(unpacked, manifest, variant),
+    ...(await verifyVariant(out, variant, manifest, options)),
   ]
 }
 
@@ -188,21 +188,21 @@ async function manifestOf(path: string, { manifest }: VerifyCommandOptions): Pro
 }
 
 /** What the archive of a variant may hold. */
-function expectedOf({ files }: Manifest, label: string): Expected {
-  const own = files.filter((file) => isModelFile(file) && file.variants.includes(label))
+function expectedOf({ files }: Manifest, variant: string): Expected {
+  const own = files.filter((file) => isModelFile(file) && file.variants.includes(variant))
   return new Map(own.map(({ path, size }) => [path, size]))
 }
 
 function expectedOfAll(manifest: Manifest): Expected[] {
-  const labels = new Set(manifest.files.flatMap(({ variants }) => variants))
-  return [...labels].map((label) => expectedOf(manifest, label))
+  const names = new Set(manifest.files.flatMap(({ variants }) => variants))
+  return [...names].map((variant) => expectedOf(manifest, variant))
 }
 
 /** A renamed archive: which variant it is, by its folder. */
-function labelOf(top: string, { files }: Manifest): string {
+function variantNamed(top: string, { files }: Manifest): string {
   const own = files.find(({ path }) => path === `${top}.tar.gz`)
-  const label = own?.variants[0]
-  if (label !== undefined) return label
+  const variant = own?.variants[0]
+  if (variant !== undefined) return variant
   throw new Failure(
     `The manifest has no variant in a folder ${top}.`,
     `Take ${MANIFEST} of the same release.`,
@@ -215,8 +215,8 @@ function archiveProblem(path: string, wanted: string | undefined): string {
     : `${basename(path)} has another sha256 than the manifest's ${wanted}.`
 }
 
-function members({ members }: Unpacked, { files }: Manifest, label: string): Check {
-  const wanted = files.filter((file) => isModelFile(file) && file.variants.includes(label))
+function members({ members }: Unpacked, { files }: Manifest, variant: string): Check {
+  const wanted = files.filter((file) => isModelFile(file) && file.variants.includes(variant))
   const found = new Map(members.map((member) => [member.name, member.sha256]))
   const problems = [
     ...wanted.filter(({ path }) => !found.has(path)).map(({ path }) => `${path} is missing.`),
@@ -225,9 +225,9 @@ function members({ members }: Unpacked, { files }: Manifest, label: string): Che
       .map(({ path }) => `${path} has another sha256 than the manifest's.`),
     ...members
       .filter(({ name }) => !wanted.some(({ path }) => path === name))
-      .map(({ name }) => `${name} is not a file of ${label}.`),
+      .map(({ name }) => `${name} is not a file of ${variant}.`),
   ]
-  return { check: 'members', found: `${members.length} files of ${label}`, problems }
+  return { check: 'members', found: `${members.length} files of ${variant}`, problems }
 }
 
 /** A release folder of ours can be published; a download is there to be used. */

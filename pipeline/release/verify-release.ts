@@ -67,19 +67,19 @@ export async function verifyRelease(
   }
   const names = root === model ? undefined : own.map(({ path }) => path)
   checks.push(await contract(model, names))
-  const variants = complete.filter((label) => options.variants?.includes(label) ?? true)
-  for (const label of variants) checks.push(await hears(model, label, manifest, options))
+  const variants = complete.filter((variant) => options.variants?.includes(variant) ?? true)
+  for (const variant of variants) checks.push(await hears(model, variant, manifest, options))
   return checks
 }
 
 /** The contract, and the recorded text, of the files in `folder`. */
 export async function verifyVariant(
   folder: string,
-  label: string,
+  variant: string,
   manifest: Manifest,
   options: VerifyOptions,
 ): Promise<Check[]> {
-  return [await contract(folder), await hears(folder, label, manifest, options)]
+  return [await contract(folder), await hears(folder, variant, manifest, options)]
 }
 
 async function compareFiles(
@@ -119,7 +119,7 @@ async function problemOf(
 function completeVariants({ files }: Manifest, absent: readonly Place[]): string[] {
   const all = new Set(files.flatMap(({ variants }) => variants))
   const broken = new Set(absent.filter(isModelFile).flatMap(({ variants }) => variants))
-  return [...all].filter((label) => !broken.has(label))
+  return [...all].filter((variant) => !broken.has(variant))
 }
 
 /** Whether a download has all files of a variant, or of those that are wanted. */
@@ -130,10 +130,10 @@ function completeness(
   { variants: wanted = [] }: VerifyOptions,
 ): Check {
   const problems = wanted
-    .filter((label) => !complete.includes(label))
-    .map((label) => {
-      const own = absent.filter((file) => isModelFile(file) && file.variants.includes(label))
-      return `${label} is not complete: ${own.map(({ path }) => path).join(', ') || 'it is not in the manifest'}.`
+    .filter((variant) => !complete.includes(variant))
+    .map((variant) => {
+      const own = absent.filter((file) => isModelFile(file) && file.variants.includes(variant))
+      return `${variant} is not complete: ${own.map(({ path }) => path).join(', ') || 'it is not in the manifest'}.`
     })
   if (complete.length === 0 && problems.length === 0)
     problems.push(`No variant is complete: ${absent.map(({ path }) => path).join(', ')} missing.`)
@@ -143,11 +143,11 @@ function completeness(
 
 /** Whether a release has the variants that are wanted. */
 function packaged(complete: readonly string[], { variants: wanted = [] }: VerifyOptions): Check {
-  const others = wanted.filter((label) => !complete.includes(label))
+  const others = wanted.filter((variant) => !complete.includes(variant))
   return {
     check: 'variants',
     found: complete.join(' and '),
-    problems: others.map((label) => `${label} is not in the manifest.`),
+    problems: others.map((variant) => `${variant} is not in the manifest.`),
   }
 }
 
@@ -168,16 +168,16 @@ async function contract(folder: string, only?: readonly string[]): Promise<Check
 /** Whether a variant loads, and says of the clip what it said when the release was made. */
 async function hears(
   folder: string,
-  label: string,
+  variant: string,
   { selfTests }: Manifest,
   { threads, signal, emit }: VerifyOptions,
 ): Promise<Check> {
-  const check = `${label} hears`
-  const wanted = selfTests.find(({ variant }) => variant === label)
-  if (!wanted) return { check, found: '-', problems: [`The manifest records no text of ${label}.`] }
-  emit({ event: 'progress', what: `loading ${label}`, done: 0, total: 1, unit: 'variants' })
+  const check = `${variant} hears`
+  const wanted = selfTests.find((test) => test.variant === variant)
+  if (!wanted) return { check, found: '-', problems: [`The manifest records no text of ${variant}.`] }
+  emit({ event: 'progress', what: `loading ${variant}`, done: 0, total: 1, unit: 'variants' })
   try {
-    const [heard] = await selfTest(folder, [label], { threads, signal })
+    const [heard] = await selfTest(folder, [variant], { threads, signal })
     const found = JSON.stringify(heard?.text)
     if (heard?.clipSha256 !== wanted.clipSha256)
       return { check, found, problems: [`${wanted.clip} here is another clip than the recorded one.`] }
@@ -185,11 +185,11 @@ async function hears(
     return {
       check,
       found,
-      problems: isSame ? [] : [`${label} says ${found}, recorded is ${JSON.stringify(wanted.text)}.`],
+      problems: isSame ? [] : [`${variant} says ${found}, recorded is ${JSON.stringify(wanted.text)}.`],
     }
   } catch (error) {
     signal.throwIfAborted()
-    return { check, found: '-', problems: [`${label} cannot be used: ${(error as Error).message}`] }
+    return { check, found: '-', problems: [`${variant} cannot be used: ${(error as Error).message}`] }
   }
 }
 
