@@ -294,7 +294,7 @@ describe('npm run package', () => {
 
   it.each([
     [['--variants', 'int4', '--variants', 'fp32'], '--variants is given 2 times, wanted once.', 2],
-    [['--variants', 'fp16'], '--variants names "fp16", wanted some of fp32, int4.', 2],
+    [['--variants', 'fp16'], '--variants names "fp16", wanted some of fp32, int4, int8.', 2],
     [['--level', '10'], '--level is 10, wanted 1 to 9.', 2],
     [['/nowhere'], '/nowhere is not a model directory: it holds no config.json.', 1],
     [['verify'], 'Found no release to verify, or two; wanted an archive, a folder, or --from-hub.', 2],
