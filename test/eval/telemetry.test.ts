@@ -64,7 +64,10 @@ describe('the telemetry of onnxruntime', () => {
   it('is off in the Python of the stages', async () => {
     const { env, left } = await freshHome()
     const out = await temporaryFolder()
-    const args = ['--models', join(release, 'decoder.onnx'), '--out', out]
+    const recipe = join(out, 'recipe.json')
+    const rules = { variant: 'int4', decoder: [['*', 'q4b64']], accuracyLevel: 4 }
+    await writeFile(recipe, JSON.stringify(rules))
+    const args = ['--models', join(release, 'decoder.onnx'), '--out', out, '--recipe', recipe]
     const source = `
       import { runPython } from ${JSON.stringify(builtModule('pipeline/python/run-python.ts'))}
       await runPython('quantize.py', ${JSON.stringify(args)}, {

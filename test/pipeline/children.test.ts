@@ -7,7 +7,6 @@ import { execa } from 'execa'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { PROJECT } from '../../pipeline/models.ts'
 import { takeLock } from '../../pipeline/shared/lock.ts'
-import { startCli } from '../helpers/cli.ts'
 import { builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
@@ -40,7 +39,9 @@ async function startHeld(way: 'waits' | 'computes' | 'reads') {
   const folder = await temporaryFolder()
   const lock = join(folder, 'lock')
   await execa('mkfifo', [join(folder, 'fifo')])
-  const run = startCli([way, lock, join(folder, 'log')], {}, 'test/helpers/held-run.ts')
+  const run = execa(process.execPath, [HELD, way, lock, join(folder, 'log')], {
+    ...{ cwd: PROJECT, env: { CI: 'true', OMP_NUM_THREADS: '1' }, reject: false, forceKillAfterDelay: false },
+  })
   await once(run.stdout, 'data')
   const pids = await descendants(run.pid ?? 0)
   const programs = await living(pids)
