@@ -6,12 +6,7 @@ import {
   parseOptions,
   usage,
 } from '../pipeline/commands/arguments.ts'
-import {
-  type CommonOptions,
-  type Output,
-  type RunCommand,
-  runnable,
-} from '../pipeline/commands/run-command.ts'
+import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
 import type { ExitCode } from '../pipeline/shared/failure.ts'
 
 /** Options that name a folder which must be there. */
@@ -24,10 +19,10 @@ const FOLDERS = ['modelDir', 'exported', 'work']
 export function script<const Table extends OptionTable>(
   line: CommandLine,
   table: Table,
-  work: (options: OptionsOf<Table> & CommonOptions, output: Output) => Promise<ExitCode>,
+  work: (options: OptionsOf<Table>, output: Output) => Promise<ExitCode>,
 ): RunCommand {
   return runnable({
-    parse: (args) => parseOptions(line, args, table, (options) => options as typeof options & CommonOptions),
+    parse: (args) => parseOptions(line, args, table, (options) => options),
     stdout: 'results',
     isStoppable: () => false,
     async run(options, output) {

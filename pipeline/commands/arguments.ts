@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import yargs, { type ArgumentsCamelCase, type Argv, type InferredOptionTypes, type Options } from 'yargs'
+import yargs, {
+  type ArgumentsCamelCase,
+  type Argv,
+  type InferredOptionTypes,
+  type Options,
+  type PositionalOptions,
+} from 'yargs'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { PROJECT } from '../models.ts'
 import { describeError, EXIT, Failure } from '../shared/failure.ts'
@@ -91,6 +97,9 @@ export const SHARED = {
 /** Options of one command by name, as in `--name`. */
 export type OptionTable = Readonly<Record<string, Option>>
 
+/** What stands on a command line without a name, in this order. */
+export type WordTable = Readonly<Record<string, PositionalOptions>>
+
 const COMMON = { json: flag('one JSON event a line'), debug: flag('show stacks') } as const
 
 /** What --help says of a command besides its options. */
@@ -109,7 +118,7 @@ export interface CommandLine {
   readonly remark?: string
 }
 
-type Parser = Argv<InferredOptionTypes<typeof COMMON>>
+export type Parser = Argv<InferredOptionTypes<typeof COMMON>>
 
 /**
  * Parse a command line.
@@ -141,26 +150,60 @@ export async function parseArguments<T>(
 }
 
 /**
- * Parse a command line that holds options alone.
- * @param read makes of them what the command wants
+ * Parse a command line without commands.
+ * @param read makes of it what the command wants
  * @returns undefined when help or the version was asked for and printed
  * @throws Failure with exit code 2 for wrong usage
  */
-export function parseOptions<const Table extends OptionTable, T>(
+export function parseOptions<const Table extends OptionTable, T, const Words extends WordTable = NoWords>(
   line: CommandLine,
   args: readonly string[],
   table: Table,
-  read: (options: OptionsOf<Table>) => T,
+  read: (options: OptionsOf<Table, Words>) => T,
+  words?: Words,
 ): Promise<T | undefined> {
   return parseArguments<T>(line, withNewNames(args, table), (parser, take) =>
-    parser.command(
-      '$0',
-      false,
-      (y) => withOptions(y, table),
-      // yargs infers nothing of a table that is not known yet
-      (parsed) => take(read(given(parsed) as unknown as OptionsOf<Table>)),
-    ),
+    withCommand(parser, { name: '$0', words, table }, (options) => take(read(options))),
   )
+}
+
+type NoWords = Readonly<Record<never, never>>
+
+/** One command of a command line; `$0` is the one without a name. */
+export interface Subcommand<Words extends WordTable, Table extends OptionTable> {
+  readonly name: string
+  /** one sentence; the command without a name has that of its line */
+  readonly about?: string
+  readonly words?: Words | undefined
+  readonly table?: Table
+  readonly exits?: CommandLine['exits']
+}
+
+/** Add a command, whose values are checked. */
+export function withCommand<const Words extends WordTable, const Table extends OptionTable>(
+  parser: Parser,
+  { name, about, words, table, exits }: Subcommand<Words, Table>,
+  take: (options: OptionsOf<Table, Words>) => void,
+): Parser {
+  const positionals: readonly (readonly [string, PositionalOptions])[] = Object.entries(words ?? {})
+  const options: OptionTable = table ?? {}
+  return parser.command({
+    command: [name, ...positionals.map(([word, described]) => placeOf(word, described))].join(' '),
+    describe: about ?? false,
+    builder(y) {
+      const all = positionals.reduce((some, [word, described]) => some.positional(word, described), y)
+      const checked = all.options(options).check((argv) => checkValues(argv, options), false)
+      return about === undefined ? checked : checked.epilog(exitCodes(exits))
+    },
+    // yargs infers nothing of a table that is not known yet
+    handler: (parsed) => take(given(parsed) as unknown as OptionsOf<Table, Words>),
+  })
+}
+
+/** As yargs and --help write it: `<files..>`, or in square brackets what may be left out. */
+function placeOf(word: string, { array, demandOption }: PositionalOptions): string {
+  const name = array ? `${word}..` : word
+  return demandOption ? `<${name}>` : `[${name}]`
 }
 
 /** Older names of options, each with a note of what it is called now. */
@@ -193,7 +236,7 @@ function parserOf({ command, usage: form, about, examples = [], exits, remark }:
 }
 
 /** The line of --help that says what exit codes mean. */
-export function exitCodes({ done = 'done', failed = 'failed', gate }: CommandLine['exits'] = {}): string {
+function exitCodes({ done = 'done', failed = 'failed', gate }: CommandLine['exits'] = {}): string {
   const meanings = [
     `${EXIT.done} ${done}`,
     `${EXIT.failed} ${failed}`,
@@ -202,11 +245,6 @@ export function exitCodes({ done = 'done', failed = 'failed', gate }: CommandLin
     `${EXIT.interrupted} interrupted`,
   ]
   return `Exit codes: ${meanings.join(', ')}.`
-}
-
-/** Add options, whose values are checked. */
-export function withOptions<T, const Table extends OptionTable>(parser: Argv<T>, table: Table) {
-  return parser.options(table).check((argv) => checkValues(argv, table), false)
 }
 
 /** Fields under one name, with those left out that have no value. */
@@ -222,13 +260,15 @@ type NamesOf<T> = keyof {
 } &
   keyof T
 
-/** What a command gets of its options, those of every command included. */
-export type OptionsOf<Table extends OptionTable> = Given<
+/** What a command gets of its options and words, the options of every command included. */
+export type OptionsOf<Table extends OptionTable, Words extends WordTable = NoWords> = GivenOf<Table> &
+  GivenOf<Words>
+type GivenOf<Table extends OptionTable | WordTable> = Given<
   ArgumentsCamelCase<InferredOptionTypes<typeof COMMON & Table>>
 >
 
 /** What yargs hands over as options under their names in code: `maxPiece`, not also `max-piece`, and only what has a value. */
-export function given<T extends object>(parsed: T): Given<T> {
+function given<T extends object>(parsed: T): Given<T> {
   const kept = Object.entries(parsed).filter(
     ([name, value]) => value !== undefined && !/^_$|^\$0$|-/.test(name),
   )

@@ -10,17 +10,16 @@ import { variantName } from '../../eval/runtime/release.ts'
 import type { EvaluateOptions, ModelSpec } from '../evaluate/evaluation-options.ts'
 import {
   type CommandLine,
-  exitCodes,
   flag,
-  given,
   number,
+  type OptionsOf,
   oneOf,
   parseArguments,
   SHARED,
   text,
   texts,
   usage,
-  withOptions,
+  withCommand,
 } from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
@@ -106,61 +105,27 @@ const OPTIONS = {
   cache: text("folder of fetched audio; output/.cache by default, or the user's cache folder"),
 } as const
 
+const MERGE = {
+  name: 'merge',
+  about: 'Put the parts of an evaluation together that ran with --shard.',
+  words: { folders: { type: 'string', array: true, demandOption: true, describe: "the parts' folders" } },
+  table: { output: { ...text('folder of the whole'), demandOption: true } },
+  exits: LINE.exits,
+} as const
+
 /**
  * Parse the command line of `npm run evaluate`.
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
 export function parseEvaluate(args: readonly string[]): Promise<EvaluateCommand | undefined> {
-  return parseArguments<EvaluateCommand>(LINE, args, (parser, take) =>
-    parser
-      .command(
-        '$0',
-        false,
-        (y) => withOptions(y, OPTIONS),
-        (parsed) => take(optionsOf(given(parsed))),
-      )
-      .command(
-        'merge <folders..>',
-        'Put the parts of an evaluation together that ran with --shard.',
-        (y) =>
-          withOptions(
-            y.positional('folders', {
-              ...{ type: 'string', array: true, demandOption: true },
-              describe: "the parts' folders",
-            }),
-            { output: { ...text('folder of the whole'), demandOption: true } },
-          ).epilog(exitCodes(LINE.exits)),
-        (parsed) => take({ command: 'merge', ...given(parsed) }),
-      ),
-  )
+  return parseArguments<EvaluateCommand>(LINE, args, (parser, take) => {
+    const all = withCommand(parser, { name: '$0', table: OPTIONS }, (parsed) => take(optionsOf(parsed)))
+    return withCommand(all, MERGE, (parsed) => take({ command: 'merge', ...parsed }))
+  })
 }
 
-interface Parsed
-  extends CommonOptions,
-    Omit<
-      EvaluateOptions,
-      | 'models'
-      | 'engines'
-      | 'selection'
-      | 'maxDownload'
-      | 'threads'
-      | 'maxPieceSeconds'
-      | 'stopLoops'
-      | 'isSteady'
-    > {
-  readonly models: readonly string[]
-  readonly engine: readonly string[]
-  readonly nSamples?: number
-  readonly sample?: 'first' | 'seeded' | 'all'
-  readonly seed: number
-  readonly shard?: string
-  readonly maxDownload: string
-  readonly maxPiece: number
-  readonly loopGuard: boolean
-  readonly steady: boolean
-  readonly threads?: number
-}
+type Parsed = OptionsOf<typeof OPTIONS>
 
 function optionsOf(parsed: Parsed): EvaluateCommand {
   const { models, engine: engines, nSamples, sample, seed, shard, ...named } = parsed

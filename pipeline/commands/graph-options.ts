@@ -1,4 +1,3 @@
-import type { Argv, InferredOptionTypes } from 'yargs'
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
 import { withFolders } from '../graph/folder-lock.ts'
 import { nearest } from '../graph/nearest.ts'
@@ -10,13 +9,15 @@ import { say } from '../shared/terminal.ts'
 import {
   bytes,
   type CommandLine,
-  exitCodes,
   flag,
+  type OptionsOf,
   type OptionTable,
+  type Parser,
   parseArguments,
   text,
   usage,
-  withOptions,
+  type WordTable,
+  withCommand,
 } from './arguments.ts'
 import type { CommonOptions, Output } from './run-command.ts'
 
@@ -61,9 +62,7 @@ export async function parseGraph(args: readonly string[]): Promise<GraphOptions 
   )
 }
 
-type Build = Parameters<typeof parseArguments<GraphOptions>>[2]
-type Parser = Parameters<Build>[0]
-type Take = Parameters<Build>[1]
+type Take = (options: GraphOptions) => void
 
 /** One command of `npm run graph`. */
 interface GraphCommand {
@@ -71,75 +70,49 @@ interface GraphCommand {
   add(parser: Parser, take: Take): Parser
 }
 
-const positional = { type: 'string', demandOption: true } as const
-const files = { ...positional, array: true, describe: 'ONNX files' } as const
+const one = { type: 'string', demandOption: true } as const
+const FILES = { files: { ...one, array: true, describe: 'ONNX files' } } as const
 
-type Parsed<Options extends OptionTable> = CommonOptions &
-  InferredOptionTypes<Options> & { readonly files: string[] }
 type Looking = typeof import('../graph/looking.ts')
 type Rewrites = typeof import('../graph/rewrites.ts')
 
 /** In the order of --help. */
 const COMMANDS: readonly GraphCommand[] = [
-  {
-    name: 'inspect',
-    add: (parser, take) =>
-      parser.command(
-        'inspect <files..>',
-        'Opsets, inputs and outputs, operators, weights, where external data lies and what graphs share.',
-        (y) =>
-          withExits(withOptions(y.positional('files', files), { all: flag('list every external range') })),
-        (parsed) =>
-          take(
-            looking(parsed, async ({ runInspect }, output) => {
-              await runInspect(parsed.files, parsed.all, output)
-              return EXIT.done
-            }),
-          ),
+  graphCommand(
+    'inspect',
+    'Opsets, inputs and outputs, operators, weights, where external data lies and what graphs share.',
+    { words: FILES, table: { all: flag('list every external range') } },
+    ({ files, all, ...common }) =>
+      looking(common, async ({ runInspect }, output) => {
+        await runInspect(files, all, output)
+        return EXIT.done
+      }),
+  ),
+  graphCommand(
+    'diff',
+    'Compare structure and weights, by content; exit code 1 when they differ.',
+    { words: { a: one, b: one } },
+    ({ a, b, ...common }) =>
+      looking(common, async ({ runDiff }, output) =>
+        (await runDiff(a, b, output)) ? EXIT.done : new Failure(`${a} and ${b} differ.`),
       ),
-  },
-  {
-    name: 'diff',
-    add: (parser, take) =>
-      parser.command(
-        'diff <a> <b>',
-        'Compare structure and weights, by content; exit code 1 when they differ.',
-        (y) => withExits(y.positional('a', positional).positional('b', positional)),
-        ({ a, b, ...common }) =>
-          take(
-            looking(common, async ({ runDiff }, output) =>
-              (await runDiff(a, b, output)) ? EXIT.done : new Failure(`${a} and ${b} differ.`),
-            ),
-          ),
+  ),
+  graphCommand(
+    'verify',
+    'Every byte in its place, release contract met, loads in onnxruntime; exit code 3 when not.',
+    { words: { folder: one }, table: { load: flag('--no-load: do not load in onnxruntime', true) } },
+    ({ folder, load, ...common }) =>
+      looking(common, async ({ runVerify }, output) =>
+        (await runVerify(folder, load, output))
+          ? EXIT.done
+          : new Failure(`${folder} is not right.`, 'The report lists its problems.', EXIT.gate),
       ),
-  },
-  {
-    name: 'verify',
-    add: (parser, take) =>
-      parser.command(
-        'verify <folder>',
-        'Every byte in its place, release contract met, loads in onnxruntime; exit code 3 when not.',
-        (y) =>
-          withExits(
-            withOptions(y.positional('folder', positional), {
-              load: flag('--no-load: do not load in onnxruntime', true),
-            }),
-          ),
-        ({ folder, load, ...common }) =>
-          take(
-            looking(common, async ({ runVerify }, output) =>
-              (await runVerify(folder, load, output))
-                ? EXIT.done
-                : new Failure(`${folder} is not right.`, 'The report lists its problems.', EXIT.gate),
-            ),
-          ),
-      ),
-  },
+  ),
   onGraphs(
     'strip-allowzero',
     'Remove allowzero from every Reshape that provably needs none; exit code 3 when some are left.',
     { 'assume-nonzero': flag('strip also where nothing is proved') },
-    async ({ runStripAllowzero }, { files, 'assume-nonzero': all }, ui) =>
+    async ({ runStripAllowzero }, { files, assumeNonzero: all }, ui) =>
       leftOver(await runStripAllowzero(files, all, ui)),
   ),
   onGraphs(
@@ -182,17 +155,13 @@ const COMMANDS: readonly GraphCommand[] = [
     {},
     ({ runEmbedFp16 }, { files }, ui) => runEmbedFp16(files, ui),
   ),
-  {
-    name: 'alias',
-    add: (parser, take) =>
-      parser.command(
-        'alias <target> <name>',
-        'Give a graph a second name: a hard link where the file system can.',
-        (y) => withExits(y.positional('target', positional).positional('name', positional)),
-        ({ target, name, ...common }) =>
-          take(rewriting('alias', [target, name], common, ({ runAlias }, ui) => runAlias(target, name, ui))),
-      ),
-  },
+  graphCommand(
+    'alias',
+    'Give a graph a second name: a hard link where the file system can.',
+    { words: { target: one, name: one } },
+    ({ target, name, ...common }) =>
+      rewriting('alias', [target, name], common, ({ runAlias }, ui) => runAlias(target, name, ui)),
+  ),
   onGraphs(
     'rename-data',
     'Rename a data file, in the folder and in its graphs.',
@@ -204,30 +173,26 @@ const COMMANDS: readonly GraphCommand[] = [
   ),
 ]
 
-/** A command that rewrites the graphs that it is given. */
-function onGraphs<const Options extends OptionTable>(
+function graphCommand<const Words extends WordTable, const Table extends OptionTable>(
   name: string,
   about: string,
-  table: Options,
-  rewrite: (tools: Rewrites, parsed: Parsed<Options>, ui: Ui) => Promise<unknown>,
+  arguments_: { readonly words: Words; readonly table?: Table },
+  plan: (parsed: OptionsOf<Table, Words>) => GraphOptions,
 ): GraphCommand {
-  return {
-    name,
-    add: (parser, take) =>
-      parser.command(
-        `${name} <files..>`,
-        about,
-        (y) => withExits(withOptions(y.positional('files', files), table)),
-        (parsed) => {
-          const options = parsed as unknown as Parsed<Options> // what yargs infers of a table that is not known yet
-          take(rewriting(name, options.files, options, (tools, ui) => rewrite(tools, options, ui)))
-        },
-      ),
-  }
+  const described = { name, about, ...arguments_, exits: LINE.exits }
+  return { name, add: (parser, take) => withCommand(parser, described, (parsed) => take(plan(parsed))) }
 }
 
-function withExits<T>(parser: Argv<T>): Argv<T> {
-  return parser.epilog(exitCodes(LINE.exits))
+/** A command that rewrites the graphs that it is given. */
+function onGraphs<const Table extends OptionTable>(
+  name: string,
+  about: string,
+  table: Table,
+  rewrite: (tools: Rewrites, parsed: OptionsOf<Table, typeof FILES>, ui: Ui) => Promise<unknown>,
+): GraphCommand {
+  return graphCommand(name, about, { words: FILES, table }, (parsed) =>
+    rewriting(name, parsed.files, parsed, (tools, ui) => rewrite(tools, parsed, ui)),
+  )
 }
 
 function looking(

@@ -3,16 +3,14 @@ import { VARIANT_NAMES } from '../variants.ts'
 import {
   between,
   type CommandLine,
-  exitCodes,
   flag,
-  given,
   number,
   parseArguments,
   SHARED,
   text,
   texts,
   usage,
-  withOptions,
+  withCommand,
 } from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 import { variantList } from './variant-list.ts'
@@ -52,41 +50,32 @@ const VERIFY = {
   threads: SHARED.threads,
 } as const
 
+const MODEL_DIR = { 'model-dir': { type: 'string', describe: 'the only one in output/' } } as const
+
+const VERIFY_COMMAND = {
+  name: 'verify',
+  about:
+    'Check an archive, a release folder or a published release: checksums, contract, loading, a clip of speech.',
+  words: { target: { type: 'string', describe: 'FILE.tar.gz or a folder' } },
+  table: VERIFY,
+  exits: LINE.exits,
+} as const
+
 /**
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
 export function parsePackage(args: readonly string[]): Promise<Options | undefined> {
-  return parseArguments<Options>(LINE, args, (parser, take) =>
-    parser
-      .command(
-        '$0 [model-dir]',
-        false,
-        (y) =>
-          withOptions(
-            y.positional('model-dir', { type: 'string', describe: 'the only one in output/' }),
-            PACKAGE,
-          ),
-        (parsed) => {
-          const { variants, evaluation: evaluations = [], ...options } = given(parsed)
-          const chosen = variants === undefined ? {} : { variants: variantList(variants) }
-          take({ command: 'package', ...options, evaluations, ...chosen })
-        },
-      )
-      .command(
-        'verify [target]',
-        'Check an archive, a release folder or a published release: checksums, contract, loading, a clip of speech.',
-        (y) =>
-          withOptions(
-            y.positional('target', { type: 'string', describe: 'FILE.tar.gz or a folder' }),
-            VERIFY,
-          ).epilog(exitCodes(LINE.exits)),
-        (parsed) => {
-          const { variants, ...options } = given(parsed)
-          if ((options.target === undefined) === (options.fromHub === undefined))
-            throw usage('Found no release to verify, or two; wanted an archive, a folder, or --from-hub.')
-          take({ command: 'verify', ...options, ...(variants && { variants: variantList(variants) }) })
-        },
-      ),
-  )
+  return parseArguments<Options>(LINE, args, (parser, take) => {
+    const all = withCommand(parser, { name: '$0', words: MODEL_DIR, table: PACKAGE }, (parsed) => {
+      const { variants, evaluation: evaluations = [], ...options } = parsed
+      const chosen = variants === undefined ? {} : { variants: variantList(variants) }
+      take({ command: 'package', ...options, evaluations, ...chosen })
+    })
+    return withCommand(all, VERIFY_COMMAND, ({ variants, ...options }) => {
+      if ((options.target === undefined) === (options.fromHub === undefined))
+        throw usage('Found no release to verify, or two; wanted an archive, a folder, or --from-hub.')
+      take({ command: 'verify', ...options, ...(variants && { variants: variantList(variants) }) })
+    })
+  })
 }

@@ -13,6 +13,7 @@ import {
   type CommandLine,
   flag,
   number,
+  type OptionsOf,
   oneOf,
   parseOptions,
   SHARED,
@@ -115,15 +116,14 @@ export function parsePipeline(args: readonly string[]): Promise<Options | undefi
   return parseOptions(LINE, args, OPTIONS, optionsOf)
 }
 
-interface Parsed extends Omit<Options, 'stages' | 'variants' | 'providers'> {
-  readonly variants: string
-  readonly providers: string
-  readonly only?: StageName
-  readonly from?: StageName
-  readonly until?: StageName
-}
-
-function optionsOf({ only, from, until, variants, providers, ...options }: Parsed): Options {
+function optionsOf({
+  only,
+  from,
+  until,
+  variants,
+  providers,
+  ...options
+}: OptionsOf<typeof OPTIONS>): Options {
   const stages = chosenStages(only, from, until)
   const { repo, name, dryRun, skipEncoder, skipDecoder } = options
   if (repo !== undefined) checkRepoName(repo)

@@ -1,18 +1,10 @@
 import { checkRepoName } from '../hub/hub-id.ts'
 import type { PublishCommandOptions } from '../publish/run-publish.ts'
-import {
-  type CommandLine,
-  flag,
-  given,
-  oneOf,
-  parseArguments,
-  text,
-  usage,
-  withOptions,
-} from './arguments.ts'
+import { type CommandLine, flag, type OptionsOf, oneOf, parseOptions, text, usage } from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
 type Options = PublishCommandOptions & CommonOptions
+type Names = Pick<OptionsOf<typeof OPTIONS>, 'repo' | 'branch' | 'tag' | 'createPr'>
 
 const LINE: CommandLine = {
   command: 'npm run publish --',
@@ -46,43 +38,28 @@ const OPTIONS = {
   receipt: text('where the receipt goes; publish-receipt.json in the model directory'),
 } as const
 
+const WORDS = {
+  'model-dir': { type: 'string', describe: 'or its release folder; the only one in output/' },
+} as const
+
 /**
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
 export function parsePublish(args: readonly string[]): Promise<Options | undefined> {
-  return parseArguments<Options>(LINE, args, (parser, take) =>
-    parser.command(
-      '$0 [model-dir]',
-      false,
-      (y) =>
-        withOptions(
-          y.positional('model-dir', {
-            type: 'string',
-            describe: 'or its release folder; the only one in output/',
-          }),
-          OPTIONS,
-        ),
-      (parsed) => {
-        const { private: isPrivate, xet: useXet, verify: readBack, ...options } = given(parsed)
-        checkNames(options)
-        take({ ...options, isPrivate, useXet, asks: !options.yes, ...(readBack && { readBack }) })
-      },
-    ),
+  return parseOptions(
+    LINE,
+    args,
+    OPTIONS,
+    ({ private: isPrivate, xet: useXet, verify: readBack, ...options }) => {
+      checkNames(options)
+      return { ...options, isPrivate, useXet, asks: !options.yes, ...(readBack && { readBack }) }
+    },
+    WORDS,
   )
 }
 
-function checkNames({
-  repo,
-  branch,
-  tag,
-  createPr,
-}: {
-  repo: string
-  branch: string
-  tag?: string
-  createPr: boolean
-}): void {
+function checkNames({ repo, branch, tag, createPr }: Names): void {
   checkRepoName(repo)
   for (const [name, value] of Object.entries({ branch, tag: tag ?? 'v1' })) {
     if (!/^[\w][\w./-]*$/.test(value) || value.includes('..'))

@@ -1,16 +1,5 @@
 import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
-import {
-  between,
-  type CommandLine,
-  given,
-  number,
-  oneOf,
-  parseArguments,
-  SHARED,
-  text,
-  usage,
-  withOptions,
-} from './arguments.ts'
+import { between, type CommandLine, number, oneOf, parseOptions, SHARED, text, usage } from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
 type Options = TranscribeOptions & CommonOptions
@@ -56,6 +45,16 @@ const OPTIONS = {
   rate: number('samples a second of stdin without a header', between(1000, 768_000, ' samples a second')),
 } as const
 
+const WORDS = {
+  files: {
+    type: 'string',
+    array: true,
+    default: [] as string[],
+    defaultDescription: 'none',
+    describe: `recordings; ${STDIN} is stdin: WAV, or with --rate 16-bit little-endian mono without a header`,
+  },
+} as const
+
 /**
  * What follows `--` are files, whatever they are called.
  * @returns undefined when help or the version was printed
@@ -64,26 +63,17 @@ const OPTIONS = {
 export function parseTranscribe(args: readonly string[]): Promise<Options | undefined> {
   const end = args.indexOf('--')
   const named = end < 0 ? [] : args.slice(end + 1)
-  const words = (end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg))
-  return parseArguments<Options>(LINE, words, (parser, take) =>
-    parser.command(
-      '$0 [files..]',
-      false,
-      (y) =>
-        withOptions(
-          y.positional('files', {
-            ...{ type: 'string', array: true, default: [] as string[], defaultDescription: 'none' },
-            describe: `recordings; ${STDIN} is stdin: WAV, or with --rate 16-bit little-endian mono without a header`,
-          }),
-          OPTIONS,
-        ),
-      (parsed) => {
-        const { files, maxPiece, ...options } = withDashes(given(parsed))
-        const all = [...files, ...named]
-        const piece = maxPiece !== undefined && { maxPieceSeconds: maxPiece }
-        take(checked({ ...options, files: all, ...piece }))
-      },
-    ),
+  const given = (end < 0 ? args : args.slice(0, end)).map((arg) => (arg === STDIN ? DASH : arg))
+  return parseOptions(
+    LINE,
+    given,
+    OPTIONS,
+    (parsed) => {
+      const { files, maxPiece, ...options } = withDashes(parsed)
+      const piece = maxPiece !== undefined && { maxPieceSeconds: maxPiece }
+      return checked({ ...options, files: [...files, ...named], ...piece })
+    },
+    WORDS,
   )
 }
 
