@@ -67,6 +67,3 @@ export const MODELS = {
 
 /** Speech with transcripts that ships with the project. */
 export const BUNDLED_SPEECH = join(PROJECT, 'test', 'fixtures', 'speech')
-
-/** int4 may cost this much WER (absolute) against FP32 of the same model on the same clips. */
-export const MAX_INT4_LOSS = 0.03

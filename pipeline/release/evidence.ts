@@ -5,6 +5,7 @@ import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'
+import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
@@ -63,12 +64,13 @@ export async function gatherEvidence(
       'Give a model directory of the pipeline: npm run pipeline -- --model MODEL --until evaluate',
     )
   }
-  const fingerprints = await fingerprintVariants(paths, variants)
   const parity = await readSection(paths, 'parity', PARITY)
   const evaluation = await readSection(paths, 'evaluation', EVALUATION)
   const gates = [...(parity?.gates ?? []), ...(evaluation?.gates ?? [])].filter(({ variant }) =>
     variants.includes(variant),
   )
+  const fingerprints = await fingerprintVariants(paths, variants)
+  const now = { ...(await fingerprintsOf(paths, gates, variants)), ...fingerprints }
   const { providers, options } = provenance
   const claim = { variants, providers, prefillInt8: options.prefillInt8 }
   const own = ownEvaluation(paths)
@@ -80,9 +82,23 @@ export async function gatherEvidence(
   }
   return {
     ...{ provenance, reports, gates, reference: parity?.reference ?? {} },
-    problems: gateProblems(claim, gates, fingerprints),
+    problems: gateProblems(claim, gates, now),
     ...(evaluation && { evaluation }),
   }
+}
+
+/** Of the other variants that results were found with; one that is not there any more has none. */
+async function fingerprintsOf(
+  paths: Paths,
+  gates: readonly GateResult[],
+  variants: readonly string[],
+): Promise<Fingerprints> {
+  const names = new Set(gates.flatMap(({ fingerprints }) => Object.keys(fingerprints)))
+  const there = (await openRelease(paths.model)).variants.map(({ name }) => name)
+  return fingerprintVariants(
+    paths,
+    there.filter((name) => names.has(name) && !variants.includes(name)),
+  )
 }
 
 /** The part of an evaluation that is about these files. */

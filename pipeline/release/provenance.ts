@@ -59,7 +59,7 @@ const PROVENANCE = shape({
   /** how the weights of each variant were made; FP32's were not */
   recipes: dictionary(RECIPE),
   /** that the release was to be validated for */
-  providers: list(text),
+  providers: v.pipe(list(text), v.minLength(1, 'at least one')),
   tools: dictionary(text),
 })
 

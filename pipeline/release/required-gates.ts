@@ -36,7 +36,7 @@ export function requiredFigures(claim: Claim): Required[] {
 
 /**
  * Why a release is not proved by these results: a sentence for each reason, none when every figure was found and passes.
- * @param fingerprints of the files that are there now
+ * @param fingerprints of the files that are there now, of every variant that a result was found with
  */
 export function gateProblems(
   claim: Claim,
@@ -44,19 +44,25 @@ export function gateProblems(
   fingerprints: Fingerprints,
 ): string[] {
   const missing: Required[] = []
+  const looser: Required[] = []
   const failed: string[] = []
   const others = new Set<string>()
-  for (const required of requiredFigures(claim)) {
-    const result = results.find((found) => isOf(required, found))
-    if (result === undefined || isLooser(result, required)) missing.push(required)
-    else if (!(result.pass && passes(result)))
-      failed.push(`${nameOf(required)} is ${foundOf(result)}, wanted at most ${result.limit}`)
-    else for (const name of changedOf(result, required.variant, fingerprints)) others.add(name)
+  const required = requiredFigures(claim)
+  for (const figure of required) {
+    const own = results.filter((found) => isOf(figure, found))
+    if (own.length === 0) missing.push(figure)
+    else if (own.some((result) => isLooser(result, figure))) looser.push(figure)
+    for (const result of own) {
+      if (!(result.pass && passes(result)))
+        failed.push(`${nameOf(figure)} is ${foundOf(result)}, wanted at most ${result.limit}`)
+      for (const name of changedOf(result, figure.variant, fingerprints)) others.add(name)
+    }
   }
-  const bare = claim.variants.filter((variant) => gatesOf(rowOf(variant).gates).length === 0)
+  const bare = claim.variants.filter((name) => !required.some(({ variant }) => variant === name))
   return [
     ...bare.map((variant) => `${variant} has no gates: nothing proves it.`),
     ...(missing.length > 0 ? [`Not measured: ${namesOf(missing)}.`] : []),
+    ...(looser.length > 0 ? [`Measured with a looser limit than that of today: ${namesOf(looser)}.`] : []),
     ...(failed.length > 0 ? [`Failed: ${failed.join('; ')}.`] : []),
     ...(others.size > 0 ? [`Other files of ${[...others].join(' and ')} were measured than these.`] : []),
   ]
@@ -82,9 +88,8 @@ function isLooser({ limit }: GateResult, required: Required): boolean {
   return required.limit !== undefined && (limit === null || limit > required.limit)
 }
 
-function changedOf(result: GateResult, variant: string, now: Fingerprints): string[] {
-  const measured = Object.keys(result.fingerprints)
-  return [...new Set([variant, ...measured.filter((name) => now[name] !== undefined)])].filter(
-    (name) => result.fingerprints[name] !== now[name],
-  )
+/** Of all variants that a figure depends on: FP32's count too where only another one is packaged. */
+function changedOf({ fingerprints }: GateResult, variant: string, now: Fingerprints): string[] {
+  const names = new Set([variant, ...Object.keys(fingerprints)])
+  return [...names].filter((name) => fingerprints[name] === undefined || fingerprints[name] !== now[name])
 }

@@ -222,7 +222,7 @@ describe('npm run package', () => {
       'a limit was looser once',
       (model: string) =>
         editGates(model, 'parity', (gate) => (gate.gate === 'features' ? { ...gate, limit: 1 } : gate)),
-      'Not measured: features of fp32 (cpu, fused).',
+      'Measured with a looser limit than that of today: features of fp32 (cpu, fused).',
     ],
     [
       'a result is of another provider',

@@ -1,0 +1,72 @@
+import { expect, it } from 'vitest'
+import { type GateResult, gateResult } from '../../pipeline/release/gate-result.ts'
+import { gateProblems, requiredFigures } from '../../pipeline/release/required-gates.ts'
+
+const CLAIM = { variants: ['fp32', 'int4'], providers: ['cpu'], prefillInt8: true }
+const ALONE = { ...CLAIM, variants: ['int4'] }
+const NOW = { fp32: 'aaaa', int4: 'bbbb' }
+
+/** Results that prove a release. */
+function proof(): GateResult[] {
+  return requiredFigures(CLAIM).map(({ variant, provider, limit = null, ...figure }) =>
+    gateResult({ ...figure, found: 0, limit }, variant, provider, NOW),
+  )
+}
+
+function problems(change: (results: GateResult[]) => void, claim = CLAIM): string[] {
+  const results = proof()
+  change(results)
+  return gateProblems(claim, results, NOW)
+}
+
+function edit(results: GateResult[], gate: string, changes: Partial<GateResult>): void {
+  const i = results.findIndex((result) => result.gate === gate)
+  results[i] = { ...(results[i] as GateResult), ...changes }
+}
+
+it('a release is proved by a passing result for every figure, on its own files', () => {
+  expect(problems(() => undefined)).toEqual([])
+  expect(problems(() => undefined, ALONE)).toEqual([])
+})
+
+it('each result that is left out is missed by name', () => {
+  for (const [i, required] of requiredFigures(CLAIM).entries()) {
+    const [found, ...others] = problems((results) => results.splice(i, 1))
+    expect(found).toMatch(/^Not measured: /)
+    expect(found).toContain(`${required.gate} of ${required.variant} (cpu, ${required.layout}`)
+    expect(others).toEqual([])
+  }
+})
+
+it.each<[string, string, Partial<GateResult>]>([
+  ['Failed: mel of fp32 (cpu, fused) is 0, wanted at most 0.0001.', 'mel', { pass: false }],
+  ['Failed: mel of fp32 (cpu, fused) is 1, wanted at most 0.0001.', 'mel', { found: 1 }],
+  ['Failed: mel of fp32 (cpu, fused) is not a number, wanted at most 0.0001.', 'mel', { found: null }],
+  ['Measured with a looser limit than that of today: mel of fp32 (cpu, fused).', 'mel', { limit: 1 }],
+  ['Measured with a looser limit than that of today: mel of fp32 (cpu, fused).', 'mel', { limit: null }],
+  ['Not measured: mel of fp32 (cpu, fused).', 'mel', { provider: 'webgpu' }],
+  ['Not measured: mel of fp32 (cpu, fused).', 'mel', { variant: 'int8' }],
+  ['Other files of fp32 were measured than these.', 'mel', { fingerprints: { fp32: 'cccc' } }],
+  ['Other files of fp32 were measured than these.', 'mel', { fingerprints: {} }],
+])('%s', (sentence, gate, changes) => {
+  expect(problems((results) => edit(results, gate, changes))).toEqual([sentence])
+})
+
+it('a failed result beside one that passes is not passed over', () => {
+  const twice = (results: GateResult[]) => results.push({ ...(results[0] as GateResult), found: 1 })
+  expect(problems(twice)).toEqual(['Failed: mel of fp32 (cpu, fused) is 1, wanted at most 0.0001.'])
+})
+
+it('an added error rate was found with FP32, whose files count where int4 is packaged alone too', () => {
+  const other = { fingerprints: { ...NOW, fp32: 'cccc' } }
+  const change = (results: GateResult[]) => edit(results, 'added WER', other)
+  expect(problems(change, ALONE)).toEqual(['Other files of fp32 were measured than these.'])
+})
+
+it('a variant of which nothing has to be found is not proved', () => {
+  const claim = { ...CLAIM, providers: [] }
+  expect(problems(() => undefined, claim)).toEqual([
+    'fp32 has no gates: nothing proves it.',
+    'int4 has no gates: nothing proves it.',
+  ])
+})
