@@ -3,8 +3,8 @@ import { DECODERS, ENCODER, graphFile, PREFILL } from '../eval/runtime/graphs.ts
 /** How the weights of a variant are made. */
 export interface Recipe {
   /**
-   * Which weights of the decoder graphs get which format: the first selector that fits a weight's name decides, `*`
-   * standing for any characters. What no selector fits stays float32.
+   * Which weights of the decoder graphs get which format: the first selector that fits a weight decides. `lm_head`,
+   * `attention`, `mlp`, or a pattern of names such as `layers.0.*`. What no selector fits stays float32.
    */
   readonly decoder: readonly Rule[]
   /** `int8`: the fused layout has a graph for prompts that widens 4-bit weights when it is loaded */

@@ -15,6 +15,11 @@ from protocol import UserError
 
 BITS = (4, 8)
 BLOCKS = (16, 32, 64, 128, 256)
+# selectors that stand for several patterns of weight names
+GROUPS = {
+    "attention": [f"layers.*.{name}" for name in "qkvo"],
+    "mlp": [f"layers.*.{name}" for name in ("gate", "up", "down")],
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,27 @@ def parse(name: str) -> Blocks | None:
     return Blocks(int(match[1]), int(match[2]), match[3] == "s")
 
 
-def choose(rules: list[tuple[str, str]], weight: str) -> Blocks | None:
-    """The format of the first rule whose selector fits a weight's name; f32 when none does."""
-    for selector, name in rules:
-        if fnmatchcase(weight, selector):
-            return parse(name)
+def rule_of(rules: list[tuple[str, str]], weight: str) -> int | None:
+    """The index of the first rule whose selector fits a weight's name; None: the weight stays f32."""
+    for i, (selector, _) in enumerate(rules):
+        if any(fnmatchcase(weight, pattern) for pattern in GROUPS.get(selector, [selector])):
+            return i
     return None
+
+
+def choose(rules: list[tuple[str, str]], weight: str) -> Blocks | None:
+    """The format of a weight by the first rule that fits its name; f32 when none does."""
+    i = rule_of(rules, weight)
+    return None if i is None else parse(rules[i][1])
+
+
+def require_used(rules: list[tuple[str, str]], weights: set[str]) -> None:
+    """Raise UserError for a rule that decides about no weight: a name that is spelled wrong changes nothing, silently."""
+    used = {rule_of(rules, weight) for weight in weights}
+    names = sorted({re.sub(r"\.\d+\.", ".*.", weight) for weight in weights})
+    for i, (selector, _) in enumerate(rules):
+        if i not in used:
+            raise UserError(
+                f"The recipe's rule for {selector} decides about no weight.",
+                f"Wanted {', '.join(GROUPS)}, or a pattern of names that no rule before it takes: {', '.join(names)}.",
+            )

@@ -70,6 +70,7 @@ def main() -> None:
         variant, out = recipe["variant"], Path(args.out)
         job = Job(recipe["decoder"], recipe["accuracyLevel"], Store(out / f"decoder.{variant}.data"))
         models = [ir.load(path) for path in args.models]
+        formats.require_used(job.rules, {weight.name for model in models for _, weight in products(model)})
         job.total = len({source_of(weight) for model in models for _, weight, _ in matmuls(model, job.rules)})
         counts = {}
         for path, model in zip(args.models, models, strict=True):
@@ -90,14 +91,20 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def matmuls(model: ir.Model, rules: list[tuple[str, str]]):
-    """(node, weight, format) of every MatMul whose second input is a two-dimensional initializer that a rule changes."""
+def products(model: ir.Model):
+    """(node, weight) of every MatMul whose second input is a two-dimensional initializer."""
     for node in list(model.graph):
         weight = node.inputs[1] if node.op_type == "MatMul" and len(node.inputs) == 2 else None
         if weight is not None and weight.is_initializer() and len(weight.const_value.shape) == 2:
-            chosen = formats.choose(rules, weight.name)
-            if chosen is not None:
-                yield node, weight, chosen
+            yield node, weight
+
+
+def matmuls(model: ir.Model, rules: list[tuple[str, str]]):
+    """(node, weight, format) of those that a rule changes."""
+    for node, weight in products(model):
+        chosen = formats.choose(rules, weight.name)
+        if chosen is not None:
+            yield node, weight, chosen
 
 
 def source_of(weight: ir.Value):

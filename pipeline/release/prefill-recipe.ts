@@ -35,7 +35,11 @@ export async function prefillWeightsOf(folder: string, variant: string, recipe: 
       ['Q4', 'scales', 'zero_points'].map((part) => placeOf(decoder, `${weight}_${part}`)),
     )
     if (packed === undefined || scales === undefined)
-      throw new Failure(`${file} has no int4 weight ${weight}, which the prefill graph is fed.`)
+      throw new Failure(
+        `${file} has no 4-bit weight ${weight}, which the prefill graph is fed.`,
+        "The recipe of a variant with prompts: 'int8' wants 4-bit weights for attention and mlp.",
+      )
+    requireBlocks(decoder, `${weight}_Q4`, blockSize)
     weights.push({
       ...{ name: weight, K, N, packed, scales },
       ...(zeroPoints !== undefined && { zero_points: zeroPoints }),
@@ -48,6 +52,16 @@ export async function prefillWeightsOf(folder: string, variant: string, recipe: 
     block_size: blockSize,
     weights,
   }
+}
+
+/** The file has one block size for all weights. */
+function requireBlocks({ graph }: Model, name: string, wanted: number): void {
+  const [, , half = 0] = graph.initializers.find((initializer) => initializer.name === name)?.dims ?? []
+  if (half * 2 === wanted) return
+  throw new Failure(
+    `${name} has blocks of ${half * 2} weights, wanted ${wanted} as the last rule of the recipe says.`,
+    "With prompts: 'int8' all 4-bit weights of attention and mlp want one block size.",
+  )
 }
 
 /** Where an initializer's bytes are in the data file, or they themselves when they are in the graph. */

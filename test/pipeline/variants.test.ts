@@ -1,4 +1,4 @@
-import { link, rm } from 'node:fs/promises'
+import { link, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
@@ -7,9 +7,12 @@ import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
+import { runPython } from '../../pipeline/python/run-python.ts'
+import type { Rule } from '../../pipeline/recipes.ts'
 import { runCli } from '../helpers/cli.ts'
 import { editedCommands } from '../helpers/commands.ts'
-import { sharedReleases } from '../helpers/prepared.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
+import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
 
 /** What the rewrite has made, with its very times: a copy of them would be made anew. Stages replace files, and change none. */
@@ -75,4 +78,52 @@ it('int8 has 8-bit weights in blocks of 64, hears as it should, and is not packa
     'cosine loss, kld mean, kld p99, added WER of int8 (cpu, fused); cosine loss, kld mean, kld p99 of int8 (cpu, split).',
   )
   expect(ended.exitCode).toBe(3)
+})
+
+it('a recipe gives each weight the format of the first rule that fits, and has no rule in vain', async () => {
+  const model = await copyTinyRelease()
+  const out = await temporaryFolder()
+  const quantize = async (...decoder: Rule[]) => {
+    const recipe = join(out, 'recipe.json')
+    await writeFile(recipe, JSON.stringify({ variant: 'x', decoder, accuracyLevel: 4 }))
+    await runPython(
+      'quantize.py',
+      ['--models', join(model, 'decoder.onnx'), '--out', out, '--recipe', recipe],
+      {
+        ...{ python: await stagePython(), log: join(out, 'log'), onProgress: () => undefined },
+        signal: new AbortController().signal,
+      },
+    )
+    const { nodes } = openModel(join(out, 'decoder.x.onnx')).graph
+    return nodes
+      .filter(({ opType }) => opType === 'MatMulNBits')
+      .map(({ inputs, attributes }) => {
+        const [bits, block] = ['bits', 'block_size'].map(
+          (name) => attributes.find((attribute) => attribute.name === name)?.i,
+        )
+        return `${inputs[1]?.replace(/_Q\d$/, '')} ${bits} ${block}`
+      })
+  }
+  expect(await quantize(['lm_head', 'f32'], ['attention', 'q8b32'], ['layers.0.*', 'q4b16'])).toEqual([
+    ...[0, 1, 2].flatMap((layer) => [
+      ...['k', 'v', 'q', 'o'].map((name) => `layers.${layer}.${name} 8 32`),
+      ...(layer === 0 ? ['gate', 'up', 'down'].map((name) => `layers.0.${name} 4 16`) : []),
+    ]),
+  ])
+  const vain: readonly (readonly [Rule, Rule])[] = [
+    [
+      ['head', 'q8b64'],
+      ['*', 'q4b64'],
+    ],
+    [
+      ['*', 'q4b64'],
+      ['head', 'q8b64'],
+    ],
+  ]
+  for (const rules of vain) {
+    await expect(quantize(...rules)).rejects.toMatchObject({
+      message: "The recipe's rule for head decides about no weight.",
+      hint: 'Wanted attention, mlp, or a pattern of names that no rule before it takes: layers.*.down, layers.*.gate, layers.*.k, layers.*.o, layers.*.q, layers.*.up, layers.*.v, lm_head.',
+    })
+  }
 })
