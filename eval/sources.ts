@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
@@ -13,12 +13,12 @@ import { SpeechError } from './runtime/speech-error.ts'
  */
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url))
-/** Scripts are named without their folder. */
+/** Scripts are named from here on; modules are imported by their names alone, which none has twice. */
 const PYTHON = 'python'
 const TYPES_ALONE = /^(?:import|export) type [^']*? from '[^']*'/gm
 const LITERALS = /'([^'\n]+)'/g
 const FILE = /^\.\.?\/.+\.(?:ts|js|css)$/
-const SCRIPT = /^[\w-]+\.py$/
+const SCRIPT = /^(?:[\w-]+\/)?[\w-]+\.py$/
 const PYTHON_MODULES = /^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+([\w, \t]+))/gm
 
 /** The closure of some files. */
@@ -47,7 +47,9 @@ type Packages = Parsed<typeof LOCK>['packages']
 
 /** The sources of a project; every file is read once. */
 export function openSources(root: string) {
-  const scripts = readdir(join(root, PYTHON)).then((names) => new Set(names))
+  const scripts = readdir(join(root, PYTHON), { recursive: true }).then(
+    (names) => new Map(names.map((name) => [basename(name), name])),
+  )
   const dependencies = readAll(PACKAGE, join(root, 'package.json')).then((json) =>
     Object.keys(json.dependencies),
   )
@@ -64,20 +66,21 @@ export function openSources(root: string) {
 
   async function namedIn(file: string, source: string): Promise<Named> {
     if (file.endsWith('.css')) return { files: [], packages: [] }
-    const ofPython = (names: readonly string[]) => names.map((name) => join(PYTHON, name))
     const known = await scripts
+    const ofPython = (names: readonly string[]) =>
+      names.flatMap((name) => known.get(basename(name)) ?? []).map((name) => join(PYTHON, name))
     if (file.endsWith('.py')) {
       const modules = [...source.matchAll(PYTHON_MODULES)].flatMap(
         ([, from, list]) => from ?? list?.split(',') ?? [],
       )
       const names = modules.map((name) => `${name.trim().split(/\s/)[0]}.py`)
-      return { files: ofPython(names.filter((name) => known.has(name))), packages: [] }
+      return { files: ofPython(names), packages: [] }
     }
     const literals = [...source.replace(TYPES_ALONE, '').matchAll(LITERALS)].map(([, name = '']) => name)
     return {
       files: [
         ...literals.filter((name) => FILE.test(name)).map((name) => join(dirname(file), name)),
-        ...ofPython(literals.filter((name) => SCRIPT.test(name) && known.has(name))),
+        ...ofPython(literals.filter((name) => SCRIPT.test(name))),
       ],
       packages: (await dependencies).filter((name) =>
         literals.some((literal) => literal === name || literal.startsWith(`${name}/`)),

@@ -11,7 +11,7 @@ export interface Recipe {
   readonly prompts?: 'int8'
 }
 
-/** A selector of weights, and a format that python/formats.py knows. */
+/** A selector of weights, and a format that python/quantize/formats.py knows. */
 export type Rule = readonly [selector: string, format: string]
 
 /** What a command line changes of every recipe. */

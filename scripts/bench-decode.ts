@@ -8,6 +8,7 @@ import { list, type Parsed, shape } from '../eval/runtime/schema.ts'
 import { identifySources } from '../eval/sources.ts'
 import { type CommandLine, flag, number, SHARED, text } from '../pipeline/commands/arguments.ts'
 import { PROJECT } from '../pipeline/models.ts'
+import { PYTHON_ENVIRONMENT } from '../pipeline/python/run-python.ts'
 import { checkedText } from '../pipeline/shared/checked.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
 import { tableLines } from '../pipeline/shared/text-table.ts'
@@ -272,7 +273,7 @@ async function legacyInit(modelDir: string): Promise<string> {
   const checkpoint = join(modelDir, '.work', 'checkpoint.json')
   const made = {
     checkpoint: await readFile(checkpoint, 'utf8'),
-    sources: await identifySources(['python/bench_decode.py']),
+    sources: await identifySources(['python/bench/bench_decode.py']),
   }
   const folder = join(PROJECT, 'output', 'bench', basename(modelDir))
   const [file, stamp] = [join(folder, 'decoder_init.int4.onnx'), join(folder, 'made-of.json')]
@@ -304,8 +305,11 @@ async function python<Schema extends v.GenericSchema>(
   args: readonly string[],
 ): Promise<Parsed<Schema>> {
   const file = 'bench_decode.py'
-  const script = join(PROJECT, 'python', file)
-  const { stdout } = await execa(PYTHON, [script, ...args], { stderr: 'inherit' })
+  const script = join(PROJECT, 'python', 'bench', file)
+  const { stdout } = await execa(PYTHON, [script, ...args], {
+    stderr: 'inherit',
+    env: PYTHON_ENVIRONMENT,
+  })
   const last = stdout.trimEnd().split('\n').at(-1) ?? ''
   return checkedText(schema, last, { file: `What ${file} prints`, hint: '' })
 }

@@ -150,7 +150,7 @@ function graphCommand({ job, files }: Job, folder: string): Program {
 
 function pythonCommand({ job, files }: Job, folder: string, out: string): Program {
   const paths = files.map((file) => join(folder, file))
-  return [PYTHON, [join(PROJECT, 'python', 'bench_graph.py'), job, out, ...paths]]
+  return [PYTHON, [join(PROJECT, 'python', 'bench', 'bench_graph.py'), job, out, ...paths]]
 }
 
 /**

@@ -32,7 +32,7 @@ describe('the bundled checkpoint and speech', () => {
     expect(clips.length).toBeGreaterThanOrEqual(60)
     expect(clips.filter(({ seconds }) => seconds > 10).length).toBeGreaterThanOrEqual(3)
     expect(new Set(clips.map(({ language }) => language))).toEqual(new Set(['English', 'German']))
-    const source = await readFile(join(PROJECT, 'python', 'tiny_speech.py'), 'utf8')
+    const source = await readFile(join(PROJECT, 'python', 'tiny', 'tiny_speech.py'), 'utf8')
     const trained = /TRAIN_VARIANTS = \(([^)]*)\)/.exec(source)?.[1]?.match(/[\w]+/g) ?? []
     expect(trained.length).toBeGreaterThan(20)
     for (const { speaker } of clips) expect(trained).not.toContain(speaker.split('+')[1])

@@ -67,7 +67,7 @@ async function exportPart(run: Run, out: string, skip: string, name: string): Pr
   const { opset, device } = run.options
   const checkpoint = ['--checkpoint', checkpointFile(run.paths.work), '--out', out]
   return runPython(
-    'export.py',
+    'export/export.py',
     [...checkpoint, '--opset', String(opset), '--device', device, skip],
     await pythonOptions(run, `export-${name}`),
   )
@@ -77,7 +77,7 @@ async function exportPart(run: Run, out: string, skip: string, name: string): Pr
 const EXPORTED = section({ operators: dictionary(dictionary(v.number('a number'))) })
 
 function noteOperators(run: Run, result: PythonResult): void {
-  const { operators } = checkedResult(EXPORTED, result, 'export.py')
+  const { operators } = checkedResult(EXPORTED, result, 'export/export.py')
   for (const [graph, counts] of Object.entries(operators)) {
     const fused = Object.entries(counts).filter(([name]) => FUSED.has(name))
     const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
@@ -111,7 +111,7 @@ async function writeProcessorFiles(run: Run, out: string): Promise<void> {
   const { folder } = run.checkpoint
   await copyJson(folder, out, 'tokenizer_config.json')
   if (!(await copyJson(folder, out, 'tokenizer.json')))
-    await runPython('make_tokenizer.py', [folder, out], await pythonOptions(run, 'tokenizer'))
+    await runPython('tiny/make_tokenizer.py', [folder, out], await pythonOptions(run, 'tokenizer'))
   if (!(await copyJson(folder, out, 'preprocessor_config.json')))
     await writeJson(join(out, 'preprocessor_config.json'), await featureExtractorConfig(folder))
 }

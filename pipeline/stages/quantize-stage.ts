@@ -74,7 +74,7 @@ async function quantize(run: Run, variant: string, recipe: Recipe): Promise<void
   await writeJson(recipeFile, { variant, ...recipe, accuracyLevel: run.options.accuracyLevel })
   const graphs = DECODERS.map((name) => join(model, graphFile(name, FP32)))
   await runPython(
-    'quantize.py',
+    'quantize/quantize.py',
     ['--models', ...graphs, '--out', out, '--recipe', recipeFile],
     await pythonOptions(run, 'quantize'),
   )

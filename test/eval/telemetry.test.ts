@@ -70,7 +70,7 @@ describe('the telemetry of onnxruntime', () => {
     const args = ['--models', join(release, 'decoder.onnx'), '--out', out, '--recipe', recipe]
     const source = `
       import { runPython } from ${JSON.stringify(builtModule('pipeline/python/run-python.ts'))}
-      await runPython('quantize.py', ${JSON.stringify(args)}, {
+      await runPython('quantize/quantize.py', ${JSON.stringify(args)}, {
         python: ${JSON.stringify(await stagePython())}, log: ${JSON.stringify(join(out, 'log'))},
         signal: new AbortController().signal, onProgress: () => {},
       })`

@@ -27,7 +27,7 @@ describe('runPython', () => {
   it('names a full disk under the script, without a traceback', async () => {
     const { out, log, options, args } = await prepare()
     await symlink('/dev/full', join(out, 'decoder.data')) // every write to it fails with ENOSPC
-    await expect(runPython('export.py', [...args, '--skip-encoder'], options)).rejects.toMatchObject({
+    await expect(runPython('export/export.py', [...args, '--skip-encoder'], options)).rejects.toMatchObject({
       message: expect.stringMatching(/^The disk is full: .*No space left on device/),
       hint: 'Free space, then run the same command again.',
     })
@@ -36,7 +36,9 @@ describe('runPython', () => {
 
   it('passes on what the script found wrong', async () => {
     const { options, args } = await prepare()
-    await expect(runPython('export.py', [...args, '--device', 'cuda:7'], options)).rejects.toMatchObject({
+    await expect(
+      runPython('export/export.py', [...args, '--device', 'cuda:7'], options),
+    ).rejects.toMatchObject({
       message: expect.stringMatching(/^--device cuda:7 cannot be used with torch 2\.13\.0/),
       hint: 'Use --device cpu.',
     })

@@ -69,8 +69,11 @@ def prepare(description: str, out: Path) -> None:
     data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.", "lm_head.")))
     data.path.unlink(missing_ok=True)
     emit(LogitsEverywhere(weights), weights, signature, 18, data, fp32)
-    quantizer = Path(__file__).with_name("quantize.py")
-    subprocess.run([sys.executable, quantizer, "--models", fp32, "--out", out], check=True, stdout=subprocess.DEVNULL)
+    recipe = out / "recipe.json"
+    recipe.write_text(json.dumps({"variant": "int4", "decoder": [["*", "q4b64"]], "accuracyLevel": 4}))
+    quantizer = Path(__file__).parents[1] / "quantize" / "quantize.py"
+    command = [sys.executable, *map(str, (quantizer, "--models", fp32, "--out", out, "--recipe", recipe))]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     fp32.unlink()
 
 

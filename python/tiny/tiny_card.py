@@ -15,7 +15,7 @@ speech (espeak-ng) to transcribe digit strings and household commands in English
 about eighty words and only such voices; it is of no use on real speech.
 
 ## Recipe
-`python/train_tiny.py --steps {steps} --batch {batch} --utterances {utterances} --seed {seed}`
+`python/tiny/train_tiny.py --steps {steps} --batch {batch} --utterances {utterances} --seed {seed}`
 
 * Data: {utterances} clauses, {hours:.1f} hours, {variants} voice variants in 7 accents, 120 to 200 words a minute,
   pitch 25 to 75; speed, gain, white noise and silence around drawn anew at every step. After the first 30 % of the
