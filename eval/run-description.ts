@@ -9,6 +9,7 @@ const choices = record(v.union([v.string(), v.number()], 'a string or a number')
 
 /** A dataset as a report needs it. */
 const DATASET = shape({
+  /** short, for tables: librispeech-other */
   name: text,
   /** everything that is needed to choose the same utterances again */
   source: choices,
@@ -19,7 +20,7 @@ const DATASET = shape({
   of: count,
   /** in the data, without a reference */
   leftOut: v.exactOptional(count),
-  /** of the chosen ones */
+  /** of the chosen ones: each identifies a recording, see Utterance */
   keys: list(text),
   /** which of the normalizers the tables show; the files hold all */
   normalizer: v.picklist(NORMALIZER_NAMES, `one of ${NORMALIZER_NAMES.join(', ')}`),
@@ -30,7 +31,7 @@ const SYSTEM = shape({
   kind: v.picklist(['model', 'engine'], '"model" or "engine"'),
   /** everything that decides about text and speed, the machine aside */
   settings: dictionary(v.unknown()),
-  /** of `settings` */
+  /** of `settings`; results of another setting are not reused */
   setting: text,
   /** size of the files that the variant needs */
   bytes: v.exactOptional(count),

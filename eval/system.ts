@@ -2,25 +2,19 @@ import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { type Engine, identifyEngine, runEngine } from './engine.ts'
 import { startPool } from './pool.ts'
-import type { PieceRecord } from './record.ts'
+import type { UtteranceRecord } from './record.ts'
+import type { SystemDescription } from './run-description.ts'
 import { chooseWay } from './runtime/decoder.ts'
-import type { PrefillKind } from './runtime/graphs.ts'
-import type { Recognition, RecognizeOptions } from './runtime/recognize.ts'
+import type { Recognition } from './runtime/recognize.ts'
 import { openRelease } from './runtime/release.ts'
+import type { WorkerSetup } from './runtime/worker-client.ts'
 import { identifySources } from './sources.ts'
 
 /** One utterance as a system heard it. */
-export interface Transcription {
-  /** of audio */
-  readonly seconds: number
-  readonly text: string
-  readonly language?: string
-  /** seconds of compute */
-  readonly compute: number
-  readonly pieces: readonly PieceRecord[]
-  /** what is odd in the recording */
-  readonly warnings?: readonly string[]
-}
+export type Transcription = Pick<
+  UtteranceRecord,
+  'seconds' | 'text' | 'language' | 'compute' | 'pieces' | 'warnings'
+>
 
 /** A system made ready. */
 export interface Transcriber {
@@ -35,35 +29,19 @@ export interface Transcriber {
 }
 
 /** Something that transcribes: a variant of a release, or another engine for comparison. */
-export interface System {
-  readonly name: string
-  readonly kind: 'model' | 'engine'
-  /** everything that decides about text and speed, the machine aside */
-  readonly settings: Readonly<Record<string, unknown>>
-  /** of `settings`; results of another setting are not reused */
-  readonly setting: string
-  /** size of the files that the variant needs, in bytes */
-  readonly bytes?: number
+export interface System extends SystemDescription {
   start(): Promise<Transcriber>
 }
 
-export interface ModelOptions {
+export interface ModelOptions extends Omit<WorkerSetup, 'layout' | 'warmUp'> {
   readonly name: string
-  readonly folder: string
-  readonly variant: string
+  /** size of the variant's files */
   readonly bytes: number
   /** identifies the variant's files by content */
   readonly fingerprint: string
-  readonly threads: number
   readonly workers: number
-  /** sequences that each worker decodes together */
-  readonly batch: number
-  /** as in DecoderOptions; the split layout always decodes one at a time */
   readonly isSteady: boolean
   readonly provider: string
-  /** by default int8 where the variant and the provider have it */
-  readonly prefill?: PrefillKind
-  readonly options: RecognizeOptions
 }
 
 /** What decides about the text: a change of it makes other results. */

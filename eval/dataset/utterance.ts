@@ -1,4 +1,5 @@
 import type { NormalizerName } from '../normalize/normalizers.ts'
+import type { DatasetDescription } from '../run-description.ts'
 import type { LanguageCode } from '../runtime/languages.ts'
 
 /** One recording with its reference transcript. */
@@ -17,22 +18,13 @@ export interface Utterance {
 }
 
 /** The utterances of one dataset that were chosen to be transcribed. */
-export interface Dataset {
-  /** short, for tables: librispeech-other */
-  readonly name: string
-  /** everything needed to choose the same utterances again */
-  readonly source: Readonly<Record<string, string | number>>
+export interface Dataset extends Omit<DatasetDescription, 'language' | 'normalizer'> {
   /** undefined when it is not known */
   readonly language?: LanguageCode
   /** of the tables, unless the user names another; undefined when the dataset asks for none */
   readonly normalizer?: NormalizerName
-  /** utterances chosen, of how many */
-  readonly count: number
-  readonly of: number
   /** how many more have no reference, and are therefore none of the chosen ones */
   readonly leftOut: number
-  /** of the chosen ones, see {@link Utterance} */
-  readonly keys: readonly string[]
   /** where the audio of a chosen utterance is, once it has been fetched */
   audioPath(key: string): string | undefined
   /** bytes that reading all of them fetches, those in the cache left out */

@@ -7,6 +7,7 @@ import type { Layout, PrefillKind } from './graphs.ts'
 import { languageName } from './languages.ts'
 import type { AudioInput } from './opened-audio.ts'
 import type { PromptOptions } from './prompt.ts'
+import type { Timing } from './recognize.ts'
 import { openRelease } from './release.ts'
 import { SpeechError } from './speech-error.ts'
 import { type Heard, startWorker, type WorkerClient } from './worker-client.ts'
@@ -67,12 +68,7 @@ export interface Transcript {
   /** of audio */
   readonly seconds: number
   /** seconds of work of each part */
-  readonly timing: {
-    readonly mel: number
-    readonly encoder: number
-    readonly prefill: number
-    readonly decode: number
-  }
+  readonly timing: Timing
   readonly segments: readonly Segment[]
   /** sentences about what is odd in the recording */
   readonly warnings: readonly string[]
@@ -217,8 +213,7 @@ function checkLimits({ maxPieceSeconds = 1, maxNewTokens = 1 }: TranscribeOption
 }
 
 function transcriptOf({ seconds, notes, recognition: { text, language, pieces } }: Heard): Transcript {
-  const sum = (part: keyof Transcript['timing']) =>
-    pieces.reduce((total, { timing }) => total + timing[part], 0)
+  const sum = (part: keyof Timing) => pieces.reduce((total, { timing }) => total + timing[part], 0)
   return {
     ...{ text, language, seconds },
     timing: { mel: sum('mel'), encoder: sum('encoder'), prefill: sum('prefill'), decode: sum('decode') },

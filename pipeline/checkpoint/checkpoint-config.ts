@@ -1,20 +1,9 @@
 import * as v from 'valibot'
 import { layerCount, size, vocabularySize } from '../../eval/runtime/config-schema.ts'
 import { isJsonObject, type JsonObject, shown } from '../../eval/runtime/json-value.ts'
-import { list, positive, section, shape, text, truth, whole } from '../../eval/runtime/schema.ts'
+import { list, type Parsed, positive, section, shape, text, truth, whole } from '../../eval/runtime/schema.ts'
 import { checked, wrong } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
-import type { AudioConfig, TextConfig } from './tensor-table.ts'
-
-/** What config.json of a checkpoint says, in either format. */
-export interface CheckpointConfig {
-  readonly format: 'native' | 'original'
-  readonly audio_config: AudioConfig
-  readonly text_config: TextConfig
-  readonly rope_scaling: { readonly mrope_section: readonly number[]; readonly interleaved: boolean }
-  /** token ids that config.json names, by key; they must be those of the tokenizer */
-  readonly tokenIds: Readonly<Record<string, number>>
-}
 
 const FILE = 'config.json'
 const HINT = 'Give a Qwen3-ASR checkpoint to --model.'
@@ -76,6 +65,23 @@ const TOP = section({
   thinker_config: v.optional(section({})),
   tie_word_embeddings: v.optional(truth),
 })
+
+/** The keys of a checkpoint's audio_config and text_config that decide its graphs. */
+export type AudioConfig = Parsed<typeof AUDIO>
+export type TextConfig = Parsed<typeof TEXT> & {
+  readonly rope_theta: number
+  readonly tie_word_embeddings: boolean
+}
+
+/** What config.json of a checkpoint says, in either format. */
+export interface CheckpointConfig {
+  readonly format: 'native' | 'original'
+  readonly audio_config: AudioConfig
+  readonly text_config: TextConfig
+  readonly rope_scaling: { readonly mrope_section: readonly number[]; readonly interleaved: boolean }
+  /** token ids that config.json names, by key; they must be those of the tokenizer */
+  readonly tokenIds: Readonly<Record<string, number>>
+}
 
 /**
  * Check config.json: every key that the graphs depend on, its type, its range, and what it must be to the others.

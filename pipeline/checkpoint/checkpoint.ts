@@ -3,12 +3,12 @@ import type { JsonObject } from '../../eval/runtime/json-value.ts'
 import { record, section, text } from '../../eval/runtime/schema.ts'
 import { checked } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
-import { type CheckpointConfig, checkConfig } from './checkpoint-config.ts'
+import { type CheckpointConfig, checkConfig, type TextConfig } from './checkpoint-config.ts'
 import { readCheckpointJson, refusePlace } from './checkpoint-files.ts'
 import { checkProcessor } from './checkpoint-processor.ts'
 import { checkTokenizer } from './checkpoint-tokenizer.ts'
 import { readSafetensors, type StoredTensor } from './safetensors.ts'
-import { expectedTensors, type TextConfig } from './tensor-table.ts'
+import { expectedTensors } from './tensor-table.ts'
 
 /** A checkpoint of either format under native tensor names; `python/checkpoint.py` reads this as JSON. */
 export interface Checkpoint extends Omit<CheckpointConfig, 'tokenIds'> {

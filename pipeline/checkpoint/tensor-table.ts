@@ -1,28 +1,4 @@
-/** The keys of a checkpoint's audio_config and text_config that decide its graphs. */
-export interface AudioConfig {
-  readonly encoder_layers: number
-  readonly d_model: number
-  readonly encoder_attention_heads: number
-  readonly encoder_ffn_dim: number
-  readonly downsample_hidden_size: number
-  readonly num_mel_bins: number
-  readonly n_window: number
-  readonly n_window_infer: number
-  readonly output_dim: number
-}
-
-export interface TextConfig {
-  readonly vocab_size: number
-  readonly hidden_size: number
-  readonly intermediate_size: number
-  readonly num_hidden_layers: number
-  readonly num_attention_heads: number
-  readonly num_key_value_heads: number
-  readonly head_dim: number
-  readonly rms_norm_eps: number
-  readonly rope_theta: number
-  readonly tie_word_embeddings: boolean
-}
+import type { AudioConfig, TextConfig } from './checkpoint-config.ts'
 
 /**
  * Every tensor that a checkpoint with these configs must hold, by native name, with its shape.

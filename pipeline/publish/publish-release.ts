@@ -15,6 +15,7 @@ import { formatBytes } from '../shared/output-files.ts'
 import { type CheckOptions, checkRemote, type ReadBack } from './check-remote.ts'
 import { type HubFile, hubFiles } from './hub-files.ts'
 import { type Action, bytesOf, isDone, makePlan, type Plan, stepsOf } from './plan.ts'
+import type { PublishChoices } from './publish-choices.ts'
 import { type Receipt, receiptOf } from './receipt.ts'
 import { cardProblems, makeBranch, makeRepository, makeTag, refsOf, requireUser } from './remote-setup.ts'
 import { upload } from './upload.ts'
@@ -22,23 +23,6 @@ import { Progress } from './upload-progress.ts'
 
 /** Where a receipt goes, in the model directory. */
 export const RECEIPT = 'publish-receipt.json'
-
-/** What the user chooses. */
-export interface PublishChoices {
-  readonly repo: string
-  readonly branch: string
-  readonly isPrivate: boolean
-  readonly createPr: boolean
-  readonly message?: string
-  readonly tag?: string
-  readonly mirror: boolean
-  readonly archives: boolean
-  readonly useXet: boolean
-  readonly allowUngated: boolean
-  readonly dryRun: boolean
-  /** undefined: a sample of what was sent, or of all when nobody has looked at the commit yet */
-  readonly readBack?: ReadBack
-}
 
 export interface PublishOptions extends PublishChoices {
   readonly hub: Connection
@@ -217,7 +201,7 @@ async function leaveAsItIs(
   if (!check || readBack === 'none' || commit === options.verifiedCommit) return { outcome: 'nothing to do' }
   const { steps } = plan
   const none = { attempts: 0, seconds: 0, retries: 0 }
-  const receipt = receiptOf({ ...options, ...none, commit, plan: { steps }, files, check })
+  const receipt = receiptOf({ ...options, ...none, commit, plan: { steps }, check })
   return { outcome: 'nothing to do', receipt }
 }
 
@@ -257,7 +241,7 @@ async function carryOut(
   )
   await tag(options, uploaded.commit)
   const receipt = receiptOf({
-    ...{ ...options, ...uploaded, plan, files, check, seconds, retries: retries.count },
+    ...{ ...options, ...uploaded, plan, check, seconds, retries: retries.count },
   })
   return { outcome: 'published', receipt }
 }

@@ -1,7 +1,8 @@
 import { section, text } from '../../eval/runtime/schema.ts'
 import type { RemoteCheck } from './check-remote.ts'
-import type { HubFile } from './hub-files.ts'
 import { type Action, type Plan, stepsOf } from './plan.ts'
+import type { PublishChoices } from './publish-choices.ts'
+import type { Uploaded } from './upload.ts'
 
 /** What a later run needs of a receipt. */
 export const PUBLISHED = section({
@@ -35,19 +36,11 @@ export interface Receipt {
   }[]
 }
 
-export interface ReceiptInput {
+export interface ReceiptInput extends Pick<PublishChoices, 'repo' | 'branch' | 'tag' | 'useXet'>, Uploaded {
   readonly hub: { readonly url: string }
-  readonly repo: string
-  readonly branch: string
-  readonly commit: string
-  readonly pullRequest?: string
-  readonly tag?: string
-  readonly useXet: boolean
-  readonly attempts: number
   readonly retries: number
   readonly seconds: number
   readonly plan: Plan
-  readonly files: readonly HubFile[]
   readonly check: RemoteCheck
 }
 

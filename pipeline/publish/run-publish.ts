@@ -14,7 +14,8 @@ import { printable } from '../shared/printable.ts'
 import { redact } from '../shared/redact.ts'
 import { asStep } from '../shared/step.ts'
 import { isWritable, requireWritable } from '../shared/writable.ts'
-import { type PublishChoices, type Published, publish, RECEIPT } from './publish-release.ts'
+import type { PublishChoices } from './publish-choices.ts'
+import { type Published, publish, RECEIPT } from './publish-release.ts'
 import { PUBLISHED } from './receipt.ts'
 
 /** One run's options, as the command line gives them. */

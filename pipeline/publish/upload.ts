@@ -6,6 +6,7 @@ import { explainHubError } from '../hub/repository.ts'
 import { UnknownOutcome, uploadFetch } from '../hub/upload-fetch.ts'
 import { Failure } from '../shared/failure.ts'
 import { isDone, type Plan, stepsOf } from './plan.ts'
+import type { PublishChoices } from './publish-choices.ts'
 import type { Progress } from './upload-progress.ts'
 
 /** What is not this is storage, also where the hub itself ends uploads in parts (`/api/complete_multipart`). */
@@ -13,14 +14,10 @@ const HUBS_API = /\/api\/models\/|\.git\/info\/lfs\//
 /** Runs without an object more on the hub than before, until it is given up. */
 const FRUITLESS = 3
 
-export interface UploadTarget {
+export interface UploadTarget extends Pick<PublishChoices, 'repo' | 'branch' | 'createPr' | 'useXet'> {
   readonly hub: Connection
-  readonly repo: string
-  readonly branch: string
   readonly title: string
   readonly description?: string
-  readonly createPr: boolean
-  readonly useXet: boolean
 }
 
 export interface UploadContext extends RetryOptions {

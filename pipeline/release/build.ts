@@ -23,20 +23,15 @@ import {
   writeManifest,
 } from './manifest.ts'
 import { MANIFEST_FORMAT } from './manifest-schema.ts'
+import type { PackageOptions } from './packaging-options.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
 import { recoverFolder, replaceFolder } from './replace-folder.ts'
 import { selfTest } from './self-test.ts'
 
-export interface BuildOptions {
+export interface BuildOptions extends Omit<PackageOptions, 'command' | 'modelDir' | 'variants'> {
   readonly name: string
   readonly paths: Paths
   readonly variants: readonly string[]
-  /** folders of `npm run evaluate` with figures of these very files */
-  readonly evaluations: readonly string[]
-  readonly allowUngated: boolean
-  readonly threads: number
-  /** gzip's */
-  readonly level?: number
   readonly emit: Emit
   readonly signal: AbortSignal
 }

@@ -4,8 +4,10 @@ export interface PackageOptions {
   readonly modelDir?: string
   /** undefined: those that the model directory was made with */
   readonly variants?: readonly string[]
+  /** folders of `npm run evaluate` with figures of these very files */
   readonly evaluations: readonly string[]
   readonly allowUngated: boolean
+  /** gzip's */
   readonly level?: number
   readonly threads: number
 }

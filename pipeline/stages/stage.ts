@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Source } from '../checkpoint/checkpoint-source.ts'
 import type { Python } from '../python/venv.ts'
 import type { Emit } from '../shared/events.ts'
 import type { Paths } from '../shared/paths.ts'
@@ -6,16 +7,10 @@ import type { StageName } from '../shared/stage-names.ts'
 import type { Options } from './run-options.ts'
 
 /** What a stage is given. */
-export interface Run {
+export interface Run extends Omit<Source, 'place'> {
   readonly options: Options
-  readonly name: string
-  /** a hub id or the checkpoint folder's base name */
-  readonly base: string
   /** the commit of a checkpoint that is the hub's */
   readonly revision?: string
-  /** how `--model` names exactly this checkpoint, without a path of this machine */
-  readonly flag: string
-  readonly maxWer: number | undefined
   /** the hub repository, or the checkpoint's folder */
   readonly origin: string
   readonly checkpoint: Checkpoint

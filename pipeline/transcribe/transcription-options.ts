@@ -1,4 +1,5 @@
-import type { Layout, PrefillKind } from '../../eval/runtime/graphs.ts'
+import type { LoadOptions } from '../../eval/runtime/qwen3-asr.ts'
+import type { RecognizeOptions } from '../../eval/runtime/recognize.ts'
 
 export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 
@@ -6,25 +7,17 @@ export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 export const STDIN = '-'
 
 /** One run's options, as the command line gives them. */
-export interface TranscribeOptions {
+export interface TranscribeOptions
+  extends LoadOptions,
+    Pick<RecognizeOptions, 'language' | 'context' | 'maxPieceSeconds' | 'maxNewTokens'> {
   readonly files: readonly string[]
   /** undefined: the only one in output/ */
   readonly modelDir?: string
-  /** undefined: int4 where there is one */
-  readonly variant?: string
-  readonly layout?: Layout
-  readonly prefill?: PrefillKind
-  readonly language?: string
-  readonly context?: string
+  readonly threads: number
+  readonly provider: string
   readonly format: (typeof FORMATS)[number]
   /** undefined: stdout */
   readonly outputDir?: string
-  readonly threads: number
-  readonly provider: string
-  readonly batch?: number
-  readonly maxPieceSeconds?: number
-  /** of each piece; undefined: what its length allows */
-  readonly maxNewTokens?: number
   /** samples a second of stdin, where it has no header */
   readonly rate?: number
 }
