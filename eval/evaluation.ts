@@ -3,6 +3,7 @@ import type { Dataset, Utterance } from './dataset/utterance.ts'
 import type { Machine } from './machine.ts'
 import type { SystemRecord, UtteranceRecord } from './record.ts'
 import type { ResultFile } from './result-file.ts'
+import { defined } from './runtime/defined.ts'
 import { SpeechError } from './runtime/speech-error.ts'
 import { type System, settingOf, type Transcriber } from './system.ts'
 
@@ -89,7 +90,7 @@ function countDone(dataset: Dataset, done: ReadonlySet<string>): number {
 
 async function transcribeOne(transcriber: Transcriber, utterance: Utterance, signal: AbortSignal) {
   const { id, row, key, speaker, text: reference, path, problem } = utterance
-  const known = { id, row, key, ...(speaker !== undefined && { speaker }), reference }
+  const known = defined({ id, row, key, speaker, reference })
   const failed = (message: string) => ({
     ...known,
     seconds: 0,
@@ -115,9 +116,7 @@ function systemRecord(
   const { name, setting, settings } = system
   return {
     kind: 'system',
-    ...{ system: name, setting, machine, settings },
-    ...(loadSeconds !== undefined && { loadSeconds }),
-    ...(peakMemory && { peakMemory: peakMemory() }),
+    ...defined({ system: name, setting, machine, settings, loadSeconds, peakMemory: peakMemory?.() }),
   }
 }
 

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { asyncBufferFromFile } from 'hyparquet/src/node.js'
 import { endAll } from '../concurrency.ts'
+import { defined } from '../runtime/defined.ts'
 import { requireFile } from '../runtime/plain-file.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { ColumnOptions } from './columns.ts'
@@ -62,7 +63,7 @@ export function isOnHub(text: string): boolean {
 function parseHub(text: string): HubSpec {
   const match = /^hub:([^/@]+\/[^/@]+)\/([^/@]+)\/([^/@]+)(?:@(.+))?$/.exec(text)
   const [, repo, config, split, revision] = match ?? []
-  if (repo && config && split) return { repo, config, split, ...(revision && { revision }) }
+  if (repo && config && split) return defined({ repo, config, split, revision })
   throw new SpeechError(
     `"${text}" names no dataset on the hub, wanted hub:owner/name/config/split.`,
     'Datasets without configs have one named default.',
@@ -71,7 +72,7 @@ function parseHub(text: string): HubSpec {
 
 /** The columns of a row of the table, which the user's go before. */
 function columnsOf({ columns: { text, audio } = {} }: NamedDataset): ColumnOptions {
-  return { ...(text && { textColumn: text }), ...(audio && { audioColumn: audio }) }
+  return defined({ textColumn: text, audioColumn: audio })
 }
 
 async function openHub(
@@ -100,9 +101,7 @@ async function openHub(
   }
   const dataset = await parquetDataset(files, {
     ...options,
-    ...{ name, source, cache },
-    ...(language && { language }),
-    ...(normalizer && { normalizer }),
+    ...defined({ name, source, cache, language, normalizer }),
   })
   if (dataset.download > 0 && isOffline())
     throw new OfflineError(`the hub is not asked for the audio of ${repo} that is not in the cache ${cache}`)

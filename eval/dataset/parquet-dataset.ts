@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { readOwn } from '../checked-json.ts'
 import { mapFiles } from '../concurrency.ts'
 import { isBlank } from '../normalize/comparable.ts'
+import { defined } from '../runtime/defined.ts'
 import { list, type Parsed, shape, text } from '../runtime/schema.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { chooseRows, startsOf } from './choose.ts'
@@ -77,9 +78,7 @@ export async function parquetDataset(
       download += bytesOfGroup(file, group, columns)
   }
   return {
-    name: options.name,
-    ...(options.language && { language: options.language }),
-    ...(options.normalizer && { normalizer: options.normalizer }),
+    ...defined({ name: options.name, language: options.language, normalizer: options.normalizer }),
     source: { ...options.source, ...columnsSaid(columns) },
     keys: [...paths.keys()],
     audioPath: (key) => paths.get(key),
@@ -209,7 +208,7 @@ async function readThroughCache(group: ChosenGroup): Promise<readonly CachedRow[
     const unique = id === undefined || seen.has(id) ? (id === undefined ? number : `${id} ${number}`) : id
     seen.add(unique)
     if (audio) await writeFile(audioPath(partial, i), audio)
-    rows.push({ id: unique, text, ...(speaker !== undefined && { speaker }), ...(problem && { problem }) })
+    rows.push(defined({ id: unique, text, speaker, problem }))
   }
   await writeFile(join(partial, INDEX), JSON.stringify(rows))
   await rm(group.folder, { recursive: true, force: true })

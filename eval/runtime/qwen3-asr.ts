@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import type { AudioSource } from './audio/speech-stream.ts'
 import type { Decoded } from './decode-loop.ts'
+import { defined } from './defined.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { languageName } from './languages.ts'
 import type { AudioInput } from './opened-audio.ts'
@@ -117,8 +118,7 @@ export class Qwen3Asr {
     const variant = release.variant(options.variant)
     const layout = options.layout ?? variant.ways(provider ?? 'cpu')[0]?.layout ?? 'split'
     const worker = await startWorker({
-      ...{ folder, variant: variant.name, layout, threads, ...(provider !== undefined && { provider }) },
-      ...(prefill !== undefined && { prefill }),
+      ...defined({ folder, variant: variant.name, layout, threads, provider, prefill }),
       ...{ batch: batch ?? (layout === 'fused' ? BATCH : 1), warmUp: false, options: {} },
     })
     return new Qwen3Asr(variant.name, worker)

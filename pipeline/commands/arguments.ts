@@ -8,6 +8,7 @@ import yargs, {
   type Options,
   type PositionalOptions,
 } from 'yargs'
+import type { Defined } from '../../eval/runtime/defined.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { PROJECT } from '../models.ts'
 import { describeError, EXIT, Failure } from '../shared/failure.ts'
@@ -248,9 +249,7 @@ function exitCodes({ done = 'done', failed = 'failed', gate }: CommandLine['exit
 }
 
 /** Fields under one name, with those left out that have no value. */
-type Given<T> = { [K in NamesOf<T> as undefined extends T[K] ? never : K]: T[K] } & {
-  [K in NamesOf<T> as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
-}
+type Given<T> = Defined<Pick<T, NamesOf<T>>>
 type NamesOf<T> = keyof {
   [K in keyof T as string extends K
     ? never

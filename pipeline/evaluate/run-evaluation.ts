@@ -8,6 +8,7 @@ import { megabytes } from '../../eval/report/number-text.ts'
 import type { Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
 import type { RunDescription } from '../../eval/run-description.ts'
+import { defined } from '../../eval/runtime/defined.ts'
 import { engineSystem, modelSystem, type System } from '../../eval/system.ts'
 import { type Connection, connectHub } from '../hub/connection.ts'
 import { Failure } from '../shared/failure.ts'
@@ -82,22 +83,24 @@ async function placesOf(options: EvaluateOptions, progress: Progress): Promise<O
 }
 
 async function openSystems(options: EvaluateOptions, cache: string): Promise<System[]> {
-  const { threads, workers, batch, isSteady, prefill, provider, language, context } = options
-  const { prompt, maxNewTokens, maxPieceSeconds, stopLoops } = options
+  const { threads, workers, batch, isSteady, prefill, provider } = options
+  const { prompt, maxPieceSeconds, stopLoops, maxNewTokens, language, context } = options
+  const recognize = defined({
+    prompt,
+    maxPieceSeconds,
+    stopLoops,
+    maxNewTokens,
+    language,
+    context: context || undefined,
+  })
   const systems: System[] = []
   for (const { name, folder, variant } of options.models) {
     const { paths, bytes } = await variantFilesOf(folder, variant)
     const fingerprint = await fingerprintFiles(paths, cache)
-    const recognize = {
-      ...{ prompt, maxPieceSeconds, stopLoops },
-      ...(maxNewTokens !== undefined && { maxNewTokens }),
-      ...(language && { language }),
-      ...(context && { context }),
-    }
     systems.push(
       await modelSystem({
         ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady, provider },
-        ...(prefill && { prefill }),
+        ...defined({ prefill }),
         options: recognize,
       }),
     )
@@ -120,10 +123,7 @@ async function openDatasets(
   for (const text of options.datasets) {
     const dataset = await openDataset(text, {
       ...{ selection, keepEmpty, cache: join(cache, 'datasets'), signal },
-      ...(textColumn && { textColumn }),
-      ...(audioColumn && { audioColumn }),
-      ...(hub && { endpoint: hub.url }),
-      ...(hub?.token && { token: hub.token }),
+      ...defined({ textColumn, audioColumn, endpoint: hub?.url, token: hub?.token }),
       onRetry: (reason) => progress.note(`${reason}; asking again`),
     })
     const { name, count, of, leftOut, download, source } = dataset
@@ -173,16 +173,14 @@ function describeRun(
   const { sample, count, seed, shard } = selection
   return {
     datasets: datasets.map(({ name, source, count: chosen, of, leftOut, keys, language, ...own }) => ({
-      ...{ name, source, count: chosen, of, leftOut, keys },
-      ...(language && { language }),
+      ...defined({ name, source, count: chosen, of, leftOut, keys, language }),
       normalizer: normalizer ?? own.normalizer ?? 'basic',
     })),
-    systems: systems.map(({ name, kind, settings, setting, bytes }) => ({
-      ...{ name, kind, settings, setting },
-      ...(bytes !== undefined && { bytes }),
-    })),
+    systems: systems.map(({ name, kind, settings, setting, bytes }) =>
+      defined({ name, kind, settings, setting, bytes }),
+    ),
     selection: { sample, ...(sample !== 'all' && { count }), ...(sample === 'seeded' && { seed }) },
-    ...(shard && { shard }),
+    ...defined({ shard }),
   }
 }
 

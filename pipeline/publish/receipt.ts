@@ -1,3 +1,4 @@
+import { defined } from '../../eval/runtime/defined.ts'
 import { section, text } from '../../eval/runtime/schema.ts'
 import type { RemoteCheck } from './check-remote.ts'
 import { type Action, type Plan, stepsOf } from './plan.ts'
@@ -48,19 +49,11 @@ export function receiptOf(input: ReceiptInput): Receipt {
   const { hub, repo, branch, commit, pullRequest, tag, attempts, retries, seconds, plan, check } = input
   const steps = stepsOf(plan, 'add', 'update', 'unchanged', 'delete')
   return {
-    ...{ repo, endpoint: hub.url, branch, commit },
-    ...(plan.parent !== undefined && { parent: plan.parent }),
-    ...(pullRequest !== undefined && { pullRequest }),
-    ...(tag !== undefined && { tag }),
+    ...defined({ repo, endpoint: hub.url, branch, commit, parent: plan.parent, pullRequest, tag }),
     finished: new Date().toISOString(),
     seconds: Math.round(1000 * seconds) / 1000,
     transport: input.useXet ? 'xet' : 'lfs',
     ...{ attempts, retries, verified: check },
-    files: steps.map(({ path, action, size, file }) => ({
-      path,
-      action,
-      size,
-      ...(file && { sha256: file.sha256 }),
-    })),
+    files: steps.map(({ path, action, size, file }) => defined({ path, action, size, sha256: file?.sha256 })),
   }
 }

@@ -1,6 +1,7 @@
 import { type CommitOutput, type CommitProgressEvent, commitIter, HubApiError } from '@huggingface/hub'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { type RetryOptions, TransientError } from '../../eval/dataset/retrying-fetch.ts'
+import { defined } from '../../eval/runtime/defined.ts'
 import type { Connection } from '../hub/connection.ts'
 import { explainHubError } from '../hub/repository.ts'
 import { UnknownOutcome, uploadFetch } from '../hub/upload-fetch.ts'
@@ -50,7 +51,7 @@ export async function upload(plan: Plan, target: UploadTarget, context: UploadCo
     const stored = context.progress.stored()
     try {
       const { commit, pullRequestUrl } = await commitOnce(plan, target, context)
-      return { commit: commit.oid, attempts, ...(pullRequestUrl && { pullRequest: pullRequestUrl }) }
+      return defined({ commit: commit.oid, attempts, pullRequest: pullRequestUrl })
     } catch (error) {
       context.signal.throwIfAborted()
       const made = await commitMade(plan, target, context, error)
@@ -70,16 +71,14 @@ async function commitOnce(plan: Plan, target: UploadTarget, context: UploadConte
   const planned = new Set(files.map(({ sha256 }) => sha256))
   const run = commitIter({
     ...{ hubUrl: hub.url, repo, branch, title, useXet, abortSignal: signal, isPullRequest: createPr },
-    ...(hub.token && { accessToken: libraryToken(hub.token) }),
-    ...(description && { description }),
-    ...(plan.parent !== undefined && { parentCommit: plan.parent }),
+    ...defined({ accessToken: hub.token && libraryToken(hub.token), description, parentCommit: plan.parent }),
     operations: [
       ...files.map(({ path, content }) => ({ operation: 'addOrUpdate' as const, path, content })),
       ...stepsOf(plan, 'delete').map(({ path }) => ({ operation: 'delete' as const, path })),
     ],
     fetch: uploadFetch({
       ...{ ...context, origin: new URL(hub.url).origin, planned, signal },
-      ...(hub.token && { token: hub.token }),
+      ...defined({ token: hub.token }),
       onMissing: (bytes) => progress.missing(bytes),
       onBytes: (count) => progress.add(count),
       onStored: () => progress.addStored(),

@@ -13,16 +13,8 @@ import { writeArchive } from './archive/write-archive.ts'
 import { modelCard } from './card.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
-import {
-  isModelFile,
-  type Manifest,
-  measurementsOf,
-  type ReleaseFile,
-  roleOf,
-  sumsOf,
-  writeManifest,
-} from './manifest.ts'
-import { MANIFEST_FORMAT } from './manifest-schema.ts'
+import { isModelFile, measurementsOf, roleOf, sumsOf, writeManifest } from './manifest.ts'
+import { MANIFEST_FORMAT, type Manifest, type ReleaseFile } from './manifest-schema.ts'
 import type { PackageOptions } from './packaging-options.ts'
 import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
 import { recoverFolder, replaceFolder } from './replace-folder.ts'

@@ -21,7 +21,7 @@ import { formatBytes } from '../shared/output-files.ts'
 import { VARIANTS } from '../variants.ts'
 import type { Evidence } from './evidence.ts'
 import { GATE_COLUMNS, gateRows } from './gate-table.ts'
-import type { ReleaseFile } from './manifest.ts'
+import type { ReleaseFile } from './manifest-schema.ts'
 import type { Provenance } from './provenance.ts'
 import { CHART, MANIFEST, SUMS } from './release-files.ts'
 

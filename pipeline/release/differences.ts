@@ -1,4 +1,5 @@
-import { isModelFile, type Manifest } from './manifest.ts'
+import { isModelFile } from './manifest.ts'
+import type { Manifest } from './manifest-schema.ts'
 
 /** How two releases of one model differ. */
 export interface Differences {

@@ -1,4 +1,5 @@
-import { isModelFile, type ReleaseFile } from './manifest.ts'
+import { isModelFile } from './manifest.ts'
+import type { ReleaseFile } from './manifest-schema.ts'
 import type { ReleaseFolder } from './release-files.ts'
 import type { Check, Found } from './verify-release.ts'
 

@@ -12,11 +12,8 @@ import {
   type Measurement,
   type ReleaseFile,
   type Role,
-  type SelfTest,
 } from './manifest-schema.ts'
 import { MANIFEST } from './release-files.ts'
-
-export type { Manifest, Measurement, ReleaseFile, Role, SelfTest }
 
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
-import type { SelfTest } from './manifest.ts'
+import type { SelfTest } from './manifest-schema.ts'
 
 /** Ships with the project: three clear seconds, which a variant must hear alike on any machine. */
 export const TEST_CLIP = join(BUNDLED_SPEECH, 'held-out-000.flac')

@@ -6,6 +6,7 @@ import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
+import { defined } from '../../eval/runtime/defined.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { shape, text } from '../../eval/runtime/schema.ts'
 import { modelSystem, type System } from '../../eval/system.ts'
@@ -86,11 +87,7 @@ async function systemOf(run: Run, variant: string): Promise<System> {
     ...{ name: variant, folder, variant, bytes, provider: providers[0] ?? 'cpu' },
     ...{ threads, workers: 1, batch: 1, isSteady: true }, // as the defaults of npm run evaluate
     fingerprint: await fingerprintFiles(paths, run.paths.work),
-    options: {
-      ...(maxNewTokens !== undefined && { maxNewTokens }),
-      ...(language && { language }),
-      ...(context && { context }),
-    },
+    options: defined({ maxNewTokens, language, context: context || undefined }),
   })
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, realpath } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
+import { defined } from '../../eval/runtime/defined.ts'
 import { type Audio, Qwen3Asr, type Transcript } from '../../eval/runtime/qwen3-asr.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
 import { onlyModel } from '../release/only-model.ts'
@@ -104,7 +105,7 @@ async function transcribeAll(
 
 function audioOf(file: string, { rate }: TranscribeOptions): Audio {
   if (file !== STDIN) return file
-  return { fd: 0, name: nameOf(file), ...(rate !== undefined && { rawRate: rate }) }
+  return defined({ fd: 0, name: nameOf(file), rawRate: rate })
 }
 
 /** Samples without a header look like a file of no known kind. */
@@ -122,13 +123,7 @@ function nameOf(file: string): string {
 function recognition(options: TranscribeOptions, signal: AbortSignal) {
   const { language, context, format, maxPieceSeconds, maxNewTokens } = options
   const piece = maxPieceSeconds ?? (isSubtitles(format) ? SUBTITLE_PIECE_SECONDS : undefined)
-  return {
-    signal,
-    ...(language !== undefined && { language }),
-    ...(context !== undefined && { context }),
-    ...(piece !== undefined && { maxPieceSeconds: piece }),
-    ...(maxNewTokens !== undefined && { maxNewTokens }),
-  }
+  return defined({ signal, language, context, maxPieceSeconds: piece, maxNewTokens })
 }
 
 async function deliver(
