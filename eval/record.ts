@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { dictionary, list, type Parsed, text, truth } from './runtime/schema.ts'
+import { dictionary, list, type Parsed, text, truth, wantedOf } from './runtime/schema.ts'
 
 const number = v.number('a number')
 const KINDS = '"utterance", "system" or "machine"'
@@ -93,5 +93,5 @@ export type ResultRecord = UtteranceRecord | SystemRecord | MachineRecord
 
 /** An object of a file that may have 100,000 of them: faster than a shape, and an array has none of the keys. */
 function fields<Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.object(entries, 'an object')
+  return v.object(entries, wantedOf(entries))
 }

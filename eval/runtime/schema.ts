@@ -30,12 +30,17 @@ export function about<Schema extends v.GenericSchema>(meaning: string, schema: S
 
 /** An object with these keys, of which others may stand beside. */
 export function section<Entries extends v.ObjectEntries>(entries: Entries) {
-  return notArray(v.looseObject(entries, OBJECT), OBJECT)
+  return notArray(keyed(entries), OBJECT)
+}
+
+/** The same as one of several, among which a key decides. */
+export function keyed<Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.looseObject(entries, wantedOf(entries))
 }
 
 /** The same, of which only these keys are kept. */
 export function shape<Entries extends v.ObjectEntries>(entries: Entries) {
-  return notArray(v.object(entries, OBJECT), OBJECT)
+  return notArray(v.object(entries, wantedOf(entries)), OBJECT)
 }
 
 /** An object with any keys, whose values are alike. */
@@ -50,6 +55,14 @@ export function record<Item extends v.GenericSchema>(item: Item) {
 }
 
 const OBJECT = 'an object'
+
+/** What an object schema wants: of a key that is missing, what the key's own schema says. */
+export function wantedOf(entries: v.ObjectEntries) {
+  return ({ path }: v.BaseIssue<unknown>): string => {
+    const schema = path && entries[String(path[0].key)]
+    return schema ? (v.safeParse(schema, undefined).issues?.[0].message ?? 'a value') : OBJECT
+  }
+}
 
 /** To the library an array is an object too. */
 function notArray<Schema extends v.GenericSchema>(schema: Schema, wanted: string) {
@@ -83,24 +96,20 @@ export function checkedAs<Schema extends v.GenericSchema>(
 ): v.InferOutput<Schema> {
   const result = v.safeParse(schema, value, { abortEarly: true })
   if (result.success) return result.output
-  throw fail(sentenceOf(schema, result.issues[0], place))
+  throw fail(sentenceOf(result.issues[0], place))
 }
 
 /** The same sentence for every key that is wrong or missing; none for a value that is right. */
 export function problemsOf(schema: v.GenericSchema, value: unknown, place: Place): string[] {
   const { issues = [] } = v.safeParse(schema, value, { abortPipeEarly: true })
-  return issues.map((issue) => sentenceOf(schema, issue, place))
+  return issues.map((issue) => sentenceOf(issue, place))
 }
 
-function sentenceOf(
-  schema: v.GenericSchema,
-  issue: v.BaseIssue<unknown>,
-  { file, prefix = '' }: Place,
-): string {
+function sentenceOf(issue: v.BaseIssue<unknown>, { file, prefix = '' }: Place): string {
   const path = (issue.path ?? []).map(({ key }) => String(key))
   const key = path.length === 0 ? prefix.replace(/\.$/, '') : prefix + path.join('.')
   if (issue.input === undefined && issue.received === 'undefined')
-    return `${file}: ${key} is missing, wanted ${wantedAt(schema, path)}.`
+    return `${file}: ${key} is missing, wanted ${issue.message}.`
   return wrongValue({ file, key, found: issue.input, wanted: issue.message })
 }
 
@@ -116,38 +125,4 @@ export interface WrongValue {
 /** A sentence that names a key, its value and what is wanted. */
 export function wrongValue({ file, key, found, wanted }: WrongValue): string {
   return `${file}${key === '' ? ' holds' : `: ${key} is`} ${shown(found)}, wanted ${wanted}.`
-}
-
-/** What the schema wants at a path: an issue about a missing key has the message of the object around it. */
-function wantedAt(schema: v.GenericSchema, path: readonly string[]): string {
-  const at = partAt(schema, path)
-  if (!isSchema(at)) return 'a value'
-  return v.safeParse(at, undefined).issues?.[0].message ?? 'a value'
-}
-
-/** The schema of what stands at a path in objects, arrays and tuples; of alternatives, that of the first that has the path. */
-function partAt(schema: unknown, path: readonly string[]): unknown {
-  const [key, ...rest] = path
-  if (key === undefined) return schema
-  if (hasField(schema, 'wrapped')) return partAt(schema.wrapped, path)
-  for (const several of ['pipe', 'options'] as const) {
-    if (hasField(schema, several) && Array.isArray(schema[several]))
-      return schema[several].map((item) => partAt(item, path)).find((part) => part !== undefined)
-  }
-  return partAt(childOf(schema, key), rest)
-}
-
-function childOf(schema: unknown, key: string): unknown {
-  if (hasField(schema, 'entries') && isJsonObject(schema.entries)) return schema.entries[key]
-  if (hasField(schema, 'items') && Array.isArray(schema.items)) return schema.items[Number(key)]
-  if (hasField(schema, 'item')) return schema.item
-  return hasField(schema, 'value') ? schema.value : undefined
-}
-
-function isSchema(value: unknown): value is v.GenericSchema {
-  return hasField(value, '~run')
-}
-
-function hasField<Name extends string>(value: unknown, name: Name): value is Record<Name, unknown> {
-  return typeof value === 'object' && value !== null && name in value
 }

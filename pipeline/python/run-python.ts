@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import '../../eval/runtime/no-telemetry.ts' // inherited by the script, which may load onnxruntime
 import { endWithUs } from '../../eval/runtime/children.ts'
 import type { JsonObject } from '../../eval/runtime/json-value.ts'
-import { text } from '../../eval/runtime/schema.ts'
+import { keyed, text } from '../../eval/runtime/schema.ts'
 import { PROJECT } from '../models.ts'
 import { checked, checkedText } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
@@ -20,15 +20,15 @@ const EVENTS = '"progress", "result" or "error"'
 const EVENT = v.variant(
   'event',
   [
-    v.looseObject({
+    keyed({
       event: v.literal('progress', EVENTS),
       what: text,
       done: number,
       total: number,
       unit: text,
     }),
-    v.looseObject({ event: v.literal('result', EVENTS) }),
-    v.looseObject({ event: v.literal('error', EVENTS), message: text, hint: text }),
+    keyed({ event: v.literal('result', EVENTS) }),
+    keyed({ event: v.literal('error', EVENTS), message: text, hint: text }),
   ],
   ({ path }) => (path ? EVENTS : 'an object'),
 )
