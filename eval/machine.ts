@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import type { MachineRecord } from './record.ts'
+import { USUAL_PROVIDER } from './runtime/providers.ts'
 
 /** Where a figure was measured; described where it is read. */
 export type Machine = MachineRecord['machine']
 
 const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
 
-export function describeMachine(threads: number, workers = 1, provider = 'cpu'): Machine {
+export function describeMachine(threads: number, workers = 1, provider: string = USUAL_PROVIDER): Machine {
   const require = createRequire(import.meta.url)
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',

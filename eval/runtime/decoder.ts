@@ -3,6 +3,7 @@ import { openFusedDecoder } from './fused-decoder.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { preparePrefill } from './prefill.ts'
 import type { Prompt } from './prompt.ts'
+import { USUAL_PROVIDER } from './providers.ts'
 import type { Way } from './release.ts'
 import type { SessionOptions, Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
@@ -78,7 +79,7 @@ export async function openDecoder(...args: Parameters<typeof prepareDecoder>): P
  */
 export function chooseWay(
   { variant, release }: Source,
-  { layout, prefill, provider = 'cpu' }: DecoderOptions,
+  { layout, prefill, provider = USUAL_PROVIDER }: DecoderOptions,
 ): Way {
   const ways = variant.ways(provider)
   const fits = (way: Way) => way.layout === (layout ?? way.layout) && way.prefill === (prefill ?? way.prefill)
@@ -86,7 +87,7 @@ export function chooseWay(
   if (found) return found
   if (prefill === 'int8')
     throw new SpeechError(
-      `${variant.name} in ${release.folder} has no prompts in 8 bits${provider === 'cpu' ? '' : ` with ${provider}`}.`,
+      `${variant.name} in ${release.folder} has no prompts in 8 bits${provider === USUAL_PROVIDER ? '' : ` with ${provider}`}.`,
       'Leave prefill out, or choose another variant.',
     )
   return { layout: layout ?? 'split', prefill: 'same' } // whatever is missing is named when it is opened

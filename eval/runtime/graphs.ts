@@ -23,6 +23,8 @@ export type PrefillKind = 'int8' | 'same'
 
 /** The variant whose files have no suffix, and stand in where another variant has none of its own. */
 export const FP32 = 'fp32'
+/** What is loaded when nothing else is asked for: the smallest variant that every release has had. */
+export const PREFERRED = 'int4'
 
 export function graphFile(graph: string, variant: string): string {
   return `${graph}${suffixOf(variant)}.onnx`

@@ -56,6 +56,8 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   coreml: { ...DEVICE, about: 'Core ML, macOS', hint: 'It is part of onnxruntime-node for macOS.' },
 }
 
+/** Where nothing else is asked for. */
+export const USUAL_PROVIDER = 'cpu'
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as readonly string[]
 
 /** @throws SpeechError naming those there are */

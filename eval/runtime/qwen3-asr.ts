@@ -8,6 +8,7 @@ import type { Layout, PrefillKind } from './graphs.ts'
 import { languageName } from './languages.ts'
 import type { AudioInput } from './opened-audio.ts'
 import type { PromptOptions } from './prompt.ts'
+import { USUAL_PROVIDER } from './providers.ts'
 import type { Timing } from './recognize.ts'
 import { openRelease } from './release.ts'
 import { SpeechError } from './speech-error.ts'
@@ -116,7 +117,7 @@ export class Qwen3Asr {
     }
     const release = await openRelease(folder)
     const variant = release.variant(options.variant)
-    const layout = options.layout ?? variant.ways(provider ?? 'cpu')[0]?.layout ?? 'split'
+    const layout = options.layout ?? variant.ways(provider ?? USUAL_PROVIDER)[0]?.layout ?? 'split'
     const worker = await startWorker({
       ...defined({ folder, variant: variant.name, layout, threads, provider, prefill }),
       ...{ batch: batch ?? (layout === 'fused' ? BATCH : 1), warmUp: false, options: {} },

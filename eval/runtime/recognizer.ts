@@ -6,6 +6,7 @@ import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
 import { EMBEDDINGS, ENCODER } from './graphs.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { USUAL_PROVIDER } from './providers.ts'
 import { openRelease } from './release.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { floats, openSession, output, requireProvider } from './session.ts'
@@ -37,7 +38,7 @@ export interface LoadOptions extends DecoderOptions {
  * @throws SpeechError when a file is missing, the runtime refuses it, or the layout cannot decode batches
  */
 export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
-  requireProvider(options.provider ?? 'cpu')
+  requireProvider(options.provider ?? USUAL_PROVIDER)
   const release = await openRelease(folder)
   const { config } = release
   const source = { release, variant: release.variant(options.variant) }

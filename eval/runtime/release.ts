@@ -8,6 +8,7 @@ import {
   LAYOUT_NAMES,
   LAYOUTS,
   type Layout,
+  PREFERRED,
   PREFILL,
   type PrefillKind,
   prefillRecipe,
@@ -15,9 +16,6 @@ import {
 import { PROVIDERS } from './providers.ts'
 import { type ReleaseConfig, readReleaseConfig } from './release-config.ts'
 import { SpeechError } from './speech-error.ts'
-
-/** What is loaded when nothing else is asked for: the smallest variant that every release has had. */
-const PREFERRED = 'int4'
 
 /** How a variant is run: the decoder's layout, and what runs prompts. */
 export interface Way {
@@ -46,7 +44,7 @@ export interface Release {
   /** FP32 first, then by name */
   readonly variants: readonly ReleaseVariant[]
   /**
-   * @param name in any case; int4 by default, or else the first
+   * @param name in any case; {@link PREFERRED} by default, or else the first
    * @throws SpeechError naming those that there are
    */
   variant(name?: string): ReleaseVariant

@@ -1,12 +1,12 @@
 import { InferenceSession, listSupportedBackends, Tensor } from './onnxruntime.ts'
-import { PROVIDERS, providerOf } from './providers.ts'
+import { PROVIDERS, providerOf, USUAL_PROVIDER } from './providers.ts'
 import { graphPath, type Release, type ReleaseVariant } from './release.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** Where a variant's sessions run. */
 export interface SessionOptions {
   readonly threads: number
-  /** `cpu` by default */
+  /** {@link USUAL_PROVIDER} by default */
   readonly provider?: string
 }
 
@@ -23,7 +23,7 @@ export interface Source {
 export async function openSession(
   { release, variant }: Source,
   graph: string,
-  { threads, provider = 'cpu' }: SessionOptions,
+  { threads, provider = USUAL_PROVIDER }: SessionOptions,
 ): Promise<InferenceSession> {
   const path = graphPath(release, variant, graph)
   const { session } = providerOf(provider)

@@ -5,7 +5,7 @@ import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
-import { PROVIDER_NAMES } from '../../eval/runtime/providers.ts'
+import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { variantName } from '../../eval/runtime/release.ts'
 import type { EvaluateOptions, ModelSpec } from '../evaluate/evaluation-options.ts'
 import {
@@ -85,10 +85,10 @@ const OPTIONS = {
     default: 600,
   },
   threads: number('onnxruntime threads of each worker; all cores, divided by the workers'),
-  provider: { ...oneOf(PROVIDER_NAMES, 'execution provider of onnxruntime'), default: 'cpu' },
+  provider: { ...oneOf(PROVIDER_NAMES, 'execution provider of onnxruntime'), default: USUAL_PROVIDER },
   prefill: oneOf(
     ['int8', 'same'],
-    'of int4: prompts in 8 bits, where the release has the graph, or as the steps',
+    'of 4-bit variants: prompts in 8 bits, where the release has the graph, or as the steps',
   ),
   batch: {
     ...number(

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
-import { PROVIDER_NAMES } from '../../eval/runtime/providers.ts'
+import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
@@ -65,7 +65,7 @@ const OPTIONS = {
   'skip-encoder': flag('do not export the encoder'),
   'skip-decoder': flag('do not export the decoder'),
   'block-size': {
-    ...number('4-bit weights that share a scale (default: as the variant says, 64 for int4)'),
+    ...number('4-bit weights that share a scale (default: as the variant says)'),
     choices: [16, 32, 64, 128, 256],
   },
   'accuracy-level': {
@@ -86,7 +86,7 @@ const OPTIONS = {
     ...text(
       `execution providers to validate for, of ${PROVIDER_NAMES.join(', ')}; speech is transcribed with the first`,
     ),
-    default: 'cpu',
+    default: USUAL_PROVIDER,
   },
   speech: {
     ...text('folder with manifest.jsonl to measure WER on'),

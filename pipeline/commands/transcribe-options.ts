@@ -1,4 +1,7 @@
+import { PREFERRED } from '../../eval/runtime/graphs.ts'
+import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
+import { VARIANT_NAMES } from '../variants.ts'
 import { between, type CommandLine, number, oneOf, parseOptions, SHARED, text, usage } from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
@@ -20,11 +23,11 @@ const LINE: CommandLine = {
 
 const OPTIONS = {
   'model-dir': text('release directory; the only one in output/'),
-  variant: text('fp32, int4; int4 where there is one'),
+  variant: text(`${VARIANT_NAMES.join(', ')}; ${PREFERRED} where there is one`),
   layout: oneOf(['fused', 'split'], "of the decoder's graphs; fused where it is there"),
   prefill: oneOf(
     ['int8', 'same'],
-    'of int4: prompts in 8 bits, quicker but for a slower start, or as the steps',
+    'of 4-bit variants: prompts in 8 bits, quicker but for a slower start, or as the steps',
   ),
   language: SHARED.language,
   context: SHARED.context,
@@ -34,7 +37,10 @@ const OPTIONS = {
   },
   'output-dir': text('write NAME.txt, .json, .srt or .vtt there instead of printing'),
   threads: SHARED.threads,
-  provider: { ...text('execution provider of onnxruntime'), default: 'cpu' },
+  provider: {
+    ...text(`execution provider of onnxruntime: ${PROVIDER_NAMES.join(', ')}`),
+    default: USUAL_PROVIDER,
+  },
   batch: number('pieces and recordings that are decoded together; 4 in the fused layout'),
   'max-piece': {
     ...SHARED['max-piece'],

@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
+import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { releaseName } from '../checkpoint/checkpoint-source.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
 import { USUAL_VARIANTS } from '../variants.ts'
@@ -15,7 +16,9 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
     `npm run pipeline -- --model ${flag}`,
     ...(name === releaseName(basename(provenance.model)) ? [] : [`--name ${name}`]),
     ...(isUsual ? [] : [`--variants ${variants.join(',')}`]),
-    ...(provenance.providers.join() === 'cpu' ? [] : [`--providers ${provenance.providers.join(',')}`]),
+    ...(provenance.providers.join() === USUAL_PROVIDER
+      ? []
+      : [`--providers ${provenance.providers.join(',')}`]),
     ...(options.opset === GRAPH_DEFAULTS.opset ? [] : [`--opset ${options.opset}`]),
     ...(options.blockSize === undefined ? [] : [`--block-size ${options.blockSize}`]),
     ...(options.accuracyLevel === GRAPH_DEFAULTS.accuracyLevel

@@ -4,7 +4,7 @@ import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
-import { providerOf } from '../../eval/runtime/providers.ts'
+import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
@@ -129,7 +129,7 @@ function requireUsual(
   settings: Readonly<Record<string, unknown>>,
   claim: Claim,
 ): void {
-  const [usual] = waysOf(name, providerOf(String(settings['provider'] ?? 'cpu')), claim)
+  const [usual] = waysOf(name, providerOf(String(settings['provider'] ?? USUAL_PROVIDER)), claim)
   const unusual = [
     ...(settings['prompt'] === 'legacy' ? ['--prompt legacy'] : []),
     ...(usual?.prefill === 'int8' && settings['prefill'] === 'same' ? ['--prefill same'] : []),

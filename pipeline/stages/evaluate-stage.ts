@@ -8,6 +8,7 @@ import { mainRows, type Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
 import { defined } from '../../eval/runtime/defined.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
+import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { shape, text } from '../../eval/runtime/schema.ts'
 import { modelSystem, type System } from '../../eval/system.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
@@ -84,7 +85,7 @@ async function systemOf(run: Run, variant: string): Promise<System> {
   const folder = run.paths.model
   const { paths, bytes } = await variantFilesOf(folder, variant)
   return modelSystem({
-    ...{ name: variant, folder, variant, bytes, provider: providers[0] ?? 'cpu' },
+    ...{ name: variant, folder, variant, bytes, provider: providers[0] ?? USUAL_PROVIDER },
     ...{ threads, workers: 1, batch: 1, isSteady: true }, // as the defaults of npm run evaluate
     fingerprint: await fingerprintFiles(paths, run.paths.work),
     options: defined({ maxNewTokens, language, context: context || undefined }),

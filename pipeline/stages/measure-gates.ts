@@ -1,5 +1,5 @@
 import { type Comparison, followLogits } from '../../eval/parity.ts'
-import { providerOf } from '../../eval/runtime/providers.ts'
+import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'
 import type { ClipsGate, Finding, Limits, LogitsGate, ParityClip, WayValues } from '../gates/gate.ts'
@@ -98,7 +98,7 @@ async function followAll(
 }
 
 function nameFor({ variant, provider }: MeasureOptions, what: string): string {
-  return `${variant}, ${provider === 'cpu' ? '' : `${provider}, `}${what}`
+  return `${variant}, ${provider === USUAL_PROVIDER ? '' : `${provider}, `}${what}`
 }
 
 /** The worst of all clips for each figure. */
