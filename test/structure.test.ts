@@ -50,6 +50,11 @@ describe('the sources', () => {
     expect(circlesOf(sources).filter(({ length }) => length > LARGEST_CIRCLE)).toEqual([])
   })
 
+  it('import types at the top, where the linter sees the rooms that they come from', () => {
+    const inline = /import\('[^']+'\)\s*\.\s*[A-Z]/
+    expect(sources.filter((file) => inline.test(readFileSync(join(PROJECT, file), 'utf8')))).toEqual([])
+  })
+
   it('have no file name twice', () => {
     const names = [...sources, ...scripts].map((file) => basename(file))
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])

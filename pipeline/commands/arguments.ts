@@ -12,6 +12,7 @@ import type { Defined } from '../../eval/runtime/defined.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { PROJECT } from '../models.ts'
 import { describeError, EXIT, Failure } from '../shared/failure.ts'
+import { columnsOf } from '../shared/text-width.ts'
 
 /* The command lines of the project: one look of --help, one way to check values. */
 
@@ -225,7 +226,7 @@ function parserOf({ command, usage: form, about, examples = [], exits, remark }:
     .usage(`$0 ${form}\n\n${about}`)
     .options(COMMON)
     .strict()
-    .wrap(COLUMNS)
+    .wrap(Math.min(COLUMNS, columnsOf(process.stdout)))
     .version(versionOf())
     .exitProcess(false)
     .check((argv) => checkValues(argv, COMMON))

@@ -75,6 +75,14 @@ describe.each(ALL)('%s', (_, { command, load }, valid, option, sentences) => {
     expect({ others, stderr, exitCode }).toEqual({ others: [], stderr: '', exitCode: 2 })
   })
 
+  it('--help fits into a terminal of 60 columns', async () => {
+    const terminal = { isTTY: process.stdout.isTTY, columns: process.stdout.columns }
+    Object.assign(process.stdout, { isTTY: true, columns: 60 })
+    const { stdout } = await ended('--help').finally(() => Object.assign(process.stdout, terminal))
+    expect(stdout.split('\n').filter((text) => text.length > 60)).toEqual([])
+    expect(stdout).toContain('--version')
+  })
+
   it('--help has the same parts, --version is that of the project', async () => {
     const { stdout, stderr, exitCode } = await ended('--help')
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
