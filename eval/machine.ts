@@ -10,7 +10,6 @@ export type Machine = MachineRecord['machine']
 const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
 
 export function describeMachine(threads: number, workers = 1, provider: string = USUAL_PROVIDER): Machine {
-  const require = createRequire(import.meta.url)
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
     cores: os.availableParallelism(),
@@ -18,11 +17,16 @@ export function describeMachine(threads: number, workers = 1, provider: string =
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     platform: `${process.platform}-${process.arch}`,
     node: process.versions.node,
-    onnxruntime: (require('onnxruntime-node/package.json') as { version: string }).version,
+    onnxruntime: onnxruntimeVersion(),
     executionProvider: provider,
     threads,
     workers,
   }
+}
+
+export function onnxruntimeVersion(): string {
+  const require = createRequire(import.meta.url)
+  return (require('onnxruntime-node/package.json') as { version: string }).version
 }
 
 /** Instruction sets that decide how fast the runtime is; empty where /proc/cpuinfo does not exist. */

@@ -1,7 +1,6 @@
 import * as v from 'valibot'
-import { dictionary, list, type Parsed, text, truth, wantedOf } from './runtime/schema.ts'
+import { dictionary, list, number, type Parsed, text, truth, wantedOf } from './runtime/schema.ts'
 
-const number = v.number('a number')
 const KINDS = '"utterance", "system" or "machine"'
 
 /** What is kept of a piece: its tokens counted, its text in the record's. */

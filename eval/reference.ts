@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
-import { dictionary, list, type Parsed, shape, text, whole } from './runtime/schema.ts'
+import { count, dictionary, list, type Parsed, shape, text } from './runtime/schema.ts'
 import { SpeechError } from './runtime/speech-error.ts'
 
 /** A float32 array that python/reference.py dumped. */
@@ -25,7 +25,6 @@ export interface Reference {
   readonly logits: ReferenceArray | undefined
 }
 
-const count = whole(0, Number.MAX_SAFE_INTEGER)
 const ARRAY = shape({ file: text, shape: list(count) })
 /** index.json of python/reference.py. */
 const INDEX = shape({

@@ -1,9 +1,8 @@
 import * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
 import { NORMALIZER_NAMES } from './normalize/normalizers.ts'
-import { dictionary, list, type Parsed, record, shape, text, whole } from './runtime/schema.ts'
+import { count, dictionary, list, type Parsed, record, shape, text, whole } from './runtime/schema.ts'
 
-const count = whole(0, Number.MAX_SAFE_INTEGER)
 const place = whole(1, Number.MAX_SAFE_INTEGER)
 const choices = record(v.union([v.string(), v.number()], 'a string or a number'))
 

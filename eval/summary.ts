@@ -92,12 +92,11 @@ export function summarize(
   return {
     ...names,
     utterances: scores.length,
-    ...{
-      errors,
-      wer: measured(wordErrorRate(errors)),
-      werInterval: bootstrapInterval(scores.map(wordSample)),
-    },
-    ...{ characters, cer: measured(errorRate(characterErrors, characters)) },
+    errors,
+    wer: measured(wordErrorRate(errors)),
+    werInterval: bootstrapInterval(scores.map(wordSample)),
+    characters,
+    cer: measured(errorRate(characterErrors, characters)),
     cerInterval: bootstrapInterval(
       scores.map((score) => ({ errors: score.characterErrors, length: score.characters })),
     ),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { type Engine, identifyEngine, runEngine } from './engine.ts'
+import { onnxruntimeVersion } from './machine.ts'
 import { startPool } from './pool.ts'
 import type { UtteranceRecord } from './record.ts'
 import type { SystemDescription } from './run-description.ts'
@@ -55,19 +55,12 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
   const { layout, prefill } = chooseWay(source, model)
   const variant = source.variant.name
   const settings = {
-    ...{
-      variant,
-      layout,
-      prefill,
-      fingerprint,
-      threads,
-      workers,
-      batch,
-      ...(layout === 'fused' && { steady: isSteady }),
-      provider,
-      ...options,
-    },
-    ...{ onnxruntime: onnxruntimeVersion(), decoder: (await identifySources(DECODER)).slice(0, 16) },
+    ...{ variant, layout, prefill, fingerprint, threads, workers, batch },
+    ...(layout === 'fused' && { steady: isSteady }),
+    provider,
+    ...options,
+    onnxruntime: onnxruntimeVersion(),
+    decoder: (await identifySources(DECODER)).slice(0, 16),
   }
   const start = async (): Promise<Transcriber> => {
     const pool = await startPool(
@@ -112,9 +105,4 @@ function flatten({ text, language, pieces }: Recognition): Omit<Transcription, '
 /** Sixteen hexadecimal digits that stand for an object's JSON. */
 export function settingOf(settings: object): string {
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16)
-}
-
-function onnxruntimeVersion(): string {
-  const require = createRequire(import.meta.url)
-  return (require('onnxruntime-node/package.json') as { version: string }).version
 }

@@ -51,17 +51,8 @@ function numbered(initializers: readonly Tensor[]): (readonly [string, Tensor])[
 
 /** Fields of a tensor that say what it holds and where. */
 const STORAGE = [
-  ...[
-    'dims',
-    'dataType',
-    'floatData',
-    'int32Data',
-    'stringData',
-    'int64Data',
-    'rawData',
-    'doubleData',
-    'uint64Data',
-  ],
+  ...['dims', 'dataType', 'floatData', 'int32Data', 'stringData', 'int64Data'],
+  ...['rawData', 'doubleData', 'uint64Data'],
   ...['externalData', 'dataLocation', 'metadata'],
 ]
 

@@ -91,14 +91,8 @@ const memoryAt = (offset: number) => [2, ...leb(offset)] // aligned to 4 bytes
 /** Four values from `offset` on, as float16 bit patterns in 32-bit lanes, into a local. */
 function fourValues(offset: number, into: number): number[] {
   return [
-    ...[
-      ...get(LOCAL.at),
-      ...integer(4),
-      0x6c,
-      ...V128_LOAD,
-      ...memoryAt(INPUT + offset),
-      ...set(LOCAL.value),
-    ],
+    ...[...get(LOCAL.at), ...integer(4), 0x6c],
+    ...[...V128_LOAD, ...memoryAt(INPUT + offset), ...set(LOCAL.value)],
     ...[...get(LOCAL.value), ...vector(0x7fffffff), ...V128_AND, ...set(LOCAL.magnitude)],
     // From 2^-14 up: rebias the exponent by 112, drop 13 mantissa bits, to nearest even.
     ...[...get(LOCAL.magnitude), ...integer(13), ...I32X4_SHR_U, ...vector(1), ...V128_AND],
@@ -107,24 +101,11 @@ function fourValues(offset: number, into: number): number[] {
     // Below: adding 0.5 leaves units of 2^-24 in the mantissa, rounded by the processor.
     ...[...get(LOCAL.magnitude), ...vector(0x3f000000), ...F32X4_ADD, ...vector(0x3f000000), ...I32X4_SUB],
     ...[...get(LOCAL.magnitude), ...vector(0x38800000), ...I32X4_GE_S, ...V128_BITSELECT],
-    ...[
-      ...get(LOCAL.value),
-      ...integer(16),
-      ...I32X4_SHR_U,
-      ...vector(0x8000),
-      ...V128_AND,
-      ...V128_OR,
-      ...set(into),
-    ],
+    ...[...get(LOCAL.value), ...integer(16), ...I32X4_SHR_U, ...vector(0x8000), ...V128_AND],
+    ...[...V128_OR, ...set(into)],
     // 65520 and up rounds to infinity.
-    ...[
-      ...get(LOCAL.magnitude),
-      ...vector(0x477ff000),
-      ...I32X4_GE_S,
-      ...get(LOCAL.bad),
-      ...V128_OR,
-      ...set(LOCAL.bad),
-    ],
+    ...[...get(LOCAL.magnitude), ...vector(0x477ff000), ...I32X4_GE_S],
+    ...[...get(LOCAL.bad), ...V128_OR, ...set(LOCAL.bad)],
   ]
 }
 
@@ -133,14 +114,8 @@ function moduleBytes(): Uint8Array<ArrayBuffer> {
     ...[2, 1, I32, 5, V128], // locals beside the parameter
     ...LOOP,
     ...[...fourValues(0, LOCAL.low), ...fourValues(16, LOCAL.high)],
-    ...[
-      ...get(LOCAL.at),
-      ...integer(2),
-      0x6c,
-      ...get(LOCAL.low),
-      ...get(LOCAL.high),
-      ...I16X8_NARROW_I32X4_U,
-    ],
+    ...[...get(LOCAL.at), ...integer(2), 0x6c],
+    ...[...get(LOCAL.low), ...get(LOCAL.high), ...I16X8_NARROW_I32X4_U],
     ...[...V128_STORE, ...memoryAt(OUTPUT)],
     ...[...get(LOCAL.at), ...integer(LANES), I32_ADD, ...set(LOCAL.at)],
     ...[...get(LOCAL.at), ...get(LOCAL.count), I32_LT_U, BR_IF, 0, END],

@@ -79,15 +79,8 @@ function findHead(model: Model): Head {
 const LOGITS = 'logits'
 const MAX_STEPS = 16
 const PASSED = new Set([
-  'Identity',
-  'Cast',
-  'Reshape',
-  'Squeeze',
-  'Unsqueeze',
-  'Slice',
-  'Gather',
-  'Transpose',
-  'Flatten',
+  ...['Identity', 'Cast'],
+  ...['Reshape', 'Squeeze', 'Unsqueeze', 'Slice', 'Gather', 'Transpose', 'Flatten'],
 ])
 const PRODUCTS = new Set(['MatMul', 'Gemm', 'MatMulNBits', 'MatMulInteger', 'FusedMatMul', 'QGemm'])
 

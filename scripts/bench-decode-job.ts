@@ -8,7 +8,7 @@ import { EMBEDDINGS } from '../eval/runtime/graphs.ts'
 import { MEL_BINS } from '../eval/runtime/mel.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/runtime/recognizer.ts'
 import { openRelease } from '../eval/runtime/release.ts'
-import { list, type Parsed, shape, text } from '../eval/runtime/schema.ts'
+import { number as figure, list, type Parsed, shape, text } from '../eval/runtime/schema.ts'
 import { median } from './median.ts'
 
 /*
@@ -16,7 +16,6 @@ import { median } from './median.ts'
  * many steps as asked, whatever it is: with random weights no sequence ends.
  */
 
-const figure = v.number('a number')
 const UTTERANCE = shape({
   /** of 10 ms */
   frames: figure,

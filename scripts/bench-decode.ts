@@ -1,10 +1,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { execa } from 'execa'
-import * as v from 'valibot'
+import type * as v from 'valibot'
 import '../eval/runtime/no-telemetry.ts' // inherited by the scripts that are measured
 import { describeMachine } from '../eval/machine.ts'
-import { list, type Parsed, shape } from '../eval/runtime/schema.ts'
+import { number as figure, list, type Parsed, shape } from '../eval/runtime/schema.ts'
 import { identifySources } from '../eval/sources.ts'
 import { type CommandLine, flag, number, SHARED, text } from '../pipeline/commands/arguments.ts'
 import { PROJECT } from '../pipeline/models.ts'
@@ -67,7 +67,6 @@ type Side = (typeof SIDES)[number]
 
 const VARIANT = 'int4'
 
-const figure = v.number('a number')
 const FLOORS = shape({ bytes: figure, float32: figure, int8: figure })
 const STEPS_RESULT = shape({ loaded: figure, used: figure, steps: list(figure), batches: list(figure) })
 const UTTERANCE_RESULTS = list(shape({ encoder: figure, prefill: figure, decode: figure }))

@@ -23,17 +23,8 @@ export function mayLackText({ keepEmpty = false, textColumn }: ManifestOptions):
  */
 export const COLUMNS = {
   audio: [
-    ...[
-      'audio',
-      'file',
-      'path',
-      'file_name',
-      'filename',
-      'filepath',
-      'audio_filepath',
-      'audio_path',
-      'audio_file',
-    ],
+    ...['audio', 'file', 'path', 'file_name', 'filename', 'filepath'],
+    ...['audio_filepath', 'audio_path', 'audio_file'],
     ...['wav', 'wav_filename', 'flac', 'mp3'],
   ],
   text: [

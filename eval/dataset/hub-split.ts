@@ -1,5 +1,5 @@
 import { datasetInfo, listFiles } from '@huggingface/hub'
-import { list, type Parsed, shape, text, truth, whole } from '../runtime/schema.ts'
+import { count, list, type Parsed, shape, text, truth } from '../runtime/schema.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { libraryToken } from './hub-token.ts'
 import type { RemoteOptions } from './remote-file.ts'
@@ -18,7 +18,7 @@ export interface HubOptions extends RemoteOptions {
 export const HUB_SPLIT = shape({
   repo: text,
   revision: text,
-  files: list(shape({ path: text, size: whole(0, Number.MAX_SAFE_INTEGER), url: text })),
+  files: list(shape({ path: text, size: count, url: text })),
   /** the hub converted only a part of a large split */
   isPartial: truth,
 })

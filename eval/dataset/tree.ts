@@ -5,21 +5,8 @@ import { SpeechError } from '../runtime/speech-error.ts'
 
 /** What recordings are called, decoded here or by ffmpeg. */
 const AUDIO = new Set([
-  ...[
-    '.flac',
-    '.wav',
-    '.mp3',
-    '.ogg',
-    '.oga',
-    '.opus',
-    '.m4a',
-    '.m4b',
-    '.aac',
-    '.aif',
-    '.aiff',
-    '.wma',
-    '.amr',
-  ],
+  ...['.flac', '.wav', '.mp3', '.ogg', '.oga', '.opus', '.m4a', '.m4b', '.aac'],
+  ...['.aif', '.aiff', '.wma', '.amr'],
   ...['.au', '.caf', '.sph', '.webm', '.mp4', '.mkv', '.mka', '.mov', '.3gp'],
 ])
 const DEEPEST = 8

@@ -4,12 +4,16 @@ import { isJsonObject, shown } from './json-value.ts'
 /** Schemas of one value, whose messages say what is wanted. */
 export const truth = v.boolean('true or false')
 export const text = v.string('a string')
+export const number = v.number('a number')
 
 /** A whole number within limits, both included. */
 export function whole(least: number, most: number) {
   const wanted = least === most ? `${least}` : `a whole number from ${least} to ${most}`
   return v.pipe(v.number(wanted), v.integer(wanted), v.minValue(least, wanted), v.maxValue(most, wanted))
 }
+
+/** How many there are of something. */
+export const count = whole(0, Number.MAX_SAFE_INTEGER)
 
 /** Exactly this text. */
 export function exactly<const Text extends string>(value: Text) {

@@ -8,7 +8,7 @@ import {
   retrying,
   TransientError,
 } from '../../eval/dataset/retrying-fetch.ts'
-import { dictionary, list, type Parsed, section, text, whole } from '../../eval/runtime/schema.ts'
+import { count, dictionary, list, type Parsed, section, text } from '../../eval/runtime/schema.ts'
 import { checkedText } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
 import { answerOf } from './connection.ts'
@@ -142,7 +142,7 @@ async function sendCommit(url: string, init: Hinted, options: UploadOptions): Pr
 const LFS_REQUEST = section({ objects: list(section({ oid: text })) })
 /** `header` of an upload in parts has their size, and an address for each. */
 const LFS_OBJECT = section({
-  size: whole(0, Number.MAX_SAFE_INTEGER),
+  size: count,
   actions: v.nullish(section({ upload: v.nullish(section({ header: v.nullish(dictionary(v.unknown())) })) })),
 })
 const LFS_ANSWER = section({ objects: list(LFS_OBJECT) })

@@ -83,13 +83,11 @@ export class Progress {
     if (this.#toSend === 0 || !(always || this.#isDue())) return
     const rate = this.#rate()
     this.#emit({
-      ...{
-        event: 'progress',
-        what: 'upload',
-        done: Math.max(0, this.#sent),
-        total: this.#toSend,
-        unit: 'bytes',
-      },
+      event: 'progress',
+      what: 'upload',
+      done: Math.max(0, this.#sent),
+      total: this.#toSend,
+      unit: 'bytes',
       ...(rate > 0 && { perSecond: rate, secondsLeft: Math.max(0, this.#toSend - this.#sent) / rate }),
     })
   }

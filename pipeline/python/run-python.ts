@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import '../../eval/runtime/no-telemetry.ts' // inherited by the script, which may load onnxruntime
 import { endWithUs } from '../../eval/runtime/children.ts'
 import type { JsonObject } from '../../eval/runtime/json-value.ts'
-import { keyed, text } from '../../eval/runtime/schema.ts'
+import { keyed, number, text } from '../../eval/runtime/schema.ts'
 import { PROJECT } from '../models.ts'
 import { checked, checkedText } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
@@ -14,7 +14,6 @@ import { redact } from '../shared/redact.ts'
 /** The last event of a script, whose shape is its own: see {@link checkedResult}. */
 export type PythonResult = JsonObject
 
-const number = v.number('a number')
 const EVENTS = '"progress", "result" or "error"'
 /** A line of a script's stdout; python/protocol.py writes them. */
 const EVENT = v.variant(

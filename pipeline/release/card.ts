@@ -256,12 +256,10 @@ function filesTable(files: readonly ReleaseFile[]): string {
 ${table(
   ['file', 'size', 'what', 'variants'],
   files.map(({ path, size, role, variants, aliasOf }) => [
-    ...[
-      `\`${path}\``,
-      formatBytes(size),
-      aliasOf ? `${role}, same as \`${aliasOf}\`` : role,
-      variants.join(', '),
-    ],
+    `\`${path}\``,
+    formatBytes(size),
+    aliasOf ? `${role}, same as \`${aliasOf}\`` : role,
+    variants.join(', '),
   ]),
 )}
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { about, dictionary, list, type Parsed, shape, text, truth, whole } from '../../eval/runtime/schema.ts'
+import { about, count, dictionary, list, type Parsed, shape, text, truth } from '../../eval/runtime/schema.ts'
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
 import type { Finding } from '../gates/gate.ts'
 
@@ -25,7 +25,7 @@ export const GATE_RESULT = shape({
   pass: about('Whether it is within the limit.', truth),
   problem: v.exactOptional(about('Why there is no figure.', text)),
   note: v.exactOptional(about('More about the figure.', text)),
-  clips: v.exactOptional(about('Clips that were compared.', whole(0, Number.MAX_SAFE_INTEGER))),
+  clips: v.exactOptional(about('Clips that were compared.', count)),
   worstClip: v.exactOptional(about('The clip with the worst figure.', text)),
   fingerprints: about('Of the files that were measured, by variant.', dictionary(text)),
 })

@@ -1,8 +1,10 @@
 import * as v from 'valibot'
 import {
   about,
+  count,
   dictionary,
   list,
+  number,
   type Parsed,
   section,
   shape,
@@ -24,7 +26,6 @@ const ROLES = [
   ...['encoder', 'decoder', 'prefill', 'weights', 'embeddings', 'config', 'archive', 'documentation'],
 ] as const
 
-const count = whole(0, Number.MAX_SAFE_INTEGER)
 const HASH = 'a SHA-256 of 64 hexadecimal digits in lower case'
 const sha256 = v.pipe(v.string(HASH), v.regex(/^[0-9a-f]{64}$/, HASH))
 
@@ -77,7 +78,6 @@ const SELF_TEST = shape({
   text: about('What the variant said.', text),
 })
 
-const number = v.number('a number')
 /** JSON has no NaN: null is a figure that there is none of. */
 const figure = v.nullable(number)
 const INTERVAL = shape({ low: about('Lower end.', figure), high: about('Upper end.', figure) })

@@ -6,6 +6,7 @@ import { readChecked } from '../../eval/checked-json.ts'
 import { LANGUAGES } from '../../eval/runtime/languages.ts'
 import {
   about,
+  count,
   dictionary,
   list,
   type Parsed,
@@ -13,7 +14,6 @@ import {
   shape,
   text,
   truth,
-  whole,
 } from '../../eval/runtime/schema.ts'
 import { fileOf } from '../checkpoint/checkpoint-files.ts'
 import { checkpointSums, type SumOptions } from '../checkpoint/checkpoint-sums.ts'
@@ -24,7 +24,6 @@ import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
 import { recipeOf } from '../variants.ts'
 
-const count = whole(0, Number.MAX_SAFE_INTEGER)
 /** A recipe of pipeline/recipes.ts. */
 export const RECIPE = shape({
   decoder: about(

@@ -1,8 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import * as v from 'valibot'
 import { DECODERS } from '../../eval/runtime/graphs.ts'
-import { dictionary, section } from '../../eval/runtime/schema.ts'
+import { dictionary, number, section } from '../../eval/runtime/schema.ts'
 import { fileOf, readCheckpointJson } from '../checkpoint/checkpoint-files.ts'
 import { checkpointSums } from '../checkpoint/checkpoint-sums.ts'
 import { checkedResult, type PythonResult, runPython } from '../python/run-python.ts'
@@ -74,7 +73,7 @@ async function exportPart(run: Run, out: string, skip: string, name: string): Pr
 }
 
 /** Of each graph, how often each operator stands in it. */
-const EXPORTED = section({ operators: dictionary(dictionary(v.number('a number'))) })
+const EXPORTED = section({ operators: dictionary(dictionary(number)) })
 
 function noteOperators(run: Run, result: PythonResult): void {
   const { operators } = checkedResult(EXPORTED, result, 'export/export.py')

@@ -19,14 +19,12 @@ export const publishStage: Stage = {
     const { paths, emit, signal } = run
     const { receipt } = await publish({
       ...{ hub: await connectHub(), folder: paths.release, repo, branch: 'main', dryRun, emit, signal },
-      ...{
-        isPrivate: false,
-        createPr: false,
-        mirror: false,
-        archives: true,
-        useXet: false,
-        allowUngated: false,
-      },
+      isPrivate: false,
+      createPr: false,
+      mirror: false,
+      archives: true,
+      useXet: false,
+      allowUngated: false,
       confirm: async () => false,
     })
     if (receipt) await writeJson(join(paths.model, RECEIPT), receipt)
