@@ -43,17 +43,9 @@ export async function makeRepository(
   isPrivate: boolean,
   options: RetryOptions,
 ): Promise<void> {
-  try {
-    const visibility = isPrivate ? 'private' : 'public'
-    await createRepo({
-      ...hubParams(hub, options),
-      accessToken: libraryToken(hub.token ?? ''),
-      repo,
-      visibility,
-    })
-  } catch (error) {
-    if (!(error instanceof HubApiError) || error.statusCode !== 409) throw error
-  }
+  const visibility = isPrivate ? 'private' : 'public'
+  const accessToken = libraryToken(hub.token ?? '')
+  await createRepo({ ...hubParams(hub, options), accessToken, repo, visibility }).catch(unlessThere)
 }
 
 /** @param from a commit */
@@ -64,11 +56,12 @@ export async function makeBranch(
   from: string | undefined,
   options: RetryOptions,
 ): Promise<void> {
-  try {
-    await createBranch({ ...hubParams(hub, options), repo, branch, ...(from && { revision: from }) })
-  } catch (error) {
-    if (!(error instanceof HubApiError) || error.statusCode !== 409) throw error
-  }
+  const revision = from && { revision: from }
+  await createBranch({ ...hubParams(hub, options), repo, branch, ...revision }).catch(unlessThere)
+}
+
+function unlessThere(error: unknown): void {
+  if (!(error instanceof HubApiError) || error.statusCode !== 409) throw error
 }
 
 const refs = v.optional(list(section({ name: text, ref: text, targetCommit: text })), [])
@@ -96,12 +89,8 @@ export async function makeTag(
   { tag, commit, message }: { readonly tag: string; readonly commit: string; readonly message: string },
   options: RetryOptions,
 ): Promise<'made' | 'there'> {
-  const init = {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ tag, message }),
-  }
-  const response = await call(hub, `/api/models/${repo}/tag/${encodeURIComponent(commit)}`, init, options)
+  const path = `/api/models/${repo}/tag/${encodeURIComponent(commit)}`
+  const response = await call(hub, path, posted({ tag, message }), options)
   if (response.ok) return 'made'
   if (response.status !== 409)
     throw new Failure(`The hub answers ${response.status} to the tag ${tag}.`, 'Run the same command again.')
@@ -130,8 +119,7 @@ export async function cardProblems(
   content: string,
   options: RetryOptions,
 ): Promise<{ readonly errors: string[]; readonly warnings: string[] } | undefined> {
-  const body = JSON.stringify({ repoType: 'model', content })
-  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+  const init = posted({ repoType: 'model', content })
   const response = await call(hub, '/api/validate-yaml', init, options).catch((error) => {
     if (error instanceof TransientError) return undefined // the commit is checked all the same
     throw error
@@ -142,6 +130,10 @@ export async function cardProblems(
   const texts = (list: v.InferOutput<typeof remarks>) =>
     list.map((item) => item.message ?? JSON.stringify(item))
   return { errors: texts(answer.output.errors), warnings: texts(answer.output.warnings) }
+}
+
+function posted(value: object): RequestInit {
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) }
 }
 
 async function call(

@@ -5,23 +5,10 @@ import { damaged, readJsonFile } from '../../eval/runtime/json-file.ts'
 import { isJsonObject, type JsonObject } from '../../eval/runtime/json-value.ts'
 import { problemsOf, wrongValue } from '../../eval/runtime/schema.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
-import { makeTokenizer, SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
+import { makeTokenizer } from '../../eval/runtime/tokenizer.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
 import { EXTRACTOR } from '../checkpoint/checkpoint-processor.ts'
-
-/** Each id of config.json with the token that has it in tokenizer.json. */
-const TOKEN_IDS = {
-  pad_token_id: SPECIAL_TOKENS.endOfText,
-  im_start_token_id: SPECIAL_TOKENS.imStart,
-  im_end_token_id: SPECIAL_TOKENS.imEnd,
-  audio_start_token_id: SPECIAL_TOKENS.audioStart,
-  audio_end_token_id: SPECIAL_TOKENS.audioEnd,
-  audio_pad_token_id: SPECIAL_TOKENS.audioPad,
-  asr_text_token_id: SPECIAL_TOKENS.asrText,
-} as const
-
-/** Tokens that end a text. */
-const ENDS = [SPECIAL_TOKENS.endOfText, SPECIAL_TOKENS.imEnd] as const
+import { ENDS, TOKEN_IDS } from './token-ids.ts'
 
 /**
  * What about a folder breaks the release contract, without running it: graphs, data files, all four JSON files, and

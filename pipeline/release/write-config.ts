@@ -1,9 +1,10 @@
 import { configProblems, type ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
 import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe } from '../../eval/runtime/graphs.ts'
-import { SPECIAL_TOKENS, type Tokenizer } from '../../eval/runtime/tokenizer.ts'
+import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Recipe } from '../recipes.ts'
 import { Failure } from '../shared/failure.ts'
+import { ENDS, TOKEN_IDS } from './token-ids.ts'
 
 /**
  * config.json of a release, with every key that readers require (release contract, section 5).
@@ -18,7 +19,6 @@ export function releaseConfig(
   quantization: Readonly<Record<string, string>>,
 ): ReleaseConfigFile {
   const { audio_config: audio, text_config: text } = checkpoint
-  const id = tokenizer.idOf
   const quicker = [...recipes]
     .filter(([, recipe]) => recipe?.prompts === 'int8')
     .map(([name]) => prefillRecipe(name))
@@ -52,16 +52,7 @@ export function releaseConfig(
       },
     },
     mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: audio.num_mel_bins, fmin: 0, fmax: 8000 },
-    special_tokens: {
-      eos_token_ids: [id(SPECIAL_TOKENS.endOfText), id(SPECIAL_TOKENS.imEnd)],
-      pad_token_id: id(SPECIAL_TOKENS.endOfText),
-      im_start_token_id: id(SPECIAL_TOKENS.imStart),
-      im_end_token_id: id(SPECIAL_TOKENS.imEnd),
-      audio_start_token_id: id(SPECIAL_TOKENS.audioStart),
-      audio_end_token_id: id(SPECIAL_TOKENS.audioEnd),
-      audio_pad_token_id: id(SPECIAL_TOKENS.audioPad),
-      asr_text_token_id: id(SPECIAL_TOKENS.asrText),
-    },
+    special_tokens: { eos_token_ids: ENDS.map(tokenizer.idOf), ...tokenIds(tokenizer) },
     embed_tokens_dtype: 'float16',
     embed_tokens_shape: [text.vocab_size, text.hidden_size],
     quantization,
@@ -69,6 +60,11 @@ export function releaseConfig(
   const [problem] = configProblems(config)
   if (problem !== undefined) throw new Failure(problem, 'The checkpoint cannot be described: report it.')
   return config
+}
+
+function tokenIds({ idOf }: Tokenizer): Record<keyof typeof TOKEN_IDS, number> {
+  const ids = Object.entries(TOKEN_IDS).map(([key, token]) => [key, idOf(token)])
+  return Object.fromEntries(ids)
 }
 
 /** How to run the fused decoder, for a reader who has nothing but this file and the graphs. */

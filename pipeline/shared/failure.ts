@@ -27,37 +27,21 @@ export function describeError(error: unknown): { message: string; hint: string; 
   // Node's functions that take a signal throw an error of their own when it is aborted.
   if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof Failure)
     return error.cause
-  if (!(error instanceof Error)) return { message: String(error), hint: '', exitCode: EXIT.failed }
+  const failed = (message: string, hint: string) => ({ message, hint, exitCode: EXIT.failed })
+  if (!(error instanceof Error)) return failed(String(error), '')
   const { code, path } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    const message = `The disk is full${path ? ` (writing ${path})` : ''}.`
-    return {
-      message,
-      hint: 'Free space, then run the same command again.',
-      exitCode: EXIT.failed,
-    }
+    const place = path ? ` (writing ${path})` : ''
+    return failed(`The disk is full${place}.`, 'Free space, then run the same command again.')
   }
   if (code === 'EROFS') {
-    return {
-      message: `${path ?? 'A file'} is on a file system that is read-only.`,
-      hint: 'Name a folder that can be written.',
-      exitCode: EXIT.failed,
-    }
+    const what = path ?? 'A file'
+    return failed(`${what} is on a file system that is read-only.`, 'Name a folder that can be written.')
   }
-  if (code === 'EACCES' || code === 'EPERM') {
-    return {
-      message: `No permission for ${path ?? 'a file'}.`,
-      hint: 'Check its owner and mode.',
-      exitCode: EXIT.failed,
-    }
-  }
-  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : ''
-  const known = 'hint' in error
-  return {
-    message: error.message,
-    hint: known ? hint : 'Run again with --debug for the stack.',
-    exitCode: EXIT.failed,
-  }
+  if (code === 'EACCES' || code === 'EPERM')
+    return failed(`No permission for ${path ?? 'a file'}.`, 'Check its owner and mode.')
+  if (!('hint' in error)) return failed(error.message, 'Run again with --debug for the stack.')
+  return failed(error.message, typeof error.hint === 'string' ? error.hint : '')
 }
 
 export function unreachable(value: never): never {
