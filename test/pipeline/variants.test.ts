@@ -87,7 +87,7 @@ it('a recipe gives each weight the format of the first rule that fits, and has n
     const recipe = join(out, 'recipe.json')
     await writeFile(recipe, JSON.stringify({ variant: 'x', decoder, accuracyLevel: 4 }))
     await runPython(
-      'quantize.py',
+      'quantize/quantize.py',
       ['--models', join(model, 'decoder.onnx'), '--out', out, '--recipe', recipe],
       {
         ...{ python: await stagePython(), log: join(out, 'log'), onProgress: () => undefined },
