@@ -9,6 +9,10 @@ export interface Message {
   readonly region: Pick<Region, 'start' | 'end'>
 }
 
+export function messageOf(model: Model, region: Message['region']): Message {
+  return { model, region }
+}
+
 /** Payloads up to here are compared in memory. */
 const SMALL = 1 << 16
 

@@ -1,4 +1,4 @@
-import { differing, differingFields } from './diff-fields.ts'
+import { differing, differingFields, messageOf } from './diff-fields.ts'
 import { sameTensor } from './diff-weights.ts'
 import type { Attribute, Model, Node } from './model.ts'
 import { FIELD } from './onnx-types.ts'
@@ -55,10 +55,7 @@ async function diffNode(a: Model, left: Node, b: Model, right: Node): Promise<st
     if (!other) out.push(`without ${attribute.name}`)
     else if (!(await sameAttribute(a, attribute, b, other))) out.push(`another ${attribute.name}`)
   }
-  const [one, two] = [
-    { model: a, region: left.region },
-    { model: b, region: right.region },
-  ]
+  const [one, two] = [messageOf(a, left.region), messageOf(b, right.region)]
   const covered = ['input', 'output', 'opType', 'domain', 'attribute', 'metadata']
   const rest = await differingFields(one, two, FIELD.node, covered)
   return [
@@ -72,10 +69,7 @@ async function diffNode(a: Model, left: Node, b: Model, right: Node): Promise<st
 async function sameAttribute(a: Model, left: Attribute, b: Model, right: Attribute): Promise<boolean> {
   if (left.tensor && right.tensor && !(await sameTensor(a, left.tensor, b, right.tensor))) return false
   if (graphsIn(a, left) !== graphsIn(b, right)) return false
-  const [one, other] = [
-    { model: a, region: left.region },
-    { model: b, region: right.region },
-  ]
+  const [one, other] = [messageOf(a, left.region), messageOf(b, right.region)]
   const covered = ['g', 'graphs', ...(left.tensor && right.tensor ? ['t'] : [])]
   return (await differingFields(one, other, FIELD.attribute, covered)).length === 0
 }

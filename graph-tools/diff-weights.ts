@@ -1,4 +1,4 @@
-import { differingFields } from './diff-fields.ts'
+import { differingFields, messageOf } from './diff-fields.ts'
 import type { Model, Tensor } from './model.ts'
 import { dataTypeName, FIELD } from './onnx-types.ts'
 import { sameBytes } from './same-bytes.ts'
@@ -19,7 +19,8 @@ export async function diffWeights(a: Model, b: Model): Promise<{ lines: string[]
     else if (typeText(tensor) !== typeText(other)) {
       lines.push(`~ ${tensor.name}: ${typeText(tensor)} -> ${typeText(other)}`)
     } else if (await sameTensor(a, tensor, b, other)) {
-      const rest = await differingFields(messageOf(a, tensor), messageOf(b, other), FIELD.tensor, STORAGE)
+      const [one, two] = [messageOf(a, tensor.region), messageOf(b, other.region)]
+      const rest = await differingFields(one, two, FIELD.tensor, STORAGE)
       if (rest.length === 0) same++
       else lines.push(`~ ${tensor.name}: another ${rest.join(', ')}`)
     } else lines.push(`~ ${tensor.name}: other values`)
@@ -56,10 +57,6 @@ const STORAGE = [
   ...['externalData', 'dataLocation', 'metadata'],
 ]
 
-function messageOf(model: Model, { region }: Tensor) {
-  return { model, region }
-}
-
 function typeText({ dataType, dims }: Tensor): string {
   return `${dataTypeName(dataType)} [${dims.join(', ')}]`
 }
@@ -74,6 +71,7 @@ export async function sameTensor(a: Model, left: Tensor, b: Model, right: Tensor
   if (one && other) return sameBytes(one, other)
   if (one || other) return false
   // Strings have no raw form: their fields must be the same as they are.
-  const strings = await differingFields(messageOf(a, left), messageOf(b, right), FIELD.tensor, [])
+  const [message, another] = [messageOf(a, left.region), messageOf(b, right.region)]
+  const strings = await differingFields(message, another, FIELD.tensor, [])
   return !strings.includes('string_data')
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { differing, differingFields } from './diff-fields.ts'
+import { differing, differingFields, messageOf } from './diff-fields.ts'
 import { diffNodes } from './diff-nodes.ts'
 import { diffWeights } from './diff-weights.ts'
 import type { Graph, Model, Value } from './model.ts'
@@ -49,20 +49,11 @@ export async function diffModels(a: Model, b: Model): Promise<Difference> {
 async function diffHeader(a: Model, b: Model): Promise<string[]> {
   const domains = [...new Set([...a.opsets.keys(), ...b.opsets.keys()])]
   const opset = ({ opsets }: Model, domain: string) => opsets.get(domain) ?? 'none'
-  const [left, right] = [
-    { model: a, region: a.root },
-    { model: b, region: b.root },
-  ]
+  const [left, right] = [messageOf(a, a.root), messageOf(b, b.root)]
   // Functions, the graph and those of trainings are compared as bodies.
   const covered = [
-    'irVersion',
-    'producerName',
-    'producerVersion',
-    'opsetImport',
-    'graph',
-    'functions',
-    'metadata',
-    'trainingInfo',
+    ...['irVersion', 'producerName', 'producerVersion', 'opsetImport'],
+    ...['graph', 'functions', 'metadata', 'trainingInfo'],
   ]
   const others = await differingFields(left, right, FIELD.model, covered)
   return [
@@ -83,10 +74,7 @@ async function diffTraining(a: Model, b: Model): Promise<string[]> {
   for (const [i, left] of a.training.entries()) {
     const right = b.training[i]
     if (!right) continue
-    const [one, other] = [
-      { model: a, region: left },
-      { model: b, region: right },
-    ]
+    const [one, other] = [messageOf(a, left), messageOf(b, right)]
     const { initialization, algorithm } = FIELD.trainingInfo
     const graphs = ({ model, region }: typeof one) =>
       [...fields(model.bytes, region.start, region.end)]
@@ -108,10 +96,7 @@ function pairsOf(a: readonly Graph[], b: readonly Graph[]): (readonly [Graph, Gr
 async function diffBody(a: Model, left: Graph, b: Model, right: Graph): Promise<string[]> {
   const prefix = left.kind === 'graph' ? '' : `${left.kind} ${left.name}: `
   const schema = left.kind === 'function' ? FIELD.function : FIELD.graph
-  const [one, other] = [
-    { model: a, region: left.region },
-    { model: b, region: right.region },
-  ]
+  const [one, other] = [messageOf(a, left.region), messageOf(b, right.region)]
   const named = left.kind === 'function' ? [] : ['initializer', 'input', 'output', 'valueInfo']
   const others = await differingFields(one, other, schema, ['node', 'metadata', ...named])
   return [
@@ -141,10 +126,7 @@ async function diffValues(
     if (!other) lines.push(`- ${title}`)
     else if (typeOf(value) !== typeOf(other)) lines.push(`${title}: ${typeOf(value)} -> ${typeOf(other)}`)
     else {
-      const [one, two] = [
-        { model: a, region: value.field },
-        { model: b, region: other.field },
-      ]
+      const [one, two] = [messageOf(a, value.field), messageOf(b, other.field)]
       const found = await differingFields(one, two, FIELD.value, ['metadata'])
       lines.push(...found.map((name) => `${title}: another ${name}`))
     }

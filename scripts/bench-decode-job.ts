@@ -9,6 +9,7 @@ import { MEL_BINS } from '../eval/runtime/mel.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/runtime/recognizer.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import { number as figure, list, type Parsed, shape, text } from '../eval/runtime/schema.ts'
+import type { StepResult, UtteranceResult } from './bench-decode.ts'
 import { median } from './median.ts'
 
 /*
@@ -39,23 +40,6 @@ const JOB = shape({
 
 export type DecodeJob = Parsed<typeof JOB>
 export type Utterance = Parsed<typeof UTTERANCE>
-
-/** Seconds and bytes. */
-export interface StepResult {
-  /** resident memory of a process with this decoder alone: once loaded, and after all steps of batch 1 */
-  readonly loaded: number
-  readonly used: number
-  /** of one step, by past */
-  readonly steps: readonly number[]
-  /** of one step and sequence, by batch */
-  readonly batches: readonly number[]
-}
-
-export interface UtteranceResult {
-  readonly encoder: number
-  readonly prefill: number
-  readonly decode: number
-}
 
 /** Tokens around the audio in a prompt without context. */
 const FRAME_TOKENS = 15

@@ -12,7 +12,7 @@ import { PYTHON_ENVIRONMENT } from '../pipeline/python/run-python.ts'
 import { checkedText } from '../pipeline/shared/checked.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
 import { tableLines } from '../pipeline/shared/text-table.ts'
-import type { DecodeJob, StepResult, Utterance, UtteranceResult } from './bench-decode-job.ts'
+import type { DecodeJob, Utterance } from './bench-decode-job.ts'
 import { median } from './median.ts'
 import { encoderMacs, prefillMacs, type ReleaseSizes, readSizes, stepBytes } from './model-work.ts'
 import { script } from './run-script.ts'
@@ -68,8 +68,20 @@ type Side = (typeof SIDES)[number]
 const VARIANT = 'int4'
 
 const FLOORS = shape({ bytes: figure, float32: figure, int8: figure })
-const STEPS_RESULT = shape({ loaded: figure, used: figure, steps: list(figure), batches: list(figure) })
+/** Seconds and bytes. */
+const STEPS_RESULT = shape({
+  /** resident memory of a process with this decoder alone: once loaded, and after all steps of batch 1 */
+  loaded: figure,
+  used: figure,
+  /** of one step, by past */
+  steps: list(figure),
+  /** of one step and sequence, by batch */
+  batches: list(figure),
+})
 const UTTERANCE_RESULTS = list(shape({ encoder: figure, prefill: figure, decode: figure }))
+
+export type StepResult = Parsed<typeof STEPS_RESULT>
+export type UtteranceResult = Parsed<typeof UTTERANCE_RESULTS>[number]
 
 interface Bench {
   readonly modelDir: string

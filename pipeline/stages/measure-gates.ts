@@ -2,19 +2,15 @@ import { type Comparison, followLogits } from '../../eval/parity.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'
+import type { ModelOptions } from '../../eval/system.ts'
 import type { ClipsGate, Finding, Limits, LogitsGate, ParityClip, WayValues } from '../gates/gate.ts'
 import { type GateLimits, gatesOf } from '../gates.ts'
 import { wayName } from '../release/gate-result.ts'
 import { Failure } from '../shared/failure.ts'
 
-export interface MeasureOptions {
-  /** the model directory */
-  readonly folder: string
-  readonly variant: string
+export interface MeasureOptions extends Pick<ModelOptions, 'folder' | 'variant' | 'provider' | 'threads'> {
   readonly gates: GateLimits
-  readonly provider: string
   readonly ways: readonly Way[]
-  readonly threads: number
   /** all clips, read anew at each call; `what` is for the progress */
   clips(what: string): AsyncIterable<ParityClip>
 }
