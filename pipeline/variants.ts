@@ -14,7 +14,7 @@ import type { Way } from '../eval/runtime/release.ts'
 import type { GateLimits } from './gates.ts'
 import { type Recipe, recipeWith } from './recipes.ts'
 
-/** One tier of a release: a row here is all that it takes. */
+/** One variant of a release: a row here is all that it takes. */
 export interface VariantRow {
   /** one line for lists and the model card */
   readonly about: string

@@ -19,7 +19,8 @@ export const JSON_FILES = [
 ] as const
 
 /** `int8`: prompts by the graph with 8-bit products; `same`: by the graph of the steps. */
-export type PrefillKind = 'int8' | 'same'
+export const PREFILL_KINDS = ['int8', 'same'] as const
+export type PrefillKind = (typeof PREFILL_KINDS)[number]
 
 /** The variant whose files have no suffix, and stand in where another variant has none of its own. */
 export const FP32 = 'fp32'

@@ -1,3 +1,4 @@
+import type { PrefillKind } from './graphs.ts'
 import type { InferenceSession } from './onnxruntime.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -8,7 +9,7 @@ export interface Provider {
   /** what sessions get besides threads and the graph: see InferenceSession.SessionOptions */
   readonly session: Omit<InferenceSession.SessionOptions, 'executionProviders' | 'intraOpNumThreads'>
   /** what runs prompts by default: the graph with 8-bit products where the variant has one, or that of the steps */
-  readonly prompts: 'int8' | 'same'
+  readonly prompts: PrefillKind
   /** largest absolute difference from PyTorch that FP32 may have */
   readonly tolerance: { readonly features: number; readonly logits: number }
   /** what makes it available where it is missing */

@@ -15,7 +15,7 @@ import { SpeechError } from './speech-error.ts'
 import { type Heard, startWorker, type WorkerClient } from './worker-client.ts'
 
 export interface LoadOptions {
-  /** `fp32`, or the precision in the file names; `int4` where the folder has it */
+  /** `fp32`, or the suffix of the file names; `int4` where the folder has it */
   readonly variant?: string
   /** onnxruntime's threads; all cores */
   readonly threads?: number

@@ -97,7 +97,7 @@ export function graphPath({ folder }: Release, { name, graphs }: ReleaseVariant,
   )
 }
 
-/** Every precision that a decoder graph has. */
+/** Every variant that has a decoder graph. */
 function variantNames(files: ReadonlySet<string>): string[] {
   const found = new Set<string>()
   for (const file of files) {

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { DATASET_NAMES } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
-import { FP32 } from '../../eval/runtime/graphs.ts'
+import { FP32, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
 import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
@@ -87,7 +87,7 @@ const OPTIONS = {
   threads: number('onnxruntime threads of each worker; all cores, divided by the workers'),
   provider: { ...oneOf(PROVIDER_NAMES, 'execution provider of onnxruntime'), default: USUAL_PROVIDER },
   prefill: oneOf(
-    ['int8', 'same'],
+    PREFILL_KINDS,
     'of 4-bit variants: prompts in 8 bits, where the release has the graph, or as the steps',
   ),
   batch: {

@@ -1,4 +1,4 @@
-import { PREFERRED } from '../../eval/runtime/graphs.ts'
+import { LAYOUT_NAMES, PREFERRED, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
 import { VARIANT_NAMES } from '../variants.ts'
@@ -24,9 +24,9 @@ const LINE: CommandLine = {
 const OPTIONS = {
   'model-dir': text('release directory; the only one in output/'),
   variant: text(`${VARIANT_NAMES.join(', ')}; ${PREFERRED} where there is one`),
-  layout: oneOf(['fused', 'split'], "of the decoder's graphs; fused where it is there"),
+  layout: oneOf(LAYOUT_NAMES, "of the decoder's graphs; fused where it is there"),
   prefill: oneOf(
-    ['int8', 'same'],
+    PREFILL_KINDS,
     'of 4-bit variants: prompts in 8 bits, quicker but for a slower start, or as the steps',
   ),
   language: SHARED.language,

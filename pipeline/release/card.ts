@@ -224,7 +224,7 @@ or with any onnxruntime, step by step:
    The split layout: \`${file(init)}\` with the ids and \`audio_offset\` = ${audioOffset}, then \`${file(step)}\` with rows of \`${EMBEDDINGS}\`.
 5. Greedily, until one of \`eos_token_ids\` in \`config.json\`, at most 512 tokens. The text follows \`<asr_text>\`.
 
-\`NAME.PRECISION.onnx\` falls back to \`NAME.onnx\` where a precision has no graph of its own.`
+\`NAME.VARIANT.onnx\` falls back to \`NAME.onnx\` where a variant has no graph of its own.`
 }
 
 function quantization({ recipes, options }: Provenance, variants: readonly string[]): string[] {

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { LAYOUT_NAMES, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { about, count, dictionary, list, type Parsed, shape, text, truth } from '../../eval/runtime/schema.ts'
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
 import type { Finding } from '../gates/gate.ts'
@@ -7,10 +8,10 @@ const figure = v.nullable(v.number('a number or null'))
 
 /** The way through a variant. */
 export const GATE_RESULT_WAY = {
-  layout: about("The decoder's graphs: fused or split.", v.picklist(['fused', 'split'], 'fused or split')),
+  layout: about("The decoder's graphs: fused or split.", v.picklist(LAYOUT_NAMES, 'fused or split')),
   prefill: about(
     'What ran prompts: the graph with 8-bit products, or that of the steps.',
-    v.picklist(['int8', 'same'], 'int8 or same'),
+    v.picklist(PREFILL_KINDS, 'int8 or same'),
   ),
 } as const
 
