@@ -8,7 +8,6 @@ import { number as figure, list, type Parsed, shape } from '../eval/runtime/sche
 import { identifySources } from '../eval/sources.ts'
 import { type CommandLine, flag, number, SHARED, text } from '../pipeline/commands/arguments.ts'
 import { PROJECT } from '../pipeline/models.ts'
-import { PYTHON_ENVIRONMENT } from '../pipeline/python/run-python.ts'
 import { checkedText } from '../pipeline/shared/checked.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
 import { tableLines } from '../pipeline/shared/text-table.ts'
@@ -319,7 +318,6 @@ async function python<Schema extends v.GenericSchema>(
   const script = join(PROJECT, 'python', 'bench', file)
   const { stdout } = await execa(PYTHON, [script, ...args], {
     stderr: 'inherit',
-    env: PYTHON_ENVIRONMENT,
   })
   const last = stdout.trimEnd().split('\n').at(-1) ?? ''
   return checkedText(schema, last, { file: `What ${file} prints`, hint: '' })

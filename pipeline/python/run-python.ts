@@ -1,5 +1,5 @@
 import { appendFile, mkdir, writeFile } from 'node:fs/promises'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import * as v from 'valibot'
 import '../../eval/runtime/no-telemetry.ts' // inherited by the script, which may load onnxruntime
@@ -43,10 +43,6 @@ interface Options {
 
 const TAIL_LINES = 12
 
-const ROOT = join(PROJECT, 'python')
-/** Where scripts find the modules of other folders than their own. */
-export const PYTHON_ENVIRONMENT = { PYTHONPATH: [ROOT, join(ROOT, 'export')].join(delimiter) }
-
 /**
  * Run `python/<script>` and pass its JSON lines on (see python/protocol.py).
  * @returns the script's result event
@@ -59,13 +55,12 @@ export async function runPython(
 ): Promise<PythonResult> {
   await mkdir(dirname(options.log), { recursive: true })
   await writeFile(options.log, '')
-  const child = execa(options.python, [join(ROOT, script), ...args], {
+  const child = execa(options.python, [join(PROJECT, 'python', script), ...args], {
     cancelSignal: options.signal,
     forceKillAfterDelay: 2000,
     reject: false,
     stdin: 'pipe', // held open: the script ends with us
     env: {
-      ...PYTHON_ENVIRONMENT,
       PYTHONUNBUFFERED: '1',
       PYTHONHASHSEED: '0',
       TOKENIZERS_PARALLELISM: 'false',

@@ -110,7 +110,7 @@ async function writeProcessorFiles(run: Run, out: string): Promise<void> {
   const { folder } = run.checkpoint
   await copyJson(folder, out, 'tokenizer_config.json')
   if (!(await copyJson(folder, out, 'tokenizer.json')))
-    await runPython('tiny/make_tokenizer.py', [folder, out], await pythonOptions(run, 'tokenizer'))
+    await runPython('export/make_tokenizer.py', [folder, out], await pythonOptions(run, 'tokenizer'))
   if (!(await copyJson(folder, out, 'preprocessor_config.json')))
     await writeJson(join(out, 'preprocessor_config.json'), await featureExtractorConfig(folder))
 }

@@ -1,25 +1,31 @@
 """The other side of `npm run bench -- decode`: the split layout as older exports have it, run by Python's onnxruntime.
 
-    python bench_decode.py prepare --checkpoint checkpoint.json --out DIR      decoder_init with logits everywhere, int4
-    python bench_decode.py run --model DIR --init FILE --threads 2 --utterances "[[1100, 30], [3500, 120]]"
-    python bench_decode.py floors --threads 2            what the machine can do: bytes and multiply-adds a second
+    python python/bench/bench_decode.py prepare --checkpoint checkpoint.json --out DIR      decoder_init with logits everywhere, int4
+    python python/bench/bench_decode.py run --model DIR --init FILE --threads 2 --utterances "[[1100, 30], [3500, 120]]"
+    python python/bench/bench_decode.py floors --threads 2            what the machine can do: bytes and multiply-adds a second
 
 Older exports compute logits at every position of the prompt, and hand all keys and values in and out at every token.
 """
+
+import sys
+from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).parents[1]))  # modules that several folders share
+sys.path.insert(1, str(Path(__file__).parents[1] / "export"))
+sys.path.insert(1, str(Path(__file__).parents[1] / "quantize"))
 
 import no_telemetry  # noqa: F401  # isort: skip  (before onnxruntime)
 
 import argparse
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+import quantize
 from checkpoint import Checkpoint
 from decoder_graph import DecoderInit
 from emit_onnx import DataFile, emit
@@ -28,6 +34,7 @@ from protocol import emit as emit_event
 from protocol import reporting
 from weights import Weights
 
+RULES, ACCURACY_LEVEL = [("*", "q4b64")], 4  # as the release that it is compared with
 AROUND, OFFSET = 15, 9  # tokens of the prompt around the audio, and before it
 
 
@@ -69,11 +76,9 @@ def prepare(description: str, out: Path) -> None:
     data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.", "lm_head.")))
     data.path.unlink(missing_ok=True)
     emit(LogitsEverywhere(weights), weights, signature, 18, data, fp32)
-    recipe = out / "recipe.json"
-    recipe.write_text(json.dumps({"variant": "int4", "decoder": [["*", "q4b64"]], "accuracyLevel": 4}))
-    quantizer = Path(__file__).parents[1] / "quantize" / "quantize.py"
-    command = [sys.executable, *map(str, (quantizer, "--models", fp32, "--out", out, "--recipe", recipe))]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    model = ir.load(fp32)
+    quantize.quantize(model, quantize.Job(RULES, ACCURACY_LEVEL, quantize.Store(out / "decoder.int4.data")))
+    ir.save(model, out / "decoder_init.int4.onnx")
     fp32.unlink()
 
 

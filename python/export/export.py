@@ -1,15 +1,18 @@
 """Export the encoder and the three decoder graphs of a Qwen3-ASR checkpoint.
 
-    python export.py --checkpoint checkpoint.json --out DIR [--opset 18] [--skip-encoder] [--skip-decoder]
+    python python/export/export.py --checkpoint checkpoint.json --out DIR [--opset 18] [--skip-encoder] [--skip-decoder]
 
 Writes encoder.onnx + encoder.data and decoder_init.onnx + decoder_step.onnx + decoder.onnx +
 decoder.data into DIR.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
+
+sys.path.insert(1, str(Path(__file__).parents[1]))  # modules that several folders share
 
 from checkpoint import Checkpoint
 from decoder_graph import DecoderInit, DecoderStep, FusedDecoder

@@ -1,6 +1,6 @@
 """Quantize the decoder graphs' weights as a recipe says.
 
-    python quantize.py --models decoder_init.onnx decoder_step.onnx decoder.onnx --out DIR --recipe recipe.json
+    python python/quantize/quantize.py --models decoder_init.onnx decoder_step.onnx decoder.onnx --out DIR --recipe recipe.json
 
 recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "accuracyLevel": of MatMulNBits,
 "prompts": "int8" for a graph decoder_prefill too}. Selectors and formats: formats.py.
@@ -9,12 +9,16 @@ Writes {name}.{variant}.onnx and one decoder.{variant}.data. A weight that sever
 tensor is in memory at a time.
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).parents[1]))  # modules that several folders share
+
 import no_telemetry  # noqa: F401  # isort: skip  (before onnxruntime)
 
 import argparse
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir

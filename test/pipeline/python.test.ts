@@ -1,7 +1,9 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'
+import { PROJECT } from '../../pipeline/models.ts'
 import { runPython } from '../../pipeline/python/run-python.ts'
 import { TINY } from '../helpers/checkpoint.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -52,3 +54,12 @@ describe('runPython', () => {
     })
   })
 })
+
+it.each(['bench/bench_decode.py', 'export/export.py', 'quantize/quantize.py'])(
+  '%s finds its modules, wherever it is started from',
+  async (script) => {
+    const args = [join(PROJECT, 'python', script), '--help']
+    const { all } = await execa(await stagePython(), args, { cwd: await temporaryFolder(), all: true })
+    expect(all).toMatch(/^usage: /m) // protocol.py keeps stdout for events
+  },
+)

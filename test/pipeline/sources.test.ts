@@ -51,6 +51,19 @@ describe('what a stage depends on', () => {
   })
 })
 
+it('what a script of Python depends on holds modules of several folders', async () => {
+  const { files } = await openSources(PROJECT).of(['python/bench/bench_decode.py'])
+  expect(files).toEqual([
+    'python/bench/bench_decode.py',
+    'python/checkpoint.py',
+    ...['decoder_graph', 'emit_onnx', 'encoder_graph', 'export', 'fused_ops', 'weights'].map(
+      (name) => `python/export/${name}.py`,
+    ),
+    ...['python/no_telemetry.py', 'python/protocol.py'],
+    ...['formats', 'prefill_graph', 'quantize'].map((name) => `python/quantize/${name}.py`),
+  ])
+})
+
 describe('an edit makes stale what runs or reads it, and nothing else', () => {
   let root = ''
   let before = new Map<string, string>()
@@ -80,7 +93,10 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
     // what makes graphs
     ['python/export/export.py', ['export', 'rewrite', 'quantize', 'validate']],
     ['python/export/emit_onnx.py', ['export', 'rewrite', 'quantize', 'validate']],
+    ['python/export/make_tokenizer.py', ['export', 'rewrite', 'quantize', 'validate']],
+    ['python/checkpoint.py', ['export', 'rewrite', 'quantize', 'validate']],
     ['python/quantize/quantize.py', ['quantize']],
+    ['python/quantize/formats.py', ['quantize']],
     ['python/reference.py', ['validate']],
     // the tables
     ['pipeline/variants.ts', ['quantize', 'validate', 'evaluate', 'package', 'publish']],

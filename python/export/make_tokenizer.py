@@ -1,6 +1,6 @@
 """tokenizer.json for a checkpoint that only has vocab.json and merges.txt.
 
-python make_tokenizer.py CHECKPOINT OUT
+python python/export/make_tokenizer.py CHECKPOINT OUT
 """
 
 import json
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tokenizers import AddedToken
 from transformers import Qwen2Tokenizer
+
+sys.path.insert(1, str(Path(__file__).parents[1]))  # modules that several folders share
 
 from protocol import emit, reporting
 
