@@ -17,6 +17,8 @@ export interface Figure extends Way {
   readonly gate: string
   /** undefined: what the model at hand allows, which its result says */
   readonly limit: number | undefined
+  /** another variant that it is measured against */
+  readonly against?: string
 }
 
 /** One figure that was found. */

@@ -1,3 +1,4 @@
+import { FP32 } from '../../eval/runtime/graphs.ts'
 import type { TextGate } from './gate.ts'
 
 /** How well the model itself hears: known for published models on the speech that ships, and for nothing else. */
@@ -17,7 +18,8 @@ export const wer: TextGate = {
 export const addedWer: TextGate = {
   kind: 'text',
   about: "what the variant adds to FP32's word error rate on the same speech",
-  figures: (ways, { rate: limit }) => ways.slice(0, 1).map((way) => ({ ...way, gate: 'added WER', limit })),
+  figures: (ways, { rate: limit }) =>
+    ways.slice(0, 1).map((way) => ({ ...way, gate: 'added WER', limit, against: FP32 })),
   judge: ({ way, wer: found, wer32 }, { rate: limit = 0 }) => [
     { ...way, gate: 'added WER', found: found - wer32, limit },
   ],

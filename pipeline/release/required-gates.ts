@@ -55,7 +55,7 @@ export function gateProblems(
     for (const result of own) {
       if (!(result.pass && passes(result)))
         failed.push(`${nameOf(figure)} is ${foundOf(result)}, wanted at most ${result.limit}`)
-      for (const name of changedOf(result, figure.variant, fingerprints)) others.add(name)
+      for (const name of changedOf(result, figure, fingerprints)) others.add(name)
     }
   }
   const bare = claim.variants.filter((name) => !required.some(({ variant }) => variant === name))
@@ -89,7 +89,11 @@ function isLooser({ limit }: GateResult, required: Required): boolean {
 }
 
 /** Of all variants that a figure depends on: FP32's count too where only another one is packaged. */
-function changedOf({ fingerprints }: GateResult, variant: string, now: Fingerprints): string[] {
-  const names = new Set([variant, ...Object.keys(fingerprints)])
+function changedOf(
+  { fingerprints }: GateResult,
+  { variant, against = variant }: Required,
+  now: Fingerprints,
+): string[] {
+  const names = new Set([variant, against, ...Object.keys(fingerprints)])
   return [...names].filter((name) => fingerprints[name] === undefined || fingerprints[name] !== now[name])
 }

@@ -8,7 +8,7 @@ const NOW = { fp32: 'aaaa', int4: 'bbbb' }
 
 /** Results that prove a release. */
 function proof(): GateResult[] {
-  return requiredFigures(CLAIM).map(({ variant, provider, limit = null, ...figure }) =>
+  return requiredFigures(CLAIM).map(({ variant, provider, limit = null, against: _, ...figure }) =>
     gateResult({ ...figure, found: 0, limit }, variant, provider, NOW),
   )
 }
@@ -48,6 +48,7 @@ it.each<[string, string, Partial<GateResult>]>([
   ['Not measured: mel of fp32 (cpu, fused).', 'mel', { variant: 'int8' }],
   ['Other files of fp32 were measured than these.', 'mel', { fingerprints: { fp32: 'cccc' } }],
   ['Other files of fp32 were measured than these.', 'mel', { fingerprints: {} }],
+  ['Other files of fp32 were measured than these.', 'added WER', { fingerprints: { int4: 'bbbb' } }],
 ])('%s', (sentence, gate, changes) => {
   expect(problems((results) => edit(results, gate, changes))).toEqual([sentence])
 })
