@@ -11,8 +11,8 @@ const NARROWEST = 16
 
 /**
  * A table as lines. One that is wider than the terminal is laid out anew, so that no line breaks inside a cell: columns
- * of text are wrapped at words, or the table is cut into several that repeat the first column, or each row becomes a
- * block of `column: value` lines. A word that is wider than the terminal stays whole, to be copied.
+ * of text are wrapped at words, or the table is cut into several that repeat the first column, where its cells differ, or each row becomes
+ * a block of `column: value` lines. A word that is wider than the terminal stays whole, to be copied.
  * @param width columns of the terminal; a file or a pipe has no limit
  */
 export function tableLines(columns: Row, given: readonly Row[], width = columnsOf(process.stdout)): string[] {
@@ -83,8 +83,12 @@ function padded(cell: string, width: number, isNumber: boolean): string {
   return isNumber ? fill + cell : cell + fill
 }
 
-/** Several tables with as many columns as fit, the first one in each; undefined when two columns are too wide. */
+/**
+ * Several tables with as many columns as fit, the first one in each; undefined when two columns are too wide, or the first
+ * does not say which row is meant.
+ */
 function split(table: Table, room: number): string[] | undefined {
+  if (new Set(table.rows.map(([first]) => first)).size < table.rows.length) return undefined
   const parts: number[][] = []
   for (let i = 1; i < table.columns.length; i++) {
     const last = parts.at(-1)

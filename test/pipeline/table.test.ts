@@ -81,6 +81,26 @@ describe('a table on a terminal', () => {
     ])
   })
 
+  it('becomes blocks where it must be cut, and the first column names a row twice', () => {
+    const columns = ['gate', 'variant', 'by', 'found', 'limit', 'verdict']
+    const rows = ['fused', 'split'].map((way) => [
+      'kld mean',
+      'int4',
+      `cpu, ${way}`,
+      '9.3e-4',
+      '0.01',
+      'pass',
+    ])
+    expect(tableLines(columns, rows, 45)).toEqual(
+      ['fused', 'split'].flatMap((way, i) => [
+        ...(i === 0 ? [] : ['']),
+        ...['  kld mean', '    variant: int4', `    by: cpu, ${way}`],
+        ...['    found: 9.3e-4', '    limit: 0.01', '    verdict: pass'],
+      ]),
+    )
+    expect(tableLines(columns, rows, 80)).toHaveLength(4)
+  })
+
   it('is as wide as it is in a file or a pipe', () => {
     const lines = tableLines(SPEED, FIGURES)
     expect(lines).toHaveLength(4)
