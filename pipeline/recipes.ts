@@ -1,18 +1,13 @@
-import { DECODERS, ENCODER, graphFile, PREFILL } from '../eval/runtime/graphs.ts'
-
-/** How the weights of a variant are made. */
-export interface Recipe {
-  /**
-   * Which weights of the decoder graphs get which format: the first selector that fits a weight decides. `lm_head`,
-   * `attention`, `mlp`, or a pattern of names such as `layers.0.*`. What no selector fits stays float32.
-   */
-  readonly decoder: readonly Rule[]
-  /** `int8`: the fused layout has a graph for prompts that widens 4-bit weights when it is loaded */
-  readonly prompts?: 'int8'
-}
-
-/** A selector of weights, and a format that python/quantize/formats.py knows. */
-export type Rule = readonly [selector: string, format: string]
+import {
+  DECODERS,
+  ENCODER,
+  graphFile,
+  LAYOUT_NAMES,
+  LAYOUTS,
+  type Layout,
+  PREFILL,
+} from '../eval/runtime/graphs.ts'
+import type { Recipe, Rule } from './recipe-schema.ts'
 
 /** What a command line changes of every recipe. */
 export interface RecipeOptions {
@@ -27,7 +22,7 @@ export interface RecipeOptions {
 const BLOCKS = /^q(\d)b(\d+)(s?)$/
 
 export function recipeWith(
-  { decoder, prompts }: Recipe,
+  { decoder, prompts, ...recipe }: Recipe,
   { blockSize, symmetric, prefillInt8 }: RecipeOptions,
 ): Recipe {
   const format = (name: string) =>
@@ -35,9 +30,30 @@ export function recipeWith(
       bits === '4' ? `q4b${blockSize ?? block}${symmetric ? 's' : sign}` : whole,
     )
   return {
+    ...recipe,
     decoder: decoder.map(([selector, name]) => [selector, format(name)]),
     ...(prompts !== undefined && prefillInt8 && { prompts }),
   }
+}
+
+/** Whether a recipe looks at what the weights meet: see pipeline/quantize/calibration.ts. */
+export function needsCalibration({ decoder, solver, smooth }: Recipe): boolean {
+  return (
+    solver === 'gptq' || smooth !== undefined || decoder.some(([selector]) => selector.startsWith('auto:'))
+  )
+}
+
+/** The layouts that a recipe's weights can be read in: `decoder_init` looks up `embed_tokens.bin`. */
+export function layoutsOf(recipe: Recipe | undefined): readonly Layout[] {
+  return recipe?.embeddings === undefined ? LAYOUT_NAMES : ['fused']
+}
+
+/** The decoder's graphs that a recipe makes. */
+export function decodersOf(recipe: Recipe | undefined): readonly string[] {
+  const layouts = layoutsOf(recipe)
+  return DECODERS.filter((graph) =>
+    layouts.some((layout) => (LAYOUTS[layout] as readonly string[]).includes(graph)),
+  )
 }
 
 /** The block size of the format that most weights have: the last rule's. */
@@ -45,24 +61,38 @@ export function blockSizeOf({ decoder }: Recipe): number {
   return Number(BLOCKS.exec(decoder.at(-1)?.[1] ?? '')?.[2] ?? 0)
 }
 
+const SOLVER_NAMES = { rtn: 'round-to-nearest', k_quant: 'k-quant', gptq: 'GPTQ' } as const
+/** Formats that are not blocks. */
+const FORMAT_TAGS: Readonly<Record<string, string>> = {
+  f32: 'float32',
+  f16: 'float16',
+  i8: 'int8 (7 bits) with a scale for each column, activations uint8 with a scale for each row',
+}
+
 /** How a recipe's weights are made, as config.json and the model card say it. */
-export function recipeTag({ decoder }: Recipe, accuracyLevel: number): string {
-  const formats = decoder.map(([selector, format]) => {
+export function recipeTag(recipe: Recipe, accuracyLevel: number): string {
+  const smoothing = recipe.smooth === undefined ? [] : [`smoothed (${recipe.smooth})`]
+  return [...smoothing, ...rulesTags(recipe.decoder, recipe, accuracyLevel)].join('; ')
+}
+
+function rulesTags(rules: readonly Rule[], { solver = 'rtn' }: Recipe, accuracyLevel: number): string[] {
+  return rules.map(([selector, format]) => {
     const [, bits, block, sign] = BLOCKS.exec(format) ?? []
     const kind = sign ? 'symmetric' : 'asymmetric'
+    // 8 bits are rounded: there is nothing to win
+    const how = SOLVER_NAMES[bits === '8' ? 'rtn' : solver]
     const text =
       bits === undefined
-        ? format
-        : `int${bits} MatMulNBits round-to-nearest, block ${block}, ${kind}, accuracy level ${accuracyLevel}`
+        ? (FORMAT_TAGS[format] ?? format)
+        : `int${bits} MatMulNBits ${how}, block ${block}, ${kind}, accuracy level ${accuracyLevel}`
     return selector === '*' ? text : `${selector}: ${text}`
   })
-  return formats.join('; ')
 }
 
 const PREFILL_TAG =
   'the int4 weights as int8 with a scale for each column, activations uint8 with a scale for each row'
 
-/** config.json's `quantization`: how the weights of each graph are made. The encoder is FP32's in every variant. */
+/** config.json's `quantization`: how the weights of each graph are made. */
 export function quantizationTags(
   recipes: ReadonlyMap<string, Recipe | undefined>,
   accuracyLevel: number,
@@ -70,8 +100,9 @@ export function quantizationTags(
   const tags: [string, string][] = []
   for (const [variant, recipe] of recipes) {
     const name = (graph: string) => graphFile(graph, variant).replace(/\.onnx$/, '')
-    tags.push([name(ENCODER), 'float32'])
-    for (const graph of DECODERS)
+    const encoder = recipe?.encoder && rulesTags(recipe.encoder, { decoder: [] }, accuracyLevel).join('; ')
+    tags.push([name(ENCODER), encoder ?? 'float32'])
+    for (const graph of decodersOf(recipe))
       tags.push([name(graph), recipe === undefined ? 'float32' : recipeTag(recipe, accuracyLevel)])
     if (recipe?.prompts === 'int8') tags.push([name(PREFILL), PREFILL_TAG])
   }

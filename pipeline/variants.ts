@@ -1,18 +1,17 @@
 import {
-  DECODERS,
   decoderData,
   EMBEDDINGS,
   ENCODER,
   FP32,
   graphFile,
   JSON_FILES,
-  LAYOUT_NAMES,
   PREFILL,
   prefillRecipe,
 } from '../eval/runtime/graphs.ts'
 import type { Way } from '../eval/runtime/release.ts'
 import type { GateLimits } from './gates.ts'
-import { type Recipe, recipeWith } from './recipes.ts'
+import type { Recipe } from './recipe-schema.ts'
+import { decodersOf, layoutsOf, recipeWith } from './recipes.ts'
 
 /** One variant of a release: a row here is all that it takes. */
 export interface VariantRow {
@@ -36,7 +35,7 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
   },
-  int8: {
+  q8: {
     about: '8-bit weights in the decoder',
     recipe: { decoder: [['*', 'q8b64']] },
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
@@ -72,7 +71,7 @@ export function waysOf(
   options: { readonly prefillInt8: boolean },
 ): Way[] {
   const hasInt8 = provider.prompts === 'int8' && hasPrefill(variant, options)
-  return LAYOUT_NAMES.flatMap((layout): Way[] => [
+  return layoutsOf(rowOf(variant).recipe).flatMap((layout): Way[] => [
     ...(hasInt8 && layout === 'fused' ? [{ layout, prefill: 'int8' } as const] : []),
     { layout, prefill: 'same' },
   ])
@@ -81,7 +80,7 @@ export function waysOf(
 /** The decoder's files that are a variant's own. */
 export function decoderFiles(variant: string, options: { readonly prefillInt8: boolean }): string[] {
   return [
-    ...DECODERS.map((graph) => graphFile(graph, variant)),
+    ...decodersOf(rowOf(variant).recipe).map((graph) => graphFile(graph, variant)),
     ...(hasPrefill(variant, options) ? [graphFile(PREFILL, variant), prefillRecipe(variant)] : []),
     decoderData(variant),
   ]

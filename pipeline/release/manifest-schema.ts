@@ -12,8 +12,8 @@ import {
   truth,
   whole,
 } from '../../eval/runtime/schema.ts'
+import { RECIPE } from '../recipe-schema.ts'
 import { GATE_RESULTS } from './gate-result.ts'
-import { RECIPE } from './provenance.ts'
 
 /*
  * manifest.json of a release. Keys that the schema does not name are let pass and not kept: later releases of this format

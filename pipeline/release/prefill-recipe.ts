@@ -4,7 +4,8 @@ import type { PackedWeight } from '../../eval/runtime/prefill-weights.ts'
 import { readRange } from '../../graph-tools/files.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
 import { contentOf } from '../../graph-tools/tensor-data.ts'
-import { blockSizeOf, type Recipe } from '../recipes.ts'
+import type { Recipe } from '../recipe-schema.ts'
+import { blockSizeOf } from '../recipes.ts'
 import { Failure } from '../shared/failure.ts'
 
 const ABOUT =

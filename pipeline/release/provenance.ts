@@ -5,7 +5,6 @@ import { parse } from 'yaml'
 import { readChecked } from '../../eval/checked-json.ts'
 import { LANGUAGES } from '../../eval/runtime/languages.ts'
 import {
-  about,
   count,
   dictionary,
   list,
@@ -19,21 +18,11 @@ import { fileOf } from '../checkpoint/checkpoint-files.ts'
 import { checkpointSums, type SumOptions } from '../checkpoint/checkpoint-sums.ts'
 import { PROJECT } from '../models.ts'
 import { pinnedVersions } from '../python/pinned-versions.ts'
+import { RECIPE } from '../recipe-schema.ts'
 import { checkedText } from '../shared/checked.ts'
 import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
 import { recipeOf } from '../variants.ts'
-
-/** A recipe of pipeline/recipes.ts. */
-export const RECIPE = shape({
-  decoder: about(
-    'Selectors of weights and their formats; the first that fits decides.',
-    list(v.strictTuple([text, text], 'a selector and a format')),
-  ),
-  prompts: v.exactOptional(
-    about('int8: prompts have a graph with 8-bit products.', v.literal('int8', '"int8"')),
-  ),
-})
 
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
 const PROVENANCE = shape({

@@ -2,7 +2,7 @@ import { configProblems, type ReleaseConfigFile } from '../../eval/runtime/confi
 import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe } from '../../eval/runtime/graphs.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import type { Recipe } from '../recipes.ts'
+import type { Recipe } from '../recipe-schema.ts'
 import { Failure } from '../shared/failure.ts'
 import { ENDS, TOKEN_IDS } from './token-ids.ts'
 

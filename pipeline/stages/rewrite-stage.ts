@@ -8,14 +8,14 @@ import {
   graphFile,
   JSON_FILES,
 } from '../../eval/runtime/graphs.ts'
-import { type CommitOptions, commit, type FileChange } from '../../graph-tools/commit.ts'
+import { commit } from '../../graph-tools/commit.ts'
 import { planEmbedding } from '../../graph-tools/embed-fp16.ts'
 import { inlineWeights } from '../../graph-tools/externalize.ts'
-import { type Model, openModel, type Tensor } from '../../graph-tools/model.ts'
-import { SHARE_MINIMUM, shareWeights } from '../../graph-tools/share.ts'
+import { type Model, openModel } from '../../graph-tools/model.ts'
 import { applyEdits, contentLength, type Edit } from '../../graph-tools/splice.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
+import { type Prepared, progressOf, shareDecoders } from '../quantize/share-decoders.ts'
 import { Failure } from '../shared/failure.ts'
 import { copyWhole, exists, formatBytes } from '../shared/output-files.ts'
 import { exportFolder } from './export-stage.ts'
@@ -44,45 +44,6 @@ export const rewriteStage: Stage = {
   },
 }
 
-/** Edits that go along with sharing: of one graph, with the tensors that they take care of. */
-interface Prepared {
-  /** as in the file names */
-  readonly name: string
-  readonly model: Model
-  readonly edits: readonly Edit[]
-  readonly except?: ReadonlySet<Tensor>
-}
-
-/** Share the weights of the decoder graphs in the model directory's data file of one variant, and write the graphs. */
-export async function shareDecoders(
-  run: Run,
-  graphs: readonly Prepared[],
-  variant: string,
-  more: readonly FileChange[] = [],
-): Promise<void> {
-  const folder = run.paths.model
-  const location = decoderData(variant)
-  const shared = await shareWeights(
-    graphs.map(({ model }) => model),
-    {
-      folder,
-      location,
-      minimum: SHARE_MINIMUM,
-      keep: [EMBEDDINGS],
-      except: new Set(graphs.flatMap(({ except }) => [...(except ?? [])])),
-    },
-  )
-  const changes = graphs.map(({ name, model, edits }, i) => ({
-    path: join(folder, graphFile(name, variant)),
-    content: applyEdits(model.bytes, [...edits, ...(shared.edits[i] ?? [])]),
-  }))
-  await commit(folder, [...shared.data, ...more, ...changes], progressOf(run, location))
-  run.emit({
-    event: 'note',
-    text: `${location}: ${shared.tensors} tensors of ${graphs.length} graphs, ${shared.stored} stored, ${formatBytes(shared.bytes)}`,
-  })
-}
-
 async function rewriteEncoder(run: Run, from: string): Promise<void> {
   const model = openModel(join(from, graphFile(ENCODER, FP32)))
   const name = graphFile(ENCODER, FP32)
@@ -99,7 +60,7 @@ async function rewriteDecoders(run: Run, from: string): Promise<void> {
     const cleaned = clean(run, model, name)
     return { name, model, edits: [...cleaned, ...(plan.edits[i] ?? [])], except: plan.gone }
   })
-  await shareDecoders(run, graphs, FP32, plan.data)
+  await shareDecoders({ ...run, folder: run.paths.model }, graphs, FP32, plan.data)
 }
 
 /** Edits that remove the exporter's traces and allowzero, which must be provable in our own graphs. */
@@ -119,13 +80,4 @@ function clean(run: Run, model: Model, name: string): Edit[] {
     text: `${name}: traces stripped (${sizes.join(' to ')}), allowzero removed from ${allowzero.stripped} nodes`,
   })
   return edits
-}
-
-function progressOf(run: Run, what: string): CommitOptions {
-  return {
-    onProgress: (done, total) => {
-      run.signal.throwIfAborted()
-      run.emit({ event: 'progress', what, done, total, unit: 'bytes' })
-    },
-  }
 }

@@ -45,7 +45,7 @@ it.each<[string, string, Partial<GateResult>]>([
   ['Measured with a looser limit than that of today: mel of fp32 (cpu, fused).', 'mel', { limit: 1 }],
   ['Measured with a looser limit than that of today: mel of fp32 (cpu, fused).', 'mel', { limit: null }],
   ['Not measured: mel of fp32 (cpu, fused).', 'mel', { provider: 'webgpu' }],
-  ['Not measured: mel of fp32 (cpu, fused).', 'mel', { variant: 'int8' }],
+  ['Not measured: mel of fp32 (cpu, fused).', 'mel', { variant: 'q8' }],
   ['Other files of fp32 were measured than these.', 'mel', { fingerprints: { fp32: 'cccc' } }],
   ['Other files of fp32 were measured than these.', 'mel', { fingerprints: {} }],
   ['Other files of fp32 were measured than these.', 'added WER', { fingerprints: { int4: 'bbbb' } }],

@@ -8,7 +8,7 @@ import { openRelease } from '../../eval/runtime/release.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
 import { runPython } from '../../pipeline/python/run-python.ts'
-import type { Rule } from '../../pipeline/recipes.ts'
+import type { Rule } from '../../pipeline/recipe-schema.ts'
 import { runCli } from '../helpers/cli.ts'
 import { editedCommands } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -51,13 +51,13 @@ it('int8 has 8-bit weights in blocks of 64, hears as it should, and is not packa
   const model = await copyTinyRelease()
   await linkRewritten(model)
   const made = await runCli([
-    ...['--model', 'tiny', '--output', dirname(model), '--variants', 'fp32,int8'],
+    ...['--model', 'tiny', '--output', dirname(model), '--variants', 'fp32,q8'],
     ...['--until', 'quantize'],
   ])
   expect(made.stdout).toContain('[rewrite] skipped')
   expect(made.exitCode).toBe(0)
   for (const graph of DECODERS) {
-    const { nodes } = openModel(join(model, graphFile(graph, 'int8'))).graph
+    const { nodes } = openModel(join(model, graphFile(graph, 'q8'))).graph
     const products = nodes.filter(({ opType }) => opType === 'MatMulNBits')
     expect(products.length).toBe(22)
     for (const { attributes } of products) {
@@ -66,11 +66,11 @@ it('int8 has 8-bit weights in blocks of 64, hears as it should, and is not packa
     }
   }
   const release = await openRelease(model)
-  expect(release.variants.map(({ name }) => name)).toEqual(['fp32', 'int8']) // what int4 left is gone
-  expect(release.variant('int8').precision.get('decoder')).toBe(
+  expect(release.variants.map(({ name }) => name)).toEqual(['fp32', 'q8']) // what int4 left is gone
+  expect(release.variant('q8').precision.get('decoder')).toBe(
     'int8 MatMulNBits round-to-nearest, block 64, asymmetric, accuracy level 4',
   )
-  await using asr = await Qwen3Asr.load(model, { variant: 'int8', threads: 1 })
+  await using asr = await Qwen3Asr.load(model, { variant: 'q8', threads: 1 })
   const { text } = await asr.transcribe(join(BUNDLED_SPEECH, 'held-out-000.flac'))
   expect(text).toBe('One seven zero two nine two.')
   const ended = await runCli([model], {}, 'package')
