@@ -67,3 +67,6 @@ export const MODELS = {
 
 /** Speech with transcripts that ships with the project. */
 export const BUNDLED_SPEECH = join(PROJECT, 'test', 'fixtures', 'speech')
+
+/** Speech that ships with the project to calibrate with; none of it is in {@link BUNDLED_SPEECH}. */
+export const CALIBRATION_SPEECH = join(PROJECT, 'test', 'fixtures', 'calibration')

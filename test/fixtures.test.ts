@@ -1,12 +1,42 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readSpeechFolder } from '../eval/dataset/folder-dataset.ts'
+import { loadClip } from '../eval/runtime/audio/clip.ts'
+import { hashSamples } from '../eval/runtime/audio/sample-hash.ts'
 import { readCheckpoint } from '../pipeline/checkpoint/checkpoint.ts'
-import { BUNDLED_SPEECH, MODELS, PROJECT } from '../pipeline/models.ts'
+import { BUNDLED_SPEECH, CALIBRATION_SPEECH, MODELS, PROJECT } from '../pipeline/models.ts'
 
 async function bytesIn(folder: string): Promise<number> {
   const infos = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))
   return infos.reduce((sum, { size }) => sum + size, 0)
+}
+
+interface Line {
+  readonly text: string
+  readonly seconds: number
+  readonly language: string
+  readonly speaker: string
+}
+
+async function linesOf(folder: string): Promise<Line[]> {
+  const lines = (await readFile(join(folder, 'manifest.jsonl'), 'utf8')).trim().split('\n')
+  return lines.map((line) => JSON.parse(line))
+}
+
+async function trainingVoices(): Promise<string[]> {
+  const source = await readFile(join(PROJECT, 'python', 'tiny', 'tiny_speech.py'), 'utf8')
+  return /TRAIN_VARIANTS = \(([^)]*)\)/.exec(source)?.[1]?.match(/[\w]+/g) ?? []
+}
+
+/** Every clause that is said: held-out clips of three sentences hold three. */
+const clausesOf = (lines: readonly Line[]) =>
+  new Set(lines.flatMap(({ text }) => text.split('.')).flatMap((text) => text.trim() || []))
+
+async function samplesOf(folder: string): Promise<Set<string>> {
+  const utterances = await readSpeechFolder(folder)
+  const clips = utterances.map(async ({ path = '' }) => hashSamples((await loadClip(path)).samples))
+  return new Set(await Promise.all(clips))
 }
 
 describe('the bundled checkpoint and speech', () => {
@@ -27,14 +57,29 @@ describe('the bundled checkpoint and speech', () => {
 
   it('the speech is at least 60 clips in at most 4 MB, some over 10 s, in both languages, by voices training has not heard', async () => {
     expect(await bytesIn(BUNDLED_SPEECH)).toBeLessThanOrEqual(4e6)
-    const lines = (await readFile(join(BUNDLED_SPEECH, 'manifest.jsonl'), 'utf8')).trim().split('\n')
-    const clips = lines.map((line) => JSON.parse(line))
+    const clips = await linesOf(BUNDLED_SPEECH)
     expect(clips.length).toBeGreaterThanOrEqual(60)
     expect(clips.filter(({ seconds }) => seconds > 10).length).toBeGreaterThanOrEqual(3)
     expect(new Set(clips.map(({ language }) => language))).toEqual(new Set(['English', 'German']))
-    const source = await readFile(join(PROJECT, 'python', 'tiny', 'tiny_speech.py'), 'utf8')
-    const trained = /TRAIN_VARIANTS = \(([^)]*)\)/.exec(source)?.[1]?.match(/[\w]+/g) ?? []
+    const trained = await trainingVoices()
     expect(trained.length).toBeGreaterThan(20)
     for (const { speaker } of clips) expect(trained).not.toContain(speaker.split('+')[1])
+  })
+
+  it('the calibration speech is 24 to 32 clips of training voices in at most 1.2 MB, apart from the held-out speech', async () => {
+    expect(await bytesIn(CALIBRATION_SPEECH)).toBeLessThanOrEqual(1.2e6)
+    const clips = await linesOf(CALIBRATION_SPEECH)
+    expect(clips.length).toBe(32)
+    expect(clips.reduce((sum, { seconds }) => sum + seconds, 0)).toBeCloseTo(64.1, 1)
+    expect(new Set(clips.map(({ language }) => language))).toEqual(new Set(['English', 'German']))
+    const trained = await trainingVoices()
+    for (const { speaker } of clips) expect(trained).toContain(speaker.split('+')[1])
+
+    const [own, heldOut] = [clausesOf(clips), clausesOf(await linesOf(BUNDLED_SPEECH))]
+    expect([own.size, heldOut.size]).toEqual([32, 80])
+    expect([...own].filter((clause) => heldOut.has(clause))).toEqual([])
+    const [samples, evaluated] = [await samplesOf(CALIBRATION_SPEECH), await samplesOf(BUNDLED_SPEECH)]
+    expect([samples.size, evaluated.size]).toEqual([32, 70])
+    expect([...samples].filter((hash) => evaluated.has(hash))).toEqual([])
   })
 })

@@ -5,11 +5,13 @@ what training sees, so the WER on them measures recognition, not memory.
 """
 
 import io
+import json
 import random
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -117,6 +119,24 @@ def synthesize(utterance: Utterance) -> np.ndarray:
     silence = np.zeros(round(utterance.pause * SAMPLE_RATE), np.int16)
     parts = [part for clause in split_clauses(utterance.text) for part in (silence, _say(utterance, clause))]
     return np.concatenate(parts[1:])
+
+
+def write_speech(folder: Path, prefix: str, utterances, clips) -> None:
+    """16 kHz FLAC files named after `prefix`, and manifest.jsonl that lists them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for i, (utterance, clip) in enumerate(zip(utterances, clips, strict=True)):
+        name = f"{prefix}-{i:03d}.flac"
+        soundfile.write(folder / name, clip, SAMPLE_RATE, subtype="PCM_16", compression_level=1.0)
+        lines.append(
+            {
+                "id": name.removesuffix(".flac"), "file": name, "seconds": round(len(clip) / SAMPLE_RATE, 4),
+                "text": utterance.text, "language": utterance.language, "speaker": utterance.voice,
+                "rate": utterance.rate, "pitch": utterance.pitch, "pause": utterance.pause,
+            }
+        )  # fmt: skip
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
 
 
 def _say(utterance: Utterance, clause: str) -> np.ndarray:

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from transformers import Qwen3ASRForConditionalGeneration
 
@@ -47,7 +46,7 @@ def main() -> None:
     save(model.to(torch.bfloat16), processor, folder)
     final = Qwen3ASRForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     score = score_held_out(final, processor, held_out, held_out_clips)
-    write_speech(Path(args.out) / "speech", held_out, held_out_clips)
+    tiny_speech.write_speech(Path(args.out) / "speech", "held-out", held_out, held_out_clips)
     write_card(folder, args, score, sum(len(c) for c in clips) / tiny_speech.SAMPLE_RATE / 3600)
     print(json.dumps(score))
 
@@ -164,23 +163,6 @@ def save(model, processor, folder: Path) -> None:
     model.generation_config.pad_token_id = model.config.pad_token_id
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-
-
-def write_speech(folder: Path, utterances, clips) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for i, (utterance, clip) in enumerate(zip(utterances, clips, strict=True)):
-        name = f"held-out-{i:03d}.flac"
-        soundfile.write(folder / name, clip, tiny_speech.SAMPLE_RATE, subtype="PCM_16", compression_level=1.0)
-        lines.append(
-            {
-                "id": name.removesuffix(".flac"), "file": name, "seconds": round(len(clip) / tiny_speech.SAMPLE_RATE, 4),
-                "text": utterance.text, "language": utterance.language, "speaker": utterance.voice,
-                "rate": utterance.rate, "pitch": utterance.pitch, "pause": utterance.pause,
-            }
-        )  # fmt: skip
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
