@@ -6,6 +6,12 @@ export interface Sample {
   readonly length: number
 }
 
+/** A sum over one utterance with the number of values in it: its share of a mean over all. */
+export interface Values {
+  readonly sum: number
+  readonly count: number
+}
+
 /** A 95 % interval. */
 export interface Interval {
   readonly low: number
@@ -19,6 +25,11 @@ export interface Difference extends Interval {
   readonly higher: number
   /** whether the interval excludes 0 */
   readonly distinct: boolean
+}
+
+export interface Ratio extends Interval {
+  /** mean of the second divided by that of the first */
+  readonly ratio: number
 }
 
 const RESAMPLES = 10_000
@@ -37,9 +48,18 @@ export function bootstrapInterval(samples: readonly Sample[]): Interval {
   const length = samples.reduce((sum, sample) => sum + sample.length, 0)
   if (length > 0 && samples.every(({ errors }) => errors === 0))
     return { low: 0, high: Math.min(1, 3 / length) }
+  return meanInterval(samples.map(valuesOf))
+}
+
+/**
+ * Percentile bootstrap interval of a mean over the values of all utterances, which are drawn whole: values of one
+ * utterance are not independent.
+ * @returns NaN for both ends when there are fewer than two utterances
+ */
+export function meanInterval(samples: readonly Values[]): Interval {
   if (samples.length < 2) return NO_INTERVAL
-  const [rates] = resampledRates([samples])
-  return interval(rates ?? new Float64Array(0))
+  const [means] = resampledMeans([samples])
+  return interval(means ?? new Float64Array(0))
 }
 
 /**
@@ -48,17 +68,12 @@ export function bootstrapInterval(samples: readonly Sample[]): Interval {
  * @throws RangeError when the two are not of the same utterances
  */
 export function pairedDifference(first: readonly Sample[], second: readonly Sample[]): Difference {
-  if (first.length !== second.length) {
-    throw new RangeError(
-      `A paired bootstrap needs the same utterances: ${first.length} and ${second.length}.`,
-    )
-  }
-  const [a = new Float64Array(0), b = new Float64Array(0)] = resampledRates([first, second])
+  const [a, b] = pairedMeans(first.map(valuesOf), second.map(valuesOf))
   const differences = b.map((rate, i) => rate - (a[i] as number)).filter(Number.isFinite)
   const { low, high } = first.length < 2 ? NO_INTERVAL : interval(differences)
   const above = differences.reduce((sum, value) => sum + (value > 0 ? 1 : value === 0 ? 0.5 : 0), 0)
   return {
-    difference: rateOf(second) - rateOf(first),
+    difference: meanOf(second.map(valuesOf)) - meanOf(first.map(valuesOf)),
     low,
     high,
     higher: above / differences.length,
@@ -66,33 +81,61 @@ export function pairedDifference(first: readonly Sample[], second: readonly Samp
   }
 }
 
-function rateOf(samples: readonly Sample[]): number {
-  const sum = (part: keyof Sample) => samples.reduce((total, sample) => total + sample[part], 0)
-  return sum('errors') / sum('length')
+/**
+ * Paired bootstrap of the ratio of two systems' means on the same utterances. Its ends are NaN where {@link meanInterval}
+ * has none; a resample in which the first's mean is 0 is left out.
+ * @throws RangeError when the two are not of the same utterances
+ */
+export function pairedRatio(first: readonly Values[], second: readonly Values[]): Ratio {
+  const [a, b] = pairedMeans(first, second)
+  const ends = first.length < 2 ? NO_INTERVAL : interval(b.map((mean, i) => mean / (a[i] as number)))
+  return { ratio: meanOf(second) / meanOf(first), ...ends }
 }
 
-/** The rates of each system in every resample; all systems see the same draws. */
-function resampledRates(systems: readonly (readonly Sample[])[]): Float64Array[] {
+function valuesOf({ errors, length }: Sample): Values {
+  return { sum: errors, count: length }
+}
+
+function meanOf(samples: readonly Values[]): number {
+  const total = (part: keyof Values) => samples.reduce((sum, sample) => sum + sample[part], 0)
+  return total('sum') / total('count')
+}
+
+function pairedMeans(
+  first: readonly Values[],
+  second: readonly Values[],
+): readonly [Float64Array, Float64Array] {
+  if (first.length !== second.length) {
+    throw new RangeError(
+      `A paired bootstrap needs the same utterances: ${first.length} and ${second.length}.`,
+    )
+  }
+  const [a = new Float64Array(0), b = new Float64Array(0)] = resampledMeans([first, second])
+  return [a, b]
+}
+
+/** The mean of each system in every resample; all systems see the same draws. */
+function resampledMeans(systems: readonly (readonly Values[])[]): Float64Array[] {
   const random = seededRandom(SEED)
-  const count = systems[0]?.length ?? 0
-  const rates = systems.map(() => new Float64Array(RESAMPLES))
+  const size = systems[0]?.length ?? 0
+  const means = systems.map(() => new Float64Array(RESAMPLES))
   const columns = systems.map((samples) => ({
-    errors: Float64Array.from(samples, ({ errors }) => errors),
-    length: Float64Array.from(samples, ({ length }) => length),
+    sums: Float64Array.from(samples, ({ sum }) => sum),
+    counts: Float64Array.from(samples, ({ count }) => count),
   }))
-  const draws = new Uint32Array(count)
+  const draws = new Uint32Array(size)
   for (let r = 0; r < RESAMPLES; r++) {
-    for (let i = 0; i < count; i++) draws[i] = Math.floor(random() * count)
-    for (const [s, { errors, length }] of columns.entries()) {
-      let [e, n] = [0, 0]
-      for (let i = 0; i < count; i++) {
-        e += errors[draws[i] as number] as number
-        n += length[draws[i] as number] as number
+    for (let i = 0; i < size; i++) draws[i] = Math.floor(random() * size)
+    for (const [s, { sums, counts }] of columns.entries()) {
+      let [sum, count] = [0, 0]
+      for (let i = 0; i < size; i++) {
+        sum += sums[draws[i] as number] as number
+        count += counts[draws[i] as number] as number
       }
-      ;(rates[s] as Float64Array)[r] = e / n
+      ;(means[s] as Float64Array)[r] = sum / count
     }
   }
-  return rates
+  return means
 }
 
 function interval(values: Float64Array): Interval {

@@ -105,15 +105,16 @@ export async function compareDecoder(
 }
 
 /**
- * Lead a variant along PyTorch's own tokens, and show its logits beside PyTorch's at every position.
- * @param look called with two arrays [V] of finite values
+ * Lead a variant along PyTorch's own tokens, and show its logits beside PyTorch's at every position that PyTorch's are
+ * known of.
+ * @param look called with two arrays [V] of finite values, and PyTorch's token there
  * @returns the first logit that is not finite, on whichever side; nothing is shown from there on
  */
 export async function followLogits(
   recognizer: Recognizer,
   samples: Float32Array,
   reference: Reference,
-  look: (found: Float32Array, wanted: Float32Array) => void,
+  look: (found: Float32Array, wanted: Float32Array, token: number) => void,
 ): Promise<string | undefined> {
   const features = await encode(recognizer, logMel(samples))
   const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
@@ -125,7 +126,7 @@ export async function followLogits(
     (_, position, found) => {
       const wanted = rowOf(reference.logits, position)
       problem ??= worst(found, wanted, position).problem
-      if (problem === undefined) look(found, wanted.data)
+      if (problem === undefined) look(found, wanted.data, tokens[position] ?? Number.NaN)
     },
   )
   return problem

@@ -43,6 +43,9 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   },
 }
 
+/** What the loss of others is compared with: the variant that releases have beside FP32. */
+export const BASELINE = 'int4'
+
 export const VARIANT_NAMES: readonly string[] = Object.keys(VARIANTS)
 /** What a release has when nothing else is asked for. */
 export const USUAL_VARIANTS: readonly string[] = VARIANT_NAMES.filter((name) => !rowOf(name).isExtra)

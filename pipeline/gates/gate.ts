@@ -12,9 +12,14 @@ export interface Tolerance {
   readonly logits: number
 }
 
+/** What figures are measured in: error rates as a share of 1, divergences in nats, numbers of ids and tokens, or plain numbers. */
+export const UNITS = ['share', 'nats', 'count', 'number'] as const
+export type Unit = (typeof UNITS)[number]
+
 /** One figure that a gate must find for a way through a variant. */
 export interface Figure extends Way {
   readonly gate: string
+  readonly unit: Unit
   /** undefined: what the model at hand allows, which its result says */
   readonly limit: number | undefined
   /** another variant that it is measured against */
@@ -24,6 +29,7 @@ export interface Figure extends Way {
 /** One figure that was found. */
 export interface Finding extends Way {
   readonly gate: string
+  readonly unit: Unit
   /** NaN with a problem */
   readonly found: number
   /** null: none is known for this model and speech; `note` says why */
@@ -62,21 +68,39 @@ export interface ClipsGate extends Common {
   ): Promise<Comparison[]>
 }
 
-/** Judges how far a variant's logits are from PyTorch's in FP32, at every position along PyTorch's own tokens. */
+/** Judges how far a variant's logits are from the reference's in FP32, at every position along the reference's own tokens. */
 export interface LogitsGate extends Common {
   readonly kind: 'logits'
   /** along which clips: utterances as people say them, or cuts of odd lengths, which may make a model ramble */
   readonly on: 'utterances' | 'cuts'
-  /** @param found logits [V], finite @param wanted PyTorch's, finite */
-  position(found: Float32Array, wanted: Float32Array): number
-  judge(measured: readonly WayValues[], limits: Limits): readonly Finding[]
+  /** @param measured each way with the clips that the gate is on */
+  judge(measured: readonly WayPositions[], limits: Limits): readonly Finding[]
 }
 
-/** What {@link LogitsGate.position} said of every position of all clips, by one way. */
-export interface WayValues {
+/** What a variant's logits are at one position along the reference's tokens. */
+export interface Position {
+  /** divergence of the next token's distribution from the reference's, in nats */
+  readonly kld: number
+  /** of the logits with the reference's */
+  readonly cosine: number
+  /** whether greedy decoding would take the reference's token */
+  readonly isSame: boolean
+}
+
+/** Every position of one clip whose logits the reference has. */
+export interface ClipPositions {
+  readonly clip: string
+  readonly isUtterance: boolean
+  readonly positions: readonly Position[]
+  /** the reference has logits of its first tokens alone */
+  readonly isCut: boolean
+}
+
+/** What one way through a variant made of all clips. */
+export interface WayPositions {
   readonly way: Way
-  readonly values: readonly number[]
-  /** the first logit that is not finite; there are no values then */
+  readonly clips: readonly ClipPositions[]
+  /** the first logit that is not finite; there are no clips then */
   readonly problem?: string
 }
 

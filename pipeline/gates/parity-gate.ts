@@ -21,7 +21,9 @@ export const parity: ClipsGate = {
     ways
       .filter(({ prefill }) => prefill === 'same')
       .flatMap((way) =>
-        checksOf(way.layout, tolerance).map(([gate, limit]): Figure => ({ ...way, gate, limit })),
+        checksOf(way.layout, tolerance).map(
+          ([gate, limit]): Figure => ({ ...way, gate, unit: limit === 0 ? 'count' : 'number', limit }),
+        ),
       ),
   async measure(recognizer, { layout }, clips, tolerance) {
     if (layout === 'split') return compareDecoders(recognizer, 'split', clips, tolerance)

@@ -1,4 +1,5 @@
-import type { LogitsGate, WayValues } from './gate.ts'
+import type { LogitsGate } from './gate.ts'
+import { meanOf, positionsOf } from './position.ts'
 
 /**
  * All ways through a variant have the same weights: prompts in 8 bits, or another layout, must not cost what quantizing
@@ -9,29 +10,15 @@ export const ways: LogitsGate = {
   on: 'cuts',
   about:
     'what a way loses against the best one through the same weights, of the mean cosine of its logits with PyTorch',
-  figures: (all, { cosine: limit }) => all.map((way) => ({ ...way, gate: 'cosine loss', limit })),
-  position: cosine,
+  figures: (all, { cosine: limit }) =>
+    all.map((way) => ({ ...way, gate: 'cosine loss', unit: 'number', limit })),
   judge(measured, { cosine: limit = 0 }) {
-    const means = measured.map(({ values }) => meanOf(values))
+    const means = measured.map(({ clips }) => meanOf(positionsOf(clips).map(({ cosine }) => cosine)))
     const best = Math.max(...means.filter(Number.isFinite))
-    return measured.map(({ way, problem }: WayValues, i) => ({
-      ...{ ...way, gate: 'cosine loss', limit, found: best - (means[i] ?? Number.NaN) },
+    return measured.map(({ way, problem }, i) => ({
+      ...{ ...way, gate: 'cosine loss', unit: 'number', limit },
+      found: best - (means[i] ?? Number.NaN),
       ...(problem === undefined ? { note: `mean cosine ${means[i]?.toFixed(5)}` } : { problem }),
     }))
   },
-}
-
-export function meanOf(values: readonly number[]): number {
-  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0]
-  for (let i = 0; i < a.length; i++) {
-    const [x, y] = [a[i] as number, b[i] as number]
-    dot += x * y
-    aa += x * x
-    bb += y * y
-  }
-  return dot / Math.sqrt(aa * bb)
 }

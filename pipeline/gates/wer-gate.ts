@@ -5,10 +5,11 @@ import type { TextGate } from './gate.ts'
 export const wer: TextGate = {
   kind: 'text',
   about: 'the word error rate on the speech of the evaluation',
-  figures: (ways) => ways.slice(0, 1).map((way) => ({ ...way, gate: 'WER', limit: undefined })),
+  figures: (ways) =>
+    ways.slice(0, 1).map((way) => ({ ...way, gate: 'WER', unit: 'share', limit: undefined })),
   judge: ({ way, wer: found, maxWer }) => [
     {
-      ...{ ...way, gate: 'WER', found, limit: maxWer ?? null },
+      ...{ ...way, gate: 'WER', unit: 'share', found, limit: maxWer ?? null },
       ...(maxWer === undefined && { note: 'no limit is known for this model and speech' }),
     },
   ],
@@ -19,8 +20,8 @@ export const addedWer: TextGate = {
   kind: 'text',
   about: "what the variant adds to FP32's word error rate on the same speech",
   figures: (ways, { rate: limit }) =>
-    ways.slice(0, 1).map((way) => ({ ...way, gate: 'added WER', limit, against: FP32 })),
+    ways.slice(0, 1).map((way) => ({ ...way, gate: 'added WER', unit: 'share', limit, against: FP32 })),
   judge: ({ way, wer: found, wer32 }, { rate: limit = 0 }) => [
-    { ...way, gate: 'added WER', found: found - wer32, limit },
+    { ...way, gate: 'added WER', unit: 'share', found: found - wer32, limit },
   ],
 }

@@ -1,12 +1,13 @@
-import { type Comparison, followLogits } from '../../eval/parity.ts'
+import type { Comparison } from '../../eval/parity.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'
 import type { ModelOptions } from '../../eval/system.ts'
-import type { ClipsGate, Finding, Limits, LogitsGate, ParityClip, WayValues } from '../gates/gate.ts'
+import type { ClipsGate, Finding, Limits, LogitsGate, ParityClip, WayPositions } from '../gates/gate.ts'
 import { type GateLimits, gatesOf } from '../gates.ts'
 import { wayName } from '../release/gate-result.ts'
 import { Failure } from '../shared/failure.ts'
+import { followClips } from './follow-clips.ts'
 
 export interface MeasureOptions extends Pick<ModelOptions, 'folder' | 'variant' | 'provider' | 'threads'> {
   readonly gates: GateLimits
@@ -19,10 +20,13 @@ export interface MeasureOptions extends Pick<ModelOptions, 'folder' | 'variant' 
 export interface Measured {
   readonly findings: readonly Finding[]
   readonly comparisons: readonly (Comparison & Way)[]
+  /** the usual way along all utterances, whatever the gates */
+  readonly usual: WayPositions
 }
 
 /**
- * Run the gates of a variant that compare it with PyTorch. Each way through it is loaded once for all of them.
+ * Run the gates of a variant that compare it with PyTorch. Each way through it is loaded once for all of them, and followed
+ * along PyTorch's tokens once.
  * @throws SpeechError when a graph is missing or refused
  */
 export async function measureVariant(options: MeasureOptions): Promise<Measured> {
@@ -30,12 +34,13 @@ export async function measureVariant(options: MeasureOptions): Promise<Measured>
   const onClips = rows.flatMap(([gate, limits]) => (gate.kind === 'clips' ? [{ gate, limits }] : []))
   const onLogits = rows.flatMap(([gate, limits]) => (gate.kind === 'logits' ? [{ gate, limits }] : []))
   const comparisons: (Comparison & Way)[] = []
-  const values = onLogits.map((): WayValues[] => [])
-  if (onClips.length + onLogits.length === 0) return { findings: [], comparisons }
+  const followed: WayPositions[] = []
   const { tolerance } = providerOf(options.provider)
-  for (const way of options.ways) {
+  for (const [i, way] of options.ways.entries()) {
     const wanted = onClips.filter(({ gate, limits }) => gate.figures([way], limits, tolerance).length > 0)
-    if (wanted.length + onLogits.length === 0) continue
+    const kinds = new Set(onLogits.map(({ gate }) => gate.on))
+    if (i === 0) kinds.add('utterances')
+    if (wanted.length + kinds.size === 0) continue
     await withRecognizer(options, way, async (recognizer) => {
       for (const { gate } of wanted) {
         const made = await gate.measure(
@@ -46,17 +51,32 @@ export async function measureVariant(options: MeasureOptions): Promise<Measured>
         )
         comparisons.push(...made.map((comparison) => ({ ...comparison, ...way })))
       }
-      const found = await followAll(recognizer, way, onLogits, options)
-      for (const [i, entry] of found.entries()) values[i]?.push(entry)
+      if (kinds.size === 0) return
+      const clips = options.clips(nameFor(options, wayName(way)))
+      followed.push(await followClips(recognizer, way, clips, (clip) => kinds.has(kindOf(clip))))
     })
   }
+  const [usual] = followed
+  if (usual === undefined) throw new Failure(`There is no way through ${options.variant}.`)
   return {
     findings: [
       ...onClips.flatMap(({ gate, limits }) => summarize(gate, limits, comparisons, options)),
-      ...onLogits.flatMap(({ gate, limits }, i) => gate.judge(values[i] ?? [], limits)),
+      ...onLogits.flatMap(({ gate, limits }) => gate.judge(followed.map(onlyOf(gate)), limits)),
     ],
-    comparisons,
+    ...{ comparisons, usual },
   }
+}
+
+function kindOf({ isUtterance }: Pick<ParityClip, 'isUtterance'>): LogitsGate['on'] {
+  return isUtterance ? 'utterances' : 'cuts'
+}
+
+/** The clips that a gate is on. */
+function onlyOf({ on }: LogitsGate) {
+  return (way: WayPositions): WayPositions => ({
+    ...way,
+    clips: way.clips.filter((clip) => kindOf(clip) === on),
+  })
 }
 
 async function withRecognizer(
@@ -70,27 +90,6 @@ async function withRecognizer(
   } finally {
     await releaseRecognizer(recognizer)
   }
-}
-
-/** One pass over all positions of the clips, for every gate. */
-async function followAll(
-  recognizer: Recognizer,
-  way: Way,
-  rows: readonly { readonly gate: LogitsGate }[],
-  options: MeasureOptions,
-): Promise<WayValues[]> {
-  const values = rows.map((): number[] => [])
-  if (rows.length === 0) return []
-  let problem: string | undefined
-  for await (const { samples, reference, isUtterance } of options.clips(nameFor(options, wayName(way)))) {
-    const wants = rows.map(({ gate }) => (gate.on === 'utterances') === isUtterance)
-    if (problem !== undefined || !wants.includes(true)) continue
-    problem = await followLogits(recognizer, samples, reference, (found, wanted) => {
-      for (const [i, { gate }] of rows.entries()) if (wants[i]) values[i]?.push(gate.position(found, wanted))
-    })
-    if (problem !== undefined) problem = `${reference.id}: ${problem}`
-  }
-  return values.map((own) => (problem === undefined ? { way, values: own } : { way, values: [], problem }))
 }
 
 function nameFor({ variant, provider }: MeasureOptions, what: string): string {

@@ -128,7 +128,7 @@ async function describeRelease(
   evidence: Evidence,
   files: readonly ReleaseFile[],
 ): Promise<Manifest> {
-  const { provenance, gates, reference, reports, problems } = evidence
+  const { provenance, gates, fidelity, reference, reports, problems } = evidence
   const { model, revision, license, checkpoint } = provenance
   return {
     format: MANIFEST_FORMAT,
@@ -139,7 +139,7 @@ async function describeRelease(
     ungated: problems,
     files,
     selfTests: await selfTest(options.paths.model, options.variants, options),
-    ...{ gates, reference },
+    ...{ gates, fidelity, reference },
     evaluation: reports.flatMap(measurementsOf),
   }
 }

@@ -12,6 +12,7 @@ import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { Failure } from '../shared/failure.ts'
 import type { Paths } from '../shared/paths.ts'
 import { waysOf } from '../variants.ts'
+import { FIDELITIES, type Fidelity } from './fidelity-schema.ts'
 import { GATE_RESULTS, type GateResult } from './gate-result.ts'
 import { type Provenance, readProvenance } from './provenance.ts'
 import { readSection } from './report-sections.ts'
@@ -20,6 +21,7 @@ import { type Claim, gateProblems } from './required-gates.ts'
 /** What the validation stage has left. Sections of older versions have no `gates`: nothing counts as measured. */
 const PARITY = section({
   gates: v.optional(GATE_RESULTS, []),
+  fidelity: v.optional(FIDELITIES, []),
   reference: v.optional(v.record(v.string(), text), {}),
 })
 
@@ -38,6 +40,8 @@ export interface Evidence {
   readonly provenance: Provenance
   /** of the variants that are asked about */
   readonly gates: readonly GateResult[]
+  /** of the same */
+  readonly fidelity: readonly Fidelity[]
   /** versions of what the gates compared with */
   readonly reference: Readonly<Record<string, string>>
   readonly evaluation?: EvaluationSection
@@ -66,9 +70,8 @@ export async function gatherEvidence(
   }
   const parity = await readSection(paths, 'parity', PARITY)
   const evaluation = await readSection(paths, 'evaluation', EVALUATION)
-  const gates = [...(parity?.gates ?? []), ...(evaluation?.gates ?? [])].filter(({ variant }) =>
-    variants.includes(variant),
-  )
+  const isOwn = ({ variant }: Pick<GateResult, 'variant'>) => variants.includes(variant)
+  const gates = [...(parity?.gates ?? []), ...(evaluation?.gates ?? [])].filter(isOwn)
   const fingerprints = await fingerprintVariants(paths, variants)
   const now = { ...(await fingerprintsOf(paths, gates, variants)), ...fingerprints }
   const { providers, options } = provenance
@@ -81,7 +84,8 @@ export async function gatherEvidence(
     else if (folder !== own) throw unrelated(folder)
   }
   return {
-    ...{ provenance, reports, gates, reference: parity?.reference ?? {} },
+    ...{ provenance, reports, gates, fidelity: (parity?.fidelity ?? []).filter(isOwn) },
+    reference: parity?.reference ?? {},
     problems: gateProblems(claim, gates, now),
     ...(evaluation && { evaluation }),
   }

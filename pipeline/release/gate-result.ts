@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { LAYOUT_NAMES, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { about, count, dictionary, list, type Parsed, shape, text, truth } from '../../eval/runtime/schema.ts'
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
-import type { Finding } from '../gates/gate.ts'
+import { type Finding, UNITS } from '../gates/gate.ts'
 
 const figure = v.nullable(v.number('a number or null'))
 
@@ -21,6 +21,12 @@ export const GATE_RESULT = shape({
   variant: about('The variant.', text),
   provider: about('The execution provider.', text),
   ...GATE_RESULT_WAY,
+  unit: v.exactOptional(
+    about(
+      'What the figure is measured in: a share of 1, nats, how many, or a plain number.',
+      v.picklist(UNITS, `one of ${UNITS.join(', ')}`),
+    ),
+  ),
   found: about('The figure; null with a problem, since JSON has no NaN.', figure),
   limit: about('The highest that passes; null when none is known, and the note says why.', figure),
   pass: about('Whether it is within the limit.', truth),

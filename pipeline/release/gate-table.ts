@@ -18,14 +18,18 @@ export function gateRows(results: readonly GateResult[]): string[][] {
 }
 
 /** What was found as people read it: shares in percent, counts whole, differences in powers of ten. */
-export function shownValue({ gate, found, limit, problem }: GateResult): string {
+export function shownValue({ found, unit, problem }: GateResult): string {
   if (problem !== undefined) return problem
   if (found === null) return 'not a number'
-  if (gate.endsWith('WER')) return percent(found)
-  return limit === 0 || found === 0 ? String(found) : found.toExponential(1)
+  if (unit === 'share') return percent(found)
+  return unit === 'count' || found === 0 ? String(found) : `${found.toExponential(1)}${suffixOf(unit)}`
 }
 
-function limitOf({ gate }: GateResult, limit: number): string {
+function limitOf({ unit }: GateResult, limit: number): string {
   if (limit === 0) return 'identical'
-  return gate.endsWith('WER') ? percent(limit) : String(limit)
+  return unit === 'share' ? percent(limit) : `${limit}${suffixOf(unit)}`
+}
+
+function suffixOf(unit: GateResult['unit']): string {
+  return unit === 'nats' ? ' nats' : ''
 }

@@ -13,6 +13,7 @@ import {
   whole,
 } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
+import { FIDELITIES } from './fidelity-schema.ts'
 import { GATE_RESULTS } from './gate-result.ts'
 
 /*
@@ -222,6 +223,7 @@ export const MANIFEST_SCHEMA = shape({
   files: about('Every file of the release but this one and SHA256SUMS.', FILES),
   selfTests: about('What each variant said of a clip when the release was made.', list(SELF_TEST)),
   gates: v.exactOptional(about('What every gate found of these files.', GATE_RESULTS)),
+  fidelity: v.exactOptional(about('How close each variant is to FP32 in PyTorch.', FIDELITIES)),
   reference: v.exactOptional(about('Versions of what the gates compared with.', dictionary(text))),
   evaluation: about('What was measured, by dataset.', list(MEASUREMENT)),
 })

@@ -7,18 +7,21 @@ import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'
-import { fingerprintVariants } from '../evaluate/fingerprint.ts'
+import { fingerprintVariants, variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { ParityClip } from '../gates/gate.ts'
+import { clipFidelities, type Followed, fidelitiesOf } from '../lab/fidelity.ts'
 import { measureVariant } from '../lab/measure-gates.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import { dumpReference } from '../python/dump-reference.ts'
+import type { Fidelity } from '../release/fidelity-schema.ts'
+import { FIDELITY_COLUMNS, fidelityRows } from '../release/fidelity-table.ts'
 import { foundOf, type GateResult, gateResult, nameOf, verdictOf } from '../release/gate-result.ts'
 import { GATE_COLUMNS, gateRows } from '../release/gate-table.ts'
 import { sectionFile, writeSection } from '../release/report-sections.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { freshFolder } from '../shared/output-files.ts'
 import { checkpointFile } from '../shared/paths.ts'
-import { rowOf, waysOf } from '../variants.ts'
+import { BASELINE, rowOf, waysOf } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
 import type { Run, Stage } from './stage.ts'
 import { identifyFolder } from './stamp.ts'
@@ -50,6 +53,7 @@ export const validateStage: Stage = {
     const fingerprints = await fingerprintVariants(run.paths, run.options.variants)
     const gates: GateResult[] = []
     const comparisons: object[] = []
+    const followed: Followed[] = []
     for (const provider of run.options.providers) {
       for (const variant of run.options.variants) {
         const measured = await measureVariant({
@@ -61,13 +65,28 @@ export const validateStage: Stage = {
         const own = { [variant]: fingerprints[variant] ?? '' }
         gates.push(...measured.findings.map((finding) => gateResult(finding, variant, provider, own)))
         comparisons.push(...measured.comparisons.map((comparison) => ({ variant, provider, ...comparison })))
+        const { bytes } = await variantFilesOf(run.paths.model, variant)
+        followed.push({ variant, provider, bytes, measured: measured.usual })
       }
     }
     const machine = describeMachine(run.options.threads)
+    const fidelity = fidelitiesOf(followed, BASELINE)
+    const utterances = followed.map(({ variant, provider, measured: { clips } }) => ({
+      ...{ variant, provider, clips: clipFidelities(clips) },
+    }))
     await writeSection(run.paths, 'parity', {
-      ...{ verdict: verdictOf(gates), gates, reference: versions, machine, comparisons },
+      ...{
+        verdict: verdictOf(gates),
+        gates,
+        fidelity,
+        reference: versions,
+        machine,
+        comparisons,
+        utterances,
+      },
     })
     report(run, gates, versions)
+    reportFidelity(run, fidelity)
     requirePass(gates)
     await rm(folder, { recursive: true }) // gigabytes for a large vocabulary; a failed gate keeps them
   },
@@ -130,6 +149,11 @@ function report(run: Run, gates: readonly GateResult[], versions: Readonly<Recor
   const python = Object.entries(versions).map((pair) => pair.join(' '))
   const title = `Parity with PyTorch (${python.join(', ')}): ${verdictOf(gates)}`
   run.emit({ event: 'table', title, columns: GATE_COLUMNS, rows: gateRows(gates) })
+}
+
+function reportFidelity(run: Run, fidelity: readonly Fidelity[]): void {
+  const title = `Fidelity to FP32 on ${fidelity[0]?.clips} utterances (KLD in nats, intervals 95 %)`
+  run.emit({ event: 'table', title, columns: FIDELITY_COLUMNS, rows: fidelityRows(fidelity) })
 }
 
 /** @throws Failure with the gate's exit code for the first result that does not pass */

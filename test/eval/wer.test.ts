@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bootstrapInterval, pairedDifference } from '../../eval/bootstrap.ts'
+import { bootstrapInterval, meanInterval, pairedDifference, pairedRatio } from '../../eval/bootstrap.ts'
 import { normalizedCharacters } from '../../eval/normalize/normalizers.ts'
 import { seededRandom } from '../../eval/random.ts'
 import {
@@ -124,6 +124,36 @@ describe('bootstrap', () => {
     expect(difference).toMatchObject({ distinct: true, higher: 1 })
     expect(pairedDifference(first, [...first].reverse()).distinct).toBe(false)
     expect(pairedDifference(first, first)).toMatchObject({ low: 0, high: 0, higher: 0.5, distinct: false })
+  })
+
+  it('gives a mean the width of its standard error, with the values of an utterance drawn together', () => {
+    const uniform = Array.from({ length: 400 }, random)
+    const { low, high } = meanInterval(uniform.map((sum) => ({ sum, count: 1 })))
+    expect((high - low) / (2 * 1.96 * Math.sqrt(1 / 12 / 400))).toBeGreaterThan(0.9)
+    expect((high - low) / (2 * 1.96 * Math.sqrt(1 / 12 / 400))).toBeLessThan(1.1)
+    const whole = meanInterval(uniform.map((value) => ({ sum: 9 * value, count: 9 })))
+    expect(whole.low).toBeCloseTo(low, 12) // 9 equal values tell no more than one
+    expect(
+      meanInterval([
+        { sum: 0, count: 3 },
+        { sum: 0, count: 2 },
+      ]),
+    ).toEqual({ low: 0, high: 0 })
+    expect(meanInterval([{ sum: 1, count: 3 }])).toEqual({ low: Number.NaN, high: Number.NaN })
+  })
+
+  it('gives the ratio of two means on the same utterances, narrow where each has the same share of the other', () => {
+    const first = Array.from({ length: 50 }, () => ({ sum: random(), count: 2 }))
+    const third = first.map(({ sum, count }) => ({ sum: sum / 3, count }))
+    const exact = pairedRatio(first, third)
+    for (const value of Object.values(exact)) expect(value).toBeCloseTo(1 / 3, 12)
+    const { ratio, low, high } = pairedRatio(first, [...third].reverse())
+    expect(ratio).toBeCloseTo(1 / 3, 12)
+    expect([low < 0.32, high > 0.35]).toEqual([true, true])
+    expect(pairedRatio([{ sum: 2, count: 1 }], [{ sum: 1, count: 1 }])).toEqual({
+      ...{ ratio: 0.5, low: Number.NaN, high: Number.NaN },
+    })
+    expect(() => pairedRatio(first, third.slice(1))).toThrow('same utterances: 50 and 49')
   })
 
   it('does not take no error for certainty', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
-import { divergence, kld } from '../../pipeline/gates/kld-gate.ts'
+import { kld } from '../../pipeline/gates/kld-gate.ts'
+import { comparePosition, divergence } from '../../pipeline/gates/position.ts'
 
 const WAY = { layout: 'fused', prefill: 'same' } as const
 const LIMITS = { mean: 0.01, p99: 0.1 }
@@ -13,6 +14,17 @@ describe('the gate kld', () => {
     expect(divergence(wanted, wanted)).toBe(0)
     // far apart, and far from what e^x can hold
     expect(divergence(Float32Array.of(-4000, 4000), Float32Array.of(4000, -4000))).toBe(8000)
+  })
+
+  it('looks at one position with the cosine of the logits, and whether greedy decoding goes on alike', () => {
+    const wanted = Float32Array.of(3, 4)
+    const found = comparePosition(Float32Array.of(4, 3), wanted, 1)
+    expect(found).toMatchObject({ cosine: 24 / 25, isSame: false })
+    // e / (1 + e) and its rest change places: the divergence is ln(e) times their difference
+    expect(found.kld).toBeCloseTo(Math.E / (1 + Math.E) - 1 / (1 + Math.E), 12)
+    expect(comparePosition(wanted, wanted, 1)).toEqual({ kld: 0, cosine: 1, isSame: true })
+    // of two equal logits greedy decoding takes the first
+    expect(comparePosition(Float32Array.of(1, 1), wanted, 1).isSame).toBe(false)
   })
 
   it('is never below 0, and no shift of all logits changes it', () => {
@@ -33,12 +45,18 @@ describe('the gate kld', () => {
 
   it('judges the mean and the 99th percentile of each way, and nothing of one with a problem', () => {
     const values = Array.from({ length: 101 }, (_, i) => (i === 100 ? 1 : 0.001 * i))
-    const judged = kld.judge([{ way: WAY, values }], LIMITS)
-    expect(judged.map(({ gate, found, limit }) => [gate, Number(found.toFixed(6)), limit])).toEqual([
-      ['kld mean', 0.058911, 0.01],
-      ['kld p99', 0.099, 0.1],
+    const positions = values.map((value) => ({ kld: value, cosine: 1, isSame: true }))
+    const clips = [positions.slice(0, 60), positions.slice(60)].map((own, i) => ({
+      ...{ clip: `clip ${i}`, isUtterance: true, positions: own, isCut: false },
+    }))
+    const judged = kld.judge([{ way: WAY, clips }], LIMITS)
+    expect(
+      judged.map(({ gate, unit, found, limit }) => [gate, unit, Number(found.toFixed(6)), limit]),
+    ).toEqual([
+      ['kld mean', 'nats', 0.058911, 0.01],
+      ['kld p99', 'nats', 0.099, 0.1],
     ])
-    const [broken] = kld.judge([{ way: WAY, values: [], problem: 'onnxruntime has NaN' }], LIMITS)
+    const [broken] = kld.judge([{ way: WAY, clips: [], problem: 'onnxruntime has NaN' }], LIMITS)
     expect(broken).toMatchObject({ found: Number.NaN, problem: 'onnxruntime has NaN' })
   })
 
