@@ -152,7 +152,7 @@ function report(run: Run, gates: readonly GateResult[], versions: Readonly<Recor
 }
 
 function reportFidelity(run: Run, fidelity: readonly Fidelity[]): void {
-  const title = `Fidelity to FP32 on ${fidelity[0]?.clips} utterances (KLD in nats, intervals 95 %)`
+  const title = `Fidelity to FP32 on ${fidelity[0]?.clips} utterances (KLD in nats, ratio to that of ${BASELINE}, 95 % intervals)`
   run.emit({ event: 'table', title, columns: FIDELITY_COLUMNS, rows: fidelityRows(fidelity) })
 }
 
