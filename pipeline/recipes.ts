@@ -56,11 +56,6 @@ export function decodersOf(recipe: Recipe | undefined): readonly string[] {
   )
 }
 
-/** The block size of the format that most weights have: the last rule's. */
-export function blockSizeOf({ decoder }: Recipe): number {
-  return Number(BLOCKS.exec(decoder.at(-1)?.[1] ?? '')?.[2] ?? 0)
-}
-
 const SOLVER_NAMES = { rtn: 'round-to-nearest', k_quant: 'k-quant', gptq: 'GPTQ' } as const
 /** Formats that are not blocks. */
 const FORMAT_TAGS: Readonly<Record<string, string>> = {
@@ -73,6 +68,11 @@ const FORMAT_TAGS: Readonly<Record<string, string>> = {
 export function recipeTag(recipe: Recipe, accuracyLevel: number): string {
   const smoothing = recipe.smooth === undefined ? [] : [`smoothed (${recipe.smooth})`]
   return [...smoothing, ...rulesTags(recipe.decoder, recipe, accuracyLevel)].join('; ')
+}
+
+/** The same of a recipe's encoder. */
+export function encoderTags({ encoder }: Recipe, accuracyLevel: number): string | undefined {
+  return encoder && rulesTags(encoder, { decoder: [] }, accuracyLevel).join('; ')
 }
 
 function rulesTags(rules: readonly Rule[], { solver = 'rtn' }: Recipe, accuracyLevel: number): string[] {
@@ -90,7 +90,7 @@ function rulesTags(rules: readonly Rule[], { solver = 'rtn' }: Recipe, accuracyL
 }
 
 const PREFILL_TAG =
-  'the int4 weights as int8 with a scale for each column, activations uint8 with a scale for each row'
+  'the weights of the steps as int8 with a scale for each column, activations uint8 with a scale for each row'
 
 /** config.json's `quantization`: how the weights of each graph are made. */
 export function quantizationTags(
@@ -100,8 +100,7 @@ export function quantizationTags(
   const tags: [string, string][] = []
   for (const [variant, recipe] of recipes) {
     const name = (graph: string) => graphFile(graph, variant).replace(/\.onnx$/, '')
-    const encoder = recipe?.encoder && rulesTags(recipe.encoder, { decoder: [] }, accuracyLevel).join('; ')
-    tags.push([name(ENCODER), encoder ?? 'float32'])
+    tags.push([name(ENCODER), (recipe && encoderTags(recipe, accuracyLevel)) ?? 'float32'])
     for (const graph of decodersOf(recipe))
       tags.push([name(graph), recipe === undefined ? 'float32' : recipeTag(recipe, accuracyLevel)])
     if (recipe?.prompts === 'int8') tags.push([name(PREFILL), PREFILL_TAG])

@@ -36,8 +36,8 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
   },
   q8: {
-    about: '8-bit weights in the decoder',
-    recipe: { decoder: [['*', 'q8b64']] },
+    about: '8-bit weights',
+    recipe: { decoder: [['*', 'q8b64']], encoder: [['*', 'q8b64']] },
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
     isExtra: true,
   },

@@ -10,8 +10,8 @@ import { SpeechError } from './speech-error.ts'
  * processors add them in (VPMADDUBSW saturates).
  */
 const LEVELS = 64
-/** Levels of an int4 weight, and their middle, which is zero where there are no zero points. */
-const [INT4, MIDDLE] = [16, 8]
+/** Levels of a 4-bit weight. */
+const LEVELS_4 = 16
 
 /** Columns that are made together. */
 const TILE = 64
@@ -21,20 +21,25 @@ const size = whole(1, 1 << 20)
 /** An offset in the data file, or few bytes in base64. */
 const place = v.union([whole(0, Number.MAX_SAFE_INTEGER), text], 'an offset, or bytes in base64')
 
-/** One weight [K, N] as MatMulNBits holds it: [N, K / block] blocks of packed nibbles, the lower one first. */
+const bitsOfLevel = v.picklist([4, 8], '4 or 8')
+
+/** One weight [K, N] as MatMulNBits holds it: [N, K / block] blocks of levels, of 4 bits two in a byte, the lower one first. */
 const WEIGHT = shape({
   name: text,
   K: size,
   N: size,
+  bits: v.exactOptional(bitsOfLevel),
+  /** of this weight; {@link RECIPE} has the one of all others */
+  block_size: v.exactOptional(size),
   packed: place,
   scales: place,
   zero_points: v.exactOptional(place),
 })
 
-/** How to make the prefill graph's weights from those of the steps: NAME.int4.json beside it. */
+/** How to make the prefill graph's weights from those of the steps: NAME.VARIANT.json beside it. */
 const RECIPE = shape({
   data: v.pipe(text, v.regex(/^[^/\\\0]+$/, 'the name of a file beside it')),
-  block_size: size,
+  block_size: v.exactOptional(size),
   weights: list(WEIGHT),
 })
 
@@ -67,8 +72,9 @@ export async function readPrefillWeights(folder: string, recipeFile: string): Pr
   try {
     const weights: WidenedWeight[] = []
     for (const weight of recipe.weights) {
-      const { name, K, N } = weight
-      weights.push({ name, K, N, ...widen(await readMatrix(file, path, weight, recipe.block_size)) })
+      const { name, K, N, block_size: block = recipe.block_size } = weight
+      if (block === undefined) throw damaged(`${recipePath} has no block_size for ${name}.`)
+      weights.push({ name, K, N, ...widen(await readMatrix(file, path, weight, block)) })
     }
     return weights
   } finally {
@@ -79,9 +85,10 @@ export async function readPrefillWeights(folder: string, recipeFile: string): Pr
 async function readMatrix(
   file: FileHandle,
   path: string,
-  { name, K, N, packed, scales, zero_points: zeros }: PackedWeight,
+  { name, K, N, bits = 4, packed, scales, zero_points: zeros }: PackedWeight,
   block: number,
-): Promise<Int4Matrix> {
+): Promise<Matrix> {
+  requireFit(K, N, block)
   const { size: end } = await file.stat()
   const read = async (at: Place, length: number) => {
     if (typeof at === 'string') return decoded(at, length, name)
@@ -90,14 +97,14 @@ async function readMatrix(
     throw damaged(`${path} ends at byte ${end}, wanted ${at + length}.`)
   }
   const blocks = K / block
-  const zeroBytes = N * Math.ceil(blocks / 2)
+  const zeroBytes = N * Math.ceil((blocks * bits) / 8)
   return {
-    ...{ K, N, block },
-    packed: await read(packed, (N * K) / 2),
+    ...{ K, N, bits, block },
+    packed: await read(packed, (N * K * bits) / 8),
     scales: new Float32Array((await read(scales, 4 * N * blocks)).buffer),
     zeros:
       zeros === undefined
-        ? new Uint8Array(zeroBytes).fill(MIDDLE | (MIDDLE << 4))
+        ? new Uint8Array(zeroBytes).fill(bits === 4 ? 0x88 : 0x80)
         : await read(zeros, zeroBytes),
   }
 }
@@ -108,33 +115,32 @@ function decoded(base64: string, length: number, name: string): Uint8Array<Array
   throw damaged(`The recipe of ${name} has ${bytes.length} bytes in base64, wanted ${length}.`)
 }
 
-interface Int4Matrix {
+interface Matrix {
   readonly K: number
   readonly N: number
+  readonly bits: 4 | 8
   readonly block: number
-  /** [N, K / block, block / 2] */
+  /** [N, K / block, block * bits / 8] */
   readonly packed: Uint8Array
   /** [N, K / block] */
   readonly scales: Float32Array
-  /** [N, K / block] nibbles, each row in whole bytes */
+  /** [N, K / block] levels, each row in whole bytes */
   readonly zeros: Uint8Array
 }
 
 /**
- * int4 with a scale for each block to int8 with a scale for each column: [K, N] levels, and what one level is worth.
+ * Levels with a scale for each block to int8 with a scale for each column: [K, N] levels, and what one level is worth.
  * level = round((q - zero) * scale / column), column = the largest |q - zero| * |scale| of the column / {@link LEVELS}.
- * @throws SpeechError when N is not a multiple of 4
+ * @throws SpeechError when N is not a multiple of 4, or K of the block
  */
-export function widen(matrix: Int4Matrix): { levels: Int8Array; columns: Float32Array } {
+export function widen(matrix: Matrix): { levels: Int8Array; columns: Float32Array } {
   const { K, N, block } = matrix
-  if (N % 4 !== 0 || K % block !== 0 || block % 2 !== 0)
-    throw new SpeechError(
-      `A weight of [${K}, ${N}] in blocks of ${block} cannot be widened: N is not a multiple of 4, or K of the block.`,
-    )
+  requireFit(K, N, block)
   const levels = new Int8Array(K * N)
   const words = new Int32Array(levels.buffer) // four columns at a time
   const columns = Float32Array.from({ length: N }, (_, n) => largest(matrix, n) / LEVELS)
   const tile = new Int32Array(block * (TILE >> 2))
+  const widenColumns = matrix.bits === 4 ? widenNibbles : widenBytes
   for (let i = 0; i < K / block; i++) {
     for (let left = 0; left < N; left += TILE) {
       const width = Math.min(TILE, N - left) >> 2
@@ -145,12 +151,19 @@ export function widen(matrix: Int4Matrix): { levels: Int8Array; columns: Float32
   return { levels, columns }
 }
 
-const TABLES = [0, 8, 16, 24].map((shift) => ({ shift, levels: new Int32Array(INT4) }))
+function requireFit(K: number, N: number, block: number): void {
+  if (N % 4 === 0 && K % block === 0 && block % 2 === 0) return
+  throw new SpeechError(
+    `A weight of [${K}, ${N}] in blocks of ${block} cannot be widened: N is not a multiple of 4, or K of the block.`,
+  )
+}
+
+const TABLES = [0, 8, 16, 24].map((shift) => ({ shift, levels: new Int32Array(LEVELS_4) }))
 const [A, B, C, D] = TABLES.map(({ levels }) => levels) as [Int32Array, Int32Array, Int32Array, Int32Array]
 
 /** One block of four columns from `n` on, as column `j` of the tile's words. This sees every weight: hence plain loops. */
-function widenColumns(
-  matrix: Int4Matrix,
+function widenNibbles(
+  matrix: Matrix,
   columns: Float32Array,
   n: number,
   i: number,
@@ -174,6 +187,36 @@ function widenColumns(
   }
 }
 
+/** As {@link widenNibbles}: a table of 256 levels would take longer than a block of weights. */
+function widenBytes(
+  matrix: Matrix,
+  columns: Float32Array,
+  n: number,
+  i: number,
+  tile: Int32Array,
+  j: number,
+  width: number,
+): void {
+  const { K, block, packed } = matrix
+  const [a, b, c, d] = [0, 1, 2, 3].map((t) => scaleOf(matrix, columns[n + t] as number, n + t, i)) as Four
+  const [w, x, y, z] = [0, 1, 2, 3].map((t) => zeroOf(matrix, n + t, i)) as Four
+  const end = n * K + (i + 1) * block
+  for (let from = n * K + i * block, to = j; from < end; from++, to += width) {
+    const p = Math.floor(((packed[from] as number) - w) * a + 0.5)
+    const q = Math.floor(((packed[from + K] as number) - x) * b + 0.5)
+    const r = Math.floor(((packed[from + 2 * K] as number) - y) * c + 0.5)
+    const s = Math.floor(((packed[from + 3 * K] as number) - z) * d + 0.5)
+    tile[to] = (p & 255) | ((q & 255) << 8) | ((r & 255) << 16) | (s << 24)
+  }
+}
+
+type Four = [number, number, number, number]
+
+/** What one level of a block is worth, in levels of its column. */
+function scaleOf({ K, block, scales }: Matrix, column: number, n: number, i: number): number {
+  return column === 0 ? 0 : (scales[n * (K / block) + i] as number) / column
+}
+
 /** Rows of the matrix lie far apart: written a tile at a time, they fill whole cache lines. */
 function copyTile(
   tile: Int32Array,
@@ -189,34 +232,36 @@ function copyTile(
 
 /** The levels of the 16 weights there are in a block, each in its byte of a word. */
 function fillTable(
-  matrix: Int4Matrix,
+  matrix: Matrix,
   column: number,
   n: number,
   i: number,
   { shift, levels }: { readonly shift: number; readonly levels: Int32Array },
 ): void {
   const zero = zeroOf(matrix, n, i)
-  const scale = column === 0 ? 0 : (matrix.scales[n * (matrix.K / matrix.block) + i] as number) / column
-  for (let q = 0; q < INT4; q++) {
+  const scale = scaleOf(matrix, column, n, i)
+  for (let q = 0; q < LEVELS_4; q++) {
     const level = Math.floor((q - zero) * scale + 0.5)
     levels[q] = (level & 255) << shift
   }
 }
 
-function largest(matrix: Int4Matrix, n: number): number {
+function largest(matrix: Matrix, n: number): number {
   const blocks = matrix.K / matrix.block
+  const highest = 2 ** matrix.bits - 1
   let most = 0
   for (let i = 0; i < blocks; i++) {
     const zero = zeroOf(matrix, n, i)
     // symmetric quantization makes negative scales
     const scale = Math.abs(matrix.scales[n * blocks + i] as number)
-    const end = (zero > 7 ? zero : INT4 - 1 - zero) * scale
+    const end = Math.max(zero, highest - zero) * scale
     if (end > most) most = end
   }
   return most
 }
 
-function zeroOf({ K, block, zeros }: Int4Matrix, n: number, i: number): number {
-  const rowBytes = (K / block + 1) >> 1
-  return ((zeros[n * rowBytes + (i >> 1)] as number) >> (4 * (i & 1))) & 15
+function zeroOf({ K, block, bits, zeros }: Matrix, n: number, i: number): number {
+  const blocks = K / block
+  if (bits === 8) return zeros[n * blocks + i] as number
+  return ((zeros[n * ((blocks + 1) >> 1) + (i >> 1)] as number) >> (4 * (i & 1))) & 15
 }

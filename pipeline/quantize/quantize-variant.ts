@@ -1,13 +1,15 @@
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENCODER, FP32, graphFile, PREFILL, prefillRecipe } from '../../eval/runtime/graphs.ts'
 import { alias } from '../../graph-tools/alias.ts'
+import { commit } from '../../graph-tools/commit.ts'
 import { openModel } from '../../graph-tools/model.ts'
+import { applyEdits } from '../../graph-tools/splice.ts'
 import { runPython } from '../python/run-python.ts'
 import type { Recipe } from '../recipe-schema.ts'
 import { decodersOf } from '../recipes.ts'
 import { prefillWeightsOf } from '../release/prefill-recipe.ts'
-import { exists, freshFolder, writeJson } from '../shared/output-files.ts'
+import { exists, formatBytes, freshFolder, writeJson } from '../shared/output-files.ts'
 import { type Sharing, shareDecoders } from './share-decoders.ts'
 
 /** Where a variant is made of FP32's graphs, and whom to say so. */
@@ -38,9 +40,14 @@ export async function quantizeVariant(
   options: QuantizeOptions,
 ): Promise<void> {
   const [first = ''] = decodersOf(recipe)
-  if (await exists(join(making.from, graphFile(first, FP32))))
-    await quantizeDecoders(making, variant, recipe, options)
-  if (await exists(join(making.from, graphFile(ENCODER, FP32)))) await nameEncoder(making, variant)
+  const { from } = making
+  const parts = {
+    decoders: (await exists(join(from, graphFile(first, FP32)))) ? decodersOf(recipe) : [],
+    encoder: recipe.encoder !== undefined && (await exists(join(from, graphFile(ENCODER, FP32)))),
+  }
+  if (parts.decoders.length > 0 || parts.encoder) await quantize(making, variant, recipe, parts, options)
+  if (recipe.encoder === undefined && (await exists(join(from, graphFile(ENCODER, FP32)))))
+    await nameEncoder(making, variant)
 }
 
 async function nameEncoder({ from, to, emit }: Making, variant: string): Promise<void> {
@@ -49,30 +56,58 @@ async function nameEncoder({ from, to, emit }: Making, variant: string): Promise
   emit({ event: 'note', text: `${file} is a ${kind} of ${target}` })
 }
 
-async function quantizeDecoders(
-  { from, to, work, python, ...sharing }: Making,
+/** What a recipe changes, of what there is of FP32. */
+interface Parts {
+  /** graphs */
+  readonly decoders: readonly string[]
+  readonly encoder: boolean
+}
+
+async function quantize(
+  making: Making,
   variant: string,
   recipe: Recipe,
+  parts: Parts,
   { accuracyLevel }: QuantizeOptions,
 ): Promise<void> {
+  const { from, work, python } = making
   await freshFolder(work)
   const recipeFile = join(work, 'recipe.json')
   await writeJson(recipeFile, { variant, ...recipe, accuracyLevel })
-  const decoders = decodersOf(recipe)
+  const models = parts.decoders.map((name) => join(from, graphFile(name, FP32)))
   await runPython(
     'quantize/quantize.py',
     [
-      '--models',
-      ...decoders.map((name) => join(from, graphFile(name, FP32))),
+      ...(models.length > 0 ? ['--models', ...models] : []),
+      ...(parts.encoder ? ['--encoder', join(from, graphFile(ENCODER, FP32))] : []),
       ...['--out', work, '--recipe', recipeFile],
     ],
     python,
   )
+  if (models.length > 0) await placeDecoders(making, variant, recipe, parts.decoders)
+  if (parts.encoder) await placeEncoder(making, variant)
+  await rm(work, { recursive: true })
+}
+
+/** Share the decoders' weights, and write what readers make of them at load. */
+async function placeDecoders(
+  { to, work, python: _python, from: _from, ...sharing }: Making,
+  variant: string,
+  recipe: Recipe,
+  decoders: readonly string[],
+): Promise<void> {
   const names = [...decoders, ...(recipe.prompts === 'int8' ? [PREFILL] : [])]
   const open = (name: string) => ({ name, model: openModel(join(work, graphFile(name, variant))), edits: [] })
   const widening = join(to, prefillRecipe(variant))
   await rm(widening, { force: true })
   await shareDecoders({ folder: to, ...sharing }, names.map(open), variant)
-  if (recipe.prompts === 'int8') await writeJson(widening, await prefillWeightsOf(to, variant, recipe))
-  await rm(work, { recursive: true })
+  if (recipe.prompts === 'int8') await writeJson(widening, await prefillWeightsOf(to, variant))
+}
+
+/** The file that is there may be a link of FP32's: it is replaced, never written to. */
+async function placeEncoder({ to, work, emit }: Making, variant: string): Promise<void> {
+  const file = graphFile(ENCODER, variant)
+  const content = applyEdits(openModel(join(work, file)).bytes, [])
+  await commit(to, [{ path: join(to, file), content }])
+  emit({ event: 'note', text: `${file}: ${formatBytes((await stat(join(to, file))).size)}` })
 }

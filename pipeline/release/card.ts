@@ -16,7 +16,7 @@ import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Row } from '../../eval/summary.ts'
 import { GATES } from '../gates.ts'
 import { isRepoName } from '../hub/hub-id.ts'
-import { recipeTag } from '../recipes.ts'
+import { encoderTags, recipeTag } from '../recipes.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { VARIANTS } from '../variants.ts'
 import type { Evidence } from './evidence.ts'
@@ -232,7 +232,9 @@ function quantization({ recipes, options }: Provenance, variants: readonly strin
   if (made.length === 0) return []
   const notes = made.flatMap(([name, { prompts }]) => (prompts === 'int8' ? [prefillNote(name)] : []))
   const list = made.map(([name, recipe]) => {
-    const encoder = `\`${graphFile(ENCODER, name)}\` is the FP32 encoder under this variant's name`
+    const tags = encoderTags(recipe, options.accuracyLevel)
+    const file = `\`${graphFile(ENCODER, name)}\``
+    const encoder = tags ? `${file}: ${tags}` : `${file} is the FP32 encoder under this variant's name`
     return `- \`${name}\` (${VARIANTS[name]?.about}): ${recipeTag(recipe, options.accuracyLevel)}. ${encoder}.`
   })
   return [
@@ -240,7 +242,7 @@ function quantization({ recipes, options }: Provenance, variants: readonly strin
 
 ${list.join('\n')}
 
-The encoder and the embeddings (FP16) are not quantized.${notes.join('')}`,
+The embeddings are FP16.${notes.join('')}`,
   ]
 }
 

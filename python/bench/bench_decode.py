@@ -34,7 +34,7 @@ from protocol import emit as emit_event
 from protocol import reporting
 from weights import Weights
 
-RULES, ACCURACY_LEVEL = [("*", "q4b64")], 4  # as the release that it is compared with
+RECIPE: dict = {"decoder": [("*", "q4b64")], "accuracyLevel": 4}  # as the release that it is compared with
 AROUND, OFFSET = 15, 9  # tokens of the prompt around the audio, and before it
 
 
@@ -77,7 +77,7 @@ def prepare(description: str, out: Path) -> None:
     data.path.unlink(missing_ok=True)
     emit(LogitsEverywhere(weights), weights, signature, 18, data, fp32)
     model = ir.load(fp32)
-    quantize.quantize(model, quantize.Job(RULES, ACCURACY_LEVEL, quantize.Store(out / "decoder.int4.data")))
+    quantize.quantize(model, quantize.Job(RECIPE, RECIPE["decoder"], quantize.Store(out / "decoder.int4.data")))
     ir.save(model, out / "decoder_init.int4.onnx")
     fp32.unlink()
 

@@ -1,7 +1,8 @@
-"""The formats that a quantized weight can have, by the names that recipes give them: a closed list.
+"""The formats that a weight can have, by the names that recipes give them: a closed list.
 
-f32: left as it is. qBbN: MatMulNBits with B bits and a scale for each block of N weights along K, with zero points;
-qBbNs: without. Rounded to nearest by onnxruntime's own kernel.
+f32: left as it is. f16: the whole graph computes in float16 (half_graph.py). qBbN: MatMulNBits with B bits and a scale for
+each block of N weights along K, with zero points; qBbNs: without. i8: int8 with a scale for each column
+(int8_products.py). Blocks are rounded to nearest by onnxruntime's own kernel.
 """
 
 import re
@@ -11,15 +12,19 @@ from fnmatch import fnmatchcase
 import numpy as np
 from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, DefaultWeightOnlyQuantizer
 
+from int8_products import quantize_columns
 from protocol import UserError
 
-BITS = (4, 8)
+BITS = (2, 4, 8)
 BLOCKS = (16, 32, 64, 128, 256)
 # selectors that stand for several patterns of weight names
 GROUPS = {
-    "attention": [f"layers.*.{name}" for name in "qkvo"],
-    "mlp": [f"layers.*.{name}" for name in ("gate", "up", "down")],
+    "attention": [f"layers.*.{name}" for name in ("q", "k", "v", "o", "out")],
+    "mlp": [f"layers.*.{name}" for name in ("gate", "up", "down", "fc1", "fc2")],
 }
+
+Rules = list[tuple[str, str]]
+Parts = list[tuple[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -30,27 +35,64 @@ class Blocks:
     size: int
     symmetric: bool
 
-    def quantize(self, values: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    def require_fit(self, weight: str, rows: int) -> None:
+        if rows % self.size == 0:
+            return
+        fit = [str(size) for size in BLOCKS if rows % size == 0]
+        raise UserError(
+            f"{weight} has K = {rows}, which blocks of {self.size} do not divide.",
+            f"Block sizes that do: {', '.join(fit)}." if fit else "No block size does: leave the weight f32.",
+        )
+
+    def quantize(self, values: np.ndarray) -> Parts:
         """[K, N] float32 -> the node's inputs by their suffixes: levels [N, K / size, size * bits / 8], scales, zero points"""
         config = DefaultWeightOnlyQuantConfig(block_size=self.size, is_symmetric=self.symmetric, bits=self.bits)
-        packed, scales, zero_points = DefaultWeightOnlyQuantizer(config).qbits_block_quant(values)
+        return self.named(*DefaultWeightOnlyQuantizer(config).qbits_block_quant(values))
+
+    def named(self, packed: np.ndarray, scales: np.ndarray, zero_points: np.ndarray | None) -> Parts:
         parts = [(f"_Q{self.bits}", packed), ("_scales", scales)]
         return parts if self.symmetric else [*parts, ("_zero_points", zero_points)]
 
 
-def parse(name: str) -> Blocks | None:
+@dataclass(frozen=True)
+class Columns:
+    """i8"""
+
+    def require_fit(self, weight: str, rows: int) -> None:
+        """Any does."""
+
+    def quantize(self, values: np.ndarray) -> Parts:
+        """[K, N] float32 -> levels [K, N] int8, scales [N]"""
+        levels, scales = quantize_columns(values)
+        return [("_I8", levels), ("_scales", scales)]
+
+
+@dataclass(frozen=True)
+class Half:
+    """f16"""
+
+    def require_fit(self, weight: str, rows: int) -> None:
+        """Any does."""
+
+
+Format = Blocks | Columns | Half
+
+
+def parse(name: str) -> Format | None:
     """None for f32."""
     if name == "f32":
         return None
+    if name in ("f16", "i8"):
+        return Half() if name == "f16" else Columns()
     match = re.fullmatch(r"q(\d+)b(\d+)(s?)", name)
     if match is None or int(match[1]) not in BITS or int(match[2]) not in BLOCKS:
         raise UserError(
-            f"There is no format {name}.", f"Wanted f32 or q{{bits}}b{{block}}: bits {BITS}, block {BLOCKS}."
+            f"There is no format {name}.", f"Wanted f32, f16, i8 or q{{bits}}b{{block}}: bits {BITS}, block {BLOCKS}."
         )
     return Blocks(int(match[1]), int(match[2]), match[3] == "s")
 
 
-def rule_of(rules: list[tuple[str, str]], weight: str) -> int | None:
+def rule_of(rules: Rules, weight: str) -> int | None:
     """The index of the first rule whose selector fits a weight's name; None: the weight stays f32."""
     for i, (selector, _) in enumerate(rules):
         if any(fnmatchcase(weight, pattern) for pattern in GROUPS.get(selector, [selector])):
@@ -58,13 +100,36 @@ def rule_of(rules: list[tuple[str, str]], weight: str) -> int | None:
     return None
 
 
-def choose(rules: list[tuple[str, str]], weight: str) -> Blocks | None:
-    """The format of a weight by the first rule that fits its name; f32 when none does."""
+def name_of(rules: Rules, weight: str) -> str:
+    """The name of a weight's format by the first rule that fits its name; f32 when none does."""
     i = rule_of(rules, weight)
-    return None if i is None else parse(rules[i][1])
+    return "f32" if i is None else rules[i][1]
 
 
-def require_used(rules: list[tuple[str, str]], weights: set[str]) -> None:
+def choose(rules: Rules, weight: str) -> Format | None:
+    """The format of a weight, as `name_of` names it."""
+    return parse(name_of(rules, weight))
+
+
+def require_rules(rules: Rules, weights: set[str]) -> None:
+    """Raise UserError for a format that there is not, a rule that decides about no weight, and rules that change none."""
+    chosen = [parse(name) for _, name in rules]
+    require_used(rules, weights)
+    if not any(chosen):
+        raise UserError(
+            "The recipe changes no weight: none of its rules has a format other than f32.",
+            'Give a rule such as ["*", "q4b64"].',
+        )
+    if any(isinstance(one, Half) for one in chosen):
+        others = [name for (_, name), one in zip(rules, chosen, strict=True) if one and not isinstance(one, Half)]
+        if others:
+            raise UserError(
+                f"The recipe has f16 and {others[0]} in one graph: f16 is a format of the whole graph.",
+                "Beside f16 only f32 can stand.",
+            )
+
+
+def require_used(rules: Rules, weights: set[str]) -> None:
     """Raise UserError for a rule that decides about no weight: a name that is spelled wrong changes nothing, silently."""
     used = {rule_of(rules, weight) for weight in weights}
     names = sorted({re.sub(r"\.\d+\.", ".*.", weight) for weight in weights})

@@ -1,12 +1,14 @@
-"""Quantize the decoder graphs' weights as a recipe says.
+"""Quantize the weights of FP32 graphs as a recipe says.
 
-    python python/quantize/quantize.py --models decoder_init.onnx decoder_step.onnx decoder.onnx --out DIR --recipe recipe.json
+    python python/quantize/quantize.py [--models decoder_init.onnx decoder_step.onnx decoder.onnx] [--encoder encoder.onnx]
+        --out DIR --recipe recipe.json
 
-recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "accuracyLevel": of MatMulNBits,
-"prompts": "int8" for a graph decoder_prefill too}. Selectors and formats: formats.py.
+recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "encoder": [...] the same for the
+encoder, "accuracyLevel": of MatMulNBits, "prompts": "int8" for a graph decoder_prefill too, "embeddings": "lm_head" where
+lm_head is the embedding table too}. Selectors and formats: formats.py.
 
-Writes {name}.{variant}.onnx and one decoder.{variant}.data. A weight that several graphs read is quantized once. One
-tensor is in memory at a time.
+Writes {name}.{variant}.onnx, and one decoder.{variant}.data; the encoder's weights are inside. A weight that several
+graphs read is quantized once. One tensor is in memory at a time.
 """
 
 import sys
@@ -25,74 +27,107 @@ import onnx_ir as ir
 import onnxruntime
 
 import formats
+from embedding_table import HEAD, require_table, require_tied
+from half_graph import make_half
+from int8_products import Int8Products
 from prefill_graph import make_prefill
 from protocol import UserError, emit, progress, reporting
+from tensors import Store, bring_along, initializer, source_of, values_of
 
-ALIGNMENT = 4096
-INLINE_LIMIT = 256
-EMBEDDINGS = "embed_tokens.bin"  # stays where it is, beside all graphs
 FUSED = "decoder"  # what the graph for prompts is made of
-
-
-class Store:
-    """Append-only external data."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.end = path, 0
-        path.unlink(missing_ok=True)
-
-    def put(self, name: str, value: np.ndarray) -> ir.TensorProtocol:
-        dtype = ir.DataType.from_numpy(value.dtype)
-        if value.nbytes < INLINE_LIMIT:
-            return ir.tensor(value, name=name)
-        start = -(-self.end // ALIGNMENT) * ALIGNMENT
-        with open(self.path, "r+b" if self.end else "w+b") as file:
-            file.seek(start)
-            file.write(memoryview(value).cast("B"))
-        self.end = start + value.nbytes
-        shape = ir.Shape(value.shape)
-        return ir.ExternalTensor(
-            self.path.name, start, value.nbytes, dtype, shape=shape, name=name, base_dir=self.path.parent
-        )
 
 
 @dataclass
 class Job:
-    """One recipe with what has been quantized by it."""
+    """The rules of the decoders, or of the encoder, with what has been quantized by them."""
 
-    rules: list[tuple[str, str]]
-    accuracy_level: int
+    recipe: dict
+    rules: formats.Rules
     store: Store
     total: int = 0  # weights, for progress
-    done: dict = field(default_factory=dict)
+    done: dict = field(default_factory=dict)  # tensors with their suffixes by source
 
 
 def main() -> None:
     args = parse_args()
     with reporting():
         recipe = json.loads(Path(args.recipe).read_text(encoding="utf-8"))
-        variant, out = recipe["variant"], Path(args.out)
-        job = Job(recipe["decoder"], recipe["accuracyLevel"], Store(out / f"decoder.{variant}.data"))
-        models = [ir.load(path) for path in args.models]
-        formats.require_used(job.rules, {weight.name for model in models for _, weight in products(model)})
-        job.total = len({source_of(weight) for model in models for _, weight, _ in matmuls(model, job.rules)})
-        counts = {}
-        for path, model in zip(args.models, models, strict=True):
-            name = Path(path).stem
-            counts[name] = quantize(model, job)
-            ir.save(model, out / f"{name}.{variant}.onnx")
-            if name == FUSED and recipe.get("prompts") == "int8":
-                make_prefill(model)
-                ir.save(model, out / f"{name}_prefill.{variant}.onnx")
-        emit("result", nodes=counts, weights=len(job.done), onnxruntime=onnxruntime.__version__)
+        out = Path(args.out)
+        jobs: list[Job] = []
+        counts: dict[str, int] = {}
+        chosen: dict[str, str] = {}
+        for paths, rules, data in (
+            (args.models, recipe["decoder"], out / f"decoder.{recipe['variant']}.data"),
+            ([args.encoder] if args.encoder else [], recipe.get("encoder", []), None),
+        ):
+            if not paths:
+                continue
+            job = Job(recipe, rules, Store(data))
+            jobs.append(job)
+            names, ops = quantize_all([Path(path) for path in paths], job, out)
+            counts |= ops
+            if data is not None:
+                chosen = names
+        emit(
+            "result",
+            nodes=counts,
+            weights=sum(len(job.done) for job in jobs),
+            formats=chosen,
+            bytes=sum(job.store.bytes for job in jobs),
+            onnxruntime=onnxruntime.__version__,
+        )
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", required=True)
+    parser.add_argument("--models", nargs="+", default=[])
+    parser.add_argument("--encoder")
     parser.add_argument("--out", required=True)
     parser.add_argument("--recipe", required=True)
     return parser.parse_args()
+
+
+def quantize_all(paths: list[Path], job: Job, out: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Write the quantized graphs. Returns the formats of the weights by name, and the products of each graph."""
+    recipe, variant = job.recipe, job.recipe["variant"]
+    models = [ir.load(path) for path in paths]
+    shapes = {weight.name: weight.const_value.shape for model in models for _, weight in products(model)}
+    require_fit(job, shapes)
+    job.total = len({source_of(weight) for model in models for _, weight, _ in matmuls(model, job.rules)})
+    counts = {}
+    for path, model in zip(paths, models, strict=True):
+        counts[path.stem] = quantize(model, job)
+        ir.save(model, out / f"{path.stem}.{variant}.onnx")
+        if path.stem == FUSED and recipe.get("prompts") == "int8":
+            make_prefill(model)
+            ir.save(model, out / f"{path.stem}_prefill.{variant}.onnx")
+    return {name: formats.name_of(job.rules, name) for name in sorted(shapes)}, counts
+
+
+def require_fit(job: Job, shapes: dict[str, ir.Shape]) -> None:
+    """Raise UserError for what in a recipe cannot be, before anything is written."""
+    formats.require_rules(job.rules, set(shapes))
+    is_decoder = HEAD in shapes
+    if is_decoder and job.recipe.get("embeddings"):
+        require_table(job.recipe)
+    for name, (rows, _) in shapes.items():
+        chosen = formats.choose(job.rules, name)
+        if chosen is not None:
+            chosen.require_fit(name, int(rows))
+        if is_decoder and name != HEAD and job.recipe.get("prompts") == "int8":
+            require_widened(name, formats.name_of(job.rules, name))
+
+
+def require_widened(weight: str, name: str) -> None:
+    """The graph for prompts is fed 4-bit and 8-bit weights as int8; what is left float32 is so there too."""
+    chosen = formats.parse(name)
+    if chosen is None or (isinstance(chosen, formats.Blocks) and chosen.bits != 2):
+        return
+    why = "its products are of int8 already" if name == "i8" else "wanted blocks of 4 or 8 bits, or f32"
+    raise UserError(
+        f"{weight} is {name}, which prompts with 8-bit products cannot be made of: {why}.",
+        "Leave prompts: int8 out of the recipe.",
+    )
 
 
 def products(model: ir.Model):
@@ -103,19 +138,12 @@ def products(model: ir.Model):
             yield node, weight
 
 
-def matmuls(model: ir.Model, rules: list[tuple[str, str]]):
+def matmuls(model: ir.Model, rules: formats.Rules):
     """(node, weight, format) of those that a rule changes."""
     for node, weight in products(model):
         chosen = formats.choose(rules, weight.name)
         if chosen is not None:
             yield node, weight, chosen
-
-
-def source_of(weight: ir.Value):
-    tensor = weight.const_value
-    if isinstance(tensor, ir.ExternalTensor):
-        return (tensor.location, tensor.offset, tensor.length)
-    return weight.name
 
 
 def quantize(model: ir.Model, job: Job) -> int:
@@ -124,60 +152,59 @@ def quantize(model: ir.Model, job: Job) -> int:
     replaced = list(matmuls(model, job.rules))
     if not replaced:
         raise UserError("The graph has no MatMul with a constant weight that a rule of the recipe fits.")
+    if isinstance(replaced[0][2], formats.Half):
+        changed = {weight.name for _, weight, _ in replaced}
+        exact = {weight.name for _, weight in products(model)} - changed
+        count = make_half(model, exact, job.store, job.done)
+        bring_along(graph, job.store)
+        return count
+    int8 = Int8Products(graph, "int8")
     for node, weight, chosen in replaced:
+        assert not isinstance(chosen, formats.Half)  # require_rules
         key = source_of(weight)
         if key not in job.done:
-            job.done[key] = quantize_weight(weight, chosen, job.store)
+            job.done[key] = quantize_weight(weight, chosen, job)
             progress("weights", len(job.done), job.total, "weights")
-        rows, columns = weight.const_value.shape
-        inputs = [node.inputs[0]]
-        inputs += [initializer(graph, weight.name + suffix, tensor) for suffix, tensor in job.done[key]]
-        attributes = {
-            "K": int(rows),
-            "N": int(columns),
-            "bits": chosen.bits,
-            "block_size": chosen.size,
-            "accuracy_level": job.accuracy_level,
-        }
-        name = f"{node.name}_Q{chosen.bits}"
-        new = ir.node("MatMulNBits", inputs, attributes, domain="com.microsoft", name=name, num_outputs=1)
-        new.outputs[0].name = node.outputs[0].name
-        ir.convenience.replace_nodes_and_values(graph, node, [node], [new], node.outputs, new.outputs)
-    for name in [name for name, value in graph.initializers.items() if not value.uses()]:
-        del graph.initializers[name]
+        inputs = [initializer(graph, weight.name + suffix, tensor) for suffix, tensor in job.done[key]]
+        if isinstance(chosen, formats.Columns):
+            int8.replace(node, *inputs)
+        else:
+            replace_by_blocks(graph, node, inputs, chosen, job.recipe["accuracyLevel"])
     bring_along(graph, job.store)
     return len(replaced)
 
 
-def bring_along(graph: ir.Graph, store: Store) -> None:
-    """Copy the weights that stay FP32 (norms), so that the new graphs need no data file of the old ones."""
-    for name, value in graph.initializers.items():
-        tensor = value.const_value
-        if isinstance(tensor, ir.ExternalTensor) and tensor.location not in (store.path.name, EMBEDDINGS):
-            value.const_value = store.put(name, values_of(tensor))
+def replace_by_blocks(
+    graph: ir.Graph, node: ir.Node, inputs: list[ir.Value], chosen: formats.Blocks, accuracy_level: int
+) -> None:
+    rows, columns = node.inputs[1].const_value.shape
+    attributes = {
+        "K": int(rows),
+        "N": int(columns),
+        "bits": chosen.bits,
+        "block_size": chosen.size,
+        "accuracy_level": accuracy_level,
+    }
+    name = f"{node.name}_Q{chosen.bits}"
+    inputs = [node.inputs[0], *inputs]
+    new = ir.node("MatMulNBits", inputs, attributes, domain="com.microsoft", name=name, num_outputs=1)
+    new.outputs[0].name = node.outputs[0].name
+    ir.convenience.replace_nodes_and_values(graph, node, [node], [new], node.outputs, new.outputs)
 
 
-def quantize_weight(weight: ir.Value, chosen: formats.Blocks, store: Store) -> list[tuple[str, ir.TensorProtocol]]:
-    parts = chosen.quantize(values_of(weight.const_value))
-    return [(suffix, store.put(weight.name + suffix, part)) for suffix, part in parts]
+def quantize_weight(
+    weight: ir.Value, chosen: formats.Blocks | formats.Columns, job: Job
+) -> list[tuple[str, ir.TensorProtocol]]:
+    """A weight's levels and scales in the store, by the suffixes of their names."""
+    values = values_of(weight.const_value)
+    if weight.name == HEAD and job.recipe.get("embeddings"):
+        require_tied(weight, values)
+    return [(suffix, job.store.put(weight.name + suffix, part)) for suffix, part in encode(values, chosen)]
 
 
-def values_of(tensor: ir.TensorProtocol) -> np.ndarray:
-    """A tensor's values. onnx_ir refuses data files with several names, which releases of older versions have."""
-    if not isinstance(tensor, ir.ExternalTensor):
-        return np.ascontiguousarray(tensor.numpy())
-    count, dtype = int(np.prod(list(tensor.shape))), tensor.dtype.numpy()
-    with open(Path(tensor.base_dir) / tensor.location, "rb") as file:
-        file.seek(tensor.offset or 0)
-        return np.fromfile(file, dtype, count).reshape(list(tensor.shape))
-
-
-def initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir.Value:
-    if name in graph.initializers:
-        return graph.initializers[name]
-    value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
-    graph.register_initializer(value)
-    return value
+def encode(values: np.ndarray, chosen: formats.Blocks | formats.Columns) -> formats.Parts:
+    """[K, N] float32 -> what the weight's node reads, by the suffixes of the names."""
+    return chosen.quantize(values)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,10 @@ it('what a script of Python depends on holds modules of several folders', async 
       (name) => `python/export/${name}.py`,
     ),
     ...['python/no_telemetry.py', 'python/protocol.py'],
-    ...['formats', 'prefill_graph', 'quantize'].map((name) => `python/quantize/${name}.py`),
+    ...[
+      ...['embedding_table', 'formats', 'half_graph', 'int8_products', 'prefill_graph', 'quantize'],
+      'tensors',
+    ].map((name) => `python/quantize/${name}.py`),
   ])
 })
 

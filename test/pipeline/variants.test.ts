@@ -1,4 +1,4 @@
-import { link, rm, writeFile } from 'node:fs/promises'
+import { link, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
@@ -47,7 +47,16 @@ it('a variant without gates is not packaged, however it came into the folder', a
   expect((await run('--variants', 'fp32,int4')).exitCode).toBe(0)
 })
 
-it('int8 has 8-bit weights in blocks of 64, hears as it should, and is not packaged before it is measured', async () => {
+/** Bits and block size of each MatMulNBits. */
+function productsOf({ graph }: ReturnType<typeof openModel>): (bigint | undefined)[][] {
+  return graph.nodes
+    .filter(({ opType }) => opType === 'MatMulNBits')
+    .map(({ attributes }) =>
+      ['bits', 'block_size'].map((name) => attributes.find((attribute) => attribute.name === name)?.i),
+    )
+}
+
+it('q8 has 8-bit weights in blocks of 64, hears as it should, and is not packaged before it is measured', async () => {
   const model = await copyTinyRelease()
   await linkRewritten(model)
   const made = await runCli([
@@ -57,16 +66,19 @@ it('int8 has 8-bit weights in blocks of 64, hears as it should, and is not packa
   expect(made.stdout).toContain('[rewrite] skipped')
   expect(made.exitCode).toBe(0)
   for (const graph of DECODERS) {
-    const { nodes } = openModel(join(model, graphFile(graph, 'q8'))).graph
-    const products = nodes.filter(({ opType }) => opType === 'MatMulNBits')
-    expect(products.length).toBe(22)
-    for (const { attributes } of products) {
-      const values = new Map(attributes.map(({ name, i }) => [name, i]))
-      expect([values.get('bits'), values.get('block_size')]).toEqual([8n, 64n])
-    }
+    const decoder = openModel(join(model, graphFile(graph, 'q8')))
+    expect(productsOf(decoder)).toEqual(Array(22).fill([8n, 64n]))
   }
+  const encoder = openModel(join(model, graphFile('encoder', 'q8')))
+  expect(productsOf(encoder)).toEqual(Array(21).fill([8n, 64n]))
+  expect(encoder.tensors.every(({ location }) => location === undefined)).toBe(true)
+  const size = async (name: string) => (await stat(join(model, name))).size
+  expect(await size('encoder.q8.onnx')).toBeLessThan(0.31 * (await size('encoder.onnx')))
   const release = await openRelease(model)
   expect(release.variants.map(({ name }) => name)).toEqual(['fp32', 'q8']) // what int4 left is gone
+  expect(release.variant('q8').precision.get('encoder')).toBe(
+    'int8 MatMulNBits round-to-nearest, block 64, asymmetric, accuracy level 4',
+  )
   expect(release.variant('q8').precision.get('decoder')).toBe(
     'int8 MatMulNBits round-to-nearest, block 64, asymmetric, accuracy level 4',
   )
@@ -75,7 +87,7 @@ it('int8 has 8-bit weights in blocks of 64, hears as it should, and is not packa
   expect(text).toBe('One seven zero two nine two.')
   const ended = await runCli([model], {}, 'package')
   expect(ended.stdout).toContain(
-    'cosine loss, kld mean, kld p99, added WER of int8 (cpu, fused); cosine loss, kld mean, kld p99 of int8 (cpu, split).',
+    'cosine loss, kld mean, kld p99, added WER of q8 (cpu, fused); cosine loss, kld mean, kld p99 of q8 (cpu, split).',
   )
   expect(ended.exitCode).toBe(3)
 })
