@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { access } from 'node:fs/promises'
-import { constants } from 'node:os'
 import { type CommandLine, parseOptions, usage } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
 import { Failure } from '../pipeline/shared/failure.ts'
+import { endOf, startCommand } from './child-command.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -22,6 +20,8 @@ const LINE: CommandLine = {
   examples: [['npm run pipeline -- --model tiny --until quantize', 'a pipeline run']],
   remark: 'It ends with the exit code of the command.',
 }
+
+const USAGE = `Usage: ${LINE.command} ${LINE.usage}`
 
 /** What stands before the command are options of this one. */
 const run: RunCommand = (args, host) => {
@@ -49,10 +49,10 @@ async function measure([command = '', ...args]: readonly string[], output: Outpu
     )
   })
   const started = performance.now()
-  const child = spawn(command, args, { stdio: 'inherit' })
+  const child = startCommand([command, ...args])
   const memory = watchMemory(child.pid ?? 0)
   try {
-    const exitCode = await endOf(child, command)
+    const exitCode = await endOf(child, command, USAGE)
     const peak = memory()
     const seconds = (performance.now() - started) / 1000
     const mib = (kib: number) => `${Math.round(kib / 1024)} MiB`
@@ -67,20 +67,6 @@ async function measure([command = '', ...args]: readonly string[], output: Outpu
   }
 }
 
-async function endOf(child: ChildProcess, command: string): Promise<number> {
-  try {
-    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
-    return code ?? 128 + (signal ? constants.signals[signal] : 0)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw wrong(
-      code === 'ENOENT'
-        ? `There is no program ${JSON.stringify(command)} on PATH.`
-        : `${JSON.stringify(command)} cannot be started (${code}).`,
-    )
-  }
-}
-
 function wrong(message: string): Failure {
-  return usage(message, 'Usage: npm run measure -- COMMAND [ARG ...]')
+  return usage(message, USAGE)
 }

@@ -11,7 +11,9 @@ import { MADE } from './places.ts'
  */
 
 const BUILT = join(MADE, 'commands')
-const SOURCES = ['eval', 'graph-tools', 'pipeline', 'test/helpers'].map((folder) => `${folder}/**/*.ts`)
+const SOURCES = ['eval', 'graph-tools', 'pipeline', 'scripts', 'test/helpers'].map(
+  (folder) => `${folder}/**/*.ts`,
+)
 const MODULE = /('\.\.?\/[^']+)\.ts'/g
 /** Starts worker threads, with a module beside it. */
 const STARTER = 'eval/runtime/worker-start.js'

@@ -5,6 +5,7 @@ import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { type Checkpoint, readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'
 import { PROJECT } from '../../pipeline/models.ts'
+import { canMask } from '../../scripts/masked-runtime.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 /** Processes that run side by side. */
@@ -69,6 +70,22 @@ describe('measure', () => {
   })
 })
 
+describe('kernels', () => {
+  it('says which kernels there are, and runs a command with them that ends as it does', async () => {
+    const program = 'process.exit(process.env.QWEN3_ASR_ONNX_RUNTIME ? 7 : 8)'
+    const ended = await runScript('kernels', [canMask() ? 'avx2' : 'native', process.execPath, '-e', program])
+    expect(ended.stdout).toBe(
+      canMask()
+        ? 'kernels: avx2; 8-bit products are saturating\n'
+        : 'kernels: native; 8-bit products are exact\n',
+    )
+    expect(ended.exitCode).toBe(canMask() ? 7 : 8)
+    const none = await runScript('kernels', ['native', 'no-such-program'])
+    expect(none.stderr).toMatch(/^error: There is no program "no-such-program" on PATH\.\n/)
+    expect(none.exitCode).toBe(2)
+  })
+})
+
 describe('every script', () => {
   const cases: [string, string[], number, RegExp][] = [
     [
@@ -119,6 +136,17 @@ describe('every script', () => {
     ['measure', ['--help'], 0, /^npm run measure -- COMMAND \[ARG \.\.\.\]\n/],
     ['measure', [], 2, /^error: Found no command to measure\.\nhint: Usage: npm run measure -- COMMAND/],
     ['measure', ['no-such-program'], 2, /^error: There is no program "no-such-program" on PATH\.\n/],
+    ['kernels', ['--help'], 0, /^npm run kernels -- KERNELS COMMAND \[ARG \.\.\.\]\n/],
+    ['kernels', [], 2, /^error: Found no kernels and no command\.\nhint: Usage: npm run kernels -- KERNELS/],
+    [
+      'kernels',
+      ['sse2', 'ls'],
+      2,
+      /^error: There are no kernels "sse2"\.\nhint: One of: native, avx2, avx512\./,
+    ],
+    ['kernels', ['avx2'], 2, /^error: Found no command to run\.\n/],
+    ['make-twin', ['--help'], 0, /^npm run make-twin -- --out DIR \[options\]\n/],
+    ['make-twin', [], 2, /^error: Missing required argument: out\n/],
     ['make-checkpoint', ['--help'], 0, /^npm run make-checkpoint -- --model MODEL --out DIR \[options\]\n/],
     [
       'make-checkpoint',

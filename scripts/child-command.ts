@@ -1,0 +1,32 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants } from 'node:os'
+import { usage } from '../pipeline/commands/arguments.ts'
+import type { Failure } from '../pipeline/shared/failure.ts'
+
+/** Start a command that a script is given, on the same terminal. */
+export function startCommand([command = '', ...args]: readonly string[], env = process.env): ChildProcess {
+  return spawn(command, args, { stdio: 'inherit', env })
+}
+
+/**
+ * Its exit code, as a shell gives it.
+ * @param hint how the script is used
+ * @throws Failure when it cannot be started
+ */
+export async function endOf(child: ChildProcess, command: string, hint: string): Promise<number> {
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    return code ?? 128 + (signal ? constants.signals[signal] : 0)
+  } catch (error) {
+    throw refusal(error as NodeJS.ErrnoException, command, hint)
+  }
+}
+
+function refusal({ code }: NodeJS.ErrnoException, command: string, hint: string): Failure {
+  const name = JSON.stringify(command)
+  return usage(
+    code === 'ENOENT' ? `There is no program ${name} on PATH.` : `${name} cannot be started (${code}).`,
+    hint,
+  )
+}

@@ -1,0 +1,84 @@
+import { readPrefillWeights } from '../../eval/runtime/prefill-weights.ts'
+import { type Adding, type Levels, multiply, probeAdding } from '../../scripts/integer-products.ts'
+import { jobOf } from './kernel-job.ts'
+
+/*
+ * A process of its own: whether 8-bit products of a release's weights can be wrong with the kernels that this process has. For every
+ * column the worst rows there are: 255 where its weights are positive and 0 elsewhere, the reverse, and 255 everywhere.
+ */
+
+export interface ProductsJob {
+  readonly folder: string
+  /** file of the graph for prompts that says how its weights are made */
+  readonly recipe: string
+  /** largest level that weights are stretched to; none: as they are */
+  readonly stretched?: number
+}
+
+export interface Products {
+  readonly adding: Adding
+  readonly weights: number
+  /** largest level */
+  readonly level: number
+  /** sums of all weights that are not the exact integer, of how many, and how far they are off at most */
+  readonly wrong: number
+  readonly of: number
+  readonly off: number
+}
+
+const ZERO = 128
+/** Columns of a weight whose worst rows are tried. */
+const COLUMNS = 48
+
+const { folder, recipe, stretched } = jobOf<ProductsJob>()
+const found = { weights: 0, level: 0, wrong: 0, of: 0, off: 0 }
+for (const weight of await readPrefillWeights(folder, recipe)) {
+  const levels = stretched === undefined ? weight.levels : stretch(weight.levels, stretched)
+  found.weights++
+  found.level = levels.reduce((most, level) => Math.max(most, Math.abs(level)), found.level)
+  for (const fed of [true, false]) await tryWorst({ ...weight, levels }, fed)
+}
+console.log(JSON.stringify({ adding: await probeAdding(), ...found }))
+
+/** As 8-bit weights would be: the largest of each weight at the end of the range. */
+function stretch(levels: Int8Array, to: number): Int8Array {
+  const most = levels.reduce((most, level) => Math.max(most, Math.abs(level)), 1)
+  return levels.map((level) => Math.round((level * to) / most))
+}
+
+async function tryWorst(weight: Levels, fed: boolean): Promise<void> {
+  const { K, N, levels } = weight
+  const rows = worstRows(weight)
+  // many rows and one are kernels of their own
+  for (const some of [rows, rows.subarray(0, K)]) {
+    const sums = await multiply(some, weight, ZERO, fed)
+    for (let m = 0; m < some.length / K; m++)
+      for (let n = 0; n < N; n++) {
+        let wanted = 0
+        for (let k = 0; k < K; k++)
+          wanted += ((some[m * K + k] as number) - ZERO) * (levels[k * N + n] as number)
+        const off = Math.abs(wanted - (sums[m * N + n] as number))
+        found.of++
+        if (off > 0) found.wrong++
+        found.off = Math.max(found.off, off)
+      }
+  }
+}
+
+/** [rows, K] of the columns with the largest sums of levels. */
+function worstRows({ K, N, levels }: Levels): Uint8Array {
+  const sums = Array.from({ length: N }, (_, n) => {
+    let sum = 0
+    for (let k = 0; k < K; k++) sum += Math.abs(levels[k * N + n] as number)
+    return { n, sum }
+  })
+  const worst = sums.sort((a, b) => b.sum - a.sum).slice(0, COLUMNS)
+  const rows = new Uint8Array((2 * worst.length + 1) * K).fill(255)
+  for (const [i, { n }] of worst.entries())
+    for (let k = 0; k < K; k++) {
+      const isPositive = (levels[k * N + n] as number) > 0
+      rows[2 * i * K + k] = isPositive ? 255 : 0
+      rows[(2 * i + 1) * K + k] = isPositive ? 0 : 255
+    }
+  return rows
+}
