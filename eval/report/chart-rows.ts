@@ -16,7 +16,8 @@ export interface Chart {
 }
 
 export interface Panel {
-  readonly dataset: string
+  /** undefined: of the speech that variants were validated on */
+  readonly dataset?: string
   readonly svg: string
 }
 

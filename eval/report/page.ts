@@ -3,6 +3,7 @@ import { FORMULA, NUMBER } from '../csv.ts'
 import type { Chart } from './chart-rows.ts'
 import { drawCharts } from './charts.ts'
 import { choiceSentences } from './choice.ts'
+import type { FidelityPoint } from './fidelity-plot.ts'
 import { htmlName, htmlSentence, htmlTable, htmlText } from './html.ts'
 import { isolated } from './label.ts'
 import { type ListedUtterance, listUtterances } from './listed.ts'
@@ -36,8 +37,13 @@ const DIFFERENCES_SHOWN = 10
 /** Of a system's name in the legend, where it is whole. */
 const LEGEND_COLUMNS = 1000
 
+export interface PageOptions extends AudioOptions {
+  /** of variants that were compared with FP32 */
+  readonly fidelity?: readonly FidelityPoint[]
+}
+
 /** report.html: one page that needs nothing but itself, and that the browser lets load nothing else. */
-export async function reportPage(report: Report, options: AudioOptions): Promise<string> {
+export async function reportPage(report: Report, options: PageOptions): Promise<string> {
   const [style, script] = await Promise.all([ownFile('./page.css'), pageScript()])
   const utterances = listUtterances(report)
   const audio = await embedAudio(utterances, options)
@@ -54,7 +60,7 @@ export async function reportPage(report: Report, options: AudioOptions): Promise
 ${header(report)}
 <main>
 ${figures(report)}
-${charts(report)}
+${charts(report, options.fidelity)}
 ${list(utterances.length, audio.size)}
 </main>
 <p id="status" class="hidden" role="status"></p>
@@ -116,8 +122,8 @@ function remarksHtml(report: Report): string {
 <ul class="remarks">${items([...failures, ...measured])}</ul>`
 }
 
-function charts(report: Report): string {
-  const drawn = drawCharts(report).map((chart) => chartHtml(chart, report.run.datasets.length > 1))
+function charts(report: Report, fidelity?: readonly FidelityPoint[]): string {
+  const drawn = drawCharts(report, fidelity).map((chart) => chartHtml(chart, report.run.datasets.length > 1))
   return `<section id="charts" aria-labelledby="charts-title"><h2 id="charts-title">Charts</h2>
 ${
   drawn.length > 0
@@ -130,8 +136,8 @@ ${
 
 function chartHtml({ id, title, note, key, panels, values }: Chart, namesDatasets: boolean): string {
   const drawn = panels.map(({ dataset, svg }) => {
-    const name = namesDatasets ? `<p class="dataset">${htmlName(dataset)}</p>` : ''
-    const label = htmlText(`Values of: ${title}, ${isolated(dataset)}`)
+    const name = namesDatasets && dataset !== undefined ? `<p class="dataset">${htmlName(dataset)}</p>` : ''
+    const label = htmlText(`Values of: ${title}${dataset === undefined ? '' : `, ${isolated(dataset)}`}`)
     return `<div class="panel">${name}<div class="plot" role="group" tabindex="0" aria-label="${label}">${svg}</div></div>`
   })
   const legend = key?.map(({ label, colour }) => `<li><i style="background:${colour}"></i>${label}</li>`)

@@ -5,10 +5,12 @@ import { columnsOf } from './label.ts'
 /** Of every chart, in units of which a narrow telephone shows nearly one for a pixel. */
 export const WIDTH = 400
 const FONT_SIZE = 13
-const COLUMN_WIDTH = 7.2
+/** Of a column of text, at most, in pixels. */
+export const COLUMN_WIDTH = 7.2
 const LINE = 15
 /** Where a label may go, in pixels below its point. */
 const SHIFTS = [0, 8, -8, 15, -15, 22, -22]
+const FAR_SHIFTS = [30, -30, 38, -38, 46, -46, 54, -54, 62, -62]
 const SYMBOLS = ['circle', 'square', 'triangle', 'diamond', 'star', 'cross', 'wye'] as const
 const COLOURS = 10
 
@@ -56,38 +58,104 @@ export interface PointLabel {
   readonly x: number
   readonly y: number
   readonly text: string
+  /** of the point's mark, in pixels */
+  readonly radius?: number
+  /** ends of a vertical line through it, on the scale of y */
+  readonly low?: number
+  readonly high?: number
+}
+
+export interface LabelOptions {
+  /** colour around letters, where they may cross lines */
+  readonly halo?: string
+  /** further places: labels there are joined to their points by a line */
+  readonly isCrowded?: boolean
 }
 
 /**
  * Labels beside their points: on the side where there is room, and moved where they would cover a point or each other.
  * One for which there is no place nearby is left out.
- * @param options of the plot that they are for, which decide where its points are
+ * @param labels the most important first @param options of the plot that they are for, which decide where its points are
  */
-export function pointLabels(labels: readonly PointLabel[], options: Plot.PlotOptions): Plot.Markish[] {
-  const scales = Plot.plot({ width: WIDTH, ...options, document: emptyDocument() })
+export function pointLabels(
+  labels: readonly PointLabel[],
+  options: Plot.PlotOptions,
+  { halo, isCrowded = false }: LabelOptions = {},
+): Plot.Markish[] {
+  const width = Number(options.width ?? WIDTH)
+  const scales = Plot.plot({ ...options, width, document: emptyDocument() })
   const [x, y] = [scales.scale('x'), scales.scale('y')]
   if (!x || !y) return []
-  const points = labels.map((label) => ({
-    ...label,
-    px: Number(x.apply(label.x)),
-    py: Number(y.apply(label.y)),
-  }))
-  const taken = points.map(({ px, py }) => ({ left: px - 6, right: px + 6, middle: py }))
-  return points.flatMap(({ px, py, text, ...point }) => {
-    const width = columnsOf(text) * COLUMN_WIDTH
-    const isLeft = px + 12 + width > WIDTH
-    const box = isLeft ? { left: px - 10 - width, right: px - 8 } : { left: px + 8, right: px + 10 + width }
-    const isFree = (middle: number) =>
-      taken.every(
-        ({ left, right, middle: other }) =>
-          box.left > right || box.right < left || Math.abs(middle - other) >= LINE,
-      )
-    const dy = SHIFTS.find((shift) => isFree(py + shift))
-    if (dy === undefined || box.left < 0) return []
-    taken.push({ ...box, middle: py + dy })
-    const place = { dx: isLeft ? -10 : 10, dy, textAnchor: isLeft ? 'end' : 'start' } as const
-    return [Plot.text([point], { x: 'x', y: 'y', text: () => text, ...place, fill: 'currentColor' })]
+  const points = labels.map(({ radius = RADIUS, low, high, ...label }) => {
+    const [px, py] = [Number(x.apply(label.x)), Number(y.apply(label.y))]
+    const ends = [low, high].flatMap((end) => (end === undefined ? [] : [Number(y.apply(end))]))
+    return { ...label, radius, px, py, ends: [...ends, py - radius, py + radius] }
   })
+  const taken: Box[] = points.flatMap(({ px, py, radius, ends }) => [
+    { left: px - radius - 1, right: px + radius + 1, top: py - radius + 1, bottom: py + radius - 1 },
+    { left: px - 2, right: px + 2, top: Math.min(...ends), bottom: Math.max(...ends) },
+  ])
+  const [top = 0, bottom = 0] = [...(y.range ?? [])].map(Number).sort((a, b) => a - b)
+  const frameLeft = Number(options.marginLeft ?? 0)
+  const lines: Plot.Markish[] = []
+  const texts = points.flatMap(({ px, py, text, radius, x: atX, y: atY }) => {
+    const places = placesBeside({ px, py, radius }, columnsOf(text) * COLUMN_WIDTH, width, isCrowded)
+    const isInside = ({ box }: (typeof places)[number]) =>
+      !isCrowded || (box.top >= top - LINE && box.bottom <= bottom && box.left > frameLeft)
+    const place = places.find((one) => isInside(one) && taken.every((other) => !overlap(one.box, other)))
+    if (place === undefined) return []
+    taken.push(place.box)
+    const { dx, dy, textAnchor } = place
+    const channels = { x: 'x', y: 'y', text: () => text, fill: 'currentColor' }
+    const around = halo === undefined ? {} : { stroke: halo, strokeWidth: 3.5 }
+    const label = Plot.text([{ x: atX, y: atY }], { ...channels, ...around, dx, dy, textAnchor })
+    if (!FAR_SHIFTS.includes(dy)) return [label]
+    const invert = (scale: Plot.Scale, at: number) => Number(scale.invert?.(at))
+    const ends = [
+      { x: atX, y: atY },
+      { x: invert(x, px + dx - Math.sign(dx) * 2), y: invert(y, py + dy) },
+    ]
+    lines.push(Plot.line(ends, { x: 'x', y: 'y', stroke: 'currentColor', strokeWidth: 0.8 }))
+    return [label]
+  })
+  return [...lines, ...texts]
+}
+
+/** Of a point whose mark is of the usual size. */
+const RADIUS = 5
+
+interface Box {
+  readonly left: number
+  readonly right: number
+  readonly top: number
+  readonly bottom: number
+}
+
+function overlap(a: Box, b: Box): boolean {
+  return a.left <= b.right && b.left <= a.right && a.top < b.bottom && b.top < a.bottom
+}
+
+/** Where a label may stand, the best first; none outside of the drawing. */
+function placesBeside(
+  { px, py, radius }: { readonly px: number; readonly py: number; readonly radius: number },
+  textWidth: number,
+  width: number,
+  isCrowded: boolean,
+) {
+  const gap = radius + 5
+  const sides = [
+    { dx: gap, textAnchor: 'start', left: px + gap - 2, right: px + gap + textWidth },
+    { dx: -gap, textAnchor: 'end', left: px - gap - textWidth, right: px - gap + 2 },
+  ] as const
+  const inside = sides.filter(({ left, right }) => left >= 0 && right + 2 <= width)
+  return [SHIFTS, ...(isCrowded ? [FAR_SHIFTS] : [])].flatMap((shifts) =>
+    inside.flatMap(({ left, right, ...side }) =>
+      shifts.map((dy) => ({
+        ...{ ...side, dy },
+        box: { left, right, top: py + dy - LINE / 2, bottom: py + dy + LINE / 2 },
+      })),
+    ),
+  )
 }
 
 function plotted(options: Plot.PlotOptions) {

@@ -1,7 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
-import type { Report } from '../../eval/report/report.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
@@ -13,10 +12,20 @@ import { writeArchive } from './archive/write-archive.ts'
 import { modelCard } from './card.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
+import { fidelityPoints } from './fidelity-points.ts'
 import { isModelFile, measurementsOf, roleOf, sumsOf, writeManifest } from './manifest.ts'
 import { MANIFEST_FORMAT, type Manifest, type ReleaseFile } from './manifest-schema.ts'
 import type { PackageOptions } from './packaging-options.ts'
-import { archiveName, CARD, CHART, MANIFEST, modelFiles, SUMS, topFolder } from './release-files.ts'
+import {
+  archiveName,
+  CARD,
+  CHART,
+  FIDELITY_CHART,
+  MANIFEST,
+  modelFiles,
+  SUMS,
+  topFolder,
+} from './release-files.ts'
 import { recoverFolder, replaceFolder } from './replace-folder.ts'
 import { selfTest } from './self-test.ts'
 
@@ -71,7 +80,7 @@ export function releaseFiles(
   variants: readonly string[],
 ): string[] {
   const archives = variants.map((variant) => archiveName(name, variant))
-  return [...archives, CARD, CHART, MANIFEST, SUMS].map((path) => join(paths.release, path))
+  return [...archives, CARD, CHART, FIDELITY_CHART, MANIFEST, SUMS].map((path) => join(paths.release, path))
 }
 
 function requireGates({ allowUngated, paths }: BuildOptions, problems: readonly string[]): void {
@@ -152,14 +161,14 @@ async function writeDocuments(
   manifest: Manifest,
 ): Promise<void> {
   const tokenizer = await readTokenizer(paths.model)
-  const chart = await chartOf(evidence.reports, manifest)
-  if (chart !== undefined) await writeText(join(building, CHART), chart)
+  const charts = await chartsOf(paths, evidence, manifest)
+  for (const [file, svg] of charts) await writeText(join(building, file), svg)
   const card = modelCard({
-    ...{ name, evidence, tokenizer, command: manifest.command, files: manifest.files },
-    ...{ variants, hasChart: chart !== undefined },
+    ...{ name, evidence, tokenizer, command: manifest.command, files: manifest.files, variants },
+    ...{ hasChart: charts.has(CHART), hasFidelityChart: charts.has(FIDELITY_CHART) },
   })
   await writeText(join(building, CARD), card)
-  const documents = [CARD, ...(chart === undefined ? [] : [CHART])]
+  const documents = [CARD, ...charts.keys()]
   const described = await Promise.all(documents.map((file) => documentOf(building, file)))
   await writeManifest(building, { ...manifest, files: [...manifest.files, ...described] })
   const sha256 = await hashFile(join(building, MANIFEST), 'sha256')
@@ -167,10 +176,22 @@ async function writeDocuments(
   await writeText(join(building, SUMS), sumsOf(own, sha256))
 }
 
-async function chartOf(reports: readonly Report[], { files }: Manifest): Promise<string | undefined> {
-  const { werChart } = await import('./chart.ts') // with the libraries that draw
+/** Those for which there are figures, by their files. */
+async function chartsOf(
+  paths: Paths,
+  { reports, fidelity, fp32 }: Evidence,
+  { files }: Manifest,
+): Promise<Map<string, string>> {
+  const [{ werChart }, { fidelityChart }] = await Promise.all([
+    import('./chart.ts'), // with the libraries that draw
+    import('./fidelity-chart.ts'),
+  ])
   const archives = files.filter(({ role }) => role === 'archive')
-  return werChart(reports, new Map(archives.map(({ variants, size }) => [variants[0] ?? '', size])))
+  const drawn = [
+    [CHART, werChart(reports, new Map(archives.map(({ variants, size }) => [variants[0] ?? '', size])))],
+    [FIDELITY_CHART, fidelityChart(await fidelityPoints(paths, fidelity, reports, fp32))],
+  ] as const
+  return new Map(drawn.flatMap(([file, svg]) => (svg === undefined ? [] : [[file, svg]])))
 }
 
 async function documentOf(building: string, path: string): Promise<ReleaseFile> {

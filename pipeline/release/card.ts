@@ -14,14 +14,14 @@ import {
 import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Row } from '../../eval/summary.ts'
-import { GATES } from '../gates.ts'
 import { isRepoName } from '../hub/hub-id.ts'
 import { encoderTags, recipeTag } from '../recipes.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { VARIANTS } from '../variants.ts'
+import { fidelitySection, gatesSection } from './card-proof.ts'
 import type { Evidence } from './evidence.ts'
-import { GATE_COLUMNS, gateRows } from './gate-table.ts'
 import type { ReleaseFile } from './manifest-schema.ts'
+import { markdownTable } from './markdown-table.ts'
 import type { Provenance } from './provenance.ts'
 import { CHART, MANIFEST, SUMS } from './release-files.ts'
 
@@ -39,6 +39,7 @@ export interface Card {
   readonly files: readonly ReleaseFile[]
   readonly tokenizer: Tokenizer
   readonly hasChart: boolean
+  readonly hasFidelityChart: boolean
 }
 
 /**
@@ -55,7 +56,8 @@ export function modelCard(card: Card): string {
     variantTable(card),
     ...evidence.reports.map((report) => accuracy(report, evidence)),
     ...(card.hasChart ? [`![Word error rate of each variant with its interval](${CHART})`] : []),
-    ...gates(card),
+    ...fidelitySection(card),
+    ...gatesSection(card),
     usage(card),
     ...quantization(provenance, variants),
     filesTable(card.files),
@@ -141,7 +143,7 @@ function variantTable({ evidence: { reports }, variants, files }: Card): string 
       rtf === undefined ? 'not measured' : rtf.toPrecision(2),
     ]
   })
-  return table(header, rows)
+  return markdownTable(header, rows)
 }
 
 /** Counts and conditions beside the rates. */
@@ -162,7 +164,7 @@ function accuracy(report: Report, { evaluation }: Evidence): string {
 
 ${isBundled ? SYNTHETIC : ''}${chosen}${where}, normalizer \`${normalizer}\`, greedy; intervals are 95 % by bootstrap.
 
-${table(
+${markdownTable(
   ['variant', 'WER', '95 % interval', 'words', 'sub', 'del', 'ins', 'CER', 'tokens/s', 'p50', 'p90'],
   rows.map(({ system, wer, errors, cer, speed, ...row }) => [
     ...[system, percent(wer), interval(row)],
@@ -178,23 +180,6 @@ ${table(
       .map((text) => `- ${text}`)
       .join('\n'),
   ].join('\n\n')
-}
-
-/** Everything that was wanted of these files before they were packaged. */
-function gates({ evidence: { gates, reference }, variants }: Card): string[] {
-  if (gates.length === 0) return []
-  const versions = Object.entries(reference).map((pair) => pair.join(' '))
-  const names = new Set(variants.flatMap((variant) => Object.keys(VARIANTS[variant]?.gates ?? {})))
-  const explained = Object.entries(GATES).filter(([name]) => names.has(name))
-  return [
-    `## What was checked
-
-Each variant in onnxruntime against the checkpoint in PyTorch (${versions.join(', ')}), and its word error rate against that of FP32:
-
-${table(GATE_COLUMNS, gateRows(gates))}
-
-${explained.map(([name, { about }]) => `- ${name}: ${about}`).join('\n')}`,
-  ]
 }
 
 function usage({ tokenizer, variants }: Card): string {
@@ -255,7 +240,7 @@ made of the int4 ones as \`${prefillRecipe(variant)}\` says, by uint8 activation
 function filesTable(files: readonly ReleaseFile[]): string {
   return `## Files
 
-${table(
+${markdownTable(
   ['file', 'size', 'what', 'variants'],
   files.map(({ path, size, role, variants, aliasOf }) => [
     `\`${path}\``,
@@ -291,9 +276,4 @@ function interval({ werInterval: { low, high } }: Pick<Row, 'werInterval'>): str
 
 function rounded(value: number): number {
   return Math.round(100 * value) / 100
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')
 }

@@ -1,21 +1,14 @@
 import * as Plot from '@observablehq/plot'
-import { parseHTML } from 'linkedom'
 import { isolated, shortened } from '../../eval/report/label.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { formatBytes } from '../shared/output-files.ts'
+import { LIGHT, standAlone } from './stand-alone.ts'
 
-const WIDTH = 640
 const ROW_HEIGHT = 46
 const MARGIN = 24
 /** Of a row's name, which shares its line with the figures. */
 const NAME_COLUMNS = 44
-/**
- * A picture does not know the page it is on, so it brings its own ground: contrast with it is at least 4.5 for letters
- * and 3 for marks (WCAG 2.2), and both change together where the reader's system is dark.
- */
-const LIGHT = { ground: '#ffffff', ink: '#1b2127', mark: '#2f62d9' }
-const DARK = { ground: '#13171b', ink: '#e4e9ee', mark: '#82a7ff' }
 
 /**
  * WER of each variant on each dataset with its interval, as an SVG file that stands by itself.
@@ -59,16 +52,13 @@ interface Row {
 }
 
 /** Name and figures above, the mark with its interval below them. */
-function draw(rows: readonly Row[], label: string): Element {
+function draw(rows: readonly Row[], label: string): Plot.PlotOptions {
   const above = { y: 'place', dy: -10, fill: 'currentColor' } as const
   const below = { y: 'place', dy: 9, stroke: LIGHT.mark } as const
   const name = (row: Row) => shortened(isolated(row.name), NAME_COLUMNS)
-  return Plot.plot({
-    document: parseHTML('<html><body></body></html>').document as unknown as PlotDocument,
-    width: WIDTH,
+  return {
     height: ROW_HEIGHT * rows.length + 56,
     ...{ marginLeft: MARGIN, marginRight: MARGIN, marginTop: 12, marginBottom: 44 },
-    style: { color: LIGHT.ink, background: 'none', fontSize: '13px', fontFamily: 'system-ui, sans-serif' },
     x: { label, labelArrow: 'none', grid: true, zero: true },
     y: { type: 'band', domain: rows.map(({ place }) => place), padding: 0, axis: null },
     marks: [
@@ -77,35 +67,7 @@ function draw(rows: readonly Row[], label: string): Element {
       Plot.text(rows, { ...above, text: name, frameAnchor: 'left', dx: 4 - MARGIN }),
       Plot.text(rows, { ...above, text: 'label', frameAnchor: 'right', dx: MARGIN - 4 }),
     ],
-  })
-}
-
-type PlotDocument = NonNullable<Plot.PlotOptions['document']>
-type Element = ReturnType<typeof Plot.plot>
-
-/** With a name for who does not see it, its ground, and the colours of a dark system. */
-function standAlone(
-  svg: Element,
-  { title, text }: { readonly title: string; readonly text: string },
-): string {
-  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
-  svg.setAttribute('role', 'img')
-  svg.setAttribute('aria-labelledby', 'title desc')
-  for (const group of svg.querySelectorAll('g[aria-label]')) group.removeAttribute('aria-label')
-  const make = (tag: string, attributes: Readonly<Record<string, string>>, content = '') => {
-    const made = svg.ownerDocument.createElementNS('http://www.w3.org/2000/svg', tag)
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-    made.textContent = content
-    return made
   }
-  const colours = `@media (prefers-color-scheme: dark) { svg { color: ${DARK.ink} !important } #ground { fill: ${DARK.ground} } [fill="${LIGHT.mark}"] { fill: ${DARK.mark} } [stroke="${LIGHT.mark}"] { stroke: ${DARK.mark} } }`
-  svg.prepend(
-    make('title', { id: 'title' }, title),
-    make('desc', { id: 'desc' }, text),
-    make('style', {}, colours),
-    make('rect', { id: 'ground', width: '100%', height: '100%', rx: '8', fill: LIGHT.ground }),
-  )
-  return `${svg.outerHTML.replaceAll('&nbsp;', '&#160;')}\n`
 }
 
 function sizeOf(system: string, archiveBytes: ReadonlyMap<string, number>): string[] {

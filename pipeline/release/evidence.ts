@@ -4,6 +4,8 @@ import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
+import { defined } from '../../eval/runtime/defined.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
@@ -19,7 +21,7 @@ import { readSection } from './report-sections.ts'
 import { type Claim, gateProblems } from './required-gates.ts'
 
 /** What the validation stage has left. Sections of older versions have no `gates`: nothing counts as measured. */
-const PARITY = section({
+export const PARITY = section({
   gates: v.optional(GATE_RESULTS, []),
   fidelity: v.optional(FIDELITIES, []),
   reference: v.optional(v.record(v.string(), text), {}),
@@ -42,6 +44,8 @@ export interface Evidence {
   readonly gates: readonly GateResult[]
   /** of the same */
   readonly fidelity: readonly Fidelity[]
+  /** fingerprint of the FP32 files that were validated, if they were */
+  readonly fp32?: string
   /** versions of what the gates compared with */
   readonly reference: Readonly<Record<string, string>>
   readonly evaluation?: EvaluationSection
@@ -72,7 +76,11 @@ export async function gatherEvidence(
   const evaluation = await readSection(paths, 'evaluation', EVALUATION)
   const isOwn = ({ variant }: Pick<GateResult, 'variant'>) => variants.includes(variant)
   const gates = [...(parity?.gates ?? []), ...(evaluation?.gates ?? [])].filter(isOwn)
+  const fp32 = fp32Of(parity?.gates ?? [])
   const fingerprints = await fingerprintVariants(paths, variants)
+  const isCurrent = ({ variant }: Pick<GateResult, 'variant'>) =>
+    gates.some((gate) => gate.variant === variant && gate.fingerprints[variant] === fingerprints[variant])
+  const fidelity = (parity?.fidelity ?? []).filter((one) => isOwn(one) && isCurrent(one))
   const now = { ...(await fingerprintsOf(paths, gates, variants)), ...fingerprints }
   const { providers, options } = provenance
   const claim = { variants, providers, prefillInt8: options.prefillInt8 }
@@ -84,11 +92,16 @@ export async function gatherEvidence(
     else if (folder !== own) throw unrelated(folder)
   }
   return {
-    ...{ provenance, reports, gates, fidelity: (parity?.fidelity ?? []).filter(isOwn) },
+    ...{ provenance, reports, gates, fidelity },
     reference: parity?.reference ?? {},
     problems: gateProblems(claim, gates, now),
-    ...(evaluation && { evaluation }),
+    ...defined({ evaluation, fp32 }),
   }
+}
+
+/** The fingerprint of the FP32 files that results are of. */
+export function fp32Of(gates: readonly GateResult[]): string | undefined {
+  return gates.find(({ variant }) => variant === FP32)?.fingerprints[FP32]
 }
 
 /** Of the other variants that results were found with; one that is not there any more has none. */

@@ -1,9 +1,14 @@
 import { join } from 'node:path'
+import type { FidelityPoint } from '../../eval/report/fidelity-plot.ts'
 import { remarks } from '../../eval/report/remarks.ts'
+import type { Report } from '../../eval/report/report.ts'
 import { resultsCsv, textTables } from '../../eval/report/tables.ts'
+import { fp32Of, PARITY } from '../release/evidence.ts'
+import { fidelityPoints } from '../release/fidelity-points.ts'
+import { readSection } from '../release/report-sections.ts'
 import { writeText } from '../shared/output-files.ts'
 import { ownReport, ownSpeech } from './own-evaluation.ts'
-import type { View } from './stage.ts'
+import type { Run, View } from './stage.ts'
 
 /** The figures of the evaluation stage: tables in the log, results.csv, and a page with every transcript. */
 export const evaluationView: View = {
@@ -15,8 +20,15 @@ export const evaluationView: View = {
     await writeText(csv, resultsCsv(report))
     const { reportPage } = await import('../../eval/report/page.ts') // with the libraries that draw
     const speech = await ownSpeech(run)
-    await writeText(html, await reportPage(report, { audioPath: (_, key) => speech.audioPath(key) }))
+    const audioPath = (_: string, key: string) => speech.audioPath(key)
+    const fidelity = await pointsOf(run, report)
+    await writeText(html, await reportPage(report, { audioPath, fidelity }))
     for (const table of textTables(report)) run.emit({ event: 'table', ...table })
     for (const text of remarks(report)) run.emit({ event: 'note', text })
   },
+}
+
+async function pointsOf({ paths }: Run, report: Report): Promise<FidelityPoint[]> {
+  const parity = await readSection(paths, 'parity', PARITY)
+  return fidelityPoints(paths, parity?.fidelity ?? [], [report], fp32Of(parity?.gates ?? []))
 }

@@ -6,11 +6,13 @@ import { parse } from 'csv-parse/sync'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { choiceSentences } from '../../eval/report/choice.ts'
+import type { FidelityPoint } from '../../eval/report/fidelity-plot.ts'
 import { reportPage } from '../../eval/report/page.ts'
 import { remarks, remarksOf } from '../../eval/report/remarks.ts'
 import { plainText } from '../../eval/report/sentence.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
 import { werChart } from '../../pipeline/release/chart.ts'
+import { fidelityChart } from '../../pipeline/release/fidelity-chart.ts'
 import { startBrowser } from '../helpers/browser.ts'
 import { exampleReport, HOSTILE_NAMES } from '../helpers/report-records.ts'
 
@@ -33,7 +35,14 @@ const problems: string[] = []
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'qwen3-asr-page-'))
   const started = startBrowser()
-  await Promise.all([writeCalm(), writeHostile(), writeLong(), writeEmpty(), writeFormulas()])
+  await Promise.all([
+    writeCalm(),
+    writeHostile(),
+    writeLong(),
+    writeEmpty(),
+    writeFormulas(),
+    writeFidelity(),
+  ])
   ;[probes, axe] = await Promise.all([readFile(PROBE, 'utf8'), readFile(AXE, 'utf8')])
   browser = await started
 })
@@ -109,6 +118,41 @@ async function writeEmpty(): Promise<void> {
   )
 }
 
+const point = (
+  name: string,
+  megabytes: number,
+  kld: number,
+  speed?: number,
+  isTrial = false,
+): FidelityPoint => ({
+  ...{ name, bytes: 1e6 * megabytes, kld, low: 0.6 * kld, high: 1.6 * kld, isTrial },
+  ...(speed !== undefined && { speed }),
+})
+
+/** As many as a maintainer may try, of which several lie on each other; one has no letter that Latin has. */
+const FIDELITY = [
+  ...[point('fp32', 2990, 7e-14, 9), point('int4', 1050, 0.00092, 26), point('int4-hq', 600, 0.00028, 24)],
+  ...[
+    point('int4-auto', 690, 0.00007, 22),
+    point('compact', 560, 0.00029, 24),
+    point('q8', 980, 0.00001, 17),
+  ],
+  ...[point('int8', 950, 0.00003, 21), point('fp16', 1500, 0, 8), point('מודל', 720, 0.00102, 25, true)],
+  ...[point('rtn-b128', 500, 0.0018, 27, true), point('two-bits', 380, 0.15, 30, true)],
+  ...[point('k_quant', 515, 0.00085, 26, true), point('lm_head-q8', 590, 0.00082, 25, true)],
+  ...[point('gptq-sym', 510, 0.00047, undefined, true), point('<img src=x onerror=alert(1)>', 960, 0.0004)],
+]
+
+async function writeFidelity(): Promise<void> {
+  const systems = FIDELITY.filter(({ isTrial }) => !isTrial).map(({ name }) => name)
+  const report = exampleReport({
+    ...{ systems, datasets: ['clips'], count: 3 },
+    texts: () => ['one two', 'one too'],
+  })
+  const html = await reportPage(report, { audioPath: () => undefined, fidelity: FIDELITY })
+  await writeFile(join(root, 'fidelity.html'), html)
+}
+
 /** What was heard, and the cell of it. */
 const FORMULAS = [
   ['=1+1', "'=1+1"],
@@ -176,6 +220,25 @@ describe.each(VIEWS)('the report page, $colorScheme, $width px wide', ({ colorSc
       expect(await probe(page, 'scrollers()')).toEqual([]) // all of each table is in sight
     },
   )
+
+  it('draws size against divergence without a label on another one or on a dot', async () => {
+    const page = await openPage('fidelity.html', view)
+    await page.evaluate('for (const details of document.querySelectorAll("details")) details.open = true')
+    expect(await probe(page, 'sticksOut()')).toEqual([])
+    expect(await probe(page, 'cutLetters("#chart-fidelity text")')).toEqual([])
+    expect(await probe(page, 'coveredLetters("#chart-fidelity")')).toEqual([])
+    const ground = colorScheme === 'light' ? '#ffffff' : '#13171b'
+    const [letters, dots, height] = await probe<number[]>(
+      page,
+      `chartContrast("#chart-fidelity", "${ground}")`,
+    )
+    expect(letters).toBeGreaterThan(4.5)
+    expect(dots).toBeGreaterThan(3)
+    expect(height).toBeGreaterThan(11)
+    const texts = await page.locator('#chart-fidelity .drawing text').allTextContents()
+    for (const { name, isTrial } of FIDELITY)
+      if (!isTrial && !name.includes('<')) expect(texts).toContain(name)
+  })
 
   it('has no fault that axe-core finds', async () => {
     const page = await openPage('calm.html', view)
@@ -533,6 +596,27 @@ describe.each(['light', 'dark'] as const)('the chart of the model card, %s', (co
     const [letters, marks] = await probe<[number, number]>(page, 'pictureContrast()')
     expect(letters).toBeGreaterThan(4.5)
     expect(marks).toBeGreaterThan(3)
+  })
+})
+
+describe.each(['light', 'dark'] as const)('the chart of size against divergence, %s', (colorScheme) => {
+  it('stands by itself as a picture, and says what it shows', async () => {
+    await writeFile(join(root, 'fidelity.svg'), fidelityChart(FIDELITY) ?? '')
+    const page = await openPage('fidelity.svg', { colorScheme })
+    expect(await page.evaluate('document.documentElement.localName')).toBe('svg') // an error in the XML is a page
+    expect(await page.locator('title').allTextContents()).toEqual(['Size against divergence from FP32'])
+    expect(await page.locator('desc').textContent()).toContain(
+      '\u2068gptq-sym\u2069 (trial): 510 MB, KLD 0.00047 nats, 95 % from 0.00028 to 0.00075.',
+    )
+    expect(await probe(page, 'cutLetters("svg text")')).toEqual([])
+    expect(await probe(page, 'coveredLetters("svg")')).toEqual([])
+    const ground = colorScheme === 'light' ? '#ffffff' : '#13171b'
+    const [letters, dots] = await probe<number[]>(page, `chartContrast("svg", "${ground}")`)
+    expect(letters).toBeGreaterThan(4.5)
+    expect(dots).toBeGreaterThan(3)
+    expect(await page.evaluate('getComputedStyle(document.querySelector("#ground")).fill')).toBe(
+      colorScheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(19, 23, 27)',
+    )
   })
 })
 

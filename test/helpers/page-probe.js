@@ -59,6 +59,36 @@ globalThis.probe = {
   letterSize() {
     return Math.min(...all('.drawing').map((svg) => (13 * boxOf(svg).width) / svg.viewBox.baseVal.width))
   },
+  /** Letters of a chart that cover other letters, and labels that cover dots. */
+  coveredLetters(selector) {
+    const texts = all(`${selector} text`).filter(({ textContent }) => textContent !== '')
+    const dots = all(`${selector} circle`)
+    const cover = (one, other) => {
+      const [a, b] = [boxOf(one), boxOf(other)]
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left)
+      return across > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3
+    }
+    return texts.flatMap((text, i) =>
+      [...texts.slice(i + 1), ...dots]
+        .filter((other) => cover(text, other))
+        .map((other) => `${nameOf(text)} and ${nameOf(other)}`),
+    )
+  },
+  /** The least contrast of letters and of dots with a ground, and the height of the smallest letters in pixels. */
+  chartContrast(selector, ground) {
+    const colours = (nodes) =>
+      nodes.map((node) => {
+        const { fill, stroke } = getComputedStyle(node)
+        return fill === 'none' ? stroke : fill
+      })
+    const texts = all(`${selector} text`)
+    const least = (nodes) => Math.min(...colours(nodes).map((colour) => contrast(colour, ground)))
+    return [
+      least(texts),
+      least(all(`${selector} circle`)),
+      Math.min(...texts.map((text) => boxOf(text).height)),
+    ]
+  },
   chartWidths: () => all('.drawing').map((svg) => boxOf(svg).width),
   /** Contrast (WCAG 2.2) of the colours of marks with the page. */
   markContrast() {

@@ -91,10 +91,13 @@ describe('npm run package', () => {
     expect(ended.exitCode).toBe(0)
     const release = join(model, 'release')
     expect((await readdir(release)).sort()).toEqual(
-      ['README.md', 'SHA256SUMS', 'manifest.json', `${TINY_NAME}-int4.tar.gz`, 'wer.svg'].sort(),
+      [
+        ...['README.md', 'SHA256SUMS', 'manifest.json', `${TINY_NAME}-int4.tar.gz`],
+        ...['fidelity.svg', 'wer.svg'],
+      ].sort(),
     )
     const sums = await execa('sha256sum', ['-c', '--strict', 'SHA256SUMS'], { cwd: release })
-    expect(sums.stdout.split('\n').length).toBe(4)
+    expect(sums.stdout.split('\n').length).toBe(5)
     const own = (await manifestOf(model)).files.filter(isModelFile).map(({ path }) => path)
     expect(new Set(own)).toEqual(new Set(variantFiles('int4', OPTIONS)))
     const card = await readFile(join(release, 'README.md'), 'utf8')

@@ -17,7 +17,7 @@ import { sharedReleases, sharedRun, stagePython } from '../helpers/prepared.ts'
 const NAME = 'qwen3-asr-tiny'
 const DEFAULTS = { prefillInt8: true }
 /** They hold figures of speed, which no two runs have alike. */
-const DOCUMENTS = ['README.md', 'manifest.json', 'wer.svg']
+const DOCUMENTS = ['README.md', 'fidelity.svg', 'manifest.json', 'wer.svg']
 const LONGEST_STAGE_MS = 600_000
 
 /** One thread: this file shares the machine with another, and the tiny model gains nothing from a second. */

@@ -1,0 +1,95 @@
+import { percent } from '../../eval/report/number-text.ts'
+import { providerOf } from '../../eval/runtime/providers.ts'
+import { GATES, gatesOf } from '../gates.ts'
+import { formatBytes } from '../shared/output-files.ts'
+import { rowOf, waysOf } from '../variants.ts'
+import type { Evidence } from './evidence.ts'
+import { changedOf, nats, rangeOf, ratioOf } from './fidelity-table.ts'
+import { GATE_COLUMNS, gateRows } from './gate-table.ts'
+import type { ReleaseFile } from './manifest-schema.ts'
+import { markdownTable } from './markdown-table.ts'
+import { FIDELITY_CHART } from './release-files.ts'
+
+/* What a model card says of how close variants are to FP32, and of the gates that they have passed. */
+
+interface Proof {
+  readonly evidence: Pick<Evidence, 'fidelity' | 'gates' | 'reference' | 'provenance'>
+  readonly variants: readonly string[]
+  readonly files: readonly ReleaseFile[]
+  readonly hasFidelityChart: boolean
+}
+
+export function fidelitySection({ evidence: { fidelity }, files, hasFidelityChart }: Proof): string[] {
+  const [first] = fidelity
+  if (first === undefined) return []
+  const providers = new Set(fidelity.map(({ provider }) => provider))
+  const to = fidelity.find(({ ratio }) => ratio !== undefined)?.ratio?.to
+  const rows = fidelity.map((one) => {
+    const archive = files.find(({ role, variants }) => role === 'archive' && variants.includes(one.variant))
+    return [
+      providers.size > 1 ? `${one.variant} (${one.provider})` : one.variant,
+      ...[changedOf(one), nats(one.kld.mean), rangeOf(one.kld), nats(one.kld.p99)],
+      one.top1 === null ? '-' : percent(one.top1),
+      ...(to === undefined ? [] : [one.variant === to ? '1' : ratioOf(one.ratio)]),
+      archive ? formatBytes(archive.size) : '-',
+    ]
+  })
+  return [
+    `## How close each variant is to FP32
+
+What each variant says of the next token at the ${first.positions} tokens that PyTorch writes for ${first.clips} utterances, as it is usually run. A transcript is
+changed when greedy decoding writes other tokens. KLD is the Kullback-Leibler divergence from FP32, in nats; 0 is the same distribution. Intervals
+are 95 %, by bootstrap over utterances.
+
+${markdownTable(
+  [
+    ...['variant', 'transcripts changed', 'KLD, mean', '95 % interval', 'KLD, p99', 'top-1'],
+    ...(to === undefined ? [] : [`KLD, multiple of ${to}`]),
+    'download',
+  ],
+  rows,
+)}`,
+    ...(hasFidelityChart
+      ? [`![Size of each variant against its divergence from FP32](${FIDELITY_CHART})`]
+      : []),
+  ]
+}
+
+/** Everything that was wanted of these files before they were packaged. */
+export function gatesSection({ evidence: { gates, reference, provenance }, variants }: Proof): string[] {
+  if (gates.length === 0) return []
+  const versions = Object.entries(reference).map((pair) => pair.join(' '))
+  const named = namesOfGates(variants, provenance)
+  const explained = Object.values(GATES).flatMap(({ about }) => {
+    const names = named.get(about)
+    return names === undefined ? [] : [`- ${[...names].join(', ')}: ${about}`]
+  })
+  return [
+    `## What was checked
+
+Each variant in onnxruntime against the checkpoint in PyTorch (${versions.join(', ')}), and its word error rate against that of FP32:
+
+${markdownTable(GATE_COLUMNS, gateRows(gates))}
+
+${explained.join('\n')}`,
+  ]
+}
+
+/** The figures of each gate as rows name them, by what the gate says of itself. */
+function namesOfGates(
+  variants: readonly string[],
+  { providers, options }: Evidence['provenance'],
+): Map<string, Set<string>> {
+  const names = new Map<string, Set<string>>()
+  for (const variant of variants) {
+    for (const provider of providers.map(providerOf)) {
+      const ways = waysOf(variant, provider, options)
+      for (const [gate, limits] of gatesOf(rowOf(variant).gates)) {
+        const own = names.get(gate.about) ?? new Set()
+        for (const figure of gate.figures(ways, limits, provider.tolerance)) own.add(figure.gate)
+        names.set(gate.about, own)
+      }
+    }
+  }
+  return names
+}
