@@ -1,11 +1,11 @@
 """Quantize the weights of FP32 graphs as a recipe says.
 
     python python/quantize/quantize.py [--models decoder_init.onnx decoder_step.onnx decoder.onnx] [--encoder encoder.onnx]
-        --out DIR --recipe recipe.json
+        --out DIR --recipe recipe.json [--calibration DIR]
 
 recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "encoder": [...] the same for the
-encoder, "accuracyLevel": of MatMulNBits, "prompts": "int8" for a graph decoder_prefill too, "embeddings": "lm_head" where
-lm_head is the embedding table too}. Selectors and formats: formats.py.
+encoder, "solver" and "smooth" of the decoder's weights (weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts":
+"int8" for a graph decoder_prefill too, "embeddings": "lm_head" where lm_head is the embedding table too}. Selectors and formats: formats.py.
 
 Writes {name}.{variant}.onnx, and one decoder.{variant}.data; the encoder's weights are inside. A weight that several
 graphs read is quantized once. One tensor is in memory at a time.
@@ -22,7 +22,6 @@ import argparse
 import json
 from dataclasses import dataclass, field
 
-import numpy as np
 import onnx_ir as ir
 import onnxruntime
 
@@ -33,6 +32,7 @@ from int8_products import Int8Products
 from prefill_graph import make_prefill
 from protocol import UserError, emit, progress, reporting
 from tensors import Store, bring_along, initializer, source_of, values_of
+from weight_maker import WeightMaker, maker_of
 
 FUSED = "decoder"  # what the graph for prompts is made of
 
@@ -42,10 +42,14 @@ class Job:
     """The rules of the decoders, or of the encoder, with what has been quantized by them."""
 
     recipe: dict
-    rules: formats.Rules
+    maker: WeightMaker
     store: Store
     total: int = 0  # weights, for progress
     done: dict = field(default_factory=dict)  # tensors with their suffixes by source
+
+    @property
+    def rules(self) -> formats.Rules:
+        return self.maker.rules
 
 
 def main() -> None:
@@ -56,13 +60,13 @@ def main() -> None:
         jobs: list[Job] = []
         counts: dict[str, int] = {}
         chosen: dict[str, str] = {}
-        for paths, rules, data in (
-            (args.models, recipe["decoder"], out / f"decoder.{recipe['variant']}.data"),
-            ([args.encoder] if args.encoder else [], recipe.get("encoder", []), None),
+        for paths, data in (
+            (args.models, out / f"decoder.{recipe['variant']}.data"),
+            ([args.encoder] if args.encoder else [], None),
         ):
             if not paths:
                 continue
-            job = Job(recipe, rules, Store(data))
+            job = Job(recipe, maker_for(args, recipe) if data else WeightMaker(recipe.get("encoder", [])), Store(data))
             jobs.append(job)
             names, ops = quantize_all([Path(path) for path in paths], job, out)
             counts |= ops
@@ -84,7 +88,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--encoder")
     parser.add_argument("--out", required=True)
     parser.add_argument("--recipe", required=True)
+    parser.add_argument("--calibration", help="folder, for recipes that need one")
     return parser.parse_args()
+
+
+def maker_for(args: argparse.Namespace, recipe: dict) -> WeightMaker:
+    calibration = Path(args.calibration) if args.calibration else None
+    return maker_of(recipe, Path(args.models[0]).parent, calibration)
 
 
 def quantize_all(paths: list[Path], job: Job, out: Path) -> tuple[dict[str, str], dict[str, int]]:
@@ -170,7 +180,7 @@ def quantize(model: ir.Model, job: Job) -> int:
             int8.replace(node, *inputs)
         else:
             replace_by_blocks(graph, node, inputs, chosen, job.recipe["accuracyLevel"])
-    bring_along(graph, job.store)
+    bring_along(graph, job.store, job.maker)
     return len(replaced)
 
 
@@ -199,12 +209,8 @@ def quantize_weight(
     values = values_of(weight.const_value)
     if weight.name == HEAD and job.recipe.get("embeddings"):
         require_tied(weight, values)
-    return [(suffix, job.store.put(weight.name + suffix, part)) for suffix, part in encode(values, chosen)]
-
-
-def encode(values: np.ndarray, chosen: formats.Blocks | formats.Columns) -> formats.Parts:
-    """[K, N] float32 -> what the weight's node reads, by the suffixes of the names."""
-    return chosen.quantize(values)
+    parts = job.maker.encode(weight.name, job.maker.prepare(weight.name, values), chosen)
+    return [(suffix, job.store.put(weight.name + suffix, part)) for suffix, part in parts]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where the tensors of quantized graphs go, and where those of FP32's come from."""
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnx_ir as ir
@@ -67,10 +68,18 @@ def initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir.Val
     return value
 
 
-def bring_along(graph: ir.Graph, store: Store) -> None:
-    """Drop what is not used, and copy what stays as it is (norms), so that new graphs need no data file of the old ones."""
+class Preparing(Protocol):
+    """What changes FP32's values on their way: see weight_maker.py."""
+
+    def changes(self, name: str) -> bool: ...
+    def prepare(self, name: str, values: np.ndarray) -> np.ndarray: ...
+
+
+def bring_along(graph: ir.Graph, store: Store, preparing: Preparing | None = None) -> None:
+    """Drop what is not used, and copy what is not rounded (norms), so that new graphs need no data file of the old ones."""
     for name in [name for name, value in graph.initializers.items() if not value.uses()]:
         del graph.initializers[name]
     for name, value in graph.initializers.items():
-        if not store.holds(value.const_value):
-            value.const_value = store.put(name, values_of(value.const_value))
+        if not store.holds(value.const_value) or (preparing is not None and preparing.changes(name)):
+            values = values_of(value.const_value)
+            value.const_value = store.put(name, values if preparing is None else preparing.prepare(name, values))

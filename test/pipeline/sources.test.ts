@@ -1,4 +1,4 @@
-import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -60,10 +60,10 @@ it('what a script of Python depends on holds modules of several folders', async 
       (name) => `python/export/${name}.py`,
     ),
     ...['python/no_telemetry.py', 'python/protocol.py'],
-    ...[
-      ...['embedding_table', 'formats', 'half_graph', 'int8_products', 'prefill_graph', 'quantize'],
-      'tensors',
-    ].map((name) => `python/quantize/${name}.py`),
+    ...(await readdir(join(PROJECT, 'python/quantize')))
+      .filter((name) => name.endsWith('.py'))
+      .sort()
+      .map((name) => `python/quantize/${name}`),
   ])
 })
 
