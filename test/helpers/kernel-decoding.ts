@@ -37,7 +37,7 @@ export interface Decoded {
   readonly logits: string
 }
 
-const { folder, paths, clips, along } = jobOf<DecodingJob>()
+const { folder, paths, clips, along } = await jobOf<DecodingJob>()
 const decoded: Decoded[][] = []
 for (const [i, { variant, ...way }] of paths.entries()) {
   const recognizer = await loadRecognizer(folder, { variant, ...way, threads: 1, isSteady: true })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { json } from 'node:stream/consumers'
 import { execa } from 'execa'
 import { maskedRuntime, type OlderKernels, runtimeEnvironment } from '../../scripts/masked-runtime.ts'
 import { builtModule } from './commands.ts'
@@ -23,6 +23,6 @@ export async function onKernels<Result>(
 }
 
 /** In the process that {@link onKernels} starts. */
-export function jobOf<Job>(): Job {
-  return JSON.parse(readFileSync(0, 'utf8'))
+export async function jobOf<Job>(): Promise<Job> {
+  return (await json(process.stdin)) as Job
 }

@@ -1,4 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { readPrefillWeights } from '../../eval/runtime/prefill-weights.ts'
+import type { Content } from '../../graph-tools/bytes.ts'
+import { openModel } from '../../graph-tools/model.ts'
+import { DATA_TYPES } from '../../graph-tools/onnx-types.ts'
+import { contentOf } from '../../graph-tools/tensor-data.ts'
 import { type Adding, type Levels, multiply, probeAdding } from '../../scripts/integer-products.ts'
 import { jobOf } from './kernel-job.ts'
 
@@ -9,8 +15,8 @@ import { jobOf } from './kernel-job.ts'
 
 export interface ProductsJob {
   readonly folder: string
-  /** file of the graph for prompts that says how its weights are made */
-  readonly recipe: string
+  /** what says how the weights of a graph for prompts are made, or a graph with weights of int8: names of files */
+  readonly files: readonly string[]
   /** largest level that weights are stretched to; none: as they are */
   readonly stretched?: number
 }
@@ -28,17 +34,36 @@ export interface Products {
 
 const ZERO = 128
 /** Columns of a weight whose worst rows are tried. */
-const COLUMNS = 48
+const COLUMNS = 24
 
-const { folder, recipe, stretched } = jobOf<ProductsJob>()
+const { folder, files, stretched } = await jobOf<ProductsJob>()
 const found = { weights: 0, level: 0, wrong: 0, of: 0, off: 0 }
-for (const weight of await readPrefillWeights(folder, recipe)) {
+const read = await Promise.all(
+  files.map((file) => (file.endsWith('.json') ? readPrefillWeights(folder, file) : weightsOf(file))),
+)
+for (const weight of read.flat()) {
   const levels = stretched === undefined ? weight.levels : stretch(weight.levels, stretched)
   found.weights++
   found.level = levels.reduce((most, level) => Math.max(most, Math.abs(level)), found.level)
   for (const fed of [true, false]) await tryWorst({ ...weight, levels }, fed)
 }
 console.log(JSON.stringify({ adding: await probeAdding(), ...found }))
+
+/** The matrices of int8 that a graph holds. */
+function weightsOf(file: string): Levels[] {
+  const model = openModel(join(folder, file))
+  return model.graph.initializers.flatMap((tensor): Levels[] => {
+    const [K = 0, N = 0] = tensor.dims
+    if (DATA_TYPES[tensor.dataType]?.name !== 'int8' || tensor.dims.length !== 2) return []
+    return [{ K, N, levels: new Int8Array(bytesOf(contentOf(model, tensor))) }]
+  })
+}
+
+function bytesOf(content: Content | undefined): Uint8Array {
+  if (content instanceof Uint8Array) return content
+  if (content === undefined || !('path' in content)) throw new Error('A weight has no bytes in a file.')
+  return readFileSync(content.path).subarray(content.start, content.end)
+}
 
 /** As 8-bit weights would be: the largest of each weight at the end of the range. */
 function stretch(levels: Int8Array, to: number): Int8Array {

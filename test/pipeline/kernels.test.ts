@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
-import { link, readdir, readFile } from 'node:fs/promises'
+import { link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { describeMachine } from '../../eval/machine.ts'
-import { prefillRecipe } from '../../eval/runtime/graphs.ts'
+import { graphFile, prefillRecipe } from '../../eval/runtime/graphs.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { quantizeVariant } from '../../pipeline/quantize/quantize-variant.ts'
-import { recipeOf } from '../../pipeline/variants.ts'
+import type { Recipe } from '../../pipeline/recipe-schema.ts'
 import type { Adding } from '../../scripts/integer-products.ts'
 import { canMask, findSites, maskedRuntime } from '../../scripts/masked-runtime.ts'
-import { temporaryFolder } from '../helpers/folder.ts'
 import type { Decoded, DecodingJob } from '../helpers/kernel-decoding.ts'
 import { onKernels } from '../helpers/kernel-job.ts'
 import type { Products, ProductsJob } from '../helpers/kernel-products.ts'
+import { MADE } from '../helpers/places.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
@@ -26,9 +26,10 @@ const OLDER = canMask() ? 'avx2' : 'native'
 const OLDER_ADDING: Adding = canMask() ? 'saturating' : 'exact'
 
 const CLIPS = [0, 1, 2, 3, 4, 5].map((i) => join(BUNDLED_SPEECH, `held-out-00${i}.flac`))
-const QUANTIZED = { symmetric: false, prefillInt8: true, accuracyLevel: 4 } as const
-/** Rounding of activations to 8 bits differs between the kernels: 0.03 to 0.07 were seen, int4 is 1.2 away from FP32. */
-const LARGEST_DIFFERENCE = 0.15
+/** Matrices: keys and values of the last layer are all that a prompt needs of it. */
+const [PROMPT_WEIGHTS, DECODER_WEIGHTS, ENCODER_WEIGHTS] = [16, 22, 21]
+/** Of logits: activations are rounded to 8 bits by other operations. 0.09, 0.14 and 0.06 were seen; int4 is 1.2 away from FP32. */
+const LARGEST_DIFFERENCE: Readonly<Record<string, number>> = { int4: 0.15, q8: 0.25, i8: 0.15 }
 
 let model = ''
 beforeAll(async () => {
@@ -80,73 +81,78 @@ describe.runIf(canMask())('the masked runtime', () => {
   })
 })
 
-it('no product of the graph for prompts saturates, and the same weights at 8 bits do', async () => {
-  const job: ProductsJob = { folder: model, recipe: prefillRecipe('int4') }
-  const products = (kernels: 'native' | 'avx2', more: Partial<ProductsJob> = {}) =>
-    onKernels<Products>(kernels, 'kernel-products.ts', { ...job, ...more })
-  const [native, older] = [await products('native'), await products(OLDER)]
-  for (const found of [native, older])
-    expect(found).toMatchObject({ weights: 16, level: 64, wrong: 0, off: 0 })
-  expect(older.adding).toBe(OLDER_ADDING)
-  const stretched = await products(OLDER, { stretched: 127 })
-  expect(stretched.level).toBe(127)
-  if (OLDER_ADDING === 'exact') expect(stretched.wrong).toBe(0)
-  else expect(stretched.wrong / stretched.of).toBeGreaterThan(0.01)
-  if (native.adding === 'exact') expect((await products('native', { stretched: 127 })).wrong).toBe(0)
-})
-
-/** The tiny release, with variants beside its own that other tests do not need. */
-async function withVariants(...names: readonly string[]): Promise<string> {
-  const folder = await temporaryFolder()
+/** The files of the tiny release, with other variants beside its own. */
+async function makeVariants(folder: string, recipes: Readonly<Record<string, Recipe>>): Promise<void> {
   for (const name of await readdir(model))
-    if (/\.(onnx|data|bin|json)$/.test(name))
-      await link(join(model, name), join(folder, name)).catch(() => undefined)
+    if (/\.(onnx|data|bin|json)$/.test(name)) await link(join(model, name), join(folder, name))
   const { signal } = new AbortController()
-  const work = join(folder, 'work')
   const python = {
-    python: await stagePython(),
-    log: join(folder, 'log'),
-    onProgress: () => undefined,
+    ...{ python: await stagePython(), log: join(folder, 'log'), onProgress: () => undefined, signal },
+  }
+  const making = {
+    from: model,
+    to: folder,
+    work: join(folder, 'work'),
+    python,
     signal,
+    emit: () => undefined,
   }
-  for (const name of names) {
-    const recipe = recipeOf(name, QUANTIZED)
-    if (recipe)
-      await quantizeVariant(
-        { from: model, to: folder, work, python, signal, emit: () => undefined },
-        name,
-        recipe,
-        QUANTIZED,
-      )
-  }
-  return folder
+  for (const [name, recipe] of Object.entries(recipes))
+    await quantizeVariant(making, name, recipe, { accuracyLevel: 4 })
 }
 
-it('every path says the same on older kernels, with logits that differ by rounding alone', async () => {
-  const folder = await withVariants('q8')
-  const paths: DecodingJob['paths'] = [
-    { variant: 'int4', layout: 'fused', prefill: 'int8' },
-    { variant: 'int4', layout: 'fused', prefill: 'same' },
-    { variant: 'int4', layout: 'split', prefill: 'same' },
-    { variant: 'q8', layout: 'fused', prefill: 'same' },
-    { variant: 'q8', layout: 'split', prefill: 'same' },
-  ]
-  const job: DecodingJob = { folder, paths, clips: CLIPS }
-  type Result = { readonly adding: Adding; readonly decoded: readonly (readonly Decoded[])[] }
-  const native = await onKernels<Result>('native', 'kernel-decoding.ts', job)
-  const older = await onKernels<Result>(OLDER, 'kernel-decoding.ts', { ...job, along: native.decoded })
-  expect(older.adding).toBe(OLDER_ADDING)
-  for (const [i, { variant, layout, prefill }] of paths.entries()) {
-    const name = `${variant} ${layout} ${prefill}`
-    const [wanted = [], found = []] = [native.decoded[i], older.decoded[i]]
-    expect(
-      found.map(({ tokens }) => tokens),
-      name,
-    ).toEqual(wanted.map(({ tokens }) => tokens))
-    const difference = Math.max(...found.map((own, j) => largestDifference(own, wanted[j] as Decoded)))
-    expect(difference, name).toBeLessThan(LARGEST_DIFFERENCE)
-    if (native.adding !== older.adding) expect(difference, name).toBeGreaterThan(0) // other kernels ran
-  }
+describe('on the kernels of an older processor', () => {
+  let folder = ''
+  beforeAll(async () => {
+    folder = await mkdtemp(join(MADE, 'kernels-'))
+    const i8: Recipe = { decoder: [['*', 'i8']], encoder: [['*', 'i8']] }
+    const q8: Recipe = { decoder: [['*', 'q8b64']], encoder: [['*', 'q8b64']] }
+    await makeVariants(folder, { i8, q8 })
+    return () => rm(folder, { recursive: true })
+  })
+
+  it('no product of 8 bits saturates, and the same weights at 8 bits instead of 7 do', async () => {
+    const files = [prefillRecipe('int4'), graphFile('decoder', 'i8'), graphFile('encoder', 'i8')]
+    const products = (kernels: 'native' | 'avx2', more: Partial<ProductsJob> = {}) =>
+      onKernels<Products>(kernels, 'kernel-products.ts', { folder, files, ...more })
+    const [native, older] = [await products('native'), await products(OLDER)]
+    for (const found of [native, older]) expect(found).toMatchObject({ level: 64, wrong: 0, off: 0 })
+    expect(older.weights).toBe(PROMPT_WEIGHTS + DECODER_WEIGHTS + ENCODER_WEIGHTS)
+    expect(older.adding).toBe(OLDER_ADDING)
+    const stretched = await products(OLDER, { stretched: 127 })
+    expect(stretched.level).toBe(127)
+    if (OLDER_ADDING === 'exact') expect(stretched.wrong).toBe(0)
+    else expect(stretched.wrong / stretched.of).toBeGreaterThan(0.3)
+    if (native.adding === 'exact') expect((await products('native', { stretched: 127 })).wrong).toBe(0)
+  })
+
+  it('every path says the same, with logits that differ by rounding alone', async () => {
+    const paths: DecodingJob['paths'] = [
+      { variant: 'int4', layout: 'fused', prefill: 'int8' },
+      { variant: 'int4', layout: 'fused', prefill: 'same' },
+      { variant: 'int4', layout: 'split', prefill: 'same' },
+      { variant: 'q8', layout: 'fused', prefill: 'same' },
+      { variant: 'q8', layout: 'split', prefill: 'same' },
+      { variant: 'i8', layout: 'fused', prefill: 'same' },
+      { variant: 'i8', layout: 'split', prefill: 'same' },
+    ]
+    const job: DecodingJob = { folder, paths, clips: CLIPS }
+    type Result = { readonly adding: Adding; readonly decoded: readonly (readonly Decoded[])[] }
+    const native = await onKernels<Result>('native', 'kernel-decoding.ts', job)
+    const older = await onKernels<Result>(OLDER, 'kernel-decoding.ts', { ...job, along: native.decoded })
+    expect(older.adding).toBe(OLDER_ADDING)
+    for (const [i, { variant, layout, prefill }] of paths.entries()) {
+      const name = `${variant} ${layout} ${prefill}`
+      const [wanted = [], found = []] = [native.decoded[i], older.decoded[i]]
+      expect(
+        found.map(({ tokens }) => tokens),
+        name,
+      ).toEqual(wanted.map(({ tokens }) => tokens))
+      const difference = Math.max(...found.map((own, j) => largestDifference(own, wanted[j] as Decoded)))
+      expect(difference, name).toBeLessThan(LARGEST_DIFFERENCE[variant] ?? 0)
+      if (native.adding !== older.adding) expect(difference, name).toBeGreaterThan(0) // other kernels ran
+    }
+  })
 })
 
 function largestDifference(found: Decoded, wanted: Decoded): number {
