@@ -1,10 +1,10 @@
 import { type Chart, chartSystems } from './chart-rows.ts'
-import { sizeAgainstFidelity } from './fidelity-chart.ts'
 import type { FidelityPoint } from './fidelity-plot.ts'
 import { byLength, bySpeaker } from './group-charts.ts'
 import { againstSize, againstSpeed, latencies } from './point-charts.ts'
 import type { Report } from './report.ts'
 import { errorRates, realTimeFactors } from './row-charts.ts'
+import { sizeAgainstFidelity } from './size-against-fidelity.ts'
 
 /** All charts for which there are figures. Observable Plot draws them, without a browser. */
 export function drawCharts(report: Report, fidelity: readonly FidelityPoint[] = []): Chart[] {

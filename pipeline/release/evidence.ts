@@ -5,7 +5,6 @@ import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
 import { defined } from '../../eval/runtime/defined.ts'
-import { FP32 } from '../../eval/runtime/graphs.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
@@ -14,18 +13,12 @@ import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { Failure } from '../shared/failure.ts'
 import type { Paths } from '../shared/paths.ts'
 import { waysOf } from '../variants.ts'
-import { FIDELITIES, type Fidelity } from './fidelity-schema.ts'
+import type { Fidelity } from './fidelity-schema.ts'
 import { GATE_RESULTS, type GateResult } from './gate-result.ts'
+import { fp32Of, PARITY } from './parity-section.ts'
 import { type Provenance, readProvenance } from './provenance.ts'
 import { readSection } from './report-sections.ts'
 import { type Claim, gateProblems } from './required-gates.ts'
-
-/** What the validation stage has left. Sections of older versions have no `gates`: nothing counts as measured. */
-export const PARITY = section({
-  gates: v.optional(GATE_RESULTS, []),
-  fidelity: v.optional(FIDELITIES, []),
-  reference: v.optional(v.record(v.string(), text), {}),
-})
 
 /** What the evaluation stage has left. */
 const EVALUATION = section({
@@ -97,11 +90,6 @@ export async function gatherEvidence(
     problems: gateProblems(claim, gates, now),
     ...defined({ evaluation, fp32 }),
   }
-}
-
-/** The fingerprint of the FP32 files that results are of. */
-export function fp32Of(gates: readonly GateResult[]): string | undefined {
-  return gates.find(({ variant }) => variant === FP32)?.fingerprints[FP32]
 }
 
 /** Of the other variants that results were found with; one that is not there any more has none. */

@@ -1,8 +1,8 @@
 import { parseHTML } from 'linkedom'
 import { describe, expect, it } from 'vitest'
-import { sizeAgainstFidelity } from '../../eval/report/fidelity-chart.ts'
 import { drawable, type FidelityPoint, isDominated } from '../../eval/report/fidelity-plot.ts'
 import { decades, powerOfTen, roundSizes } from '../../eval/report/log-axes.ts'
+import { sizeAgainstFidelity } from '../../eval/report/size-against-fidelity.ts'
 
 const VARIANTS: FidelityPoint[] = [
   { name: 'fp32', bytes: 3e9, kld: 7e-14, low: 3e-14, high: 9e-14, speed: 10, isTrial: false },
