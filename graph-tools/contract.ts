@@ -113,19 +113,27 @@ export function contractProblems(file: string, model: Model, sizes: Sizes = new 
   return problems
 }
 
+/** The graphs of a precision whose output layer is the embedding table: nothing else can read it. */
+const FUSED_ALONE = ['encoder', FUSED]
+
 /**
  * Graphs that a release lacks: one precision at least must have all, where NAME.onnx stands in for NAME.PRECISION.onnx.
- * @param files names in a folder; nothing is missing where none is a graph of a release
+ * @param files names of graphs in a folder; nothing is missing where none is a graph of a release
+ * @param others names of other files there: one with embed_tokens.PRECISION.json has the fused layout alone
  */
-export function missingGraphs(files: readonly string[]): string[] {
+export function missingGraphs(files: readonly string[], others: readonly string[] = []): string[] {
   const there = new Set(files)
   const ofRelease = files.filter(
     (file) => file.endsWith('.onnx') && (file.split('.')[0] ?? '') in GRAPH_CONTRACTS,
   )
   const endings = new Set(ofRelease.map((file) => file.slice(file.indexOf('.'))))
   const byLength = (a: { length: number }, b: { length: number }) => a.length - b.length
+  const wanted = (ending: string) =>
+    others.includes(`embed_tokens${ending.replace(/onnx$/, 'json')}`)
+      ? FUSED_ALONE
+      : Object.keys(GRAPH_CONTRACTS)
   const lacks = [...endings].sort(byLength).map((ending) =>
-    Object.keys(GRAPH_CONTRACTS)
+    wanted(ending)
       .filter((name) => !there.has(`${name}.onnx`) && !there.has(name + ending))
       .map((name) => name + ending),
   )

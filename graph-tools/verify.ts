@@ -50,7 +50,10 @@ export async function verifyFolder(path: string, only?: readonly string[]): Prom
   if (paths.length === 0) problems.push(`${folder} holds no ONNX file.`)
   const { claims, tensors } = checkGraphs(models, problems)
   for (const model of await foreignReaders(folder)) claims.push(...foreignClaims(model, folder))
-  const missing = missingGraphs(paths.map((graph) => basename(graph)))
+  const missing = missingGraphs(
+    paths.map((graph) => basename(graph)),
+    (await readdir(folder)).filter(isMeant),
+  )
   if (missing.length > 0) {
     problems.push(
       `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing: a release has all graphs.`,

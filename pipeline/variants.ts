@@ -7,6 +7,7 @@ import {
   JSON_FILES,
   PREFILL,
   prefillRecipe,
+  quantizedTable,
 } from '../eval/runtime/graphs.ts'
 import type { Way } from '../eval/runtime/release.ts'
 import type { GateLimits } from './gates.ts'
@@ -41,6 +42,33 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
     isExtra: true,
   },
+  int8: {
+    about: '8-bit weights (7 used) and activations in the decoder, 8-bit weights in the encoder',
+    recipe: { decoder: [['*', 'i8']], encoder: [['*', 'q8b64']] },
+    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
+    isExtra: true,
+  },
+  fp16: {
+    about: 'float16, for GPUs',
+    recipe: { decoder: [['*', 'f16']], encoder: [['*', 'f16']] },
+    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
+    isExtra: true,
+  },
+  compact: {
+    about:
+      '4-bit weights in the decoder, 8-bit ones in the encoder and in the output layer, which is the embedding table too',
+    recipe: {
+      decoder: [
+        ['lm_head', 'q8b64'],
+        ['*', 'q4b64'],
+      ],
+      encoder: [['*', 'q8b128']],
+      embeddings: 'lm_head',
+      prompts: 'int8',
+    },
+    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
+    isExtra: true,
+  },
 }
 
 /** What the loss of others is compared with: the variant that releases have beside FP32. */
@@ -67,6 +95,11 @@ function hasPrefill(variant: string, { prefillInt8 }: { readonly prefillInt8: bo
   return prefillInt8 && rowOf(variant).recipe?.prompts === 'int8'
 }
 
+/** Whether the output layer of a variant is its embedding table too. */
+function hasTable(variant: string): boolean {
+  return rowOf(variant).recipe?.embeddings !== undefined
+}
+
 /** The ways through a variant on a provider, the usual one first. */
 export function waysOf(
   variant: string,
@@ -86,10 +119,12 @@ export function decoderFiles(variant: string, options: { readonly prefillInt8: b
     ...decodersOf(rowOf(variant).recipe).map((graph) => graphFile(graph, variant)),
     ...(hasPrefill(variant, options) ? [graphFile(PREFILL, variant), prefillRecipe(variant)] : []),
     decoderData(variant),
+    ...(hasTable(variant) ? [quantizedTable(variant)] : []),
   ]
 }
 
 /** Everything that one variant's archive holds. */
 export function variantFiles(variant: string, options: { readonly prefillInt8: boolean }): string[] {
-  return [graphFile(ENCODER, variant), ...decoderFiles(variant, options), EMBEDDINGS, ...JSON_FILES]
+  const embeddings = hasTable(variant) ? [] : [EMBEDDINGS]
+  return [graphFile(ENCODER, variant), ...decoderFiles(variant, options), ...embeddings, ...JSON_FILES]
 }

@@ -1,11 +1,9 @@
-import { join } from 'node:path'
 import * as v from 'valibot'
 import { parseChecked } from '../eval/checked-json.ts'
 import { seededRandom } from '../eval/random.ts'
 import { argmax, type Decoder, openDecoder, type PromptInput } from '../eval/runtime/decoder.ts'
-import { openEmbeddings } from '../eval/runtime/embeddings.ts'
-import { EMBEDDINGS } from '../eval/runtime/graphs.ts'
 import { MEL_BINS } from '../eval/runtime/mel.ts'
+import { openVariantEmbeddings } from '../eval/runtime/quantized-embeddings.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/runtime/recognizer.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import { number as figure, list, type Parsed, shape, text } from '../eval/runtime/schema.ts'
@@ -55,8 +53,9 @@ async function measureSteps(): Promise<StepResult> {
   const { folder, pasts, batches } = job
   const release = await openRelease(folder)
   const { config } = release
-  const embeddings = openEmbeddings(join(folder, EMBEDDINGS), config.embeddingShape)
-  const decoder = await openDecoder({ release, variant: release.variant(job.variant) }, embeddings, job)
+  const variant = release.variant(job.variant)
+  const embeddings = await openVariantEmbeddings(release, variant)
+  const decoder = await openDecoder({ release, variant }, embeddings, job)
   const loaded = process.memoryUsage.rss()
   const prompt = (length: number) => makePrompt(length - FRAME_TOKENS, config.hiddenSize)
   const steps: number[] = []

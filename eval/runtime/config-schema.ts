@@ -109,6 +109,11 @@ const EMBEDDED = {
   ),
 }
 
+const QUANTIZED_TABLES = about(
+  'Variants whose quantized output layer is the embedding table too: the file that says where its rows are. They never need `embed_tokens.bin`, and have the fused layout alone.',
+  dictionary(text),
+)
+
 const MEL = {
   sample_rate: about('Samples a second, mono.', constant(16_000)),
   n_fft: about('Samples of a window.', constant(400)),
@@ -132,6 +137,7 @@ export const RELEASE_CONFIG = shape({
   mel: about('How the mel spectrogram is computed.', shape(MEL)),
   special_tokens: about('Token ids of `tokenizer.json`.', shape(SPECIAL_IDS)),
   ...EMBEDDED,
+  embed_tokens_quantized: v.exactOptional(QUANTIZED_TABLES),
   quantization: QUANTIZATION,
 })
 

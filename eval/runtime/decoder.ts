@@ -85,6 +85,12 @@ export function chooseWay(
   const fits = (way: Way) => way.layout === (layout ?? way.layout) && way.prefill === (prefill ?? way.prefill)
   const found = ways.find(fits)
   if (found) return found
+  const layouts = new Set(ways.map((way) => way.layout))
+  if (layout !== undefined && layouts.size > 0 && !layouts.has(layout))
+    throw new SpeechError(
+      `${variant.name} in ${release.folder} cannot be run in the ${layout} layout: it has ${[...layouts].join(' and ')} alone.`,
+      'Leave the layout out, or choose another variant.',
+    )
   if (prefill === 'int8')
     throw new SpeechError(
       `${variant.name} in ${release.folder} has no prompts in 8 bits${provider === USUAL_PROVIDER ? '' : ` with ${provider}`}.`,

@@ -41,6 +41,11 @@ export function prefillRecipe(variant: string): string {
   return `${PREFILL}${suffixOf(variant)}.json`
 }
 
+/** Where a variant's rows of embeddings are, when the quantized output layer is the embedding table too. */
+export function quantizedTable(variant: string): string {
+  return `embed_tokens${suffixOf(variant)}.json`
+}
+
 function suffixOf(variant: string): string {
   return variant === FP32 ? '' : `.${variant}`
 }

@@ -1,12 +1,12 @@
-import { join } from 'node:path'
 import { type Decode, makeDecodeLoop } from './decode-loop.ts'
 import { makePlaces, type TakePlace } from './decode-places.ts'
 import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'
-import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
-import { EMBEDDINGS, ENCODER } from './graphs.ts'
+import type { EmbeddingTable } from './embeddings.ts'
+import { ENCODER } from './graphs.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import { USUAL_PROVIDER } from './providers.ts'
+import { openVariantEmbeddings } from './quantized-embeddings.ts'
 import { openRelease } from './release.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { floats, openSession, output, requireProvider } from './session.ts'
@@ -43,7 +43,7 @@ export async function loadRecognizer(folder: string, options: LoadOptions): Prom
   const { config } = release
   const source = { release, variant: release.variant(options.variant) }
   const tokenizer = await readTokenizer(folder)
-  const embeddings = openEmbeddings(join(folder, EMBEDDINGS), config.embeddingShape)
+  const embeddings = await openVariantEmbeddings(release, source.variant)
   const openDecoder = prepareDecoder(source, embeddings, options)
   const encoder = await openSession(source, ENCODER, options)
   const decoder = await openDecoder()

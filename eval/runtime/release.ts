@@ -12,6 +12,7 @@ import {
   PREFILL,
   type PrefillKind,
   prefillRecipe,
+  quantizedTable,
 } from './graphs.ts'
 import { PROVIDERS } from './providers.ts'
 import { type ReleaseConfig, readReleaseConfig } from './release-config.ts'
@@ -28,6 +29,8 @@ export interface ReleaseVariant {
   readonly name: string
   /** names of files by graph; FP32's where the variant has no graph of its own */
   readonly graphs: ReadonlyMap<string, string>
+  /** the file that describes its embedding table, where that is its output layer; else `embed_tokens.bin` is the table */
+  readonly table: string | undefined
   /** of the graphs, as config.json describes them; graphs of older releases may have none */
   readonly precision: ReadonlyMap<string, string>
   /**
@@ -44,7 +47,8 @@ export interface Release {
   /** FP32 first, then by name */
   readonly variants: readonly ReleaseVariant[]
   /**
-   * @param name in any case; {@link PREFERRED} by default, or else the first
+   * @param name in any case; {@link PREFERRED} by default, or else the first, of those that all readers can read if there
+   * is one
    * @throws SpeechError naming those that there are
    */
   variant(name?: string): ReleaseVariant
@@ -71,7 +75,9 @@ export async function openRelease(folder: string): Promise<Release> {
     variant(wanted) {
       const found =
         wanted === undefined
-          ? (variants.find(({ name }) => name === PREFERRED) ?? variants[0])
+          ? (variants.find(({ name }) => name === PREFERRED) ??
+            variants.find(({ table }) => table === undefined) ??
+            variants[0])
           : variants.find(({ name }) => name === variantName(wanted))
       if (found) return found
       throw new SpeechError(`${folder} has no variant ${wanted}.`, `It has ${names.join(', ')}.`)
@@ -113,35 +119,45 @@ function variantOf(
   files: ReadonlySet<string>,
   { quantization }: ReleaseConfig,
 ): ReleaseVariant {
-  const graphs = new Map<string, string>()
-  for (const graph of [ENCODER, ...DECODERS, PREFILL]) {
-    const file = candidates(graph, name).find((candidate) => files.has(candidate))
-    if (file !== undefined) graphs.set(graph, file)
-  }
+  const graphs = graphsOf(name, files)
   const precision = new Map<string, string>()
   for (const [graph, file] of graphs) {
     const tag = quantization[file.replace(/\.onnx$/, '')]
     if (tag !== undefined) precision.set(graph, tag)
   }
   const hasInt8 = files.has(prefillRecipe(name)) && graphs.get(PREFILL) === graphFile(PREFILL, name)
-  const layouts = layoutsOf(name, graphs)
+  const layouts = layoutsOf((graph) => graphs.has(graph))
+  const table = files.has(quantizedTable(name)) ? quantizedTable(name) : undefined
   const ways = layouts.flatMap((layout): Way[] => [
     ...(layout === 'fused' && hasInt8 ? [{ layout, prefill: 'int8' } as const] : []),
     { layout, prefill: 'same' },
   ])
   return {
-    ...{ name, graphs, precision },
+    ...{ name, graphs, table, precision },
     ways: (provider) =>
       ways.filter(({ prefill }) => prefill === 'same' || PROVIDERS[provider]?.prompts === 'int8'),
   }
 }
 
-/** Layouts whose graphs are all there: those with graphs of the variant itself before those with FP32's. */
-function layoutsOf(name: string, graphs: ReadonlyMap<string, string>): Layout[] {
-  const complete = (variant: (graph: string) => boolean) =>
-    LAYOUT_NAMES.filter((layout) => LAYOUTS[layout].every(variant))
-  const own = complete((graph) => graphs.get(graph) === graphFile(graph, name))
-  return [...own, ...complete((graph) => graphs.has(graph)).filter((layout) => !own.includes(layout))]
+/**
+ * A variant's files by graph. One that has a layout of its own has no other: FP32's decoders do not go with its weights.
+ * Where it has none, FP32's graphs stand in for those that it lacks.
+ */
+function graphsOf(name: string, files: ReadonlySet<string>): Map<string, string> {
+  const own = layoutsOf((graph) => files.has(graphFile(graph, name)))
+  const graphs = new Map<string, string>()
+  for (const graph of [ENCODER, ...DECODERS, PREFILL]) {
+    const isOwn = own.length > 0 && graph !== ENCODER
+    const names = isOwn ? [graphFile(graph, name)] : candidates(graph, name)
+    const file = names.find((candidate) => files.has(candidate))
+    if (file !== undefined) graphs.set(graph, file)
+  }
+  return graphs
+}
+
+/** Layouts whose graphs are all there. */
+function layoutsOf(isThere: (graph: string) => boolean): Layout[] {
+  return LAYOUT_NAMES.filter((layout) => LAYOUTS[layout].every(isThere))
 }
 
 function candidates(graph: string, variant: string): string[] {

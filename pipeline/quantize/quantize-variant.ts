@@ -1,6 +1,13 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ENCODER, FP32, graphFile, PREFILL, prefillRecipe } from '../../eval/runtime/graphs.ts'
+import {
+  ENCODER,
+  FP32,
+  graphFile,
+  PREFILL,
+  prefillRecipe,
+  quantizedTable,
+} from '../../eval/runtime/graphs.ts'
 import { alias } from '../../graph-tools/alias.ts'
 import { commit } from '../../graph-tools/commit.ts'
 import { openModel } from '../../graph-tools/model.ts'
@@ -8,6 +15,7 @@ import { applyEdits } from '../../graph-tools/splice.ts'
 import { runPython } from '../python/run-python.ts'
 import type { Recipe } from '../recipe-schema.ts'
 import { decodersOf } from '../recipes.ts'
+import { embeddingTableOf } from '../release/embedding-table.ts'
 import { prefillWeightsOf } from '../release/prefill-recipe.ts'
 import { exists, formatBytes, freshFolder, writeJson } from '../shared/output-files.ts'
 import { type Sharing, shareDecoders } from './share-decoders.ts'
@@ -99,9 +107,11 @@ async function placeDecoders(
   const names = [...decoders, ...(recipe.prompts === 'int8' ? [PREFILL] : [])]
   const open = (name: string) => ({ name, model: openModel(join(work, graphFile(name, variant))), edits: [] })
   const widening = join(to, prefillRecipe(variant))
-  await rm(widening, { force: true })
+  const table = join(to, quantizedTable(variant))
+  for (const file of [widening, table]) await rm(file, { force: true })
   await shareDecoders({ folder: to, ...sharing }, names.map(open), variant)
   if (recipe.prompts === 'int8') await writeJson(widening, await prefillWeightsOf(to, variant))
+  if (recipe.embeddings !== undefined) await writeJson(table, await embeddingTableOf(to, variant))
 }
 
 /** The file that is there may be a link of FP32's: it is replaced, never written to. */

@@ -1,8 +1,11 @@
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { configProblems } from '../../eval/runtime/config-schema.ts'
-import { JSON_FILES } from '../../eval/runtime/graphs.ts'
+import * as v from 'valibot'
+import { configProblems, READER_CONFIG } from '../../eval/runtime/config-schema.ts'
+import { JSON_FILES, quantizedTable } from '../../eval/runtime/graphs.ts'
 import { damaged, readJsonFile } from '../../eval/runtime/json-file.ts'
 import { isJsonObject, type JsonObject } from '../../eval/runtime/json-value.ts'
+import { openQuantizedEmbeddings } from '../../eval/runtime/quantized-embeddings.ts'
 import { problemsOf, wrongValue } from '../../eval/runtime/schema.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
 import { makeTokenizer } from '../../eval/runtime/tokenizer.ts'
@@ -22,7 +25,32 @@ export async function releaseProblems(folder: string, only?: readonly string[]):
   if (extractor) problems.push(...problemsOf(EXTRACTOR, extractor, { file: 'preprocessor_config.json' }))
   if (config && tokenizer && tokenizerConfig)
     problems.push(...tokenProblems(config, tokenizer, tokenizerConfig))
+  if (config) problems.push(...(await tableProblems(folder, config, only)))
   return [...new Set([...problems, ...(await verifyFolder(folder, only)).problems])]
+}
+
+/** The embedding tables that config.json names, and those that are there, must be readable. */
+async function tableProblems(
+  folder: string,
+  config: JsonObject,
+  only?: readonly string[],
+): Promise<string[]> {
+  const read = v.safeParse(READER_CONFIG, config)
+  if (!read.success) return []
+  const { embed_tokens_shape: shape } = read.output
+  const problems: string[] = []
+  for (const name of only ?? (await readdir(folder))) {
+    const variant = /^embed_tokens\.([\w-]+)\.json$/.exec(name)?.[1]
+    if (variant === undefined || name !== quantizedTable(variant)) continue
+    try {
+      const table = await openQuantizedEmbeddings(folder, name, shape)
+      table.close()
+    } catch (error) {
+      if (!(error instanceof SpeechError)) throw error
+      problems.push(error.message)
+    }
+  }
+  return problems
 }
 
 async function readJsonFiles(

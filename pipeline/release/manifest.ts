@@ -51,9 +51,9 @@ export async function writeManifest(root: string, manifest: Manifest): Promise<v
 
 /** What a file of the model directory is. */
 export function roleOf(name: string): Role {
-  if (name.endsWith('.json')) return name.startsWith(PREFILL) ? 'prefill' : 'config'
-  if (name === EMBEDDINGS) return 'embeddings'
   const graph = name.split('.')[0] ?? ''
+  if (graph === EMBEDDINGS.split('.')[0]) return 'embeddings'
+  if (name.endsWith('.json')) return graph === PREFILL ? 'prefill' : 'config'
   if (graph === ENCODER) return 'encoder'
   if (graph === PREFILL) return 'prefill'
   return DECODERS.some((decoder) => decoder === graph) ? 'decoder' : 'weights'

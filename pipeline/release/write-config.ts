@@ -1,5 +1,5 @@
 import { configProblems, type ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
-import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe } from '../../eval/runtime/graphs.ts'
+import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe, quantizedTable } from '../../eval/runtime/graphs.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Recipe } from '../recipe-schema.ts'
@@ -22,6 +22,9 @@ export function releaseConfig(
   const quicker = [...recipes]
     .filter(([, recipe]) => recipe?.prompts === 'int8')
     .map(([name]) => prefillRecipe(name))
+  const tables = [...recipes]
+    .filter(([, recipe]) => recipe?.embeddings !== undefined)
+    .map(([name]) => [name, quantizedTable(name)] as const)
   const config: ReleaseConfigFile = {
     model_type: 'qwen3_asr',
     encoder: {
@@ -55,6 +58,7 @@ export function releaseConfig(
     special_tokens: { eos_token_ids: ENDS.map(tokenizer.idOf), ...tokenIds(tokenizer) },
     embed_tokens_dtype: 'float16',
     embed_tokens_shape: [text.vocab_size, text.hidden_size],
+    ...(tables.length > 0 && { embed_tokens_quantized: Object.fromEntries(tables) }),
     quantization,
   }
   const [problem] = configProblems(config)
@@ -90,7 +94,7 @@ function fusedSection(
       input_embeds: port(
         'float32',
         ['B', 'S', text.hidden_size],
-        `rows of ${EMBEDDINGS} for the tokens, widened to float32, with the audio features in place of the audio pads`,
+        `rows of ${EMBEDDINGS} for the tokens, widened to float32 (or those that embed_tokens_quantized tells), with the audio features in place of the audio pads`,
       ),
       input_lengths: port('int64', ['B'], 'valid positions of each row of input_embeds, 1 to S'),
       past_lengths: port('int64', ['B'], 'valid positions of each row of the past, 0 to C'),
