@@ -88,7 +88,7 @@ export function chooseWay(
   const layouts = new Set(ways.map((way) => way.layout))
   if (layout !== undefined && layouts.size > 0 && !layouts.has(layout))
     throw new SpeechError(
-      `${variant.name} in ${release.folder} cannot be run in the ${layout} layout: it has ${[...layouts].join(' and ')} alone.`,
+      `${variant.name} in ${release.folder} cannot be run in the ${layout} layout: it has the ${[...layouts].join(' and ')} layout only.`,
       'Leave the layout out, or choose another variant.',
     )
   if (prefill === 'int8')
