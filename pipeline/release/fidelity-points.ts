@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { hashFile } from '../../eval/hash-file.ts'
 import type { FidelityPoint } from '../../eval/report/fidelity-plot.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { defined } from '../../eval/runtime/defined.ts'
 import { section, text } from '../../eval/runtime/schema.ts'
+import { exists } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
 import type { Fidelity } from './fidelity-schema.ts'
 
@@ -27,6 +29,12 @@ type Trial = v.InferOutput<typeof TRIAL>
 
 export function trialsFile({ work }: Pick<Paths, 'work'>): string {
   return join(work, 'trials', 'trials.jsonl')
+}
+
+/** Changes when trials are added: what shows them is made anew then. */
+export async function identifyTrials(paths: Pick<Paths, 'work'>): Promise<string | null> {
+  const file = trialsFile(paths)
+  return (await exists(file)) ? hashFile(file, 'sha256') : null
 }
 
 /**

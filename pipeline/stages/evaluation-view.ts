@@ -3,16 +3,17 @@ import type { FidelityPoint } from '../../eval/report/fidelity-plot.ts'
 import { remarks } from '../../eval/report/remarks.ts'
 import type { Report } from '../../eval/report/report.ts'
 import { resultsCsv, textTables } from '../../eval/report/tables.ts'
-import { fidelityPoints } from '../release/fidelity-points.ts'
+import { fidelityPoints, identifyTrials } from '../release/fidelity-points.ts'
 import { fp32Of, PARITY } from '../release/parity-section.ts'
 import { readSection } from '../release/report-sections.ts'
 import { writeText } from '../shared/output-files.ts'
 import { ownReport, ownSpeech } from './own-evaluation.ts'
 import type { Run, View } from './stage.ts'
 
-/** The figures of the evaluation stage: tables in the log, results.csv, and a page with every transcript. */
+/** The figures of the evaluation stage: tables in the log, results.csv, and a page with every transcript, and trials beside the variants. */
 export const evaluationView: View = {
   module: 'pipeline/stages/evaluation-view.ts',
+  inputs: async ({ paths }) => ({ trials: await identifyTrials(paths) }),
   outputs: ({ paths }) => ['results.csv', 'evaluation.html'].map((name) => join(paths.model, name)),
   async show(run) {
     const [csv = '', html = ''] = this.outputs(run)

@@ -1,14 +1,15 @@
 import { buildRelease, releaseFiles } from '../release/build.ts'
+import { identifyTrials } from '../release/fidelity-points.ts'
 import type { Stage } from './stage.ts'
 
 /** The release: one archive for each variant, checksums, manifest, model card. */
 export const packageStage: Stage = {
   name: 'package',
   replaces: true,
-  async inputs({ name, base, flag }) {
+  async inputs({ name, base, flag, paths }) {
     return {
       ...{ name, base, flag },
-      node: process.versions.node,
+      ...{ node: process.versions.node, trials: await identifyTrials(paths) },
     }
   },
   outputs: (run) => releaseFiles(run, run.options.variants),

@@ -75,7 +75,7 @@ async function showResult({ name }: Stage, fingerprints: Fingerprints, run: Run)
   if (!view) return
   const stamp = run.paths.stamp(`${name}-view`)
   const code = await identifySources([view.module])
-  const fingerprint = fingerprintOf({ of: fingerprints[name], code })
+  const fingerprint = fingerprintOf({ of: fingerprints[name], code, ...(await view.inputs(run)) })
   if (await isCurrent(stamp, fingerprint, run.paths.model)) return
   await deleteStamp(stamp)
   await view.show(run)

@@ -43,6 +43,8 @@ export interface Stage {
 /** What people look at of a stage's result: made anew when that or its own code has changed, and nothing is built on it. */
 export interface View {
   readonly module: string
+  /** what else it shows than the stage's result */
+  inputs(run: Run): Promise<Readonly<Record<string, unknown>>>
   /** files it leaves behind */
   outputs(run: Run): readonly string[]
   show(run: Run): Promise<void>

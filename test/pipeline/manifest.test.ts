@@ -34,8 +34,17 @@ const MANIFEST: Manifest = {
   gates: [
     {
       ...{ gate: 'mel', variant: 'fp32', provider: 'cpu', layout: 'fused', prefill: 'same' },
-      ...{ found: 1e-5, limit: 1e-4, pass: true, problem: 'none', note: 'none' },
+      ...{ unit: 'number', found: 1e-5, limit: 1e-4, pass: true, problem: 'none', note: 'none' },
       ...{ clips: 77, worstClip: 'held-out-000', fingerprints: { fp32: 'abc' } },
+    },
+  ],
+  fidelity: [
+    {
+      ...{ variant: 'int4', provider: 'cpu', layout: 'fused', prefill: 'int8', clips: 70, positions: 1047 },
+      kld: { mean: 0.0009, low: 0.0004, high: 0.0014, median: 0.00004, p99: 0.016, max: 0.19 },
+      ...{ top1: 0.998, cosine: 0.994, changed: 2, cut: 0 },
+      ratio: { to: 'q8', mean: 71, low: 48, high: 106 },
+      ...{ bytes: 3_611_832, problem: 'none' },
     },
   ],
   reference: { torch: '2.13.0' },
@@ -83,10 +92,10 @@ const MANIFEST: Manifest = {
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 /** What a release may lack, and figures that there may be none of. */
 const OPTIONAL =
-  /^(source\.revision|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(problem|note|clips|worstClip|fingerprints\.\w+))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.speed\.(timing|firstToken))$/
+  /^(source\.revision|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.speed\.(timing|firstToken))$/
 const FREE = /^evaluation\.0\.(source|selection)\.\w+$/
 const FIGURE =
-  /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|^gates\.0\.(found|limit)$/
+  /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|^gates\.0\.(found|limit)$|^fidelity\.0\.((kld|ratio)\.(mean|low|high|median|p99|max)|top1|cosine)$/
 
 function refusalOf(value: unknown): string | undefined {
   try {
@@ -111,7 +120,7 @@ describe('manifest.json', () => {
   })
 
   it('of an older release has no key that came later, and names fp32 as it was', () => {
-    const { gates: _, reference: __, recipes: ___, options, ...older } = MANIFEST
+    const { gates: _, fidelity: _1, reference: __, recipes: ___, options, ...older } = MANIFEST
     const manifest = { ...older, options: { opset: options.opset }, files: [FILE] }
     const written = JSON.stringify(manifest).replaceAll('"fp32"', '"FP32"')
     expect(written).toContain('"variants":["FP32"]')
