@@ -36,19 +36,26 @@ export interface Comparison {
   readonly problem?: string
 }
 
-/** Compare every stage of the FP32 release with PyTorch on one clip, each on what the release itself computed. */
+/** Called with two arrays [V] of finite logits, those found and PyTorch's, and PyTorch's token there. */
+export type Look = (found: Float32Array, wanted: Float32Array, token: number) => void
+
+/**
+ * Compare every stage of the FP32 release with PyTorch on one clip, each on what the release itself computed.
+ * @param look called at every position of finite logits, as {@link followLogits} does
+ */
 export async function compareClip(
   recognizer: Recognizer,
   samples: Float32Array,
   reference: Reference,
   tolerance: Tolerance,
+  look: Look = () => undefined,
 ): Promise<Comparison[]> {
   const clip = reference.id
   const mel = logMel(samples)
   const features = await encode(recognizer, mel)
   const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
   const steps = { ...reference, tokens: reference.tokens.slice(0, reference.logits?.shape[0] ?? 0) }
-  const [followed] = await follow(recognizer, [{ reference: steps, input: { prompt, features } }])
+  const [followed] = await follow(recognizer, [{ reference: steps, input: { prompt, features } }], look)
   const { prefill = NONE, steps: worstStep } = followed ?? {}
   const measured = (check: Check, difference: Measured, allowed: number): Comparison => ({
     ...{ check, clip, tolerance: allowed },
@@ -107,14 +114,13 @@ export async function compareDecoder(
 /**
  * Lead a variant along PyTorch's own tokens, and show its logits beside PyTorch's at every position that PyTorch's are
  * known of.
- * @param look called with two arrays [V] of finite values, and PyTorch's token there
  * @returns the first logit that is not finite, on whichever side; nothing is shown from there on
  */
 export async function followLogits(
   recognizer: Recognizer,
   samples: Float32Array,
   reference: Reference,
-  look: (found: Float32Array, wanted: Float32Array, token: number) => void,
+  look: Look,
 ): Promise<string | undefined> {
   const features = await encode(recognizer, logMel(samples))
   const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
@@ -152,13 +158,19 @@ interface Differences {
 }
 
 /** How far the decoder is from PyTorch along PyTorch's tokens. */
-async function follow(recognizer: Recognizer, rows: readonly Followed[]): Promise<Differences[]> {
+async function follow(
+  recognizer: Recognizer,
+  rows: readonly Followed[],
+  look: Look = () => undefined,
+): Promise<Differences[]> {
   const results = rows.map((): Differences => ({ prefill: NONE, steps: undefined, otherTokens: 0 }))
   await feed(recognizer, rows, (row, position, found) => {
     const [{ reference }, result] = [rows[row] as Followed, results[row] as Differences]
     if (nonFinite(found) !== undefined || argmax(found) !== reference.tokens[position]) result.otherTokens++
     if (position >= (reference.logits?.shape[0] ?? 0)) return
-    const difference = worst(found, rowOf(reference.logits, position), position)
+    const wanted = rowOf(reference.logits, position)
+    const difference = worst(found, wanted, position)
+    if (difference.problem === undefined) look(found, wanted.data, reference.tokens[position] ?? Number.NaN)
     if (position === 0) result.prefill = difference
     else result.steps = larger(difference, result.steps)
   })

@@ -1,4 +1,4 @@
-import type { Comparison } from '../../eval/parity.ts'
+import type { Comparison, Look } from '../../eval/parity.ts'
 import type { Reference } from '../../eval/reference.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'
@@ -59,12 +59,16 @@ export interface ParityClip {
 /** Compares what a variant computes of clips with what PyTorch does, step by step. */
 export interface ClipsGate extends Common {
   readonly kind: 'clips'
-  /** @param clips read anew at each call, one in memory at a time */
+  /**
+   * @param clips read anew at each call, one in memory at a time
+   * @param lookAt of a clip: what is called along PyTorch's tokens; a gate that does so does it of all clips
+   */
   measure(
     recognizer: Recognizer,
     way: Way,
     clips: (what: string) => AsyncIterable<ParityClip>,
     tolerance: Tolerance,
+    lookAt: (clip: ParityClip) => Look,
   ): Promise<Comparison[]>
 }
 

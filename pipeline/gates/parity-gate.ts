@@ -4,6 +4,7 @@ import {
   compareClip,
   compareDecoder,
   compareTokens,
+  type Look,
   MEL_TOLERANCE,
 } from '../../eval/parity.ts'
 import type { Reference } from '../../eval/reference.ts'
@@ -25,10 +26,10 @@ export const parity: ClipsGate = {
           ([gate, limit]): Figure => ({ ...way, gate, unit: limit === 0 ? 'count' : 'number', limit }),
         ),
       ),
-  async measure(recognizer, { layout }, clips, tolerance) {
+  async measure(recognizer, { layout }, clips, tolerance, lookAt) {
     if (layout === 'split') return compareDecoders(recognizer, 'split', clips, tolerance)
     return [
-      ...(await compareAll(recognizer, clips, tolerance)),
+      ...(await compareAll(recognizer, clips, tolerance, lookAt)),
       ...(await compareDecoders(recognizer, 'batched', clips, tolerance)),
     ]
   },
@@ -56,10 +57,12 @@ async function compareAll(
   recognizer: Recognizer,
   clips: (what: string) => AsyncIterable<ParityClip>,
   tolerance: Tolerance,
+  lookAt: (clip: ParityClip) => Look,
 ): Promise<Comparison[]> {
   const out: Comparison[] = []
-  for await (const { samples, reference, isUtterance } of clips('parity')) {
-    out.push(...(await compareClip(recognizer, samples, reference, tolerance)))
+  for await (const clip of clips('parity')) {
+    const { samples, reference, isUtterance } = clip
+    out.push(...(await compareClip(recognizer, samples, reference, tolerance, lookAt(clip))))
     if (isUtterance) out.push(await compareTokens(recognizer, samples, reference))
   }
   return out

@@ -1,4 +1,4 @@
-import { followLogits } from '../../eval/parity.ts'
+import { followLogits, type Look } from '../../eval/parity.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'
 import type { ClipPositions, ParityClip, Position, WayPositions } from '../gates/gate.ts'
@@ -15,17 +15,30 @@ export async function followClips(
   clips: AsyncIterable<ParityClip>,
   isWanted: (clip: Pick<ParityClip, 'isUtterance'>) => boolean = () => true,
 ): Promise<WayPositions> {
-  const followed: ClipPositions[] = []
+  const seen = positionLog()
   let problem: string | undefined
-  for await (const { samples, reference, isUtterance } of clips) {
-    if (problem !== undefined || !isWanted({ isUtterance })) continue
-    const positions: Position[] = []
-    problem = await followLogits(recognizer, samples, reference, (...logits) =>
-      positions.push(comparePosition(...logits)),
-    )
-    if (problem !== undefined) problem = `${reference.id}: ${problem}`
-    const isCut = positions.length < reference.tokens.length
-    followed.push({ clip: reference.id, isUtterance, positions, isCut })
+  for await (const clip of clips) {
+    if (problem !== undefined || !isWanted(clip)) continue
+    problem = await followLogits(recognizer, clip.samples, clip.reference, seen.lookAt(clip))
+    if (problem !== undefined) problem = `${clip.reference.id}: ${problem}`
   }
-  return problem === undefined ? { way, clips: followed } : { way, clips: [], problem }
+  return problem === undefined ? { way, clips: seen.clips() } : { way, clips: [], problem }
+}
+
+/** Keeps what is seen along the tokens of clips. */
+export interface PositionLog {
+  lookAt(clip: ParityClip): Look
+  clips(): ClipPositions[]
+}
+
+export function positionLog(): PositionLog {
+  const seen: (Pick<ClipPositions, 'clip' | 'isUtterance'> & { tokens: number; positions: Position[] })[] = []
+  return {
+    lookAt({ reference, isUtterance }) {
+      const positions: Position[] = []
+      seen.push({ clip: reference.id, isUtterance, positions, tokens: reference.tokens.length })
+      return (...logits) => positions.push(comparePosition(...logits))
+    },
+    clips: () => seen.map(({ tokens, ...clip }) => ({ ...clip, isCut: clip.positions.length < tokens })),
+  }
 }

@@ -7,7 +7,7 @@ import type { ClipsGate, Finding, Limits, LogitsGate, ParityClip, WayPositions }
 import { type GateLimits, gatesOf } from '../gates.ts'
 import { wayName } from '../release/gate-result.ts'
 import { Failure } from '../shared/failure.ts'
-import { followClips } from './follow-clips.ts'
+import { followClips, type PositionLog, positionLog } from './follow-clips.ts'
 
 export interface MeasureOptions extends Pick<ModelOptions, 'folder' | 'variant' | 'provider' | 'threads'> {
   readonly gates: GateLimits
@@ -26,7 +26,7 @@ export interface Measured {
 
 /**
  * Run the gates of a variant that compare it with PyTorch. Each way through it is loaded once for all of them, and followed
- * along PyTorch's tokens once.
+ * along PyTorch's tokens once: a gate that does so already shows what it sees.
  * @throws SpeechError when a graph is missing or refused
  */
 export async function measureVariant(options: MeasureOptions): Promise<Measured> {
@@ -42,18 +42,17 @@ export async function measureVariant(options: MeasureOptions): Promise<Measured>
     if (i === 0) kinds.add('utterances')
     if (wanted.length + kinds.size === 0) continue
     await withRecognizer(options, way, async (recognizer) => {
-      for (const { gate } of wanted) {
-        const made = await gate.measure(
-          recognizer,
-          way,
-          (what) => options.clips(nameFor(options, what)),
-          tolerance,
+      const seen = positionLog()
+      const made: Comparison[] = []
+      const clips = (what: string) => options.clips(nameFor(options, what))
+      for (const { gate } of wanted)
+        made.push(...(await gate.measure(recognizer, way, clips, tolerance, seen.lookAt)))
+      comparisons.push(...made.map((comparison) => ({ ...comparison, ...way })))
+      if (seen.clips().length > 0) followed.push(positionsOf(way, seen, made))
+      else if (kinds.size > 0)
+        followed.push(
+          await followClips(recognizer, way, clips(wayName(way)), (clip) => kinds.has(kindOf(clip))),
         )
-        comparisons.push(...made.map((comparison) => ({ ...comparison, ...way })))
-      }
-      if (kinds.size === 0) return
-      const clips = options.clips(nameFor(options, wayName(way)))
-      followed.push(await followClips(recognizer, way, clips, (clip) => kinds.has(kindOf(clip))))
     })
   }
   const [usual] = followed
@@ -65,6 +64,13 @@ export async function measureVariant(options: MeasureOptions): Promise<Measured>
     ],
     ...{ comparisons, usual },
   }
+}
+
+/** What gates have seen along the tokens: with a problem nothing, as {@link followClips}. */
+function positionsOf(way: Way, seen: PositionLog, comparisons: readonly Comparison[]): WayPositions {
+  const broken = comparisons.find(({ problem }) => problem !== undefined)
+  if (broken === undefined) return { way, clips: seen.clips() }
+  return { way, clips: [], problem: `${broken.clip}: ${broken.problem}` }
 }
 
 function kindOf({ isUtterance }: Pick<ParityClip, 'isUtterance'>): LogitsGate['on'] {

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { ClipPositions } from '../../pipeline/gates/gate.ts'
 import { clipFidelities, fidelitiesOf, fidelityOf, ratioTo } from '../../pipeline/lab/fidelity.ts'
+import { positionLog } from '../../pipeline/lab/follow-clips.ts'
 import { changedOf, FIDELITY_COLUMNS, fidelityRows, nats } from '../../pipeline/release/fidelity-table.ts'
 
+const EMPTY = new Float32Array()
+const ARRAY = { data: EMPTY, shape: [0] }
+const REFERENCE = { promptIds: [], mel: ARRAY, features: ARRAY, logits: undefined }
 const WAY = { layout: 'fused', prefill: 'same' } as const
 
 /** A clip of these divergences; a negative one stands where another token is the likeliest. */
@@ -97,6 +101,25 @@ describe('fidelity', () => {
     expect(q8?.ratio).toBeUndefined()
     expect(fidelityRows([q8 as never])[0]?.slice(0, 5)).toEqual(['q8', 'not known', '-', '-', '-'])
   })
+})
+
+it('keeps what is seen of each clip, and knows of tokens that were not compared', () => {
+  const seen = positionLog()
+  const of = (id: string, tokens: readonly number[]) =>
+    seen.lookAt({ samples: EMPTY, isUtterance: true, reference: { ...REFERENCE, id, tokens } })
+  const [whole, cut] = [of('whole', [1, 0]), of('cut', [1, 0, 1])]
+  for (const look of [whole, cut]) {
+    look(Float32Array.of(0, 1), Float32Array.of(0, 1), 1)
+    look(Float32Array.of(0, 1), Float32Array.of(1, 0), 0)
+  }
+  const positions = [
+    { kld: 0, cosine: 1, isSame: true },
+    { kld: expect.closeTo((Math.E - 1) / (Math.E + 1), 12), cosine: 0, isSame: false },
+  ]
+  expect(seen.clips()).toEqual([
+    { clip: 'whole', isUtterance: true, positions, isCut: false },
+    { clip: 'cut', isUtterance: true, positions, isCut: true },
+  ])
 })
 
 it('a row of fidelity has what people read first in front', () => {
