@@ -67,7 +67,7 @@ describe('the pipeline on the tiny model', () => {
     expect(first).toMatch(
       /RTF = seconds of compute per second of audio[\s\S]*threads?, onnxruntime 1\.30\.0 cpu, Node/,
     )
-    expect(first).toMatch(/Dry run: 23 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
+    expect(first).toMatch(/Dry run: 24 files, .* would go to YOUR-NAME\/qwen3-asr-tiny-onnx/)
   })
 
   it('compares all straddling lengths and every utterance under 30 s, within the tolerances', async () => {
