@@ -28,7 +28,7 @@ class Levels:
         groups, columns = self.scales.shape
         levels = pack(np.ascontiguousarray(self.levels.T), blocks.bits).reshape(columns, groups, -1)
         scales = np.ascontiguousarray(self.scales.T, np.float32)
-        return levels, scales, pack(np.ascontiguousarray(self.zero_points.T), blocks.bits)
+        return levels, scales, pack(np.ascontiguousarray(self.zero_points.T), blocks.bits, zero_of(blocks.bits))
 
 
 def unpacked(parts: list[tuple[str, np.ndarray]], blocks: Blocks) -> Levels:
@@ -47,10 +47,10 @@ def zero_of(bits: int) -> int:
     return 1 << (bits - 1)
 
 
-def pack(rows: np.ndarray, bits: int) -> np.ndarray:
+def pack(rows: np.ndarray, bits: int, filling: int = 0) -> np.ndarray:
     """[R, C] uint8 below 2^bits -> [R, ceil(C * bits / 8)]: the first stands in the lowest bits of a byte."""
     each = 8 // bits
-    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % each)))
+    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % each)), constant_values=filling)
     whole = np.zeros((len(rows), padded.shape[1] // each), np.uint8)
     for i in range(each):
         whole |= padded[:, i::each] << np.uint8(i * bits)

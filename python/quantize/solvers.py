@@ -98,11 +98,14 @@ def _k_quant(values: np.ndarray, blocks: Blocks) -> Levels:
         )
     columns = values.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):  # blocks of equal weights
-        levels, scales, zeros = quant_tensor_k_quant_cpu(values.T, blocks.bits, blocks.size)
-    # [N * K / size, size] and [N * K / size, 1]
-    whole = levels.reshape(columns, -1).T
+        parts = quant_tensor_k_quant_cpu(values.T, blocks.bits, blocks.size)
+    # [N * K / size, size or 1] -> [K or K / size, N]
+    found, nearest = [part.reshape(columns, -1).T for part in parts], unpacked(blocks.quantize(values), blocks)
+    # onnxruntime's loses blocks whose weights all have one sign: it gives them no zero point that fits
+    grouped = values.reshape(-1, blocks.size, columns)
+    is_one_sided = (grouped.min(1) > 0) | (grouped.max(1) < 0) | (grouped.min(1) == grouped.max(1))
+    places = (np.repeat(is_one_sided, blocks.size, 0), is_one_sided, is_one_sided)
+    wanted = (nearest.levels, nearest.scales, nearest.zero_points)
     return Levels(
-        np.ascontiguousarray(whole, np.uint8),
-        np.ascontiguousarray(scales.reshape(columns, -1).T, np.float32),
-        np.ascontiguousarray(zeros.reshape(columns, -1).T, np.uint8),
+        *(np.where(at, own, part).astype(own.dtype) for at, own, part in zip(places, wanted, found, strict=True))
     )
