@@ -10,6 +10,7 @@ import {
   LAYOUTS,
   PREFILL,
   prefillRecipe,
+  quantizedTable,
 } from '../../eval/runtime/graphs.ts'
 import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
@@ -220,21 +221,27 @@ function quantization({ recipes, options }: Provenance, variants: readonly strin
     const tags = encoderTags(recipe, options.accuracyLevel)
     const file = `\`${graphFile(ENCODER, name)}\``
     const encoder = tags ? `${file}: ${tags}` : `${file} is the FP32 encoder under this variant's name`
-    return `- \`${name}\` (${VARIANTS[name]?.about}): ${recipeTag(recipe, options.accuracyLevel)}. ${encoder}.`
+    const table = recipe.embeddings === undefined ? '' : tableNote(name)
+    return `- \`${name}\` (${VARIANTS[name]?.about}): ${recipeTag(recipe, options.accuracyLevel)}. ${encoder}.${table}`
   })
   return [
     `## Quantization
 
 ${list.join('\n')}
 
-The embeddings are FP16.${notes.join('')}`,
+\`${EMBEDDINGS}\` is FP16.${notes.join('')}`,
   ]
+}
+
+function tableNote(variant: string): string {
+  const table = `\`${quantizedTable(variant)}\``
+  return ` It has the fused layout only, and needs no \`${EMBEDDINGS}\`: the output layer is the embedding table too, and ${table} says how to read its rows.`
 }
 
 function prefillNote(variant: string): string {
   return `
 ${variant} was measured as the project's runtime runs it: prompts by \`${graphFile(PREFILL, variant)}\`, with products of int8 weights,
-made of the int4 ones as \`${prefillRecipe(variant)}\` says, by uint8 activations. \`${graphFile(LAYOUTS.fused[0], variant)}\` runs prompts too.`
+made of the steps' weights as \`${prefillRecipe(variant)}\` says, by uint8 activations. \`${graphFile(LAYOUTS.fused[0], variant)}\` runs prompts too.`
 }
 
 function filesTable(files: readonly ReleaseFile[]): string {

@@ -15,18 +15,13 @@ SAMPLES = 512  # rows that are compared: an untied table differs in all
 
 
 def require_table(recipe: dict) -> None:
-    """Raise UserError for a recipe by which lm_head's rows are not quantized, or not those of the checkpoint."""
+    """Raise UserError for a recipe by which lm_head's rows are not quantized."""
     name = formats.name_of(recipe["decoder"], HEAD)
     chosen = formats.parse(name)
     if not isinstance(chosen, formats.Blocks) or chosen.bits not in BITS:
         raise UserError(
             f"The recipe has embeddings: {HEAD}, and {name} as {HEAD}'s format.",
             f'Wanted a format of blocks of 4 or 8 bits, such as ["{HEAD}", "q8b64"].',
-        )
-    if recipe.get("smooth"):
-        raise UserError(
-            f"The recipe has embeddings: {HEAD}, and smooth: {recipe['smooth']}, which changes {HEAD}'s rows.",
-            "Leave out one of the two.",
         )
 
 

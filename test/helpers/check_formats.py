@@ -27,6 +27,7 @@ from half_graph import half
 from int8_products import quantize_columns
 from protocol import UserError
 from tensors import Store
+from weight_maker import WeightMaker, maker_of
 
 LINES = os.fdopen(3, "w")
 
@@ -61,7 +62,8 @@ def run(case: dict, release: Path, folder: Path) -> dict:
             shutil.copy(release / f"{name}.onnx", folder / f"{name}.onnx")
         paths = [folder / f"{name}.onnx" for name in names]
     try:
-        chosen, _ = quantize.quantize_all(paths, quantize.Job(recipe, rules, store), folder)
+        maker = WeightMaker(rules) if is_encoder else maker_of(recipe, release, None)
+        chosen, _ = quantize.quantize_all(paths, quantize.Job(recipe, maker, store), folder)
     except UserError as error:
         return {"error": str(error), "hint": error.hint}
     return {"formats": chosen, "bytes": store.bytes, "graphs": {name: facts(name, release, folder) for name in names}}

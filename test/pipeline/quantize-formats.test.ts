@@ -156,8 +156,8 @@ const REFUSED: Record<string, readonly [object, string, string]> = {
   ],
   smooth: [
     { recipe: { decoder: all('q8b64'), embeddings: 'lm_head', smooth: 'awq:0.2' } },
-    "The recipe has embeddings: lm_head, and smooth: awq:0.2, which changes lm_head's rows.",
-    'Leave out one of the two.',
+    'The recipe has smooth, which changes lm_head, and embeddings: lm_head, which reads tokens from it.',
+    'Leave one out.',
   ],
   overflow: [
     { half: [1, 70_000, -3] },

@@ -1,14 +1,19 @@
-import { link, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, link, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
+import { openEmbeddings } from '../../eval/runtime/embeddings.ts'
 import { DECODERS, decoderData, EMBEDDINGS, graphFile, JSON_FILES } from '../../eval/runtime/graphs.ts'
+import { openQuantizedEmbeddings } from '../../eval/runtime/quantized-embeddings.ts'
 import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { BUNDLED_SPEECH, PROJECT } from '../../pipeline/models.ts'
 import { runPython } from '../../pipeline/python/run-python.ts'
-import type { Rule } from '../../pipeline/recipe-schema.ts'
+import { quantizeVariant } from '../../pipeline/quantize/quantize-variant.ts'
+import type { Recipe, Rule } from '../../pipeline/recipe-schema.ts'
+import { releaseProblems } from '../../pipeline/release/contract-problems.ts'
+import { rowOf, variantFiles } from '../../pipeline/variants.ts'
 import { runCli } from '../helpers/cli.ts'
 import { editedCommands } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -137,5 +142,82 @@ it('a recipe gives each weight the format of the first rule that fits, and has n
       message: "The recipe's rule for head decides about no weight.",
       hint: 'Wanted attention, mlp, or a pattern of names that no rule before it takes: layers.*.down, layers.*.gate, layers.*.k, layers.*.o, layers.*.q, layers.*.up, layers.*.v, lm_head.',
     })
+  }
+})
+
+/** A variant made of the shared release's FP32 graphs, in a folder that has nothing else but `more` of it. */
+async function makeVariant(variant: string, recipe: Recipe, more: readonly string[] = []): Promise<string> {
+  const [from, to] = [join(await sharedReleases(), TINY_NAME), await temporaryFolder()]
+  for (const file of [...JSON_FILES, ...more]) await copyFile(join(from, file), join(to, file))
+  const signal = new AbortController().signal
+  const python = { python: await stagePython(), log: join(to, 'log'), onProgress: () => undefined, signal }
+  const making = { from, to, work: join(to, 'work'), python, emit: () => undefined, signal }
+  await quantizeVariant(making, variant, recipe, { accuracyLevel: 4 })
+  return to
+}
+
+it('compact needs no embed_tokens.bin, is complete without the split layout, and is refused in it', async () => {
+  const recipe = rowOf('compact').recipe as Recipe
+  const folder = await makeVariant('compact', { ...recipe, solver: 'rtn' })
+  const files = variantFiles('compact', { prefillInt8: true })
+  expect(files).not.toContain(EMBEDDINGS)
+  expect((await readdir(folder)).filter((name) => name !== 'log').sort()).toEqual([...files].sort())
+  expect(await releaseProblems(folder, files)).toEqual([])
+  expect(JSON.parse(await readFile(join(folder, 'embed_tokens.compact.json'), 'utf8'))).toMatchObject({
+    ...{ data: 'decoder_weights.compact.data', bits: 8, block_size: 64, shape: [448, 128] },
+  })
+  for (const prefill of ['int8', 'same'] as const) {
+    await using asr = await Qwen3Asr.load(folder, { threads: 1, prefill })
+    const { text } = await asr.transcribe(join(BUNDLED_SPEECH, 'held-out-000.flac'))
+    expect(text).toBe('One seven zero two nine two.')
+  }
+  await expect(Qwen3Asr.load(folder, { layout: 'split' })).rejects.toMatchObject({
+    message: `compact in ${folder} cannot be run in the split layout: it has the fused layout only.`,
+    hint: 'Leave the layout out, or choose another variant.',
+  })
+  const table = await openQuantizedEmbeddings(folder, 'embed_tokens.compact.json', [448, 128])
+  const exact = openEmbeddings(join(await sharedReleases(), TINY_NAME, EMBEDDINGS), [448, 128])
+  const [found, wanted] = [new Float32Array(128), new Float32Array(128)]
+  for (let id = 0; id < 448; id++) {
+    table.read(id, found)
+    exact.read(id, wanted)
+    const range = Math.max(...wanted) - Math.min(...wanted)
+    // rounded to 255 levels of a block
+    expect(Math.max(...found.map((value, i) => Math.abs(value - (wanted[i] ?? 0))))).toBeLessThan(range / 400)
+  }
+  table.close()
+  exact.close()
+  await truncate(join(folder, 'decoder_weights.compact.data'), 1000)
+  expect(
+    (await releaseProblems(folder, files)).some((problem) => / ends at byte 1000, wanted /.test(problem)),
+  ).toBe(true)
+})
+
+it('prompts in 8 bits take weights of mixed bits and blocks, and FP32 ones', async () => {
+  const decoder: Rule[] = [
+    ['layers.0.*', 'q8b32'],
+    ['layers.1.down', 'f32'],
+    ['attention', 'q4b32s'],
+    ['lm_head', 'f32'],
+    ['*', 'q8b128s'],
+  ]
+  const folder = await makeVariant('mixed', { decoder, prompts: 'int8' }, [EMBEDDINGS])
+  const { weights, ...whole } = JSON.parse(await readFile(join(folder, 'decoder_prefill.mixed.json'), 'utf8'))
+  expect(whole).not.toHaveProperty('block_size')
+  const sizes = Object.fromEntries(
+    weights.map((weight: { name: string; bits: number; block_size: number; zero_points?: number }) => [
+      weight.name,
+      [weight.bits, weight.block_size, 'zero_points' in weight],
+    ]),
+  )
+  expect(sizes).toMatchObject({
+    ...{ 'layers.0.k': [8, 32, true], 'layers.1.q': [4, 32, false], 'layers.1.gate': [8, 128, false] },
+  })
+  expect(Object.keys(sizes)).not.toContain('layers.1.down')
+  expect(Object.keys(sizes)).not.toContain('lm_head')
+  for (const prefill of ['int8', 'same'] as const) {
+    await using asr = await Qwen3Asr.load(folder, { threads: 1, prefill })
+    const { text } = await asr.transcribe(join(BUNDLED_SPEECH, 'held-out-000.flac'))
+    expect(text).toBe('One seven zero two nine two.')
   }
 })
