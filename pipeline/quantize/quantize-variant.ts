@@ -8,13 +8,14 @@ import {
   prefillRecipe,
   quantizedTable,
 } from '../../eval/runtime/graphs.ts'
+import { dictionary, section, text } from '../../eval/runtime/schema.ts'
 import { alias } from '../../graph-tools/alias.ts'
 import { commit } from '../../graph-tools/commit.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { applyEdits } from '../../graph-tools/splice.ts'
-import { runPython } from '../python/run-python.ts'
+import { checkedResult, runPython } from '../python/run-python.ts'
 import type { Recipe } from '../recipe-schema.ts'
-import { decodersOf } from '../recipes.ts'
+import { decodersOf, needsCalibration } from '../recipes.ts'
 import { prefillWeightsOf } from '../release/prefill-recipe.ts'
 import { embeddingTableOf } from '../release/quantized-table.ts'
 import { exists, formatBytes, freshFolder, writeJson } from '../shared/output-files.ts'
@@ -35,10 +36,19 @@ export interface Making extends Omit<Sharing, 'folder'> {
 interface QuantizeOptions {
   /** of MatMulNBits */
   readonly accuracyLevel: number
+  /** folder of the calibration, for recipes that need one */
+  readonly calibration?: string | undefined
 }
+
+/** What python/quantize/quantize.py did. */
+const QUANTIZED = section({
+  /** of the decoder's weights, by name */
+  formats: dictionary(text),
+})
 
 /**
  * Make a variant of FP32's graphs: what is not there of FP32 is left out.
+ * @returns the formats of the decoder's weights by name: some recipes choose them
  * @throws Failure when the recipe does not fit the graphs
  */
 export async function quantizeVariant(
@@ -46,16 +56,18 @@ export async function quantizeVariant(
   variant: string,
   recipe: Recipe,
   options: QuantizeOptions,
-): Promise<void> {
+): Promise<Readonly<Record<string, string>>> {
   const [first = ''] = decodersOf(recipe)
   const { from } = making
   const parts = {
     decoders: (await exists(join(from, graphFile(first, FP32)))) ? decodersOf(recipe) : [],
     encoder: recipe.encoder !== undefined && (await exists(join(from, graphFile(ENCODER, FP32)))),
   }
-  if (parts.decoders.length > 0 || parts.encoder) await quantize(making, variant, recipe, parts, options)
+  const isAnything = parts.decoders.length > 0 || parts.encoder
+  const formats = isAnything ? await quantize(making, variant, recipe, parts, options) : {}
   if (recipe.encoder === undefined && (await exists(join(from, graphFile(ENCODER, FP32)))))
     await nameEncoder(making, variant)
+  return formats
 }
 
 async function nameEncoder({ from, to, emit }: Making, variant: string): Promise<void> {
@@ -76,25 +88,27 @@ async function quantize(
   variant: string,
   recipe: Recipe,
   parts: Parts,
-  { accuracyLevel }: QuantizeOptions,
-): Promise<void> {
+  { accuracyLevel, calibration }: QuantizeOptions,
+): Promise<Readonly<Record<string, string>>> {
   const { from, work, python } = making
   await freshFolder(work)
   const recipeFile = join(work, 'recipe.json')
   await writeJson(recipeFile, { variant, ...recipe, accuracyLevel })
   const models = parts.decoders.map((name) => join(from, graphFile(name, FP32)))
-  await runPython(
+  const result = await runPython(
     'quantize/quantize.py',
     [
       ...(models.length > 0 ? ['--models', ...models] : []),
       ...(parts.encoder ? ['--encoder', join(from, graphFile(ENCODER, FP32))] : []),
       ...['--out', work, '--recipe', recipeFile],
+      ...(calibration === undefined || !needsCalibration(recipe) ? [] : ['--calibration', calibration]),
     ],
     python,
   )
   if (models.length > 0) await placeDecoders(making, variant, recipe, parts.decoders)
   if (parts.encoder) await placeEncoder(making, variant)
   await rm(work, { recursive: true })
+  return checkedResult(QUANTIZED, result, 'quantize/quantize.py').formats
 }
 
 /** Share the decoders' weights, and write what readers make of them at load. */

@@ -123,7 +123,7 @@ function languagesOf(declared: unknown): string[] {
 const PACKAGE = shape({ name: text, version: text, dependencies: section({ 'onnxruntime-node': text }) })
 
 /** Versions that are pinned, of the packages that computed. */
-async function toolVersions(): Promise<Record<string, string>> {
+export async function toolVersions(): Promise<Record<string, string>> {
   const file = join(PROJECT, 'package.json')
   const project = checkedText(PACKAGE, await readFile(file, 'utf8'), { file, hint: 'Get the project again.' })
   return {

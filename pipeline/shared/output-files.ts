@@ -28,6 +28,12 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeText(path, `${JSON.stringify(value, undefined, 2)}\n`)
 }
 
+/** Beside its place, then renamed: what has the name is complete. @param values little-endian, as this machine is */
+export async function writeFloats(path: string, values: Float32Array): Promise<void> {
+  await writeFile(`${path}.partial`, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  await rename(`${path}.partial`, path)
+}
+
 /** Decimal units, as download pages use them: 1.43 GB. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
+import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
+import { logMel } from '../../eval/runtime/mel.ts'
+import { buildPrompt } from '../../eval/runtime/prompt.ts'
+import {
+  audioTokens,
+  encode,
+  loadRecognizer,
+  type Recognizer,
+  releaseRecognizer,
+} from '../../eval/runtime/recognizer.ts'
+import { SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
+import { parseTranscript } from '../../eval/runtime/transcript.ts'
+import type { Emit } from '../shared/events.ts'
+import { writeFloats, writeJson } from '../shared/output-files.ts'
+import type { CalibrationClip } from './calibration-index.ts'
+
+/** Sequences that FP32 decodes together: a step costs reading the weights, for one as for eight. */
+const BATCH = 8
+/** Of an answer at most, beside those for each second: a model that rambles calibrates nothing. */
+const [TOKENS_PER_SECOND, TOKENS_MORE] = [25, 16]
+
+/** A recording to calibrate on. */
+export interface CalibrationSpeech {
+  readonly id: string
+  /** sha256 of the samples as float32, little-endian */
+  readonly sha256: string
+  /** 16 kHz mono */
+  readonly samples: Float32Array
+}
+
+/**
+ * The recordings of a dataset that can be calibrated on, in its order.
+ * @param note told of each that is left out
+ */
+export async function readSpeech(
+  dataset: Dataset,
+  signal: AbortSignal,
+  note: (text: string) => void,
+): Promise<CalibrationSpeech[]> {
+  const speech: CalibrationSpeech[] = []
+  for await (const { id, path, problem } of dataset.utterances(() => true, signal)) {
+    if (path === undefined) {
+      note(`Calibration leaves ${id} out: ${problem ?? 'it has no recording.'}`)
+      continue
+    }
+    const { samples, seconds } = await loadClip(path, signal)
+    if (seconds > MAX_PIECE_SECONDS)
+      note(
+        `Calibration leaves ${id} out: it lasts ${seconds.toFixed(0)} s, wanted at most ${MAX_PIECE_SECONDS}.`,
+      )
+    else speech.push({ id, samples, sha256: hashSamples(samples) })
+  }
+  return speech
+}
+
+/** Identifies what was heard, whatever file it came in. */
+export function hashSamples(samples: Float32Array): string {
+  const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Where FP32 answers, and whom to say so. */
+export interface Answering {
+  /** release directory */
+  readonly model: string
+  /** the calibration's */
+  readonly folder: string
+  readonly threads: number
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+/** Let FP32 answer recordings, and write each answer to clips/ with the audio features that it was given of. */
+export async function answerAll(
+  speech: readonly { readonly place: number; readonly clip: CalibrationSpeech }[],
+  answering: Answering,
+  done: number,
+): Promise<void> {
+  const { model, threads, emit, signal } = answering
+  const recognizer = await loadRecognizer(model, { variant: FP32, threads, batch: BATCH })
+  const total = done + speech.length
+  let count = done
+  try {
+    for (let i = 0; i < speech.length; i += BATCH) {
+      signal.throwIfAborted()
+      await Promise.all(
+        speech.slice(i, i + BATCH).map(async ({ place, clip }) => {
+          await answer(recognizer, clip, place, answering)
+          emit({ event: 'progress', what: 'calibration answers', done: ++count, total, unit: 'clips' })
+        }),
+      )
+    }
+  } finally {
+    await releaseRecognizer(recognizer)
+  }
+}
+
+async function answer(
+  recognizer: Recognizer,
+  { id, sha256, samples }: CalibrationSpeech,
+  place: number,
+  { folder, signal }: Answering,
+): Promise<void> {
+  const seconds = samples.length / SAMPLE_RATE
+  const features = await encode(recognizer, logMel(samples))
+  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const { tokens, ending } = await recognizer.decode({
+    prepare: async () => ({ prompt, features }),
+    maxNewTokens: Math.ceil(TOKENS_PER_SECOND * seconds) + TOKENS_MORE,
+    stopLoops: true,
+    signal,
+  })
+  const end = ending === 'end' ? [recognizer.tokenizer.idOf(SPECIAL_TOKENS.imEnd)] : []
+  const width = recognizer.config.hiddenSize
+  const file = join('clips', `${nameOf(place)}.features.f32`)
+  await writeFloats(join(folder, file), features)
+  const clip: CalibrationClip = {
+    ...{ id, sha256, seconds, prompt_ids: [...prompt.ids], audio_offset: prompt.audioOffset },
+    tokens: [...tokens, ...end],
+    says: parseTranscript(recognizer.tokenizer.decode(tokens)).text,
+    features: { file, shape: [features.length / width, width] },
+  }
+  await writeJson(clipFile(folder, place), clip)
+}
+
+export function clipFile(folder: string, place: number): string {
+  return join(folder, 'clips', `${nameOf(place)}.json`)
+}
+
+function nameOf(place: number): string {
+  return String(place).padStart(4, '0')
+}

@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { readOwn } from '../../eval/checked-json.ts'
+import { count, dictionary, list, number, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
+
+/** One recording with FP32's own answer. */
+const CLIP = shape({
+  id: text,
+  /** of the samples, float32 at 16 kHz */
+  sha256: text,
+  seconds: number,
+  prompt_ids: list(count),
+  /** index of the first audio feature in the prompt */
+  audio_offset: count,
+  /** the answer's, the end token included */
+  tokens: list(count),
+  /** the answer as text */
+  says: text,
+  /** float32 [N, H] */
+  features: shape({ file: text, shape: list(count) }),
+})
+export type CalibrationClip = Parsed<typeof CLIP>
+
+/** index.json of a calibration: python/quantize/calibration.py reads it. */
+const INDEX = shape({
+  format: v.literal(1, '1'),
+  key: text,
+  dataset: dictionary(v.unknown()),
+  clips: list(CLIP),
+  /** tokens of all prompts and answers */
+  positions: count,
+  versions: dictionary(text),
+})
+export type CalibrationIndex = Parsed<typeof INDEX>
+
+export function indexFile(folder: string): string {
+  return join(folder, 'index.json')
+}
+
+/** @returns undefined when it is not there, or damaged: it is made anew */
+export function readIndex(folder: string): Promise<CalibrationIndex | undefined> {
+  return readOwn(INDEX, indexFile(folder))
+}
+
+/** @returns undefined when the clip has not been answered yet, or its file is damaged */
+export function readCalibrationClip(path: string): Promise<CalibrationClip | undefined> {
+  return readOwn(CLIP, path)
+}

@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
+import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { defined } from '../../eval/runtime/defined.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
+import { fingerprintVariants } from '../evaluate/fingerprint.ts'
+import { connectHub } from '../hub/connection.ts'
+import { CALIBRATION_SPEECH } from '../models.ts'
+import { runPython } from '../python/run-python.ts'
+import { toolVersions } from '../release/provenance.ts'
+import type { Emit } from '../shared/events.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
+import { exists, writeJson } from '../shared/output-files.ts'
+import { answerAll, type CalibrationSpeech, clipFile, readSpeech } from './calibration-clips.ts'
+import {
+  type CalibrationClip,
+  type CalibrationIndex,
+  indexFile,
+  readCalibrationClip,
+  readIndex,
+} from './calibration-index.ts'
+
+/** Fewer show too little of what a weight meets. */
+const LEAST_CLIPS = 8
+/** 16 are enough for the tiny model (docs/measurements.md); more cost memory and time. */
+export const CALIBRATION_CLIPS = 32
+
+/** Which speech to calibrate on. */
+export interface CalibrationChoice {
+  /** as `npm run evaluate` names datasets */
+  readonly dataset: string
+  /** clips at most */
+  readonly clips: number
+}
+
+export const USUAL_CALIBRATION: CalibrationChoice = { dataset: CALIBRATION_SPEECH, clips: CALIBRATION_CLIPS }
+
+export interface CalibrationOptions extends CalibrationChoice {
+  /** release directory with FP32's graphs */
+  readonly model: string
+  /** its folder for intermediate results */
+  readonly work: string
+  readonly threads: number
+  readonly python: Parameters<typeof runPython>[2]
+  readonly emit: Emit
+  readonly signal: AbortSignal
+  /** what the variants are judged on: sha256 of samples, with a name for the clip */
+  readonly judged: ReadonlyMap<string, string>
+}
+
+/** A finished calibration. */
+export interface Calibration {
+  readonly folder: string
+  readonly index: CalibrationIndex
+}
+
+/**
+ * What the decoder's weights meet: speech with FP32's own answers, and the hidden states of both in every layer. It is
+ * made once for a model, its clips and these versions; a killed run goes on where it was.
+ * @throws Failure with exit code 3 for clips that the variants are judged on; for too few of them, or without speech
+ */
+export async function calibrate(options: CalibrationOptions): Promise<Calibration> {
+  const { model, work, emit, signal, python } = options
+  const note = (text: string) => emit({ event: 'note', text })
+  const dataset = await openSpeech(options)
+  const speech = await readSpeech(dataset, signal, note)
+  requireApart(speech, options.judged)
+  requireEnough(speech.length, dataset.name, 'recordings')
+  const versions = await versionsOf()
+  const key = await keyOf(speech, { model, work }, versions)
+  const folder = join(work, 'calibration', key)
+  await removeOthers(folder)
+  const index = await answered(dataset, speech, folder, key, versions, options)
+  await runPython('quantize/calibrate.py', ['--model', model, '--calibration', folder], python)
+  return { folder, index }
+}
+
+async function openSpeech({ dataset, clips, work, signal, emit }: CalibrationOptions): Promise<Dataset> {
+  const hub = isOnHub(dataset) ? await connectHub() : undefined
+  const selection = { sample: 'seeded', count: clips, seed: 1 } as const
+  return openDataset(dataset, {
+    ...{ selection, keepEmpty: true, cache: join(work, 'datasets'), signal, maxDownload: 1e9 },
+    ...defined({ endpoint: hub?.url, token: hub?.token }),
+    onRetry: (reason) => emit({ event: 'note', text: `${reason}; asking again` }),
+  })
+}
+
+/** What chose the weights cannot judge them. */
+function requireApart(speech: readonly CalibrationSpeech[], judged: ReadonlyMap<string, string>): void {
+  const both = speech.filter(({ sha256 }) => judged.has(sha256))
+  const [first] = both
+  if (!first) return
+  throw new Failure(
+    `${both.length} of ${speech.length} clips to calibrate on are also evaluated, first ${first.id} (${judged.get(first.sha256)}).`,
+    'Give --calibration other recordings than those that WER and divergence are measured on.',
+    EXIT.gate,
+  )
+}
+
+function requireEnough(found: number, name: string, what: string): void {
+  if (found >= LEAST_CLIPS) return
+  throw new Failure(
+    `The calibration on ${name} has ${found} ${what}, wanted at least ${LEAST_CLIPS}.`,
+    'Give --calibration a dataset with more speech: 16 to 32 clips are enough.',
+  )
+}
+
+async function versionsOf(): Promise<Record<string, string>> {
+  const tools = await toolVersions()
+  const names = ['onnxruntime-node', 'torch', 'numpy']
+  return Object.fromEntries(names.map((name) => [name, tools[name] ?? '']))
+}
+
+async function keyOf(
+  speech: readonly CalibrationSpeech[],
+  paths: { readonly model: string; readonly work: string },
+  versions: Readonly<Record<string, string>>,
+): Promise<string> {
+  const fingerprints = await fingerprintVariants(paths, [FP32])
+  const parts = { format: 1, fingerprints, clips: speech.map(({ sha256 }) => sha256), versions }
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
+}
+
+/** Of other models, clips or versions: hundreds of megabytes that nothing asks for again. */
+async function removeOthers(folder: string): Promise<void> {
+  const parent = join(folder, '..')
+  const names = await readdir(parent).catch(() => [])
+  for (const name of names) {
+    const other = join(parent, name)
+    if (other !== folder) await rm(other, { recursive: true, force: true })
+  }
+}
+
+/** index.json with FP32's answers, those of an earlier run taken as they are. */
+async function answered(
+  dataset: Dataset,
+  speech: readonly CalibrationSpeech[],
+  folder: string,
+  key: string,
+  versions: Readonly<Record<string, string>>,
+  { model, threads, emit, signal }: CalibrationOptions,
+): Promise<CalibrationIndex> {
+  const whole = await readIndex(folder)
+  if (whole?.key === key && (await haveFeatures(folder, whole.clips))) return whole
+  await rm(indexFile(folder), { force: true })
+  await rm(join(folder, 'hidden'), { recursive: true, force: true }) // of other answers
+  await mkdir(join(folder, 'clips'), { recursive: true })
+  const missing: { place: number; clip: CalibrationSpeech }[] = []
+  for (const [place, clip] of speech.entries()) {
+    const known = await readCalibrationClip(clipFile(folder, place))
+    if (known?.sha256 !== clip.sha256 || !(await haveFeatures(folder, [known]))) missing.push({ place, clip })
+  }
+  if (missing.length > 0)
+    await answerAll(missing, { model, folder, threads, emit, signal }, speech.length - missing.length)
+  const all = await Promise.all(speech.map((_, place) => readCalibrationClip(clipFile(folder, place))))
+  const clips = all.filter((clip) => clip !== undefined).filter(({ says }) => says !== '')
+  for (const clip of all)
+    if (clip?.says === '')
+      emit({ event: 'note', text: `Calibration leaves ${clip.id} out: FP32 hears no speech in it.` })
+  requireEnough(clips.length, dataset.name, 'clips with speech')
+  const positions = clips.reduce((sum, { prompt_ids, tokens }) => sum + prompt_ids.length + tokens.length, 0)
+  const { name, source } = dataset
+  const index: CalibrationIndex = { format: 1, key, dataset: { name, ...source }, clips, positions, versions }
+  await writeJson(indexFile(folder), index)
+  return index
+}
+
+async function haveFeatures(folder: string, clips: readonly CalibrationClip[]): Promise<boolean> {
+  for (const { features } of clips) {
+    const path = join(folder, features.file)
+    const size = (await exists(path)) ? (await stat(path)).size : 0
+    if (size !== features.shape.reduce((product, each) => product * each, 4)) return false
+  }
+  return true
+}
