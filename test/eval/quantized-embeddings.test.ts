@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openQuantizedEmbeddings } from '../../eval/runtime/quantized-embeddings.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
+import { missingGraphs } from '../../graph-tools/contract.ts'
+import { roleOf } from '../../pipeline/release/manifest.ts'
 import { tinyConfig } from '../helpers/config.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -144,4 +146,30 @@ describe('variants of a release', () => {
     expect((await open(...COMPACT, 'decoder.int4.onnx')).variant().name).toBe('int4')
     expect((await open(...COMPACT, ...FP32)).variant().name).toBe('fp32')
   })
+})
+
+it('a precision with such a table is complete with encoder and fused decoder; any other wants the split layout', () => {
+  const graphs = ['encoder.compact.onnx', 'decoder.compact.onnx']
+  expect(missingGraphs(graphs, ['embed_tokens.compact.json'])).toEqual([])
+  expect(missingGraphs(graphs, ['embed_tokens.other.json'])).toEqual([
+    'decoder_init.compact.onnx',
+    'decoder_step.compact.onnx',
+  ])
+  expect(missingGraphs(['encoder.onnx'], ['embed_tokens.compact.json'])).toEqual([
+    'decoder_init.onnx',
+    'decoder_step.onnx',
+  ])
+  expect(missingGraphs(['encoder.compact.onnx'], ['embed_tokens.compact.json'])).toEqual([
+    'decoder.compact.onnx',
+  ])
+})
+
+it('the manifest counts the table among the embeddings', () => {
+  const names = [
+    'embed_tokens.compact.json',
+    'embed_tokens.bin',
+    'decoder_prefill.compact.json',
+    'config.json',
+  ]
+  expect(names.map(roleOf)).toEqual(['embeddings', 'embeddings', 'prefill', 'config'])
 })
