@@ -26,7 +26,7 @@ export function sizeAgainstFidelity(
   const alt = `${title}: ${drawn.length} ${drawn.length === 1 ? 'variant' : 'variants and trials'}`
   return {
     ...{ id: 'fidelity', title },
-    note: 'Nearer to the lower left corner is better. The bar is the 95 % bootstrap interval; a larger dot is faster.',
+    note: 'Nearer to the lower left corner is better. The bar is the 95\u00a0% bootstrap interval; a larger dot is faster.',
     panels: [
       {
         svg: drawPlot(

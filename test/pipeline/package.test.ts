@@ -193,6 +193,18 @@ describe('npm run package', () => {
       ['int4', 70],
     ])
     expect(measured?.machines[0]?.machine.threads).toBe(1)
+    const fidelity = manifest.fidelity ?? []
+    expect(fidelity.map(({ variant, clips, positions, cut }) => [variant, clips, positions, cut])).toEqual([
+      ['fp32', 70, 1047, 0],
+      ['int4', 70, 1047, 0],
+    ])
+    const [fp32, int4] = fidelity
+    expect(fp32).toMatchObject({ changed: 0, top1: 1, prefill: 'same' })
+    expect(fp32?.kld.mean).toBeLessThan(1e-9) // onnxruntime is PyTorch
+    expect(fp32?.ratio?.mean).toBeLessThan(1e-6)
+    expect(int4).toMatchObject({ layout: 'fused', prefill: 'int8' })
+    const { low, mean, high } = int4?.kld ?? {}
+    expect([low, mean, high].every((value) => Number(value) > 1e-4 && Number(value) < 0.01)).toBe(true)
     const gates = manifest.gates ?? []
     expect(gates.map(({ gate, variant }) => `${gate} ${variant}`)).toEqual([
       ...PARITY.map((gate) => `${gate} fp32`),
