@@ -36,7 +36,10 @@ def solve(solver: str, values: np.ndarray, blocks: Blocks, factor: Tensor | None
         return _k_quant(values, blocks)
     if factor is None:
         raise UserError("gptq needs a calibration.", "Give --calibration.")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # its steps are so small that threads wait for each other most of the time
     parts = [_gptq(values[:, i : i + COLUMNS], blocks, factor) for i in range(0, values.shape[1], COLUMNS)]
+    torch.set_num_threads(threads)
     return Levels(
         *(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in Levels.__dataclass_fields__)
     )
