@@ -61,7 +61,7 @@ const SYSTEM = fields({
 })
 
 /** Where figures were measured. No host name, user or path. */
-const MACHINE = fields({
+export const MACHINE = fields({
   cpu: text,
   cores: number,
   /** instruction sets that decide how fast the runtime is */

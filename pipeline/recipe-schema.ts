@@ -10,8 +10,7 @@ const oneOf = <const Names extends readonly string[]>(names: Names) =>
 /** What chooses the levels of a weight: `gptq` needs calibration. python/quantize/solvers.py has them. */
 export const SOLVERS = ['rtn', 'k_quant', 'gptq'] as const
 
-/** How the weights of a variant are made of FP32's: a row of the variants' table, or a file of a trial. */
-export const RECIPE = shape({
+const ENTRIES = {
   decoder: about('Selectors of decoder weights and their formats; the first that fits decides.', RULES),
   encoder: v.exactOptional(about("The same for the encoder. Missing where the encoder is FP32's.", RULES)),
   solver: v.exactOptional(
@@ -35,7 +34,11 @@ export const RECIPE = shape({
   prompts: v.exactOptional(
     about('int8: prompts have a graph with 8-bit products.', v.literal('int8', '"int8"')),
   ),
-})
+}
+
+/** How the weights of a variant are made of FP32's: a row of the variants' table, or a file of a trial. */
+export const RECIPE = shape(ENTRIES)
+export const RECIPE_KEYS: readonly string[] = Object.keys(ENTRIES)
 export type Recipe = Parsed<typeof RECIPE>
 /** A selector of weights, and a format that python/quantize/formats.py knows. */
 export type Rule = Recipe['decoder'][number]

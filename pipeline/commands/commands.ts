@@ -8,5 +8,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Run
   package: () => import('./package-command.ts'),
   publish: () => import('./publish-command.ts'),
   compare: () => import('./compare-command.ts'),
+  quantize: () => import('./quantize-command.ts'),
   graph: () => import('./graph-command.ts'),
 }

@@ -38,6 +38,8 @@ interface QuantizeOptions {
   readonly accuracyLevel: number
   /** folder of the calibration, for recipes that need one */
   readonly calibration?: string | undefined
+  /** the decoder's graphs to make; all that the recipe makes when it is left out */
+  readonly decoders?: readonly string[]
 }
 
 /** What python/quantize/quantize.py did. */
@@ -57,10 +59,11 @@ export async function quantizeVariant(
   recipe: Recipe,
   options: QuantizeOptions,
 ): Promise<Readonly<Record<string, string>>> {
-  const [first = ''] = decodersOf(recipe)
+  const { decoders = decodersOf(recipe) } = options
+  const [first = ''] = decoders
   const { from } = making
   const parts = {
-    decoders: (await exists(join(from, graphFile(first, FP32)))) ? decodersOf(recipe) : [],
+    decoders: (await exists(join(from, graphFile(first, FP32)))) ? decoders : [],
     encoder: recipe.encoder !== undefined && (await exists(join(from, graphFile(ENCODER, FP32)))),
   }
   const isAnything = parts.decoders.length > 0 || parts.encoder

@@ -49,6 +49,7 @@ const ALL: [
   ['package', command('package'), ['folder'], 'level', 'stdout'],
   ['publish', command('publish'), ['--repo', 'a/b'], 'tag', 'stdout'],
   ['compare', command('compare'), ['--audio', 'a.wav', '--model-dir', 'b'], 'python', 'stderr'],
+  ['quantize', command('quantize'), ['trial', 'a.json'], 'speech', 'stderr'],
   ['graph', command('graph'), ['externalize', 'a.onnx'], 'data', 'stderr'],
   ['bench graph', bench('graph'), ['--exported', '.'], 'rounds', 'stderr'],
   ['bench eval', bench('eval'), [], 'rounds', 'stderr'],

@@ -1,0 +1,61 @@
+import { describeError, EXIT, Failure } from '../shared/failure.ts'
+import { tableLines } from '../shared/text-table.ts'
+import { parseQuantize, type QuantizeOptions } from './quantize-options.ts'
+import { type Output, runnable } from './run-command.ts'
+
+type Of<Name extends QuantizeOptions['command']> = Extract<QuantizeOptions, { command: Name }>
+
+export const run = runnable({
+  parse: parseQuantize,
+  stdout: 'results',
+  isStoppable: ({ command }) => command === 'trial',
+  afterStop: 'Run the same command again: trials that ended are not run again.',
+  async run(options, output, signal) {
+    switch (options.command) {
+      case 'list':
+        return list(options, output)
+      case 'compare':
+        return compare(options, output)
+      default:
+        return trial(options as Of<'trial'>, output, signal)
+    }
+  },
+})
+
+// the command line answers at once: what works is imported when it is wanted
+
+async function list({ modelDir }: { readonly modelDir?: string }, output: Output): Promise<number> {
+  const { LIST_COLUMNS, listRecipes, listRows } = await import('../lab/list-recipes.ts')
+  const listed = await listRecipes(modelDir)
+  output.report({ recipes: listed }, () => tableLines(LIST_COLUMNS, listRows(listed)))
+  return EXIT.done
+}
+
+async function compare({ modelDir }: { readonly modelDir?: string }, output: Output): Promise<number> {
+  const { COMPARE_COLUMNS, compareRecipes, compareRows } = await import('../lab/compare-recipes.ts')
+  const { compared, chart } = await compareRecipes(modelDir)
+  output.report({ compared, ...(chart && { chart }) }, () => [
+    ...tableLines(COMPARE_COLUMNS, compareRows(compared)),
+    ...(chart === undefined ? [] : [`Chart: ${chart}`]),
+  ])
+  return EXIT.done
+}
+
+async function trial(options: Of<'trial'>, output: Output, signal: AbortSignal): Promise<number | Failure> {
+  const { runTrials } = await import('../lab/run-trials.ts')
+  const { trialLines } = await import('../lab/trial-text.ts')
+  const failed = await runTrials(
+    options,
+    { emit: output.emit, signal },
+    ({ record, isOld }) => output.report({ trial: record, isOld }, () => trialLines(record, isOld)),
+    (one, error) => {
+      const { message, hint } = describeError(error)
+      if (output.isJson) output.report({ failed: { name: one.name, message, hint } }, () => [])
+      else
+        for (const line of [`${one.name} failed: ${message}`, ...(hint ? [`hint: ${hint}`] : [])])
+          output.note(line)
+    },
+  )
+  if (failed === 0) return EXIT.done
+  return new Failure(`${failed} of ${options.recipes.length} trials failed.`)
+}

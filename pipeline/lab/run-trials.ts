@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readOwn } from '../../eval/checked-json.ts'
+import { FP32 } from '../../eval/runtime/graphs.ts'
+import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
+import { loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
+import { openRelease, type Way } from '../../eval/runtime/release.ts'
+import { list, shape, text } from '../../eval/runtime/schema.ts'
+import { identifySources } from '../../eval/sources.ts'
+import { fingerprintVariants } from '../evaluate/fingerprint.ts'
+import type { WayPositions } from '../gates/gate.ts'
+import { findPython } from '../python/venv.ts'
+import { needsCalibration } from '../recipes.ts'
+import { CLIP_FIDELITY, type ClipFidelity } from '../release/fidelity-schema.ts'
+import { isFull } from '../shared/disk-space.ts'
+import type { Emit } from '../shared/events.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
+import { takeLock } from '../shared/lock.ts'
+import { writeJson } from '../shared/output-files.ts'
+import type { Paths } from '../shared/paths.ts'
+import { requireWritable } from '../shared/writable.ts'
+import { BASELINE } from '../variants.ts'
+import { clipFidelities, fidelityOf } from './fidelity.ts'
+import { followClips } from './follow-clips.ts'
+import { fp32Release } from './fp32-release.ts'
+import { type JudgedClips, openJudgedClips } from './judged-clips.ts'
+import { onnxReference, referenceClips } from './onnx-reference.ts'
+import { bytesByPart, keepTrial, makeTrial, requireNew, trialVariant } from './trial-graphs.ts'
+import { readTrialRecipes, spelled, type TrialRecipe } from './trial-recipe.ts'
+import { addTrial, isSame, readTrials, type TrialFingerprints, type TrialRecord } from './trial-record.ts'
+import { measureSpeed } from './trial-speed.ts'
+import { measureWer } from './trial-wer.ts'
+
+export interface TrialOptions {
+  readonly modelDir?: string
+  readonly recipes: readonly string[]
+  /** folder or manifest of recordings */
+  readonly speech: string
+  /** the first of them; all when it is left out */
+  readonly nSamples?: number
+  readonly wer: boolean
+  /** run what has been run already */
+  readonly force: boolean
+  /** folder that keeps the graphs, below the trials' names */
+  readonly keep?: string
+  readonly threads: number
+  readonly python?: string
+}
+
+/** One trial: what it found, now or in an earlier run. */
+export interface TrialOutcome {
+  readonly record: TrialRecord
+  readonly isOld: boolean
+}
+
+/** What all trials of a run have in common. */
+interface Bench {
+  readonly options: TrialOptions
+  readonly paths: Paths
+  readonly judged: JudgedClips
+  readonly reference: string
+  readonly fingerprints: Omit<TrialFingerprints, 'recipe'>
+  /** of int4 on the same clips, where the release has it */
+  readonly base: readonly ClipFidelity[] | undefined
+  readonly python: () => Promise<string>
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+/**
+ * Make and measure trials, one after the other; each is in trials.jsonl before the next begins.
+ * @param onOutcome called for each that is known
+ * @param onFailure called for each that failed: the others go on
+ * @returns how many failed
+ * @throws Failure for what concerns all of them: the folder, the clips, a recipe's file, a full disk
+ */
+export async function runTrials(
+  options: TrialOptions,
+  { emit, signal }: { readonly emit: Emit; readonly signal: AbortSignal },
+  onOutcome: (outcome: TrialOutcome) => void,
+  onFailure: (trial: TrialRecipe, error: unknown) => void,
+): Promise<number> {
+  const trials = await readTrialRecipes(options.recipes)
+  if (options.keep !== undefined) await requireNew(options.keep, trials)
+  const paths = await fp32Release(options.modelDir)
+  await requireWritable(paths.work, 'The folder', 'Copy the release to a folder that you can write.')
+  const release = await takeLock(join(paths.work, 'lock'), paths.model)
+  let failed = 0
+  try {
+    const bench = await prepare(options, paths, { emit, signal })
+    for (const trial of trials) {
+      try {
+        onOutcome(await runTrial(trial, bench))
+      } catch (error) {
+        if (signal.aborted || isFull(error)) throw error
+        failed++
+        onFailure(trial, error)
+      }
+    }
+  } finally {
+    await release()
+  }
+  return failed
+}
+
+async function prepare(
+  options: TrialOptions,
+  paths: Paths,
+  { emit, signal }: Pick<Bench, 'emit' | 'signal'>,
+): Promise<Bench> {
+  const { threads } = options
+  const judged = await openJudgedClips(paths, options, signal)
+  const { [FP32]: fp32 = '' } = await fingerprintVariants(paths, [FP32])
+  const code = (await identifySources(['python/quantize/quantize.py'])).slice(0, 16)
+  const references = join(paths.work, 'trials', 'reference')
+  const reference = await onnxReference(judged, {
+    ...{ model: paths.model, references, fp32, threads },
+    ...{ emit, signal },
+  })
+  let python: Promise<string> | undefined
+  const bench = {
+    ...{ options, paths, judged, reference, emit, signal },
+    fingerprints: { fp32, clips: judged.fingerprint, code },
+    python() {
+      const { python: given } = options
+      python ??= findPython({ emit, signal, ...(given && { python: given }) }).then(({ path }) => path)
+      return python
+    },
+  }
+  return { ...bench, base: await baseOf(bench) }
+}
+
+async function runTrial(trial: TrialRecipe, bench: Bench): Promise<TrialOutcome> {
+  const { options, paths, emit, signal } = bench
+  const fingerprints = { recipe: hashOf(spelled(trial.recipe)), ...bench.fingerprints }
+  const old = (await readTrials(paths)).find(({ name }) => name === trial.name)
+  const isKnown = old !== undefined && isSame(old.fingerprints, fingerprints)
+  const isEnough = isKnown && (!options.wer || old.wer !== undefined)
+  if (isEnough && !options.force && options.keep === undefined) return { record: old, isOld: true }
+  if (needsCalibration(trial.recipe))
+    throw new Failure(
+      `${trial.file}: the recipe needs calibration (gptq, smooth or auto), which trials cannot make yet.`,
+      'Leave these out of the recipe.',
+      EXIT.usage,
+    )
+  emit({ event: 'note', text: `${trial.name}: making the graphs` })
+  const folder = join(paths.work, 'trials', `${trial.name}.partial`)
+  const python = {
+    ...{ python: await bench.python(), log: paths.log(`trial-${trial.name}`), signal },
+    onProgress: (progress: { what: string; done: number; total: number; unit: string }) =>
+      emit({ ...progress, event: 'progress' }),
+  }
+  try {
+    await makeTrial(trial, { model: paths.model, folder, python, signal })
+    const record = await measure(trial, folder, fingerprints, bench)
+    await addTrial(paths, record)
+    if (options.keep !== undefined) await keepTrial(folder, join(options.keep, trial.name))
+    return { record, isOld: false }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function measure(
+  trial: TrialRecipe,
+  folder: string,
+  fingerprints: TrialFingerprints,
+  bench: Bench,
+): Promise<TrialRecord> {
+  const { options, judged, paths, base, signal, emit } = bench
+  const { threads } = options
+  const variant = trialVariant(trial)
+  const speed = await measureSpeed(folder, variant, judged.clips, threads, signal)
+  const measured = await follow(folder, variant, bench)
+  const bytes = await bytesByPart(folder, variant)
+  const followed = { variant: trial.name, provider: USUAL_PROVIDER, bytes: bytes.total, measured }
+  const clips = clipFidelities(measured.clips)
+  const hasRatio = base !== undefined && measured.problem === undefined
+  const common = { model: paths.model, folder, variant, dataset: judged.dataset, cache: paths.work, threads }
+  return {
+    ...{ name: trial.name, recipe: trial.recipe, fingerprints, clips },
+    fidelity: fidelityOf(followed, hasRatio ? { name: BASELINE, clips: base } : undefined),
+    ...(options.wer && {
+      wer: await measureWer({ ...common, results: join(bench.reference, 'wer.jsonl'), emit, signal }),
+    }),
+    ...{ bytes, speed },
+  }
+}
+
+/** Along the reference's tokens, the usual way through the fused layout. */
+async function follow(
+  folder: string,
+  variant: string,
+  { judged, reference, options: { threads }, emit, signal }: Omit<Bench, 'base'>,
+): Promise<WayPositions> {
+  const way = (await openRelease(folder))
+    .variant(variant)
+    .ways(USUAL_PROVIDER)
+    .find(({ layout }) => layout === 'fused') as Way
+  const recognizer = await loadRecognizer(folder, { variant, threads, ...way })
+  const { length: total } = judged.clips
+  const clips = referenceClips(judged, reference, signal, (done) =>
+    emit({ event: 'progress', what: variant, done, total, unit: 'clips' }),
+  )
+  try {
+    return await followClips(recognizer, way, clips)
+  } finally {
+    await releaseRecognizer(recognizer)
+  }
+}
+
+const BASE = shape({ fingerprint: text, clips: list(CLIP_FIDELITY) })
+
+/** What ratios are to, kept beside the reference; undefined where the release does not have it in the fused layout. */
+async function baseOf(bench: Omit<Bench, 'base'>): Promise<readonly ClipFidelity[] | undefined> {
+  const { paths, reference } = bench
+  const { variants } = await openRelease(paths.model)
+  const found = variants.find(({ name }) => name === BASELINE)
+  if (!found?.ways(USUAL_PROVIDER).some(({ layout }) => layout === 'fused')) return undefined
+  const { [BASELINE]: fingerprint = '' } = await fingerprintVariants(paths, [BASELINE])
+  const file = join(reference, `${BASELINE}.json`)
+  const kept = await readOwn(BASE, file)
+  if (kept?.fingerprint === fingerprint) return kept.clips
+  const measured = await follow(paths.model, BASELINE, bench)
+  if (measured.problem !== undefined) return undefined
+  const clips = clipFidelities(measured.clips)
+  await writeJson(file, { fingerprint, clips })
+  return clips
+}
+
+function hashOf(content: string): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,84 @@
+import { cp, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { EMBEDDINGS, ENCODER, graphFile, JSON_FILES, LAYOUTS } from '../../eval/runtime/graphs.ts'
+import { linkOrCopy } from '../../graph-tools/alias.ts'
+import { variantFilesOf } from '../evaluate/fingerprint.ts'
+import type { runPython } from '../python/run-python.ts'
+import { quantizeVariant } from '../quantize/quantize-variant.ts'
+import { GRAPH_DEFAULTS } from '../recipes.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
+import { exists, freshFolder } from '../shared/output-files.ts'
+import type { TrialRecipe } from './trial-recipe.ts'
+import type { TrialRecord } from './trial-record.ts'
+
+/** Where the graphs of a trial are made. */
+export interface TrialMaking {
+  /** FP32's release */
+  readonly model: string
+  /** becomes a release that holds the trial alone, in the fused layout */
+  readonly folder: string
+  readonly python: Parameters<typeof runPython>[2]
+  readonly signal: AbortSignal
+}
+
+/** The name of a trial's variant: names of variants are read in lower case. */
+export function trialVariant({ name }: Pick<TrialRecipe, 'name'>): string {
+  return name.toLowerCase()
+}
+
+/**
+ * Make the fused graphs of a trial, and link what else a reader needs.
+ * @throws Failure naming the file of the recipe when it does not fit the graphs
+ */
+export async function makeTrial(
+  trial: TrialRecipe,
+  { model, folder, python, signal }: TrialMaking,
+): Promise<void> {
+  await freshFolder(folder)
+  for (const name of [EMBEDDINGS, ...JSON_FILES])
+    if (await exists(join(model, name))) await linkOrCopy(join(model, name), join(folder, name))
+  const making = { from: model, to: folder, work: join(folder, 'making'), python, signal, emit: () => {} }
+  const options = { accuracyLevel: GRAPH_DEFAULTS.accuracyLevel, decoders: LAYOUTS.fused }
+  try {
+    await quantizeVariant(making, trialVariant(trial), trial.recipe, options)
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode === EXIT.interrupted) throw error
+    throw new Failure(`${trial.file}: ${error.message}`, error.hint, error.exitCode)
+  }
+}
+
+/** Bytes of the files that a reader of a trial loads, by what they hold. */
+export async function bytesByPart(folder: string, variant: string): Promise<TrialRecord['bytes']> {
+  const { paths, bytes: total } = await variantFilesOf(folder, variant)
+  const sizeOf = async (path: string) => (await stat(path)).size
+  const bytes = { decoder: 0, encoder: 0, embeddings: 0, total }
+  for (const path of paths) {
+    const name = path.slice(folder.length + 1)
+    if (name === graphFile(ENCODER, variant)) bytes.encoder += await sizeOf(path)
+    else if (name.startsWith('embed_tokens')) bytes.embeddings += await sizeOf(path)
+    else if (name.startsWith('decoder')) bytes.decoder += await sizeOf(path)
+  }
+  return bytes
+}
+
+/** @throws Failure when the folder that shall keep a trial is there already */
+export async function requireNew(keep: string, trials: readonly TrialRecipe[]): Promise<void> {
+  for (const { name } of trials)
+    if (await exists(join(keep, name)))
+      throw new Failure(
+        `--keep ${keep}: ${join(keep, name)} is there already, wanted a new folder.`,
+        'Name another folder, or remove that one.',
+        EXIT.usage,
+      )
+}
+
+/** Move a trial's folder to where it is kept, also on another disk. */
+export async function keepTrial(folder: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true })
+  await rename(folder, to).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EXDEV') throw error
+    await cp(folder, `${to}.partial`, { recursive: true })
+    await rename(`${to}.partial`, to)
+    await rm(folder, { recursive: true })
+  })
+}

@@ -1,0 +1,70 @@
+import { appendFile, mkdir, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import * as v from 'valibot'
+import { MACHINE } from '../../eval/record.ts'
+import { count, list, number, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
+import { RECIPE } from '../recipe-schema.ts'
+import { trialsFile } from '../release/fidelity-points.ts'
+import { CLIP_FIDELITY, FIDELITY } from '../release/fidelity-schema.ts'
+import type { Paths } from '../shared/paths.ts'
+
+/** What decides about a trial's figures. */
+const FINGERPRINTS = shape({ recipe: text, fp32: text, clips: text, code: text })
+export type TrialFingerprints = Parsed<typeof FINGERPRINTS>
+
+/** Errors and words of the same clips, of the trial and of FP32. */
+const WER = shape({ errors: count, words: count, fp32Errors: count, fp32Words: count })
+
+/** One line of trials.jsonl. */
+const TRIAL_RECORD = shape({
+  name: text,
+  recipe: RECIPE,
+  fingerprints: FINGERPRINTS,
+  fidelity: FIDELITY,
+  /** of each clip, for ratios */
+  clips: list(CLIP_FIDELITY),
+  wer: v.exactOptional(WER),
+  bytes: shape({ decoder: count, encoder: count, embeddings: count, total: count }),
+  speed: shape({ stepMs: number, promptMs: number, encoderMs: number, threads: count, machine: MACHINE }),
+})
+export type TrialRecord = Parsed<typeof TRIAL_RECORD>
+
+/** All trials of a release, the last of each name; lines that are cut off or of another form are none. */
+export async function readTrials(paths: Pick<Paths, 'work'>): Promise<TrialRecord[]> {
+  const byName = new Map<string, TrialRecord>()
+  for (const line of (await readLines(paths)).split('\n')) {
+    const { success, output } = v.safeParse(TRIAL_RECORD, parsed(line))
+    if (!success) continue
+    byName.delete(output.name) // the order is that of the last runs
+    byName.set(output.name, output)
+  }
+  return [...byName.values()]
+}
+
+/** Add a trial in one write. A line that a killed run left half written is ended first, so that it spoils none. */
+export async function addTrial(paths: Pick<Paths, 'work'>, trial: TrialRecord): Promise<void> {
+  const file = trialsFile(paths)
+  await mkdir(dirname(file), { recursive: true })
+  const before = await readLines(paths)
+  const start = before === '' || before.endsWith('\n') ? '' : '\n'
+  await appendFile(file, `${start}${JSON.stringify(trial)}\n`)
+}
+
+export function isSame(a: TrialFingerprints, b: TrialFingerprints): boolean {
+  return a.recipe === b.recipe && a.fp32 === b.fp32 && a.clips === b.clips && a.code === b.code
+}
+
+function readLines(paths: Pick<Paths, 'work'>): Promise<string> {
+  return readFile(trialsFile(paths), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return ''
+    throw error
+  })
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
