@@ -37,10 +37,14 @@ export function recipeWith(
 }
 
 /** Whether a recipe looks at what the weights meet: see pipeline/quantize/calibration.ts. */
-export function needsCalibration({ decoder, solver, smooth }: Recipe): boolean {
-  return (
-    solver === 'gptq' || smooth !== undefined || decoder.some(([selector]) => selector.startsWith('auto:'))
-  )
+export function needsCalibration(recipe: Recipe): boolean {
+  const { solver, smooth } = recipe
+  return solver === 'gptq' || smooth !== undefined || isChosen(recipe)
+}
+
+/** Whether a recipe leaves it to the calibration which weights get which format. */
+export function isChosen({ decoder }: Recipe): boolean {
+  return decoder.some(([selector]) => selector.startsWith('auto:'))
 }
 
 /** The layouts that a recipe's weights can be read in: `decoder_init` looks up `embed_tokens.bin`. */

@@ -26,6 +26,23 @@ export interface VariantRow {
   readonly isExtra?: true
 }
 
+/** What the shipped int4 is allowed. */
+const FOUR_BITS: GateLimits = {
+  ways: { cosine: 0.005 },
+  kld: { mean: 0.01, p99: 0.1 },
+  addedWer: { rate: 0.03 },
+}
+
+/** 4 bits where they cost least: GPTQ in the layers, 8 bits in the output layer and the encoder. */
+const HIGH_QUALITY: Recipe = {
+  decoder: [
+    ['lm_head', 'q8b64'],
+    ['*', 'q4b64'],
+  ],
+  solver: 'gptq',
+  encoder: [['*', 'q8b128']],
+}
+
 export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   [FP32]: {
     about: 'float32, as the checkpoint computes',
@@ -34,7 +51,26 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   int4: {
     about: '4-bit weights in the decoder',
     recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
-    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
+    gates: FOUR_BITS,
+  },
+  'int4-hq': {
+    about: '4-bit weights by GPTQ in the decoder, 8-bit ones in the output layer and the encoder',
+    recipe: { ...HIGH_QUALITY, prompts: 'int8' },
+    gates: FOUR_BITS,
+    isExtra: true,
+  },
+  'int4-auto': {
+    about: '4-bit weights by GPTQ, 8-bit ones where a calibration loses most, a quarter more bytes',
+    recipe: {
+      ...HIGH_QUALITY,
+      decoder: [
+        ['auto:25%', 'q8b64'],
+        ['*', 'q4b64'],
+      ],
+      prompts: 'int8',
+    },
+    gates: FOUR_BITS,
+    isExtra: true,
   },
   q8: {
     about: '8-bit weights',
@@ -44,8 +80,8 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   },
   int8: {
     about: '8-bit weights (7 used) and activations in the decoder, 8-bit weights in the encoder',
-    recipe: { decoder: [['*', 'i8']], encoder: [['*', 'q8b64']] },
-    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
+    recipe: { decoder: [['*', 'i8']], smooth: 'smoothquant:0.5', encoder: [['*', 'q8b64']] },
+    gates: FOUR_BITS,
     isExtra: true,
   },
   fp16: {
@@ -57,16 +93,8 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   compact: {
     about:
       '4-bit weights in the decoder, 8-bit ones in the encoder and in the output layer, which is the embedding table too',
-    recipe: {
-      decoder: [
-        ['lm_head', 'q8b64'],
-        ['*', 'q4b64'],
-      ],
-      encoder: [['*', 'q8b128']],
-      embeddings: 'lm_head',
-      prompts: 'int8',
-    },
-    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.01, p99: 0.1 }, addedWer: { rate: 0.03 } },
+    recipe: { ...HIGH_QUALITY, embeddings: 'lm_head', prompts: 'int8' },
+    gates: FOUR_BITS,
     isExtra: true,
   },
 }

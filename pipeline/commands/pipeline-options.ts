@@ -4,6 +4,7 @@ import { FP32 } from '../../eval/runtime/graphs.ts'
 import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
+import { USUAL_CALIBRATION } from '../quantize/calibration-choice.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage-names.ts'
 import type { Options } from '../stages/run-options.ts'
@@ -81,6 +82,15 @@ const OPTIONS = {
   variants: {
     ...text(`which to make, of ${VARIANT_NAMES.join(', ')}; ${FP32} always`),
     default: USUAL_VARIANTS.join(','),
+  },
+  calibration: {
+    ...text('speech to calibrate recipes on: a dataset as evaluate names it, apart from what is measured on'),
+    default: USUAL_CALIBRATION.dataset,
+    defaultDescription: 'bundled calibration speech',
+  },
+  'calibration-clips': {
+    ...number('clips of it, chosen by a seed', between(8, 1024)),
+    default: USUAL_CALIBRATION.clips,
   },
   providers: {
     ...text(

@@ -13,6 +13,7 @@ import { toolVersions } from '../release/provenance.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { exists, writeJson } from '../shared/output-files.ts'
+import type { CalibrationChoice } from './calibration-choice.ts'
 import { answerAll, type CalibrationSpeech, clipFile, readSpeech } from './calibration-clips.ts'
 import {
   type CalibrationClip,
@@ -24,19 +25,6 @@ import {
 
 /** Fewer show too little of what a weight meets. */
 const LEAST_CLIPS = 8
-/** 16 are enough for the tiny model (docs/measurements.md); more cost memory and time. */
-export const CALIBRATION_CLIPS = 32
-
-/** Which speech to calibrate on. */
-export interface CalibrationChoice {
-  /** as `npm run evaluate` names datasets */
-  readonly dataset: string
-  /** clips at most */
-  readonly clips: number
-}
-
-export const USUAL_CALIBRATION: CalibrationChoice = { dataset: CALIBRATION_SPEECH, clips: CALIBRATION_CLIPS }
-
 export interface CalibrationOptions extends CalibrationChoice {
   /** release directory with FP32's graphs */
   readonly model: string
@@ -140,8 +128,9 @@ async function answered(
   folder: string,
   key: string,
   versions: Readonly<Record<string, string>>,
-  { model, threads, emit, signal }: CalibrationOptions,
+  options: CalibrationOptions,
 ): Promise<CalibrationIndex> {
+  const { model, threads, emit, signal } = options
   const whole = await readIndex(folder)
   if (whole?.key === key && (await haveFeatures(folder, whole.clips))) return whole
   await rm(indexFile(folder), { force: true })
@@ -162,7 +151,9 @@ async function answered(
   requireEnough(clips.length, dataset.name, 'clips with speech')
   const positions = clips.reduce((sum, { prompt_ids, tokens }) => sum + prompt_ids.length + tokens.length, 0)
   const { name, source } = dataset
-  const index: CalibrationIndex = { format: 1, key, dataset: { name, ...source }, clips, positions, versions }
+  const isBundled = options.dataset === CALIBRATION_SPEECH
+  const described = { name, ...source, ...(isBundled && { isBundled }) }
+  const index: CalibrationIndex = { format: 1, key, dataset: described, clips, positions, versions }
   await writeJson(indexFile(folder), index)
   return index
 }

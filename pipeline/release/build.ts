@@ -1,6 +1,7 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
+import { defined } from '../../eval/runtime/defined.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
@@ -144,6 +145,7 @@ async function describeRelease(
     name: options.name,
     source: { model, ...(revision !== undefined && { revision }), license, checkpoint },
     ...{ options: provenance.options, recipes: provenance.recipes, tools: provenance.tools },
+    ...defined({ calibration: provenance.calibration, chosen: provenance.chosen }),
     ...{ command: commandOf(evidence, options.name) },
     ungated: problems,
     files,

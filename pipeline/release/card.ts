@@ -16,7 +16,8 @@ import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Row } from '../../eval/summary.ts'
 import { isRepoName } from '../hub/hub-id.ts'
-import { encoderTags, recipeTag } from '../recipes.ts'
+import type { Recipe } from '../recipe-schema.ts'
+import { encoderTags, needsCalibration, recipeTag } from '../recipes.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { VARIANTS } from '../variants.ts'
 import { fidelitySection, gatesSection } from './card-proof.ts'
@@ -213,7 +214,10 @@ or with any onnxruntime, step by step:
 \`NAME.VARIANT.onnx\` falls back to \`NAME.onnx\` where a variant has no graph of its own.`
 }
 
-function quantization({ recipes, options }: Provenance, variants: readonly string[]): string[] {
+function quantization(
+  { recipes, options, calibration, chosen = {} }: Provenance,
+  variants: readonly string[],
+): string[] {
   const made = variants.flatMap((name) => (recipes[name] ? [[name, recipes[name]] as const] : []))
   if (made.length === 0) return []
   const notes = made.flatMap(([name, { prompts }]) => (prompts === 'int8' ? [prefillNote(name)] : []))
@@ -229,13 +233,49 @@ function quantization({ recipes, options }: Provenance, variants: readonly strin
 
 ${list.join('\n')}
 
-\`${EMBEDDINGS}\` is FP16.${notes.join('')}`,
+\`${EMBEDDINGS}\` is FP16.${notes.join('')}${chosenNotes(
+      chosen,
+      made.map(([name]) => name),
+    )}${calibrationNote(calibration, made)}`,
   ]
 }
 
 function tableNote(variant: string): string {
   const table = `\`${quantizedTable(variant)}\``
   return ` It has the fused layout only, and needs no \`${EMBEDDINGS}\`: the output layer is the embedding table too, and ${table} says how to read its rows.`
+}
+
+/** Which weights an `auto` rule took. */
+function chosenNotes(chosen: NonNullable<Provenance['chosen']>, variants: readonly string[]): string {
+  return variants
+    .flatMap((variant) => {
+      const formats = Object.entries(chosen[variant] ?? {})
+      const counts = new Map<string, number>()
+      for (const [, format] of formats) counts.set(format, (counts.get(format) ?? 0) + 1)
+      const [most] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? []
+      const others = formats.filter(([, format]) => format !== most)
+      if (most === undefined || others.length === 0) return []
+      const list = others.map(([name, format]) => `\`${name}\` ${format}`).join(', ')
+      return [`\n\nThe calibration chose for ${variant}: ${list}; all others ${most}.`]
+    })
+    .join('')
+}
+
+/** What people must know before they measure: speech that chose the weights cannot judge them. */
+function calibrationNote(
+  calibration: Provenance['calibration'],
+  made: readonly (readonly [string, Recipe])[],
+): string {
+  const variants = made.filter(([, recipe]) => needsCalibration(recipe)).map(([name]) => name)
+  if (calibration === undefined || variants.length === 0) return ''
+  const { dataset, clips, positions, versions } = calibration
+  const seconds = clips.reduce((sum, clip) => sum + clip.seconds, 0)
+  const named = typeof dataset['repo'] === 'string' ? dataset['repo'] : dataset['name']
+  const tools = Object.entries(versions).map((pair) => pair.join(' '))
+  return `
+
+${variants.join(', ')} ${variants.length === 1 ? 'was' : 'were'} calibrated on ${clips.length} recordings of ${named} (${seconds.toFixed(0)} s; ${positions} tokens of prompts and of
+FP32's own answers; ${tools.join(', ')}), none of which was used to judge the release. \`${MANIFEST}\` lists them with the sha256 of their samples.`
 }
 
 function prefillNote(variant: string): string {

@@ -16,6 +16,7 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
     `npm run pipeline -- --model ${flag}`,
     ...(name === releaseName(basename(provenance.model)) ? [] : [`--name ${name}`]),
     ...(isUsual ? [] : [`--variants ${variants.join(',')}`]),
+    ...calibrationWords(provenance),
     ...(provenance.providers.join() === USUAL_PROVIDER
       ? []
       : [`--providers ${provenance.providers.join(',')}`]),
@@ -31,4 +32,12 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
     ...(isBundledSpeech || speech === undefined ? [] : [`--speech path/to/${basename(speech)}`]),
   ]
   return words.join(' ')
+}
+
+function calibrationWords({ calibration }: Evidence['provenance']): string[] {
+  const { name, repo, config, split, revision } = calibration?.dataset ?? {}
+  if (calibration === undefined || calibration.dataset['isBundled'] === true) return []
+  const hub = `hub:${repo}/${config}/${split}${revision === undefined ? '' : `@${revision}`}`
+  const clips = calibration.clips.length
+  return [`--calibration ${repo === undefined ? `path/to/${name}` : hub}`, `--calibration-clips ${clips}`]
 }

@@ -13,6 +13,7 @@ import {
   whole,
 } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
+import { CALIBRATION, CHOSEN } from './calibration-schema.ts'
 import { FIDELITIES } from './fidelity-schema.ts'
 import { GATE_RESULTS } from './gate-result.ts'
 
@@ -216,6 +217,13 @@ export const MANIFEST_SCHEMA = shape({
   ),
   recipes: v.exactOptional(
     about('How the weights of each variant were made; of fp32 there is none.', dictionary(RECIPE)),
+  ),
+  calibration: v.exactOptional(about('What recipes were calibrated on.', CALIBRATION)),
+  chosen: v.exactOptional(
+    about(
+      "Formats of the decoder's weights, of variants whose recipes leave the choice to the calibration.",
+      CHOSEN,
+    ),
   ),
   tools: about('Versions of what computed.', dictionary(text)),
   command: about('The command that makes the release again.', text),

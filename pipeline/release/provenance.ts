@@ -23,6 +23,7 @@ import { checkedText } from '../shared/checked.ts'
 import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
 import { recipeOf } from '../variants.ts'
+import { CALIBRATION, type CalibrationSource, CHOSEN } from './calibration-schema.ts'
 
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
 const PROVENANCE = shape({
@@ -46,6 +47,9 @@ const PROVENANCE = shape({
   }),
   /** how the weights of each variant were made; FP32's were not */
   recipes: dictionary(RECIPE),
+  calibration: v.exactOptional(CALIBRATION),
+  /** formats of weights, of variants whose recipes leave the choice to the calibration */
+  chosen: v.exactOptional(CHOSEN),
   /** that the release was to be validated for */
   providers: v.pipe(list(text), v.minLength(1, 'at least one')),
   tools: dictionary(text),
@@ -72,8 +76,11 @@ interface Making extends SumOptions {
   }
 }
 
+/** What recipes looked at, and what they chose. */
+export type Choices = Pick<Provenance, 'calibration' | 'chosen'>
+
 /** Note what a run makes its graphs of, beside them. */
-export async function writeProvenance(run: Making): Promise<void> {
+export async function writeProvenance(run: Making, { calibration, chosen = {} }: Choices): Promise<void> {
   const { opset, blockSize, accuracyLevel, symmetric, prefillInt8, variants, providers } = run.options
   const recipes = variants.map((name) => [name, recipeOf(name, run.options)] as const)
   const { license, language } = await frontMatterOf(run.checkpoint.folder)
@@ -86,10 +93,22 @@ export async function writeProvenance(run: Making): Promise<void> {
     checkpoint: await checkpointSums(run),
     options: { opset, ...(blockSize !== undefined && { blockSize }), accuracyLevel, symmetric, prefillInt8 },
     recipes: Object.fromEntries(recipes.flatMap(([name, recipe]) => (recipe ? [[name, recipe]] : []))),
+    ...(calibration && { calibration: sourceOf(calibration) }),
+    ...(Object.keys(chosen).length > 0 && { chosen }),
     providers: [...providers],
     tools: await toolVersions(),
   }
   await writeJson(provenanceFile(run.paths), provenance)
+}
+
+/** Without what the clips say, which is other people's speech. */
+function sourceOf({ dataset, clips, positions, versions }: CalibrationSource): CalibrationSource {
+  return {
+    dataset,
+    clips: clips.map(({ id, sha256, seconds }) => ({ id, sha256, seconds })),
+    positions,
+    versions,
+  }
 }
 
 /**

@@ -3,20 +3,23 @@ import { join } from 'node:path'
 import { ENCODER, FP32, graphFile } from '../../eval/runtime/graphs.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import { quantizeVariant } from '../quantize/quantize-variant.ts'
-import { quantizationTags } from '../recipes.ts'
+import { isChosen, quantizationTags } from '../recipes.ts'
 import { writeProvenance } from '../release/provenance.ts'
 import { releaseConfig } from '../release/write-config.ts'
 import { writeJson } from '../shared/output-files.ts'
 import { decoderFiles, recipeOf, VARIANT_NAMES } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
+import { calibrationInputs, ownCalibration } from './own-calibration.ts'
 import type { Run, Stage } from './stage.ts'
 
 /** Every variant's decoders by its recipe, shared again natively; the encoder under the variant's name; config.json. */
 export const quantizeStage: Stage = {
   name: 'quantize',
-  async inputs({ base, flag, options: { accuracyLevel, providers, ...options } }) {
+  async inputs(run) {
+    const { base, flag, options } = run
     const recipes = options.variants.map((name) => [name, recipeOf(name, options)])
-    return { base, flag, options: { accuracyLevel, recipes, providers } }
+    const { accuracyLevel, providers } = options
+    return { base, flag, ...(await calibrationInputs(run)), options: { accuracyLevel, recipes, providers } }
   },
   outputs: ({ paths, options }) =>
     [
@@ -29,6 +32,9 @@ export const quantizeStage: Stage = {
   async run(run) {
     const { model, work } = run.paths
     await removeOthers(run)
+    await writeConfig(run) // FP32 can be run then: recipes may want to be calibrated by it
+    const calibration = await ownCalibration(run)
+    const chosen: Record<string, Readonly<Record<string, string>>> = {}
     const making = {
       ...{
         from: model,
@@ -40,10 +46,12 @@ export const quantizeStage: Stage = {
     }
     for (const variant of quantized(run.options)) {
       const recipe = recipeOf(variant, run.options)
-      if (recipe) await quantizeVariant(making, variant, recipe, run.options)
+      if (!recipe) continue
+      const options = { ...run.options, calibration: calibration?.folder }
+      const formats = await quantizeVariant(making, variant, recipe, options)
+      if (isChosen(recipe)) chosen[variant] = formats
     }
-    await writeConfig(run)
-    await writeProvenance(run)
+    await writeProvenance(run, { ...(calibration && { calibration: calibration.index }), chosen })
   },
 }
 

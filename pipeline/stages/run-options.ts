@@ -23,6 +23,10 @@ export interface Options {
   readonly prefillInt8: boolean
   /** FP32 first: the others are made of it */
   readonly variants: readonly string[]
+  /** dataset that recipes are calibrated on, as `npm run evaluate` names it */
+  readonly calibration: string
+  /** of it, at most */
+  readonly calibrationClips: number
   /** that the release is validated for; speech is transcribed with the first */
   readonly providers: readonly string[]
   readonly speech: string
