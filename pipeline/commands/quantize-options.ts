@@ -62,6 +62,7 @@ const TRIAL = {
       defaultDescription: 'bundled',
     },
     'n-samples': number('the first of these recordings; all by default'),
+    calibration: text('dataset to calibrate on, where a recipe needs it; bundled by default'),
     wer: flag('measure the word error rate too'),
     force: flag('run what has been run already'),
     keep: text('folder for the graphs, by the names of the trials'),

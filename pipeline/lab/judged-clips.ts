@@ -16,6 +16,8 @@ export interface JudgedClip {
   readonly id: string
   readonly path: string
   readonly seconds: number
+  /** of its float32 samples */
+  readonly sha256: string
 }
 
 export interface JudgedClips {
@@ -55,8 +57,9 @@ export async function openJudgedClips(
         `${path} has ${seconds.toFixed(0)} s, wanted at most ${MAX_PIECE_SECONDS} s: a clip is judged as one piece.`,
         'Judge on shorter recordings.',
       )
-    hash.update(key).update(createHash('sha256').update(bytesOf(samples)).digest())
-    clips.push({ id: `${clips.length}-${id}`, path, seconds })
+    const sha256 = createHash('sha256').update(bytesOf(samples)).digest('hex')
+    hash.update(`${key} ${sha256}\n`)
+    clips.push({ id: `${clips.length}-${id}`, path, seconds, sha256 })
   }
   return { dataset, clips, fingerprint: hash.digest('hex').slice(0, 16) }
 }

@@ -10,12 +10,14 @@ import { list, shape, text } from '../../eval/runtime/schema.ts'
 import { identifySources } from '../../eval/sources.ts'
 import { fingerprintVariants } from '../evaluate/fingerprint.ts'
 import type { WayPositions } from '../gates/gate.ts'
+import type { runPython } from '../python/run-python.ts'
 import { findPython } from '../python/venv.ts'
+import { type Calibration, calibrate } from '../quantize/calibration.ts'
+import { USUAL_CALIBRATION } from '../quantize/calibration-choice.ts'
 import { needsCalibration } from '../recipes.ts'
 import { CLIP_FIDELITY, type ClipFidelity } from '../release/fidelity-schema.ts'
 import { isFull } from '../shared/disk-space.ts'
 import type { Emit } from '../shared/events.ts'
-import { EXIT, Failure } from '../shared/failure.ts'
 import { takeLock } from '../shared/lock.ts'
 import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
@@ -39,6 +41,8 @@ export interface TrialOptions {
   readonly speech: string
   /** the first of them; all when it is left out */
   readonly nSamples?: number
+  /** dataset to calibrate on, for recipes that need it; bundled by default */
+  readonly calibration?: string
   readonly wer: boolean
   /** run what has been run already */
   readonly force: boolean
@@ -63,7 +67,8 @@ interface Bench {
   readonly fingerprints: Omit<TrialFingerprints, 'recipe'>
   /** of int4 on the same clips, where the release has it */
   readonly base: readonly ClipFidelity[] | undefined
-  readonly python: () => Promise<string>
+  readonly calibration: () => Promise<Calibration>
+  readonly python: (log: string) => Promise<Parameters<typeof runPython>[2]>
   readonly emit: Emit
   readonly signal: AbortSignal
 }
@@ -118,14 +123,29 @@ async function prepare(
     ...{ model: paths.model, references, fp32, threads },
     ...{ emit, signal },
   })
-  let python: Promise<string> | undefined
+  let interpreter: Promise<string> | undefined
+  let calibration: Promise<Calibration> | undefined
+  const python = async (log: string) => {
+    const { python: given } = options
+    interpreter ??= findPython({ emit, signal, ...(given && { python: given }) }).then(({ path }) => path)
+    return {
+      ...{ python: await interpreter, log: paths.log(log), signal },
+      onProgress: (progress: { what: string; done: number; total: number; unit: string }) =>
+        emit({ ...progress, event: 'progress' }),
+    }
+  }
   const bench = {
-    ...{ options, paths, judged, reference, emit, signal },
+    ...{ options, paths, judged, reference, emit, signal, python },
     fingerprints: { fp32, clips: judged.fingerprint, code },
-    python() {
-      const { python: given } = options
-      python ??= findPython({ emit, signal, ...(given && { python: given }) }).then(({ path }) => path)
-      return python
+    calibration() {
+      calibration ??= python('trial-calibration').then((how) =>
+        calibrate({
+          ...{ ...USUAL_CALIBRATION, ...(options.calibration && { dataset: options.calibration }) },
+          ...{ model: paths.model, work: paths.work, threads, python: how, emit, signal },
+          judged: new Map(judged.clips.map(({ sha256, path }) => [sha256, path])),
+        }),
+      )
+      return calibration
     },
   }
   return { ...bench, base: await baseOf(bench) }
@@ -133,26 +153,22 @@ async function prepare(
 
 async function runTrial(trial: TrialRecipe, bench: Bench): Promise<TrialOutcome> {
   const { options, paths, emit, signal } = bench
-  const fingerprints = { recipe: hashOf(spelled(trial.recipe)), ...bench.fingerprints }
+  const calibration = needsCalibration(trial.recipe) ? await bench.calibration() : undefined
+  const fingerprints = {
+    ...{ recipe: hashOf(spelled(trial.recipe)), ...bench.fingerprints },
+    ...(calibration && { calibration: calibration.index.key }),
+  }
   const old = (await readTrials(paths)).find(({ name }) => name === trial.name)
   const isKnown = old !== undefined && isSame(old.fingerprints, fingerprints)
   const isEnough = isKnown && (!options.wer || old.wer !== undefined)
   if (isEnough && !options.force && options.keep === undefined) return { record: old, isOld: true }
-  if (needsCalibration(trial.recipe))
-    throw new Failure(
-      `${trial.file}: the recipe needs calibration (gptq, smooth or auto), which trials cannot make yet.`,
-      'Leave these out of the recipe.',
-      EXIT.usage,
-    )
   emit({ event: 'note', text: `${trial.name}: making the graphs` })
   const folder = join(paths.work, 'trials', `${trial.name}.partial`)
-  const python = {
-    ...{ python: await bench.python(), log: paths.log(`trial-${trial.name}`), signal },
-    onProgress: (progress: { what: string; done: number; total: number; unit: string }) =>
-      emit({ ...progress, event: 'progress' }),
-  }
+  const python = await bench.python(`trial-${trial.name}`)
   try {
-    await makeTrial(trial, { model: paths.model, folder, python, signal })
+    await makeTrial(trial, {
+      ...{ model: paths.model, folder, calibration: calibration?.folder, python, signal },
+    })
     const record = await measure(trial, folder, fingerprints, bench)
     await addTrial(paths, record)
     if (options.keep !== undefined) await keepTrial(folder, join(options.keep, trial.name))

@@ -17,6 +17,8 @@ export interface TrialMaking {
   readonly model: string
   /** becomes a release that holds the trial alone, in the fused layout */
   readonly folder: string
+  /** folder of the calibration, for recipes that need one */
+  readonly calibration?: string | undefined
   readonly python: Parameters<typeof runPython>[2]
   readonly signal: AbortSignal
 }
@@ -32,13 +34,13 @@ export function trialVariant({ name }: Pick<TrialRecipe, 'name'>): string {
  */
 export async function makeTrial(
   trial: TrialRecipe,
-  { model, folder, python, signal }: TrialMaking,
+  { model, folder, calibration, python, signal }: TrialMaking,
 ): Promise<void> {
   await freshFolder(folder)
   for (const name of [EMBEDDINGS, ...JSON_FILES])
     if (await exists(join(model, name))) await linkOrCopy(join(model, name), join(folder, name))
   const making = { from: model, to: folder, work: join(folder, 'making'), python, signal, emit: () => {} }
-  const options = { accuracyLevel: GRAPH_DEFAULTS.accuracyLevel, decoders: LAYOUTS.fused }
+  const options = { accuracyLevel: GRAPH_DEFAULTS.accuracyLevel, decoders: LAYOUTS.fused, calibration }
   try {
     await quantizeVariant(making, trialVariant(trial), trial.recipe, options)
   } catch (error) {

@@ -9,7 +9,11 @@ import { CLIP_FIDELITY, FIDELITY } from '../release/fidelity-schema.ts'
 import type { Paths } from '../shared/paths.ts'
 
 /** What decides about a trial's figures. */
-const FINGERPRINTS = shape({ recipe: text, fp32: text, clips: text, code: text })
+const FINGERPRINTS = shape({
+  ...{ recipe: text, fp32: text, clips: text, code: text },
+  /** of recipes that need one */
+  calibration: v.exactOptional(text),
+})
 export type TrialFingerprints = Parsed<typeof FINGERPRINTS>
 
 /** Errors and words of the same clips, of the trial and of FP32. */
@@ -51,6 +55,7 @@ export async function addTrial(paths: Pick<Paths, 'work'>, trial: TrialRecord): 
 }
 
 export function isSame(a: TrialFingerprints, b: TrialFingerprints): boolean {
+  if (a.calibration !== b.calibration) return false
   return a.recipe === b.recipe && a.fp32 === b.fp32 && a.clips === b.clips && a.code === b.code
 }
 
