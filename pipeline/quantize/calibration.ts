@@ -133,8 +133,8 @@ async function answered(
   const { model, threads, emit, signal } = options
   const whole = await readIndex(folder)
   if (whole?.key === key && (await haveFeatures(folder, whole.clips))) return whole
-  await rm(indexFile(folder), { force: true })
-  await rm(join(folder, 'hidden'), { recursive: true, force: true }) // of other answers
+  for (const name of await readdir(folder).catch(() => [])) // of other answers
+    if (name !== 'clips') await rm(join(folder, name), { recursive: true, force: true })
   await mkdir(join(folder, 'clips'), { recursive: true })
   const missing: { place: number; clip: CalibrationSpeech }[] = []
   for (const [place, clip] of speech.entries()) {

@@ -18,7 +18,7 @@ import type { Event } from '../../pipeline/shared/events.ts'
 import { describeError } from '../../pipeline/shared/failure.ts'
 import { exists } from '../../pipeline/shared/output-files.ts'
 import { tableLines } from '../../pipeline/shared/text-table.ts'
-import { variantFiles } from '../../pipeline/variants.ts'
+import { VARIANT_NAMES, variantFiles } from '../../pipeline/variants.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
@@ -310,7 +310,7 @@ describe('npm run package', () => {
 
   it.each([
     [['--variants', 'int4', '--variants', 'fp32'], '--variants is given 2 times, wanted once.', 2],
-    [['--variants', 'fp16'], '--variants names "fp16", wanted some of fp32, int4, int8.', 2],
+    [['--variants', 'fp8'], `--variants names "fp8", wanted some of ${VARIANT_NAMES.join(', ')}.`, 2],
     [['--level', '10'], '--level is 10, wanted 1 to 9.', 2],
     [['/nowhere'], '/nowhere is not a model directory: it holds no config.json.', 1],
     [['verify'], 'Found no release to verify, or two; wanted an archive, a folder, or --from-hub.', 2],

@@ -1,0 +1,123 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { BUNDLED_SPEECH, CALIBRATION_SPEECH } from '../../pipeline/models.ts'
+import { type Calibration, calibrate } from '../../pipeline/quantize/calibration.ts'
+import { USUAL_CALIBRATION } from '../../pipeline/quantize/calibration-choice.ts'
+import { sharedReleases, stagePython } from '../helpers/prepared.ts'
+import { TINY_NAME } from '../helpers/tiny-release.ts'
+
+const notes: string[] = []
+let model = ''
+let python = ''
+let work = ''
+
+async function run(
+  more: Partial<Parameters<typeof calibrate>[0]> = {},
+  onProgress: (done: number) => void = () => undefined,
+): Promise<Calibration> {
+  const signal = more.signal ?? new AbortController().signal
+  return calibrate({
+    ...{ ...USUAL_CALIBRATION, clips: 9, model, work, threads: 1, judged: new Map(), signal },
+    python: { python, log: join(work, 'calibrate.log'), signal, onProgress: () => undefined },
+    emit(event) {
+      if (event.event === 'note') notes.push(event.text)
+      if (event.event === 'progress' && event.what === 'calibration answers') onProgress(event.done)
+    },
+    ...more,
+  })
+}
+
+beforeAll(async () => {
+  model = join(await sharedReleases(), TINY_NAME)
+  python = await stagePython()
+  work = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-calibration-'))
+  return () => rm(work, { recursive: true })
+})
+
+describe('a calibration', () => {
+  it("holds FP32's answers to as many clips as were asked for, and the hidden states of all layers", async () => {
+    const { folder, index } = await run()
+    expect(index.clips).toHaveLength(9)
+    const words = (await readFile(join(CALIBRATION_SPEECH, 'manifest.jsonl'), 'utf8')).trim().split('\n')
+    const said = new Map(words.map((line) => [JSON.parse(line).id, JSON.parse(line).text]))
+    const right = index.clips.filter(({ id, says }) => said.get(id) === says)
+    expect(right.length).toBeGreaterThan(6) // the tiny model's errors are few
+    const positions = index.clips.reduce(
+      (sum, { prompt_ids, tokens }) => sum + prompt_ids.length + tokens.length,
+      0,
+    )
+    expect(index.positions).toBe(positions)
+    expect(await readdir(join(folder, 'hidden'))).toEqual(['00.f32', '01.f32', '02.f32', '03.f32'])
+    expect((await stat(join(folder, 'hidden', '03.f32'))).size).toBe(positions * 128 * 4)
+  })
+
+  it('is found again, and goes on where it was when a clip or a layer is missing', async () => {
+    const before = await run()
+    const counts: number[] = []
+    expect(await run({}, (done) => counts.push(done))).toEqual(before)
+    expect(counts).toEqual([]) // FP32 was not asked again
+    const untouched = join(before.folder, 'clips', '0003.json')
+    const { mtimeMs } = await stat(untouched)
+    await writeFile(join(before.folder, 'index.json'), '{"format": 1, "ke') // cut off
+    await writeFile(join(before.folder, 'clips', '0005.json'), '')
+    await writeFile(join(before.folder, 'clips', '0007.features.f32'), 'short')
+    expect(await run({}, (done) => counts.push(done))).toEqual(before)
+    expect(counts).toEqual([8, 9])
+    expect((await stat(untouched)).mtimeMs).toBe(mtimeMs)
+  })
+
+  it('stops between clips when it is interrupted, and keeps what it has', async () => {
+    const stop = new AbortController()
+    const own = join(work, 'interrupted')
+    const ended = run({ work: own, signal: stop.signal }, () => stop.abort(new Error('interrupted')))
+    await expect(ended).rejects.toThrow('interrupted')
+    const [key = ''] = await readdir(join(own, 'calibration'))
+    const kept = (await readdir(join(own, 'calibration', key, 'clips'))).filter((name) =>
+      name.endsWith('.json'),
+    )
+    expect(kept.length).toBeGreaterThan(0)
+    const counts: number[] = []
+    await run({ work: own }, (done) => counts.push(done))
+    expect(counts).toHaveLength(9 - kept.length)
+  })
+
+  it('of other clips takes the place of the one before', async () => {
+    const { folder } = await run({ clips: 8 })
+    expect(await readdir(join(folder, '..'))).toEqual([folder.split('/').at(-1)])
+  })
+})
+
+describe('refused as calibration', () => {
+  it('are clips that are judged too, by their samples', async () => {
+    const { index } = await run()
+    const [clip] = index.clips
+    const judged = new Map([[clip?.sha256 ?? '', 'talk-1 of meetings']])
+    await expect(run({ judged })).rejects.toMatchObject({
+      message: `1 of 9 clips to calibrate on are also evaluated, first ${clip?.id} (talk-1 of meetings).`,
+      exitCode: 3,
+    })
+  })
+
+  it('are fewer than 8 clips', async () => {
+    await expect(run({ clips: 7 })).rejects.toThrow(
+      'The calibration on calibration has 7 recordings, wanted at least 8.',
+    )
+    expect(BUNDLED_SPEECH).not.toBe(CALIBRATION_SPEECH)
+  })
+
+  it('are clips without speech', async () => {
+    const { folder } = await run()
+    for (const place of ['0000', '0004']) {
+      const file = join(folder, 'clips', `${place}.json`)
+      await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, 'utf8')), says: '' }))
+    }
+    await rm(join(folder, 'index.json'))
+    notes.length = 0
+    await expect(run()).rejects.toThrow(
+      'The calibration on calibration has 7 clips with speech, wanted at least 8.',
+    )
+    expect(notes.filter((note) => note.endsWith('out: FP32 hears no speech in it.'))).toHaveLength(2)
+  })
+})
