@@ -14,6 +14,7 @@ import {
   type Recognizer,
   releaseRecognizer,
 } from '../../eval/runtime/recognizer.ts'
+import { SpeechError } from '../../eval/runtime/speech-error.ts'
 import { SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
 import { parseTranscript } from '../../eval/runtime/transcript.ts'
 import type { Emit } from '../shared/events.ts'
@@ -49,14 +50,30 @@ export async function readSpeech(
       note(`Calibration leaves ${id} out: ${problem ?? 'it has no recording.'}`)
       continue
     }
-    const { samples, seconds } = await loadClip(path, signal)
-    if (seconds > MAX_PIECE_SECONDS)
-      note(
-        `Calibration leaves ${id} out: it lasts ${seconds.toFixed(0)} s, wanted at most ${MAX_PIECE_SECONDS}.`,
-      )
-    else speech.push({ id, samples, sha256: hashSamples(samples) })
+    const clip = await readRecording(id, path, signal)
+    const twin = typeof clip === 'string' ? undefined : speech.find(({ sha256 }) => sha256 === clip.sha256)
+    if (typeof clip === 'string') note(`Calibration leaves ${id} out: ${clip}`)
+    else if (twin) note(`Calibration leaves ${id} out: it has the samples of ${twin.id}.`)
+    else speech.push(clip)
   }
   return speech
+}
+
+/** @returns why it cannot be used, or the recording */
+async function readRecording(
+  id: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<CalibrationSpeech | string> {
+  try {
+    const { samples, seconds } = await loadClip(path, signal)
+    if (seconds > MAX_PIECE_SECONDS)
+      return `it lasts ${seconds.toFixed(0)} s, wanted at most ${MAX_PIECE_SECONDS}.`
+    return { id, samples, sha256: hashSamples(samples) }
+  } catch (error) {
+    if (error instanceof SpeechError) return error.message.replace(`${path}: `, '')
+    throw error
+  }
 }
 
 /** Identifies what was heard, whatever file it came in. */
@@ -83,7 +100,8 @@ export async function answerAll(
   done: number,
 ): Promise<void> {
   const { model, threads, emit, signal } = answering
-  const recognizer = await loadRecognizer(model, { variant: FP32, threads, batch: BATCH })
+  // an even number of rows: an answer does not depend on who else is in the batch, so going on gives what one run gives
+  const recognizer = await loadRecognizer(model, { variant: FP32, threads, batch: BATCH, isSteady: true })
   const total = done + speech.length
   let count = done
   try {

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { megabytes } from '../../eval/report/number-text.ts'
 import { defined } from '../../eval/runtime/defined.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
-import { fingerprintVariants } from '../evaluate/fingerprint.ts'
+import { openRelease } from '../../eval/runtime/release.ts'
+import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import { connectHub } from '../hub/connection.ts'
 import { CALIBRATION_SPEECH } from '../models.ts'
 import { runPython } from '../python/run-python.ts'
@@ -25,6 +27,9 @@ import {
 
 /** Fewer show too little of what a weight meets. */
 const LEAST_CLIPS = 8
+/** As `npm run evaluate` fetches unasked. */
+const MAX_DOWNLOAD = 1e9
+
 export interface CalibrationOptions extends CalibrationChoice {
   /** release directory with FP32's graphs */
   readonly model: string
@@ -68,11 +73,16 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
 async function openSpeech({ dataset, clips, work, signal, emit }: CalibrationOptions): Promise<Dataset> {
   const hub = isOnHub(dataset) ? await connectHub() : undefined
   const selection = { sample: 'seeded', count: clips, seed: 1 } as const
-  return openDataset(dataset, {
-    ...{ selection, keepEmpty: true, cache: join(work, 'datasets'), signal, maxDownload: 1e9 },
+  const opened = await openDataset(dataset, {
+    ...{ selection, keepEmpty: true, cache: join(work, 'datasets'), signal },
     ...defined({ endpoint: hub?.url, token: hub?.token }),
     onRetry: (reason) => emit({ event: 'note', text: `${reason}; asking again` }),
   })
+  if (opened.download <= MAX_DOWNLOAD) return opened
+  throw new Failure(
+    `The calibration on ${opened.name} needs ${megabytes(opened.download)} from the hub, wanted at most ${megabytes(MAX_DOWNLOAD)}.`,
+    'Take fewer clips with --calibration-clips, or give --calibration another dataset.',
+  )
 }
 
 /** What chose the weights cannot judge them. */
@@ -101,13 +111,19 @@ async function versionsOf(): Promise<Record<string, string>> {
   return Object.fromEntries(names.map((name) => [name, tools[name] ?? '']))
 }
 
+/** Of what FP32 computes: which other variants config.json describes changes nothing of that. */
 async function keyOf(
   speech: readonly CalibrationSpeech[],
-  paths: { readonly model: string; readonly work: string },
+  { model, work }: { readonly model: string; readonly work: string },
   versions: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const fingerprints = await fingerprintVariants(paths, [FP32])
-  const parts = { format: 1, fingerprints, clips: speech.map(({ sha256 }) => sha256), versions }
+  const { paths } = await variantFilesOf(model, FP32)
+  const files = paths.filter((path) => basename(path) !== 'config.json')
+  const { quantization: _, ...config } = (await openRelease(model)).config
+  const parts = {
+    ...{ format: 1, fp32: await fingerprintFiles(files, work), config },
+    ...{ clips: speech.map(({ sha256 }) => sha256), versions },
+  }
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
 
@@ -152,7 +168,8 @@ async function answered(
   const positions = clips.reduce((sum, { prompt_ids, tokens }) => sum + prompt_ids.length + tokens.length, 0)
   const { name, source } = dataset
   const isBundled = options.dataset === CALIBRATION_SPEECH
-  const described = { name, ...source, ...(isBundled && { isBundled }) }
+  // the number that was asked for: with another, a seeded choice is another
+  const described = { name, ...source, wanted: options.clips, ...(isBundled && { isBundled }) }
   const index: CalibrationIndex = { format: 1, key, dataset: described, clips, positions, versions }
   await writeJson(indexFile(folder), index)
   return index

@@ -35,9 +35,9 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
 }
 
 function calibrationWords({ calibration }: Evidence['provenance']): string[] {
-  const { name, repo, config, split, revision } = calibration?.dataset ?? {}
+  const { name, repo, config, split, revision, wanted } = calibration?.dataset ?? {}
   if (calibration === undefined || calibration.dataset['isBundled'] === true) return []
   const hub = `hub:${repo}/${config}/${split}${revision === undefined ? '' : `@${revision}`}`
-  const clips = calibration.clips.length
+  const clips = wanted ?? calibration.clips.length
   return [`--calibration ${repo === undefined ? `path/to/${name}` : hub}`, `--calibration-clips ${clips}`]
 }

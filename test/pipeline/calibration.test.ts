@@ -1,10 +1,12 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { folderDataset } from '../../eval/dataset/folder-dataset.ts'
 import { BUNDLED_SPEECH, CALIBRATION_SPEECH } from '../../pipeline/models.ts'
 import { type Calibration, calibrate } from '../../pipeline/quantize/calibration.ts'
 import { USUAL_CALIBRATION } from '../../pipeline/quantize/calibration-choice.ts'
+import { readSpeech } from '../../pipeline/quantize/calibration-clips.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
@@ -66,6 +68,35 @@ describe('a calibration', () => {
     expect(await run({}, (done) => counts.push(done))).toEqual(before)
     expect(counts).toEqual([8, 9])
     expect((await stat(untouched)).mtimeMs).toBe(mtimeMs)
+  })
+
+  it('is the same when config.json describes other variants, and another when FP32 is', async () => {
+    const copy = join(work, 'described', TINY_NAME)
+    await cp(model, copy, { recursive: true, filter: (path) => !/release$|int4|\.work/.test(path) })
+    const [own, file] = [join(work, 'described-work'), join(copy, 'config.json')]
+    const before = (await run({ work: own })).index.key
+    const config = JSON.parse(await readFile(file, 'utf8'))
+    await writeFile(file, JSON.stringify({ ...config, quantization: { 'decoder.more': 'int2' } }))
+    expect((await run({ model: copy, work: own })).index.key).toBe(before)
+    const tokens = join(copy, 'tokenizer_config.json')
+    await writeFile(tokens, `${await readFile(tokens, 'utf8')}\n`)
+    expect((await run({ model: copy, work: own })).index.key).not.toBe(before)
+  })
+
+  it('leaves out what cannot be read and what comes twice, by name', async () => {
+    const folder = join(work, 'partly')
+    await cp(CALIBRATION_SPEECH, folder, { recursive: true })
+    await writeFile(join(folder, 'calibration-003.flac'), 'not audio')
+    await copyFile(join(folder, 'calibration-001.flac'), join(folder, 'calibration-002.flac'))
+    const all = { sample: 'first', count: 11, seed: 1 } as const
+    const dataset = await folderDataset(folder, all, { cache: join(work, 'datasets') })
+    const said: string[] = []
+    const speech = await readSpeech(dataset, new AbortController().signal, (text) => said.push(text))
+    expect(speech).toHaveLength(9)
+    expect(said).toEqual([
+      'Calibration leaves calibration-002 out: it has the samples of calibration-001.',
+      'Calibration leaves calibration-003 out: The file holds text ("not audio"), wanted audio.',
+    ])
   })
 
   it('stops between clips when it is interrupted, and keeps what it has', async () => {
