@@ -2,6 +2,7 @@
 
 import re
 
+from budget import chosen_of
 from calibration import Calibration
 from formats import Rules, name_of, rule_of
 from protocol import UserError
@@ -46,20 +47,11 @@ def choose(before: Rules, after: Rules, share: float, high: str, calibration: Ca
     lows = {name: name_of([*before, *after], name) for name in names}
     budget = share * sum(bytes_of(lows[name], decoder.shape(name)) for name in names)
     taken = {name for name in names if rule_of(before, name) is not None}
-    gains = []
+    weights = []
     for low in sorted(set(lows.values()) - {high}):
-        for weight in sensitivities(calibration, low, high):
-            added = weight["bytesHigh"] - weight["bytesLow"]
-            if lows[weight["name"]] == low and weight["name"] not in taken and added > 0 and weight["kld"] > 0:
-                gains.append((weight["kld"] / added, added, weight["name"]))
-    return within(sorted(gains, reverse=True), budget)
-
-
-def within(gains: list[tuple[float, int, str]], budget: float) -> list[str]:
-    """Of (gain per byte, bytes, name), the best first: each that what is left of the budget still holds."""
-    chosen = []
-    for _, added, name in gains:
-        if added <= budget:
-            budget -= added
-            chosen.append(name)
-    return chosen
+        weights += [
+            weight
+            for weight in sensitivities(calibration, low, high)
+            if lows[weight["name"]] == low and weight["name"] not in taken
+        ]
+    return chosen_of(weights, budget)

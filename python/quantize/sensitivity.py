@@ -1,10 +1,11 @@
 """What each weight costs in a low format: the divergence (KLD, nats) of the next token's distribution from FP32's.
 
-    python python/quantize/sensitivity.py --model RELEASE --calibration DIR --low q4b64 --high q8b64
+    python python/quantize/sensitivity.py --model RELEASE --calibration DIR --low q4b64 --high q8b64 --shares 0.1 0.25
 
 scan: one weight at a time is rounded. gradient, for larger models: all are, and each takes part by its share of the KLD's
 gradient, |<dKLD/dW, W_low - W_high>|, as Olive's kld_gradient does. Means over the positions that predict the answers.
 Writes DIR/sensitivity-{low}-{high}.json: {method, low, high, weights: [{name, layer, role, kld, bytesLow, bytesHigh}]}.
+The result event has what auto chooses within each of the shares: choices: [{share, names}].
 """
 
 import sys
@@ -20,6 +21,7 @@ import json
 import numpy as np
 import torch
 
+from budget import choices_of
 from calibrate import THREADS, calibrate
 from calibration import Calibration
 from formats import parse
@@ -41,7 +43,8 @@ def main() -> None:
         with torch.no_grad():
             calibrate(calibration)
         weights = sensitivities(calibration, args.low, args.high, args.method)
-        emit("result", file=str(file_of(calibration, args.low, args.high)), weights=len(weights))
+        file = str(file_of(calibration, args.low, args.high))
+        emit("result", file=file, weights=len(weights), choices=choices_of(weights, tuple(args.shares)))
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +54,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--low", default="q4b64")
     parser.add_argument("--high", default="q8b64")
     parser.add_argument("--method", choices=METHODS)
+    parser.add_argument("--shares", nargs="*", type=float, default=[])
     return parser.parse_args()
 
 
