@@ -1,5 +1,6 @@
 import { describeError, EXIT, Failure } from '../shared/failure.ts'
 import { tableLines } from '../shared/text-table.ts'
+import { columnsOf } from '../shared/text-width.ts'
 import { parseQuantize, type QuantizeOptions } from './quantize-options.ts'
 import { type Output, runnable } from './run-command.ts'
 
@@ -8,14 +9,16 @@ type Of<Name extends QuantizeOptions['command']> = Extract<QuantizeOptions, { co
 export const run = runnable({
   parse: parseQuantize,
   stdout: 'results',
-  isStoppable: ({ command }) => command === 'trial',
-  afterStop: 'Run the same command again: trials that ended are not run again.',
+  isStoppable: ({ command }) => command === 'trial' || command === 'scan',
+  afterStop: 'Run the same command again: what is finished is not run again.',
   async run(options, output, signal) {
     switch (options.command) {
       case 'list':
         return list(options, output)
       case 'compare':
         return compare(options, output)
+      case 'scan':
+        return scan(options as Of<'scan'>, output, signal)
       default:
         return trial(options as Of<'trial'>, output, signal)
     }
@@ -37,6 +40,18 @@ async function compare({ modelDir }: { readonly modelDir?: string }, output: Out
   output.report({ compared, ...(chart && { chart }) }, () => [
     ...tableLines(COMPARE_COLUMNS, compareRows(compared)),
     ...(chart === undefined ? [] : [`Chart: ${chart}`]),
+  ])
+  return EXIT.done
+}
+
+async function scan(options: Of<'scan'>, output: Output, signal: AbortSignal): Promise<number> {
+  const { scanWeights } = await import('../lab/scan-weights.ts')
+  const { scanLines } = await import('../lab/scan-text.ts')
+  const { found, page } = await scanWeights(options, { emit: output.emit, signal })
+  output.report({ scan: found, page }, () => [
+    ...scanLines(found, columnsOf(process.stdout)),
+    '',
+    `Page: ${page}`,
   ])
   return EXIT.done
 }

@@ -1,9 +1,12 @@
+import { defined } from '../../eval/runtime/defined.ts'
 import type { TrialOptions } from '../lab/run-trials.ts'
+import type { ScanOptions } from '../lab/scan-weights.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import {
   type CommandLine,
   flag,
   number,
+  oneOf,
   parseArguments,
   SHARED,
   text,
@@ -20,15 +23,17 @@ export type QuantizeOptions = CommonOptions &
   (
     | ({ readonly command: 'list' | 'compare' } & FolderOptions)
     | ({ readonly command: 'trial' } & TrialOptions)
+    | ({ readonly command: 'scan' } & ScanOptions)
   )
 
 const LINE: CommandLine = {
   command: 'npm run quantize --',
-  usage: 'list | trial RECIPE.json... | compare [options]',
+  usage: 'list | trial RECIPE.json... | scan [FOLDER] | compare [options]',
   about: 'Try recipes of quantization on an FP32 release, and compare what they cost.',
   examples: [
     ['list', 'variants and trials'],
     ['trial mine.json --model-dir output/qwen3-asr-0.6b', 'make and measure the recipe of a file'],
+    ['scan', 'what each weight costs in 4 bits, and what auto:N% chooses'],
     ['compare', 'size against divergence from FP32'],
   ],
 }
@@ -72,6 +77,30 @@ const TRIAL = {
   exits: { failed: 'failed, or a trial did' },
 } as const
 
+const FORMAT = {
+  text: 'f32, f16, i8, or a format of blocks such as q4b64',
+  holds: (value: unknown) => /^(f32|f16|i8|q[248]b(16|32|64|128|256)s?)$/.test(String(value)),
+  hint: 'Blocks have 2, 4 or 8 bits and 16, 32, 64, 128 or 256 weights; s at the end leaves zero points out.',
+}
+
+const SCAN = {
+  name: 'scan',
+  about: "What each of the decoder's weights costs in a low format, and which of them auto:N% chooses.",
+  words: { folder: { type: 'string', describe: 'the same as --model-dir' } },
+  table: {
+    ...MODEL_DIR,
+    calibration: text('dataset to measure on; bundled by default'),
+    low: { ...text('format whose cost is measured'), default: 'q4b64', wanted: FORMAT },
+    high: { ...text('format that auto:N% gives to some weights'), default: 'q8b64', wanted: FORMAT },
+    method: oneOf(
+      ['scan', 'gradient'],
+      'one weight at a time, or all by the gradient; by default after the size of the model',
+    ),
+    threads: SHARED.threads,
+    python: SHARED.python,
+  },
+} as const
+
 const COMPARE = {
   name: 'compare',
   about: 'Validated variants and trials side by side, by their size.',
@@ -88,13 +117,20 @@ export function parseQuantize(args: readonly string[]): Promise<QuantizeOptions 
     withCommand(parser, TRIAL, ({ recipes, ...options }) =>
       take({ command: 'trial', ...options, recipes: recipes ?? [] }),
     )
+    withCommand(parser, SCAN, ({ folder, modelDir, ...options }) => {
+      if (folder !== undefined && modelDir !== undefined)
+        throw usage('The folder is given twice, wanted either FOLDER or --model-dir.')
+      if (options.low === options.high)
+        throw usage(`--low and --high are both ${options.low}, wanted two formats.`)
+      return take({ command: 'scan', ...options, ...defined({ modelDir: folder ?? modelDir }) })
+    })
     withCommand(parser, COMPARE, (options) => take({ command: 'compare', ...options }))
     return parser.command(
       '$0',
       false,
       (y) => y,
       () => {
-        throw usage('Found no command, wanted list, trial or compare.')
+        throw usage('Found no command, wanted list, trial, scan or compare.')
       },
     )
   })
