@@ -33,6 +33,8 @@ const UTTERANCE = fields({
   reference: text,
   /** of audio; 0 when it could not be read */
   seconds: number,
+  /** sha256 of what was heard, float32 at 16 kHz: not of engines, and not in older results */
+  samples: v.exactOptional(text),
   /** the hypothesis; empty when there is none */
   text,
   language: v.exactOptional(text),

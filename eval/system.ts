@@ -13,7 +13,7 @@ import { identifySources } from './sources.ts'
 /** One utterance as a system heard it. */
 export type Transcription = Pick<
   UtteranceRecord,
-  'seconds' | 'text' | 'language' | 'compute' | 'pieces' | 'warnings'
+  'seconds' | 'samples' | 'text' | 'language' | 'compute' | 'pieces' | 'warnings'
 >
 
 /** A system made ready. */
@@ -70,8 +70,8 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
     return {
       ...pool,
       async transcribe(path, signal) {
-        const { seconds, notes, recognition } = await pool.transcribe(path, signal)
-        return { seconds, ...(notes.length > 0 && { warnings: notes }), ...flatten(recognition) }
+        const { seconds, sha256: samples, notes, recognition } = await pool.transcribe(path, signal)
+        return { seconds, samples, ...(notes.length > 0 && { warnings: notes }), ...flatten(recognition) }
       },
     }
   }

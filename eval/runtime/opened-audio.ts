@@ -1,5 +1,6 @@
 import { clipOfSamples } from './audio/clip.ts'
 import { type Cut, cutPieces } from './audio/pieces.ts'
+import { makeSampleHash } from './audio/sample-hash.ts'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { type AudioSource, openSpeech } from './audio/speech-stream.ts'
 import { MAX_PIECE_SECONDS } from './limits.ts'
@@ -18,6 +19,8 @@ export interface OpenedAudio {
   readonly notes: readonly string[]
   /** so far, in seconds of audio; all when all pieces have been read */
   seconds(): number
+  /** sha256 of all samples; to be asked once, when all pieces have been read */
+  sha256(): string
   /** Read no more. */
   close(): Promise<void>
 }
@@ -35,15 +38,18 @@ export async function openAudio(
   const pieces = cutPieces(blocks, maxSeconds)
   const { value: first = { start: 0, samples: new Float32Array(0) } } = await pieces.next()
   let samples = 0
+  const hash = makeSampleHash()
   async function* all() {
     for (let cut: Cut | undefined = first; cut; cut = (await pieces.next()).value ?? undefined) {
       samples += cut.samples.length
+      hash.add(cut.samples)
       yield cut
     }
   }
   return {
     ...{ first, length: first.samples.length, cuts: all(), notes },
     seconds: () => samples / SAMPLE_RATE,
+    sha256: () => hash.digest(),
     close: async () => void (await pieces.return(undefined)),
   }
 }

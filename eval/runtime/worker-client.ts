@@ -58,6 +58,8 @@ export type WorkerReply =
 export interface Heard {
   /** of audio */
   readonly seconds: number
+  /** of its samples: float32, 16 kHz mono */
+  readonly sha256: string
   /** what is odd in the recording */
   readonly notes: readonly string[]
   readonly recognition: Recognition

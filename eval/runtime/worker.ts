@@ -71,7 +71,11 @@ async function transcribe(
   const all = { ...setup.options, ...options }
   if (setup.warmUp) await warmUp(recognizer, audio, all)
   const recognition = await recognizePieces(recognizer, audio.cuts, all, control)
-  reply({ type: 'heard', id, heard: { seconds: audio.seconds(), notes: [...audio.notes], recognition } })
+  reply({
+    type: 'heard',
+    id,
+    heard: { seconds: audio.seconds(), sha256: audio.sha256(), notes: [...audio.notes], recognition },
+  })
 }
 
 let warm: Promise<unknown> | undefined

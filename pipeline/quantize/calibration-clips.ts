@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { hashSamples } from '../../eval/runtime/audio/sample-hash.ts'
 import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
@@ -74,12 +74,6 @@ async function readRecording(
     if (error instanceof SpeechError) return error.message.replace(`${path}: `, '')
     throw error
   }
-}
-
-/** Identifies what was heard, whatever file it came in. */
-export function hashSamples(samples: Float32Array): string {
-  const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
-  return createHash('sha256').update(bytes).digest('hex')
 }
 
 /** Where FP32 answers, and whom to say so. */

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path'
 import * as v from 'valibot'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
+import type { ResultRecord } from '../../eval/record.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
@@ -10,7 +11,8 @@ import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
-import { Failure } from '../shared/failure.ts'
+import { needsCalibration } from '../recipes.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 import type { Paths } from '../shared/paths.ts'
 import { waysOf } from '../variants.ts'
 import type { Fidelity } from './fidelity-schema.ts'
@@ -80,7 +82,7 @@ export async function gatherEvidence(
   const own = ownEvaluation(paths)
   const reports: Report[] = []
   for (const folder of [...(evaluation ? [own] : []), ...evaluations.map((path) => resolve(path))]) {
-    const report = await reportOf(folder, fingerprints, claim)
+    const report = await reportOf(folder, fingerprints, claim, provenance)
     if (report) reports.push(report)
     else if (folder !== own) throw unrelated(folder)
   }
@@ -111,6 +113,7 @@ async function reportOf(
   folder: string,
   fingerprints: Fingerprints,
   claim: Claim,
+  provenance: Provenance,
 ): Promise<Report | undefined> {
   const run = await readRun(join(folder, RUN))
   if (run === undefined) throw noEvaluation(folder)
@@ -121,7 +124,31 @@ async function reportOf(
   })
   if (systems.length === 0) return undefined
   for (const { name, settings } of systems) requireUsual(folder, name, settings, claim)
-  return makeReport({ ...run, systems }, await readResults(join(folder, RESULTS)), NORMALIZER_NAMES)
+  const records = await readResults(join(folder, RESULTS))
+  requireApart(folder, records, provenance, claim)
+  return makeReport({ ...run, systems }, records, NORMALIZER_NAMES)
+}
+
+/**
+ * Speech that chose the weights cannot judge them.
+ * @throws Failure with the gate's exit code for an evaluation of clips that a variant was calibrated on
+ */
+export function requireApart(
+  folder: string,
+  records: readonly ResultRecord[],
+  { calibration, recipes }: Pick<Provenance, 'calibration' | 'recipes'>,
+  { variants }: Pick<Claim, 'variants'>,
+): void {
+  const calibrated = variants.filter((name) => recipes[name] && needsCalibration(recipes[name]))
+  if (calibration === undefined || calibrated.length === 0) return
+  const names = new Map(calibration.clips.map(({ sha256, id }) => [sha256, id]))
+  const known = records.find((record) => record.kind === 'utterance' && names.has(record.samples ?? ''))
+  if (known?.kind !== 'utterance') return
+  throw new Failure(
+    `The evaluation in ${folder} measured ${known.id} of ${known.dataset}, which ${calibrated.join(', ')} ${calibrated.length === 1 ? 'was' : 'were'} calibrated on (${names.get(known.samples ?? '')}).`,
+    'Measure on other speech, or calibrate on other speech with --calibration.',
+    EXIT.gate,
+  )
 }
 
 /**
