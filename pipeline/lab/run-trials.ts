@@ -30,7 +30,7 @@ import { type JudgedClips, openJudgedClips } from './judged-clips.ts'
 import { onnxReference, referenceClips } from './onnx-reference.ts'
 import { bytesByPart, keepTrial, makeTrial, requireNew, trialVariant } from './trial-graphs.ts'
 import { readTrialRecipes, spelled, type TrialRecipe } from './trial-recipe.ts'
-import { addTrial, isSame, readTrials, type TrialFingerprints, type TrialRecord } from './trial-record.ts'
+import { addTrial, knownRun, type TrialFingerprints, type TrialRecord } from './trial-record.ts'
 import { measureSpeed } from './trial-speed.ts'
 import { measureWer } from './trial-wer.ts'
 
@@ -158,10 +158,12 @@ async function runTrial(trial: TrialRecipe, bench: Bench): Promise<TrialOutcome>
     ...{ recipe: hashOf(spelled(trial.recipe)), ...bench.fingerprints },
     ...(calibration && { calibration: calibration.index.key }),
   }
-  const old = (await readTrials(paths)).find(({ name }) => name === trial.name)
-  const isKnown = old !== undefined && isSame(old.fingerprints, fingerprints)
-  const isEnough = isKnown && (!options.wer || old.wer !== undefined)
-  if (isEnough && !options.force && options.keep === undefined) return { record: old, isOld: true }
+  const isEnough = ({ wer }: TrialRecord) => !options.wer || wer !== undefined
+  if (!options.force && options.keep === undefined) {
+    const known = await knownRun(paths, trial.name, fingerprints, isEnough)
+    if (known?.isLast === false) await addTrial(paths, known.record) // list and compare show the last line
+    if (known) return { record: known.record, isOld: true }
+  }
   emit({ event: 'note', text: `${trial.name}: making the graphs` })
   const folder = join(paths.work, 'trials', `${trial.name}.partial`)
   const python = await bench.python(`trial-${trial.name}`)

@@ -36,13 +36,27 @@ export type TrialRecord = Parsed<typeof TRIAL_RECORD>
 /** All trials of a release, the last of each name; lines that are cut off or of another form are none. */
 export async function readTrials(paths: Pick<Paths, 'work'>): Promise<TrialRecord[]> {
   const byName = new Map<string, TrialRecord>()
-  for (const line of (await readLines(paths)).split('\n')) {
-    const { success, output } = v.safeParse(TRIAL_RECORD, parsed(line))
-    if (!success) continue
-    byName.delete(output.name) // the order is that of the last runs
-    byName.set(output.name, output)
+  for (const record of await readRuns(paths)) {
+    byName.delete(record.name) // the order is that of the last runs
+    byName.set(record.name, record)
   }
   return [...byName.values()]
+}
+
+/**
+ * The last run of a trial with these fingerprints, also where other clips or code were used since.
+ * @param isEnough what is wanted of it besides
+ * @returns with whether it is the last run of that name
+ */
+export async function knownRun(
+  paths: Pick<Paths, 'work'>,
+  name: string,
+  fingerprints: TrialFingerprints,
+  isEnough: (record: TrialRecord) => boolean,
+): Promise<{ readonly record: TrialRecord; readonly isLast: boolean } | undefined> {
+  const runs = (await readRuns(paths)).filter((run) => run.name === name)
+  const record = runs.findLast((run) => isSame(run.fingerprints, fingerprints) && isEnough(run))
+  return record && { record, isLast: record === runs.at(-1) }
 }
 
 /** Add a trial in one write. A line that a killed run left half written is ended first, so that it spoils none. */
@@ -54,9 +68,16 @@ export async function addTrial(paths: Pick<Paths, 'work'>, trial: TrialRecord): 
   await appendFile(file, `${start}${JSON.stringify(trial)}\n`)
 }
 
-export function isSame(a: TrialFingerprints, b: TrialFingerprints): boolean {
+function isSame(a: TrialFingerprints, b: TrialFingerprints): boolean {
   if (a.calibration !== b.calibration) return false
   return a.recipe === b.recipe && a.fp32 === b.fp32 && a.clips === b.clips && a.code === b.code
+}
+
+async function readRuns(paths: Pick<Paths, 'work'>): Promise<TrialRecord[]> {
+  return (await readLines(paths)).split('\n').flatMap((line) => {
+    const { success, output } = v.safeParse(TRIAL_RECORD, parsed(line))
+    return success ? [output] : []
+  })
 }
 
 function readLines(paths: Pick<Paths, 'work'>): Promise<string> {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it, vi } from 'vitest'
+import { beforeAll, expect, it, vi } from 'vitest'
 import { COMMANDS } from '../../pipeline/commands/commands.ts'
 import type { WeightScan } from '../../pipeline/lab/scan-weights.ts'
 import { eventsOf } from '../helpers/events.ts'
@@ -17,8 +17,11 @@ async function scan(...args: readonly string[]) {
   return { exitCode, report: events.find(({ event }) => event === 'report'), last: events.at(-1) }
 }
 
-it('a scan says what each weight costs, and what auto chooses within budgets', async () => {
+beforeAll(async () => {
   await sharedReleases()
+})
+
+it('a scan says what each weight costs, and what auto chooses within budgets', async () => {
   const model = await copyTinyRelease()
   const { exitCode, report } = await scan(model, '--threads', '1', '--python', await stagePython())
   expect(exitCode).toBe(0)
