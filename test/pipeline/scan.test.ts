@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, it, vi } from 'vitest'
 import { COMMANDS } from '../../pipeline/commands/commands.ts'
 import type { WeightScan } from '../../pipeline/lab/scan-weights.ts'
+import { CALIBRATION_SPEECH } from '../../pipeline/models.ts'
 import { eventsOf } from '../helpers/events.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
@@ -17,16 +19,37 @@ async function scan(...args: readonly string[]) {
   return { exitCode, report: events.find(({ event }) => event === 'report'), last: events.at(-1) }
 }
 
+/** The fewest clips of the bundled calibration speech that are enough. */
+async function fewClips(): Promise<string> {
+  const folder = await temporaryFolder()
+  const manifest = await readFile(join(CALIBRATION_SPEECH, 'manifest.jsonl'), 'utf8')
+  const lines = manifest.split('\n').slice(0, 8)
+  for (const line of lines) {
+    const { file }: { file: string } = JSON.parse(line)
+    await copyFile(join(CALIBRATION_SPEECH, file), join(folder, file))
+  }
+  await writeFile(join(folder, 'manifest.jsonl'), lines.join('\n'))
+  return folder
+}
+
 beforeAll(async () => {
   await sharedReleases()
 })
 
 it('a scan says what each weight costs, and what auto chooses within budgets', async () => {
   const model = await copyTinyRelease()
-  const { exitCode, report } = await scan(model, '--threads', '1', '--python', await stagePython())
+  const { exitCode, report } = await scan(
+    model,
+    '--calibration',
+    await fewClips(),
+    '--threads',
+    '1',
+    '--python',
+    await stagePython(),
+  )
   expect(exitCode).toBe(0)
   const found: WeightScan = report.scan
-  expect(found).toMatchObject({ method: 'scan', low: 'q4b64', high: 'q8b64' })
+  expect(found).toMatchObject({ method: 'scan', low: 'q4b64', high: 'q8b64', calibration: { clips: 8 } })
   expect(found.weights).toHaveLength(3 * 7 + 1)
   for (const { name, kld } of found.weights) expect([kld > 0, kld < 0.01], name).toEqual([true, true])
   // 448 columns of 2 blocks: levels, 2 scales, zero points
