@@ -127,7 +127,7 @@ describe('publishing', () => {
       'initial commit',
     ])
     expect(commits[0]?.description).toBe('Made with npm run pipeline -- --model tiny')
-    expect(first.tables[0]?.title).toMatch(/^Plan for tester\/tiny-onnx, main \(new\): add 23 \(13\.\d MB\)$/)
+    expect(first.tables[0]?.title).toMatch(/^Plan for tester\/tiny-onnx, main \(new\): add 24 \(13\.\d MB\)$/)
     expect(first.notes).toContain('Made the public repository tester/tiny-onnx')
     // each content goes once, also that of two names, and the token stays on the hub
     const puts = hub.requests.filter(isPart).map(({ path }) => path)
@@ -142,9 +142,9 @@ describe('publishing', () => {
     }
     expect(first.published?.receipt).toMatchObject({
       ...{ repo: REPO, branch: 'main', commit: hub.head(REPO), parent: commits[1]?.oid, transport: 'lfs' },
-      ...{ attempts: 1, retries: 0, verified: { files: 23, readBack: 'sample' } },
+      ...{ attempts: 1, retries: 0, verified: { files: 24, readBack: 'sample' } },
     })
-    expect(first.published?.receipt?.files.length).toBe(23)
+    expect(first.published?.receipt?.files.length).toBe(24)
     const upload = first.progress.filter(({ what }) => what === 'upload')
     expect(upload.at(-1)?.done).toBe(upload.at(-1)?.total)
     const before = hub.requests.length
@@ -194,7 +194,7 @@ describe('publishing', () => {
     await hub.commitElsewhere(REPO, { 'notes.txt': 'mine', 'config.json': '{}' })
     const before = hub.requests.length
     const ran = await run(hub, folder)
-    expect(ran.tables[0]?.title).toMatch(/update 1 \(.*unchanged 22 \(.*keep 2 \(/)
+    expect(ran.tables[0]?.title).toMatch(/update 1 \(.*unchanged 23 \(.*keep 2 \(/)
     expect(hub.requests.slice(before).filter(isPart)).toEqual([])
     await expectWhole(hub, folder)
     expect((await hub.read(REPO, 'notes.txt')).toString()).toBe('mine')
@@ -217,7 +217,7 @@ describe('publishing', () => {
     const ran = await run(hub, folder, { mirror: true, confirm: confirm(true) })
     expect(ran.error).toBeUndefined()
     expect(questions).toEqual(Array(2).fill('Delete 2 files (7 B) of tester/tiny-onnx?'))
-    expect(hub.tree(REPO).size).toBe(24)
+    expect(hub.tree(REPO).size).toBe(25)
     expect(hub.tree(REPO).has('.gitattributes')).toBe(true)
     await expectWhole(hub, folder)
   })
@@ -265,7 +265,7 @@ describe('publishing', () => {
     expect(hub.commits(REPO, 'next')[0]?.title).toBe('First')
     expect([...hub.tree(REPO, 'v1').keys()].filter((path) => path.endsWith('.gz'))).toEqual([])
     const sums = (await hub.read(REPO, 'SHA256SUMS', 'v1')).toString()
-    expect(sums.split('\n').length - 1).toBe(20)
+    expect(sums.split('\n').length - 1).toBe(21)
     const pull = await run(hub, folder, { createPr: true })
     expect(pull.published?.receipt?.pullRequest).toBe(`${hub.url}/${REPO}/discussions/1`)
     expect(hub.tree(REPO).size).toBe(1)
@@ -300,7 +300,7 @@ assert HfApi().list_repo_refs(sys.argv[1]).tags[0].name == "v1"`
     await execa(await stagePython(), ['-c', script, REPO, join(out, 'model')], { env })
     await execa('sha256sum', ['-c', '--strict', '--quiet', 'SHA256SUMS'], { cwd: join(out, 'model') })
     const names = (await readdir(join(out, 'model'))).filter((name) => !name.startsWith('.'))
-    expect(names.length).toBe(23)
+    expect(names.length).toBe(24)
   })
 })
 
@@ -726,7 +726,7 @@ describe('npm run publish', () => {
       'publish',
     ]
     const planned = await runCli(args, environment(hub))
-    expect(planned.stdout).toContain('Plan for tester/tiny-onnx, main (new): add 23')
+    expect(planned.stdout).toContain('Plan for tester/tiny-onnx, main (new): add 24')
     expect(hub.repo(REPO)).toBeUndefined()
     const ended = await runCli([...args, '--no-dry-run'], environment(hub))
     expect(ended.exitCode).toBe(0)
