@@ -87,9 +87,15 @@ def parse(name: str) -> Format | None:
     match = re.fullmatch(r"q(\d+)b(\d+)(s?)", name)
     if match is None or int(match[1]) not in BITS or int(match[2]) not in BLOCKS:
         raise UserError(
-            f"There is no format {name}.", f"Wanted f32, f16, i8 or q{{bits}}b{{block}}: bits {BITS}, block {BLOCKS}."
+            f"There is no format {name}.",
+            f"Wanted f32, f16, i8 or q{{bits}}b{{block}}: bits {listed(BITS)}; blocks of {listed(BLOCKS)} weights.",
         )
     return Blocks(int(match[1]), int(match[2]), match[3] == "s")
+
+
+def listed(numbers: tuple[int, ...]) -> str:
+    """2, 4 or 8"""
+    return f"{', '.join(map(str, numbers[:-1]))} or {numbers[-1]}"
 
 
 def rule_of(rules: Rules, weight: str) -> int | None:

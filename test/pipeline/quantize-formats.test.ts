@@ -91,7 +91,7 @@ const REFUSED: Record<string, readonly [object, string, string]> = {
   format: [
     { recipe: { decoder: all('q3b64') } },
     'There is no format q3b64.',
-    'Wanted f32, f16, i8 or q{bits}b{block}: bits (2, 4, 8), block (16, 32, 64, 128, 256).',
+    'Wanted f32, f16, i8 or q{bits}b{block}: bits 2, 4 or 8; blocks of 16, 32, 64, 128 or 256 weights.',
   ],
   selector: [
     {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { type GateResult, gateResult } from '../../pipeline/release/gate-result.ts'
 import { gateProblems, requiredFigures } from '../../pipeline/release/required-gates.ts'
+import { VARIANTS } from '../../pipeline/variants.ts'
 
 const CLAIM = { variants: ['fp32', 'int4'], providers: ['cpu'], prefillInt8: true }
 const ALONE = { ...CLAIM, variants: ['int4'] }
@@ -70,4 +71,13 @@ it('a variant of which nothing has to be found is not proved', () => {
     'fp32 has no gates: nothing proves it.',
     'int4 has no gates: nothing proves it.',
   ])
+})
+
+it('no variant of the table has weights of 2 bits, which lose too much: they are for trials', () => {
+  const formats = Object.values(VARIANTS).flatMap(({ recipe }) => [
+    ...(recipe?.decoder ?? []).map(([, format]) => format),
+    ...(recipe?.encoder ?? []).map(([, format]) => format),
+  ])
+  expect(formats).toContain('q4b64')
+  expect(formats.filter((format) => format.startsWith('q2'))).toEqual([])
 })
