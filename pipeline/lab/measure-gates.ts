@@ -56,7 +56,7 @@ export async function measureVariant(options: MeasureOptions): Promise<Measured>
     })
   }
   const [usual] = followed
-  if (usual === undefined) throw new Failure(`There is no way through ${options.variant}.`)
+  if (usual === undefined) throw new Failure(`The variant ${options.variant} has no layout that can be run.`)
   return {
     findings: [
       ...onClips.flatMap(({ gate, limits }) => summarize(gate, limits, comparisons, options)),

@@ -34,14 +34,14 @@ export async function readTrialRecipe(file: string): Promise<TrialRecipe> {
     throw wrong(`${taken} is the name of a variant, wanted another name.`, 'Rename the file.')
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw wrong(
-      error.code === 'ENOENT' ? 'there is no such file.' : `it cannot be read: ${error.code}.`,
-      'Wanted a file of JSON.',
+      error.code === 'ENOENT' ? 'the file does not exist.' : `it cannot be read: ${error.code}.`,
+      'Give the path of a JSON file.',
     )
   })
   const recipe = checkedText(RECIPE, text, { file, hint: HINT })
   const unknown = Object.keys(JSON.parse(text)).find((key) => !RECIPE_KEYS.includes(key))
   if (unknown !== undefined)
-    throw wrong(`there is no key ${JSON.stringify(unknown)} in a recipe, wanted ${RECIPE_KEYS.join(', ')}.`)
+    throw wrong(`the key ${JSON.stringify(unknown)} is unknown, wanted ${RECIPE_KEYS.join(', ')}.`)
   const same = sameVariant(recipe)
   if (same === undefined) return { name, file, recipe }
   throw wrong(

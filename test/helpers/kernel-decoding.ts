@@ -2,11 +2,10 @@ import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { argmax } from '../../eval/runtime/decoder.ts'
 import type { Layout, PrefillKind } from '../../eval/runtime/graphs.ts'
 import { logMel } from '../../eval/runtime/mel.ts'
-import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import {
-  audioTokens,
   encode,
   loadRecognizer,
+  promptOf,
   type Recognizer,
   releaseRecognizer,
 } from '../../eval/runtime/recognizer.ts'
@@ -53,9 +52,9 @@ async function decode(
   clip: string,
   led: readonly number[] | undefined,
 ): Promise<Decoded> {
-  const { decoder, config, tokenizer } = recognizer
+  const { decoder, config } = recognizer
   const features = await encode(recognizer, logMel((await loadClip(clip)).samples))
-  const prompt = buildPrompt(tokenizer, audioTokens(recognizer, features))
+  const prompt = promptOf(recognizer, features)
   const rows: Float32Array[] = []
   const tokens: number[] = []
   let logits = await decoder.prefill([{ prompt, features }])

@@ -1,9 +1,8 @@
 import { differenceOf } from '../../eval/difference.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { logMel } from '../../eval/runtime/mel.ts'
-import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import { recognize } from '../../eval/runtime/recognize.ts'
-import { audioTokens, encode, loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
+import { encode, loadRecognizer, promptOf, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 
 /* FOLDER VARIANT PROVIDER CLIP: how far a provider is from the processor, as JSON. */
 
@@ -25,7 +24,7 @@ console.log(
 async function compute(provider: string) {
   const recognizer = await loadRecognizer(folder, { variant, provider, threads: 1 })
   const features = await encode(recognizer, logMel(samples))
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const prompt = promptOf(recognizer, features)
   const logits = (await recognizer.decoder.prefill([{ prompt, features }])).slice()
   recognizer.decoder.clear()
   const { text } = await recognize(recognizer, samples, {})

@@ -2,15 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { compareAll, compareRows } from '../../pipeline/lab/compare-recipes.ts'
 import type { TrialRecord } from '../../pipeline/lab/trial-record.ts'
 import type { Fidelity } from '../../pipeline/release/fidelity-schema.ts'
-
-function fidelity(variant: string, bytes: number, mean: number, more: Partial<Fidelity> = {}): Fidelity {
-  return {
-    ...{ variant, provider: 'cpu', layout: 'fused', prefill: 'same', clips: 3, positions: 30, bytes },
-    kld: { mean, low: mean / 2, high: mean * 2, median: mean, p99: mean, max: mean },
-    ...{ top1: 0.999, cosine: 1, changed: 1, cut: 0 },
-    ...more,
-  }
-}
+import { fidelityOf, trialRecord } from '../helpers/trial.ts'
 
 function trial(
   name: string,
@@ -19,29 +11,15 @@ function trial(
   more: Partial<Fidelity> = {},
   fp32 = 'f',
 ): TrialRecord {
-  const machine = {
-    cpu: 'c',
-    cores: 2,
-    features: [],
-    memoryGiB: 1,
-    platform: 'p',
-    node: '20',
-    onnxruntime: '1',
-  }
-  return {
-    ...{ name, recipe: { decoder: [['*', 'q4b32']] }, clips: [] },
+  return trialRecord(name, {
     fingerprints: { recipe: name, fp32, clips: 'c', code: 'd' },
-    fidelity: fidelity(name, bytes, mean, more),
+    fidelity: fidelityOf(name, bytes, mean, more),
     bytes: { decoder: 1, encoder: 1, embeddings: 1, total: bytes },
     wer: { errors: 5, words: 500, fp32Errors: 5, fp32Words: 500 },
-    speed: {
-      ...{ stepMs: 2, promptMs: 20, encoderMs: 30, threads: 2 },
-      machine: { ...machine, executionProvider: 'cpu', threads: 2, workers: 1 },
-    },
-  }
+  })
 }
 
-const VARIANTS = [fidelity('fp32', 100, 0), fidelity('int4', 40, 0.001)]
+const VARIANTS = [fidelityOf('fp32', 100, 0), fidelityOf('int4', 40, 0.001)]
 const WERS = new Map([['int4', 0.02]])
 
 describe('recipes side by side', () => {

@@ -6,11 +6,13 @@ import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { recognize } from '../../eval/runtime/recognize.ts'
 import { loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 import { addErrors, alignWords, countErrors, NO_ERRORS, wordErrorRate } from '../../eval/wer.ts'
+import { divergence, meanOf } from '../../pipeline/gates/position.ts'
 import { BUNDLED_SPEECH, MODELS } from '../../pipeline/models.ts'
 import { runPython } from '../../pipeline/python/run-python.ts'
+import { calibrate } from '../../pipeline/quantize/calibration.ts'
+import { USUAL_CALIBRATION } from '../../pipeline/quantize/calibration-choice.ts'
 import type { Recipe } from '../../pipeline/recipe-schema.ts'
 import { makeTwin } from '../../scripts/outlier-twin.ts'
-import { writeCalibration } from '../helpers/calibration.ts'
 import { runCli } from '../helpers/cli.ts'
 import type { Decoded, DecodingJob } from '../helpers/kernel-decoding.ts'
 import { onKernels } from '../helpers/kernel-job.ts'
@@ -23,6 +25,8 @@ import { TINY_NAME } from '../helpers/tiny-release.ts'
 /** All held-out clips for what must be right, a part of them for what must be wrong. */
 const [ALL_CLIPS, SOME_CLIPS] = [70, 20]
 const CALIBRATION_CLIPS = 16
+/** Of which the divergence from FP32 is taken. */
+const FOLLOWED_CLIPS = 10
 /** An answer that is lost may go on for long: this is more than any of the clips needs. */
 const MOST_TOKENS = 60
 const PLACE = join(MADE, 'twin')
@@ -66,21 +70,27 @@ it('FP32 computes the tiny model bit for bit', async () => {
 
 describe('products of int8 by columns', () => {
   const folder = join(PLACE, 'recipes')
-  const calibration = join(PLACE, 'calibration')
+  let calibration = ''
+  let followed: Decoded[] = []
   beforeAll(async () => {
-    for (const place of [folder, calibration]) await rm(place, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true })
     await mkdir(folder)
     for (const name of await readdir(twin))
       if (/\.(onnx|data|bin|json)$/.test(name)) await link(join(twin, name), join(folder, name))
-    await writeCalibration(twin, calibration, CALIBRATION_CLIPS)
-    await python('calibrate.py', ['--model', twin, '--calibration', calibration])
+    const made = await calibrate({
+      ...{ ...USUAL_CALIBRATION, clips: CALIBRATION_CLIPS, model: twin, work: PLACE, threads: 1 },
+      ...{ judged: new Map(), emit: () => undefined, signal: new AbortController().signal },
+      python: await pythonOptions(),
+    })
+    calibration = made.folder
+    followed = await followedOn('fp32')
   })
 
   it.each([
-    ['fail without smoothing', undefined, 0.3, 100, SOME_CLIPS],
-    ['are mended by SmoothQuant', 'smoothquant:0.5', 0, 0.015, ALL_CLIPS],
-    ['are mended in part by the older formula', 'awq:0.2', 0.05, 1, SOME_CLIPS],
-  ])('%s', async (_, smooth, least, most, clips) => {
+    ['fail without smoothing', undefined, [0.3, 100], [1, 100], SOME_CLIPS],
+    ['are mended by SmoothQuant', 'smoothquant:0.5', [0, 0.015], [0, 0.001], ALL_CLIPS],
+    ['are mended in part by the older formula', 'awq:0.2', [0.05, 1], [0.01, 1], SOME_CLIPS],
+  ])('%s', async (_, smooth, wer, kld, clips) => {
     const variant = smooth?.replace(/\W/g, '-') ?? 'naive'
     const recipe: Recipe = { decoder: [['*', 'i8']], ...(smooth !== undefined && { smooth }) }
     const file = join(folder, 'recipe.txt')
@@ -89,18 +99,55 @@ describe('products of int8 by columns', () => {
       ...['--models', join(twin, 'decoder.onnx'), '--out', folder, '--recipe', file],
       ...(smooth === undefined ? [] : ['--calibration', calibration]),
     ])
-    const rate = await measureWer(folder, variant, clips)
-    expect(rate).toBeGreaterThanOrEqual(least)
-    expect(rate).toBeLessThanOrEqual(most)
+    expectWithin(await measureWer(folder, variant, clips), wer)
+    const lost = await followedOn(variant)
+    expectWithin(meanOf(followed.flatMap((wanted, i) => divergences(wanted, lost[i]))), kld)
   })
 
   async function python(script: string, args: readonly string[]): Promise<void> {
-    await runPython(`quantize/${script}`, [...args], {
+    await runPython(`quantize/${script}`, [...args], await pythonOptions())
+  }
+
+  async function pythonOptions() {
+    return {
       ...{ python: await stagePython(), log: join(folder, 'log'), onProgress: () => undefined },
       signal: new AbortController().signal,
-    })
+    }
+  }
+
+  /** What a variant says along FP32's tokens. */
+  async function followedOn(variant: string): Promise<Decoded[]> {
+    const job: DecodingJob = {
+      ...{ folder, paths: [{ variant, layout: 'fused', prefill: 'same' }], clips: clipsOf(FOLLOWED_CLIPS) },
+      ...(followed.length > 0 && { along: [followed] }),
+    }
+    const { decoded } = await onKernels<{ decoded: Decoded[][] }>('native', 'kernel-decoding.ts', job)
+    return decoded[0] ?? []
   }
 })
+
+function expectWithin(found: number, [least = 0, most = 0]: readonly number[]): void {
+  expect(found).toBeGreaterThanOrEqual(least)
+  expect(found).toBeLessThanOrEqual(most)
+}
+
+/** Of each position, in nats. */
+function divergences(wanted: Decoded, found: Decoded | undefined): number[] {
+  const [all, own] = [wanted.logits, found?.logits ?? ''].map(
+    (base64) => new Float32Array(Uint8Array.from(Buffer.from(base64, 'base64')).buffer),
+  ) as [Float32Array, Float32Array]
+  expect(own.length).toBe(all.length)
+  const width = all.length / wanted.tokens.length
+  return wanted.tokens.map((_, i) =>
+    divergence(own.subarray(i * width, (i + 1) * width), all.subarray(i * width, (i + 1) * width)),
+  )
+}
+
+function clipsOf(count: number): string[] {
+  return Array.from({ length: count }, (_, i) =>
+    join(BUNDLED_SPEECH, `held-out-${String(i).padStart(3, '0')}.flac`),
+  )
+}
 
 /** WER of a variant on the first held-out clips. */
 async function measureWer(folder: string, variant: string, clips: number): Promise<number> {

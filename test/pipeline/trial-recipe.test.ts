@@ -45,7 +45,7 @@ describe("a trial's recipe", () => {
     ],
     [
       { decoder: [['*', 'q4b64']], bits: 4 },
-      /there is no key "bits" in a recipe, wanted decoder, encoder, solver, smooth, embeddings, prompts\.$/,
+      /the key "bits" is unknown, wanted decoder, encoder, solver, smooth, embeddings, prompts\.$/,
     ],
   ])('%j is refused by file, key, found and wanted', async (content, wanted) => {
     const file = await recipeFile(content)
@@ -88,7 +88,7 @@ describe("a trial's recipe", () => {
   it('is refused when there is no file, or a folder', async () => {
     const folder = await temporaryFolder()
     const missing = join(folder, 'none.json')
-    expect((await refusal(missing))?.message).toBe(`${missing}: there is no such file.`)
+    expect((await refusal(missing))?.message).toBe(`${missing}: the file does not exist.`)
     const other = join(folder, 'other.json')
     await mkdir(other)
     expect((await refusal(other))?.message).toBe(`${other}: it cannot be read: EISDIR.`)

@@ -3,41 +3,14 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { addTrial, knownRun, readTrials, type TrialRecord } from '../../pipeline/lab/trial-record.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { trialRecord } from '../helpers/trial.ts'
 
 const PRINTS = { recipe: 'r', fp32: 'f', clips: 'ten', code: 'c' }
 const OTHER = { ...PRINTS, clips: 'twenty' }
 
 function run(name: string, fingerprints: TrialRecord['fingerprints'], stepMs: number): TrialRecord {
-  const kld = { mean: 0.1, low: 0.1, high: 0.1, median: 0.1, p99: 0.1, max: 0.1 }
-  const machine = {
-    cpu: 'c',
-    cores: 2,
-    features: [],
-    memoryGiB: 1,
-    platform: 'p',
-    node: '20',
-    onnxruntime: '1',
-  }
-  return {
-    ...{ name, recipe: { decoder: [['*', 'q4b32']] }, fingerprints, clips: [] },
-    fidelity: {
-      ...{
-        variant: name,
-        provider: 'cpu',
-        layout: 'fused',
-        prefill: 'same',
-        clips: 3,
-        positions: 30,
-        bytes: 4,
-      },
-      ...{ kld, top1: 1, cosine: 1, changed: 0, cut: 0 },
-    },
-    bytes: { decoder: 1, encoder: 1, embeddings: 1, total: 4 },
-    speed: {
-      ...{ stepMs, promptMs: 2, encoderMs: 3, threads: 2 },
-      machine: { ...machine, executionProvider: 'cpu', threads: 2, workers: 1 },
-    },
-  }
+  const { speed } = trialRecord(name)
+  return trialRecord(name, { fingerprints, speed: { ...speed, stepMs } })
 }
 
 const all = () => true

@@ -160,7 +160,7 @@ describe('trials', () => {
     const { exitCode, last } = await quantize('trial', join(folder, 'none.json'))
     expect({ exitCode, message: last.message }).toEqual({
       exitCode: 2,
-      message: `${join(folder, 'none.json')}: there is no such file.`,
+      message: `${join(folder, 'none.json')}: the file does not exist.`,
     })
   })
 })
