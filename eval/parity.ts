@@ -2,9 +2,8 @@ import { differenceOf, nonFinite } from './difference.ts'
 import type { Reference, ReferenceArray } from './reference.ts'
 import { argmax, type PromptInput } from './runtime/decoder.ts'
 import { logMel } from './runtime/mel.ts'
-import { buildPrompt } from './runtime/prompt.ts'
 import { recognize } from './runtime/recognize.ts'
-import { audioTokens, encode, type Recognizer } from './runtime/recognizer.ts'
+import { encode, promptOf, type Recognizer } from './runtime/recognizer.ts'
 import { SPECIAL_TOKENS } from './runtime/tokenizer.ts'
 
 /** Largest absolute difference from PyTorch that the log mel may have: it is the same code for every provider. */
@@ -53,7 +52,7 @@ export async function compareClip(
   const clip = reference.id
   const mel = logMel(samples)
   const features = await encode(recognizer, mel)
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const prompt = promptOf(recognizer, features)
   const steps = { ...reference, tokens: reference.tokens.slice(0, reference.logits?.shape[0] ?? 0) }
   const [followed] = await follow(recognizer, [{ reference: steps, input: { prompt, features } }], look)
   const { prefill = NONE, steps: worstStep } = followed ?? {}
@@ -123,7 +122,7 @@ export async function followLogits(
   look: Look,
 ): Promise<string | undefined> {
   const features = await encode(recognizer, logMel(samples))
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const prompt = promptOf(recognizer, features)
   const tokens = reference.tokens.slice(0, reference.logits?.shape[0] ?? 0)
   let problem: string | undefined
   await feed(

@@ -1,8 +1,34 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:os'
-import { usage } from '../pipeline/commands/arguments.ts'
+import { type CommandLine, parseOptions, usage } from '../pipeline/commands/arguments.ts'
+import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
 import type { Failure } from '../pipeline/shared/failure.ts'
+
+/**
+ * A script that runs another command: what stands before its first word are options of its own.
+ * @param check throws a Failure for words that it cannot run
+ */
+export function wrapping(
+  line: CommandLine,
+  check: (words: readonly string[]) => void,
+  run: (words: readonly string[], output: Output) => Promise<number>,
+): RunCommand {
+  return (args, host) => {
+    const at = args.findIndex((arg) => !arg.startsWith('-'))
+    const [own, words] = at < 0 ? [args, []] : [args.slice(0, at), args.slice(at)]
+    return runnable({
+      async parse() {
+        const options = await parseOptions(line, own, {}, (common) => common)
+        if (options) check(words)
+        return options
+      },
+      stdout: 'results',
+      isStoppable: () => false,
+      run: (_, output) => run(words, output),
+    })(own, host)
+  }
+}
 
 /** Start a command that a script is given, on the same terminal. */
 export function startCommand([command = '', ...args]: readonly string[], env = process.env): ChildProcess {

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { type CommandLine, parseOptions, usage } from '../pipeline/commands/arguments.ts'
+import { type CommandLine, usage } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
-import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
+import type { Output } from '../pipeline/commands/run-command.ts'
 import { PROJECT } from '../pipeline/models.ts'
-import { endOf, startCommand } from './child-command.ts'
+import { endOf, startCommand, wrapping } from './child-command.ts'
 import { maskedRuntime, OLDER_KERNELS, runtimeEnvironment } from './masked-runtime.ts'
 
 /*
@@ -26,23 +26,7 @@ const LINE: CommandLine = {
 
 const USAGE = `Usage: ${LINE.command} ${LINE.usage}`
 
-/** What stands before KERNELS are options of this command. */
-const run: RunCommand = (args, host) => {
-  const at = args.findIndex((arg) => !arg.startsWith('-'))
-  const own = at < 0 ? args : args.slice(0, at)
-  return runnable({
-    async parse() {
-      const options = await parseOptions(LINE, own, {}, (common) => common)
-      if (options) requireWords(at < 0 ? [] : args.slice(at))
-      return options
-    },
-    stdout: 'results',
-    isStoppable: () => false,
-    run: (_, output) => runWith(args.slice(at), output),
-  })(own, host)
-}
-
-await asProcess(run, process.argv.slice(2))
+await asProcess(wrapping(LINE, requireWords, runWith), process.argv.slice(2))
 
 function requireWords([kernels, command]: readonly string[]): void {
   if (kernels === undefined) throw usage('Found no kernels and no command.', USAGE)

@@ -1,9 +1,9 @@
 import { access } from 'node:fs/promises'
-import { type CommandLine, parseOptions, usage } from '../pipeline/commands/arguments.ts'
+import { type CommandLine, usage } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
-import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
+import type { Output } from '../pipeline/commands/run-command.ts'
 import { Failure } from '../pipeline/shared/failure.ts'
-import { endOf, startCommand } from './child-command.ts'
+import { endOf, startCommand, wrapping } from './child-command.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
@@ -23,23 +23,7 @@ const LINE: CommandLine = {
 
 const USAGE = `Usage: ${LINE.command} ${LINE.usage}`
 
-/** What stands before the command are options of this one. */
-const run: RunCommand = (args, host) => {
-  const at = args.findIndex((arg) => !arg.startsWith('-'))
-  const own = at < 0 ? args : args.slice(0, at)
-  return runnable({
-    async parse() {
-      const options = await parseOptions(LINE, own, {}, (common) => common)
-      if (options && at < 0) throw wrong('Found no command to measure.')
-      return options
-    },
-    stdout: 'results',
-    isStoppable: () => false,
-    run: (_, output) => measure(args.slice(at), output),
-  })(own, host)
-}
-
-await asProcess(run, process.argv.slice(2))
+await asProcess(wrapping(LINE, requireWords, measure), process.argv.slice(2))
 
 async function measure([command = '', ...args]: readonly string[], output: Output): Promise<number> {
   await access('/proc/self/smaps_rollup').catch(() => {
@@ -67,6 +51,6 @@ async function measure([command = '', ...args]: readonly string[], output: Outpu
   }
 }
 
-function wrong(message: string): Failure {
-  return usage(message, USAGE)
+function requireWords({ length }: readonly string[]): void {
+  if (length === 0) throw usage('Found no command to measure.', USAGE)
 }

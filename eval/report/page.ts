@@ -5,6 +5,7 @@ import { drawCharts } from './charts.ts'
 import { choiceSentences } from './choice.ts'
 import type { FidelityPoint } from './fidelity-plot.ts'
 import { htmlName, htmlSentence, htmlTable, htmlText } from './html.ts'
+import { htmlPage } from './html-page.ts'
 import { isolated } from './label.ts'
 import { type ListedUtterance, listUtterances } from './listed.ts'
 import { type AudioOptions, type EmbeddedAudio, embedAudio } from './page-audio.ts'
@@ -47,17 +48,7 @@ export async function reportPage(report: Report, options: PageOptions): Promise<
   const [style, script] = await Promise.all([ownFile('./page.css'), pageScript()])
   const utterances = listUtterances(report)
   const audio = await embedAudio(utterances, options)
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Evaluation: ${htmlText(report.run.datasets.map(({ name }) => isolated(name)).join(', '))}</title>
-<style>${style}</style>
-</head>
-<body>
-${header(report)}
+  const body = `${header(report)}
 <main>
 ${figures(report)}
 ${charts(report, options.fidelity)}
@@ -66,10 +57,9 @@ ${list(utterances.length, audio.size)}
 <p id="status" class="hidden" role="status"></p>
 <div id="tip" hidden></div>
 ${dataElements(report, utterances, audio)}
-<script>${script}</script>
-</body>
-</html>
-`
+<script>${script}</script>`
+  const names = report.run.datasets.map(({ name }) => isolated(name)).join(', ')
+  return htmlPage({ title: `Evaluation: ${names}`, policy: POLICY, style, body })
 }
 
 /** The scripts as one, without modules, which a page opened from a file cannot load. */

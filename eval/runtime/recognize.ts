@@ -5,8 +5,8 @@ import type { TakePlace } from './decode-places.ts'
 import { languageName } from './languages.ts'
 import { tokenLimit } from './limits.ts'
 import { logMel } from './mel.ts'
-import { buildPrompt, type PromptOptions } from './prompt.ts'
-import { audioTokens, encode, type Recognizer } from './recognizer.ts'
+import type { PromptOptions } from './prompt.ts'
+import { encode, promptOf, type Recognizer } from './recognizer.ts'
 import { tellInOrder } from './tell-in-order.ts'
 import { type ParsedTranscript, parseTranscript, transcriptSoFar } from './transcript.ts'
 
@@ -150,7 +150,7 @@ async function recognizePiece(
       const features = await encode(recognizer, mel)
       lap()
       return {
-        prompt: buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features), options),
+        prompt: promptOf(recognizer, features, options),
         features,
       }
     },

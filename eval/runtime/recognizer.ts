@@ -5,6 +5,7 @@ import type { EmbeddingTable } from './embeddings.ts'
 import { ENCODER } from './graphs.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import { openVariantEmbeddings } from './quantized-embeddings.ts'
 import { openRelease } from './release.ts'
@@ -72,6 +73,11 @@ export async function encode(recognizer: Recognizer, mel: Mel): Promise<Float32A
   return floats(output(await recognizer.encoder.run(feeds), 'audio_features'))
 }
 
-export function audioTokens({ config }: Recognizer, features: Float32Array): number {
-  return features.length / config.hiddenSize
+/** The prompt for a recording. @param features its audio features [N, H], flat */
+export function promptOf(
+  { tokenizer, config }: Recognizer,
+  features: Float32Array,
+  options: PromptOptions = {},
+): Prompt {
+  return buildPrompt(tokenizer, features.length / config.hiddenSize, options)
 }

@@ -8,11 +8,10 @@ import { argmax } from '../../eval/runtime/decoder.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { tokenLimit } from '../../eval/runtime/limits.ts'
 import { logMel, MEL_BINS } from '../../eval/runtime/mel.ts'
-import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import {
-  audioTokens,
   encode,
   loadRecognizer,
+  promptOf,
   type Recognizer,
   releaseRecognizer,
 } from '../../eval/runtime/recognizer.ts'
@@ -93,7 +92,7 @@ async function writeClip(
   const { samples } = await loadClip(path, signal)
   const mel = logMel(samples)
   const features = await encode(recognizer, mel)
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const prompt = promptOf(recognizer, features)
   const { hiddenSize, vocabSize } = recognizer.config
   const rows = Math.max(1, Math.floor(LOGIT_BYTES / (4 * vocabSize)))
   const { tokens, logits } = await greedy(recognizer, { prompt, features }, tokenLimit(seconds), rows, signal)

@@ -3,8 +3,7 @@ import { describeMachine } from '../../eval/machine.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { argmax } from '../../eval/runtime/decoder.ts'
 import { logMel } from '../../eval/runtime/mel.ts'
-import { buildPrompt } from '../../eval/runtime/prompt.ts'
-import { audioTokens, encode, loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
+import { encode, loadRecognizer, promptOf, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 import type { JudgedClip } from './judged-clips.ts'
 import type { TrialRecord } from './trial-record.ts'
 
@@ -34,7 +33,7 @@ export async function measureSpeed(
     for (let run = 0; run <= RUNS; run++) {
       signal.throwIfAborted()
       const [features, encoder] = await timed(() => encode(recognizer, mel))
-      const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+      const prompt = promptOf(recognizer, features)
       const [first, prefill] = await timed(() => decoder.prefill([{ prompt, features }]))
       const steps: number[] = []
       let token = argmax(first, 0, config.vocabSize)

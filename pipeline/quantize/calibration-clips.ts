@@ -6,11 +6,10 @@ import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
 import { logMel } from '../../eval/runtime/mel.ts'
-import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import {
-  audioTokens,
   encode,
   loadRecognizer,
+  promptOf,
   type Recognizer,
   releaseRecognizer,
 } from '../../eval/runtime/recognizer.ts'
@@ -121,7 +120,7 @@ async function answer(
 ): Promise<void> {
   const seconds = samples.length / SAMPLE_RATE
   const features = await encode(recognizer, logMel(samples))
-  const prompt = buildPrompt(recognizer.tokenizer, audioTokens(recognizer, features))
+  const prompt = promptOf(recognizer, features)
   const { tokens, ending } = await recognizer.decode({
     prepare: async () => ({ prompt, features }),
     maxNewTokens: Math.ceil(TOKENS_PER_SECOND * seconds) + TOKENS_MORE,
