@@ -10,7 +10,8 @@ import { watchMemory } from './tree-memory.ts'
  * Run a command and report the peak memory of its whole process tree (Linux):
  *   npm run measure -- npm run pipeline -- --model /tmp/random-0.6b --until quantize
  * Memory is the sum of the processes' proportional set sizes (PSS), so pages they share count once; page cache of
- * files they map counts, page cache of files they merely read does not. Sampled every 100 ms.
+ * files they map counts, page cache of files they merely read does not. Sampled every 100 ms, more
+ * seldom when a sample itself takes long: a tenth of the time at most.
  */
 
 const LINE: CommandLine = {

@@ -9,17 +9,21 @@ export interface TreeMemory {
 }
 
 const INTERVAL_MS = 100
+/** The kernel walks the pages of a process to answer: a sample waits this many times as long as the last one took. */
+const PAUSE = 10
 
 /** Sample a process tree until told to stop (Linux: /proc/PID/smaps_rollup, proc(5)). */
 export function watchMemory(root: number): () => TreeMemory {
   let peak: TreeMemory = { total: 0, anonymous: 0, processes: 0 }
   const sample = () => {
+    const started = performance.now()
     const now = treeMemory(root)
     if (now.total > peak.total) peak = now
+    timer = setTimeout(sample, Math.max(INTERVAL_MS, PAUSE * (performance.now() - started)))
   }
-  const timer = setInterval(sample, INTERVAL_MS)
+  let timer = setTimeout(sample, INTERVAL_MS)
   return () => {
-    clearInterval(timer)
+    clearTimeout(timer)
     return peak
   }
 }

@@ -9,6 +9,7 @@ import { releaseConfig } from '../release/write-config.ts'
 import { writeJson } from '../shared/output-files.ts'
 import { decoderFiles, recipeOf, VARIANT_NAMES } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
+import { filesOf, isMade, madeFormats, markMade } from './made-variants.ts'
 import { calibrationInputs, ownCalibration } from './own-calibration.ts'
 import type { Run, Stage } from './stage.ts'
 
@@ -22,13 +23,15 @@ export const quantizeStage: Stage = {
     return { base, flag, ...(await calibrationInputs(run)), options: { accuracyLevel, recipes, providers } }
   },
   outputs: ({ paths, options }) =>
-    [
-      ...quantized(options).flatMap((variant) => [
-        ...(options.skipEncoder ? [] : [graphFile(ENCODER, variant)]),
-        ...(options.skipDecoder ? [] : decoderFiles(variant, options)),
-      ]),
-      'config.json',
-    ].map((name) => join(paths.model, name)),
+    [...quantized(options).flatMap((variant) => filesOf(variant, options)), 'config.json'].map((name) =>
+      join(paths.model, name),
+    ),
+  async keeps(run) {
+    const kept: string[] = []
+    for (const variant of quantized(run.options))
+      if (await isMade(run, variant)) kept.push(...filesOf(variant, run.options))
+    return kept.map((name) => join(run.paths.model, name))
+  },
   async run(run) {
     const { model, work } = run.paths
     await removeOthers(run)
@@ -47,9 +50,12 @@ export const quantizeStage: Stage = {
     for (const variant of quantized(run.options)) {
       const recipe = recipeOf(variant, run.options)
       if (!recipe) continue
-      const options = { ...run.options, calibration: calibration?.folder }
-      const formats = await quantizeVariant(making, variant, recipe, options)
-      if (isChosen(recipe)) chosen[variant] = formats
+      if (await isMade(run, variant)) run.emit({ event: 'note', text: `${variant} is there already` })
+      else {
+        const options = { ...run.options, calibration: calibration?.folder }
+        await markMade(run, variant, await quantizeVariant(making, variant, recipe, options))
+      }
+      if (isChosen(recipe)) chosen[variant] = await madeFormats(run, variant)
     }
     await writeProvenance(run, { ...(calibration && { calibration: calibration.index }), chosen })
   },

@@ -12,7 +12,7 @@ import { checkpointFile } from '../shared/paths.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage-names.ts'
 import type { Run, Stage } from './stage.ts'
 import { STAGES, VIEWS } from './stages.ts'
-import { deleteStamp, fingerprintOf, hasEnded, isCurrent, writeStamp } from './stamp.ts'
+import { deleteStamp, endedWith, fingerprintOf, isCurrent, writeStamp } from './stamp.ts'
 
 /**
  * Run the chosen stages in order. A stage whose fingerprint (inputs, options, tool versions, stages before it) and
@@ -91,7 +91,7 @@ async function isFresh(stage: Stage, fingerprints: Fingerprints, run: Run): Prom
   const { paths, options } = run
   const stamp = paths.stamp(stage.name)
   if (await isCurrent(stamp, fingerprints[stage.name], paths.model)) return true
-  if (!stage.isTransient || !(await hasEnded(stamp, fingerprints[stage.name]))) return false
+  if (!stage.isTransient || (await endedWith(stamp)) !== fingerprints[stage.name]) return false
   const next = nextOf(stage)
   if (next === undefined) return false
   const isForced = options.force && options.stages.includes(next.name)
@@ -116,6 +116,7 @@ function nextOf(stage: Stage): Stage | undefined {
  * stays: it is replaced when a new one is complete.
  */
 async function deleteResults(stage: Stage, run: Run): Promise<void> {
+  const kept = (await stage.keeps?.(run)) ?? []
   const stale = STAGE_NAMES.slice(STAGE_NAMES.indexOf(stage.name)).reverse()
   for (const name of stale) {
     await deleteStamp(run.paths.stamp(name))
@@ -123,7 +124,7 @@ async function deleteResults(stage: Stage, run: Run): Promise<void> {
   }
   for (const name of stale.filter((name) => !STAGES[name].replaces)) {
     const outputs = [...STAGES[name].outputs(run), ...(VIEWS[name]?.outputs(run) ?? [])]
-    for (const output of outputs) await rm(output, { force: true })
+    for (const output of outputs) if (!kept.includes(output)) await rm(output, { force: true })
   }
   await joinSections(run.paths)
 }

@@ -26,6 +26,8 @@ export interface Stage {
   inputs(run: Run): Promise<Readonly<Record<string, unknown>>>
   /** files it leaves behind */
   outputs(run: Run): readonly string[]
+  /** outputs that a run would make again as they are: they stay when it begins */
+  keeps?(run: Run): Promise<readonly string[]>
   run(run: Run): Promise<void>
   /**
    * Whether what it left may be built on: called when that has been shown.

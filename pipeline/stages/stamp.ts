@@ -32,9 +32,9 @@ export async function identifyFolder(path: string): Promise<string> {
   return fingerprintOf({ files })
 }
 
-/** Whether the stage ended with this fingerprint, whatever has become of its outputs. */
-export async function hasEnded(path: string, fingerprint: string): Promise<boolean> {
-  return (await readStamp(path))?.fingerprint === fingerprint
+/** The fingerprint that the stage ended with, whatever has become of its outputs; undefined when it has not ended. */
+export async function endedWith(path: string): Promise<string | undefined> {
+  return (await readStamp(path))?.fingerprint
 }
 
 /** Whether the stage ended with this fingerprint and all its outputs are as it left them. */

@@ -1,4 +1,4 @@
-import { cp, link, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { temporaryFolder } from './folder.ts'
@@ -11,12 +11,10 @@ export const TINY_NAME = 'qwen3-asr-tiny'
  */
 export async function copyTinyRelease(parent?: string): Promise<string> {
   const folder = join(parent ?? (await temporaryFolder()), TINY_NAME)
-  const shared = join(await sharedReleases(), TINY_NAME)
-  const filter = (path: string) => path !== join(shared, '.work', 'export')
-  await cp(shared, folder, { recursive: true, preserveTimestamps: true, filter })
+  // links stay links, and times are exact: stamps hold them
+  await execa('cp', ['-a', join(await sharedReleases(), TINY_NAME), folder])
+  await rm(join(folder, '.work', 'export'), { recursive: true, force: true })
   await rm(join(folder, '.work', 'lock'), { force: true })
-  await rm(join(folder, 'encoder.int4.onnx'))
-  await link(join(folder, 'encoder.onnx'), join(folder, 'encoder.int4.onnx'))
   return folder
 }
 

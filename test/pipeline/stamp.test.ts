@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { hasEnded, isCurrent, writeStamp } from '../../pipeline/stages/stamp.ts'
+import { endedWith, isCurrent, writeStamp } from '../../pipeline/stages/stamp.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 describe('a stamp', () => {
@@ -12,7 +12,7 @@ describe('a stamp', () => {
     await writeStamp(stamp, 'f', [output], root)
     const whole = await readFile(stamp, 'utf8')
     expect(await isCurrent(stamp, 'f', root)).toBe(true)
-    expect(await hasEnded(stamp, 'g')).toBe(false)
+    expect(await endedWith(stamp)).toBe('f')
     const size = JSON.parse(whole).outputs
     for (const damage of [
       '',
@@ -25,10 +25,10 @@ describe('a stamp', () => {
       JSON.stringify({ fingerprint: ['f'], outputs: size }),
     ]) {
       await writeFile(stamp, damage)
-      expect([await isCurrent(stamp, 'f', root), await hasEnded(stamp, 'f')], damage).toEqual([false, false])
+      expect([await isCurrent(stamp, 'f', root), await endedWith(stamp)], damage).toEqual([false, undefined])
     }
     await writeFile(stamp, whole)
     await writeFile(output, 'changed')
-    expect([await isCurrent(stamp, 'f', root), await hasEnded(stamp, 'f')]).toEqual([false, true])
+    expect([await isCurrent(stamp, 'f', root), await endedWith(stamp)]).toEqual([false, 'f'])
   })
 })
