@@ -7,7 +7,7 @@ import { openVariantEmbeddings } from '../eval/runtime/quantized-embeddings.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/runtime/recognizer.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import { number as figure, list, type Parsed, shape, text } from '../eval/runtime/schema.ts'
-import type { StepResult, UtteranceResult } from './bench-decode.ts'
+import type { StepResult, UtteranceResult, WholeResult } from './decode-process.ts'
 import { median } from './median.ts'
 
 /*
@@ -87,13 +87,15 @@ async function timeStep(decoder: Decoder, vocab: number): Promise<number> {
   return median(times.slice(WARM_UP))
 }
 
-async function measureUtterances(): Promise<UtteranceResult[]> {
+async function measureUtterances(): Promise<WholeResult> {
+  const started = performance.now()
   const recognizer = await loadRecognizer(job.folder, job)
+  const load = (performance.now() - started) / 1000
   // with new lengths, the runtime and the caches first ask the system for memory
   for (const { frames } of job.utterances) await transcribe(recognizer, { frames, newTokens: 3 })
   const results: UtteranceResult[] = []
   for (const utterance of job.utterances) results.push(await transcribe(recognizer, utterance))
-  return results
+  return { load, peak: 1024 * process.resourceUsage().maxRSS, utterances: results }
 }
 
 async function transcribe(

@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import type * as v from 'valibot'
 import '../eval/runtime/no-telemetry.ts' // inherited by the scripts that are measured
 import { describeMachine } from '../eval/machine.ts'
-import { number as figure, list, type Parsed, shape } from '../eval/runtime/schema.ts'
+import { number as figure, type Parsed, shape } from '../eval/runtime/schema.ts'
 import { identifySources } from '../eval/sources.ts'
 import { type CommandLine, flag, number, SHARED, text } from '../pipeline/commands/arguments.ts'
 import { PROJECT } from '../pipeline/models.ts'
@@ -12,6 +12,14 @@ import { checkedText } from '../pipeline/shared/checked.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
 import { tableLines } from '../pipeline/shared/text-table.ts'
 import type { DecodeJob, Utterance } from './bench-decode-job.ts'
+import {
+  decodeInNode,
+  STEPS_RESULT,
+  type StepResult,
+  UTTERANCE_RESULTS,
+  type UtteranceResult,
+  WHOLE_RESULT,
+} from './decode-process.ts'
 import { median } from './median.ts'
 import { encoderMacs, prefillMacs, type ReleaseSizes, readSizes, stepBytes } from './model-work.ts'
 import { script } from './run-script.ts'
@@ -67,21 +75,6 @@ type Side = (typeof SIDES)[number]
 const VARIANT = 'int4'
 
 const FLOORS = shape({ bytes: figure, float32: figure, int8: figure })
-/** Seconds and bytes. */
-const STEPS_RESULT = shape({
-  /** resident memory of a process with this decoder alone: once loaded, and after all steps of batch 1 */
-  loaded: figure,
-  used: figure,
-  /** of one step, by past */
-  steps: list(figure),
-  /** of one step and sequence, by batch */
-  batches: list(figure),
-})
-const UTTERANCE_RESULTS = list(shape({ encoder: figure, prefill: figure, decode: figure }))
-
-export type StepResult = Parsed<typeof STEPS_RESULT>
-export type UtteranceResult = Parsed<typeof UTTERANCE_RESULTS>[number]
-
 interface Bench {
   readonly modelDir: string
   readonly threads: number
@@ -109,7 +102,8 @@ async function printSteps(bench: Bench): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (const [i, side] of SIDES.entries()) {
       const batches = side.name === 'fused' ? BATCHES : []
-      results[i]?.push(await node(STEPS_RESULT, bench, side, { measure: 'steps', batches, utterances: [] }))
+      const job = jobOf(bench, side, { measure: 'steps', batches, utterances: [] })
+      results[i]?.push(await decodeInNode(STEPS_RESULT, job))
     }
   }
   const resultsOf = (name: Side['name']) => results[SIDES.findIndex((side) => side.name === name)] ?? []
@@ -186,7 +180,10 @@ async function printUtterances(bench: Bench): Promise<void> {
     },
     ...SIDES.map((side) => ({
       name: `${side.name}, Node`,
-      run: () => node(UTTERANCE_RESULTS, bench, side, { measure: 'utterances', batches: [], utterances }),
+      async run() {
+        const job = jobOf(bench, side, { measure: 'utterances', batches: [], utterances })
+        return (await decodeInNode(WHOLE_RESULT, job)).utterances
+      },
     })),
   ]
   const results = sides.map((): (readonly UtteranceResult[])[] => [])
@@ -295,18 +292,15 @@ async function legacyInit(modelDir: string): Promise<string> {
   return file
 }
 
-async function node<Schema extends v.GenericSchema>(
-  schema: Schema,
+function jobOf(
   { modelDir, threads }: Bench,
   { layout, prefill }: Side,
   job: Pick<DecodeJob, 'measure' | 'batches' | 'utterances'>,
-): Promise<Parsed<Schema>> {
-  const all = { folder: modelDir, variant: VARIANT, threads, layout, prefill, pasts: PASTS, steps: STEPS }
-  const whole: DecodeJob = { ...all, ...job }
-  const file = 'bench-decode-job.ts'
-  const script = join(import.meta.dirname, file)
-  const { stdout } = await execa(process.execPath, ['--import', 'tsx', script, JSON.stringify(whole)])
-  return checkedText(schema, stdout, { file: `What ${file} prints`, hint: '' })
+): DecodeJob {
+  return {
+    ...{ folder: modelDir, variant: VARIANT, threads, layout, prefill, pasts: PASTS, steps: STEPS },
+    ...job,
+  }
 }
 
 /** @param schema of the last event, the result */

@@ -20,6 +20,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     describe: 'The fused layout against the split one, in Node and Python.',
     load: () => import('./bench-decode.ts'),
   },
+  variants: {
+    describe: "Time, memory and bytes of a release's variants.",
+    load: () => import('./bench-variants.ts'),
+  },
   package: { describe: 'Archives against gzip and pigz.', load: () => import('./bench-package.ts') },
   publish: { describe: 'Uploads against the Python client.', load: () => import('./bench-publish.ts') },
 }

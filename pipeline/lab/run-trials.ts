@@ -28,7 +28,14 @@ import { followClips } from './follow-clips.ts'
 import { fp32Release } from './fp32-release.ts'
 import { type JudgedClips, openJudgedClips } from './judged-clips.ts'
 import { onnxReference, referenceClips } from './onnx-reference.ts'
-import { bytesByPart, keepTrial, makeTrial, requireNew, trialVariant } from './trial-graphs.ts'
+import {
+  bytesByPart,
+  keepTrial,
+  makeTrial,
+  requireNew,
+  requireTrialFits,
+  trialVariant,
+} from './trial-graphs.ts'
 import { readTrialRecipes, spelled, type TrialRecipe } from './trial-recipe.ts'
 import { addTrial, knownRun, type TrialFingerprints, type TrialRecord } from './trial-record.ts'
 import { measureSpeed } from './trial-speed.ts'
@@ -153,7 +160,12 @@ async function prepare(
 
 async function runTrial(trial: TrialRecipe, bench: Bench): Promise<TrialOutcome> {
   const { options, paths, emit, signal } = bench
-  const calibration = needsCalibration(trial.recipe) ? await bench.calibration() : undefined
+  const folder = join(paths.work, 'trials', `${trial.name}.partial`)
+  const python = await bench.python(`trial-${trial.name}`)
+  const making = { model: paths.model, folder, python, signal }
+  const isCalibrated = needsCalibration(trial.recipe)
+  if (isCalibrated) await requireTrialFits(trial, making)
+  const calibration = isCalibrated ? await bench.calibration() : undefined
   const fingerprints = {
     ...{ recipe: hashOf(spelled(trial.recipe)), ...bench.fingerprints },
     ...(calibration && { calibration: calibration.index.key }),
@@ -165,12 +177,8 @@ async function runTrial(trial: TrialRecipe, bench: Bench): Promise<TrialOutcome>
     if (known) return { record: known.record, isOld: true }
   }
   emit({ event: 'note', text: `${trial.name}: making the graphs` })
-  const folder = join(paths.work, 'trials', `${trial.name}.partial`)
-  const python = await bench.python(`trial-${trial.name}`)
   try {
-    await makeTrial(trial, {
-      ...{ model: paths.model, folder, calibration: calibration?.folder, python, signal },
-    })
+    await makeTrial(trial, { ...making, calibration: calibration?.folder })
     const record = await measure(trial, folder, fingerprints, bench)
     await addTrial(paths, record)
     if (options.keep !== undefined) await keepTrial(folder, join(options.keep, trial.name))

@@ -4,7 +4,7 @@ import { EMBEDDINGS, ENCODER, graphFile, JSON_FILES, LAYOUTS } from '../../eval/
 import { linkOrCopy } from '../../graph-tools/alias.ts'
 import { variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { runPython } from '../python/run-python.ts'
-import { quantizeVariant } from '../quantize/quantize-variant.ts'
+import { quantizeVariant, requireFit } from '../quantize/quantize-variant.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { exists, freshFolder } from '../shared/output-files.ts'
@@ -32,17 +32,32 @@ export function trialVariant({ name }: Pick<TrialRecipe, 'name'>): string {
  * Make the fused graphs of a trial, and link what else a reader needs.
  * @throws Failure naming the file of the recipe when it does not fit the graphs
  */
-export async function makeTrial(
-  trial: TrialRecipe,
-  { model, folder, calibration, python, signal }: TrialMaking,
-): Promise<void> {
+export async function makeTrial(trial: TrialRecipe, making: TrialMaking): Promise<void> {
+  const { model, folder, calibration } = making
   await freshFolder(folder)
   for (const name of [EMBEDDINGS, ...JSON_FILES])
     if (await exists(join(model, name))) await linkOrCopy(join(model, name), join(folder, name))
+  await named(trial, () => quantizeVariant(...ofTrial(trial, making), { ...OPTIONS, calibration }))
+}
+
+/**
+ * Before the calibration that a trial needs is made.
+ * @throws Failure naming the file of the recipe when it does not fit the graphs
+ */
+export async function requireTrialFits(trial: TrialRecipe, making: TrialMaking): Promise<void> {
+  await named(trial, () => requireFit(...ofTrial(trial, making), OPTIONS))
+}
+
+const OPTIONS = { accuracyLevel: GRAPH_DEFAULTS.accuracyLevel, decoders: LAYOUTS.fused }
+
+function ofTrial(trial: TrialRecipe, { model, folder, python, signal }: TrialMaking) {
   const making = { from: model, to: folder, work: join(folder, 'making'), python, signal, emit: () => {} }
-  const options = { accuracyLevel: GRAPH_DEFAULTS.accuracyLevel, decoders: LAYOUTS.fused, calibration }
+  return [making, trialVariant(trial), trial.recipe] as const
+}
+
+async function named(trial: TrialRecipe, work: () => Promise<unknown>): Promise<void> {
   try {
-    await quantizeVariant(making, trialVariant(trial), trial.recipe, options)
+    await work()
   } catch (error) {
     if (!(error instanceof Failure) || error.exitCode === EXIT.interrupted) throw error
     throw new Failure(`${trial.file}: ${error.message}`, error.hint, error.exitCode)

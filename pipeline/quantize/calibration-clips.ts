@@ -100,12 +100,15 @@ export async function answerAll(
   try {
     for (let i = 0; i < speech.length; i += BATCH) {
       signal.throwIfAborted()
-      await Promise.all(
+      // all of them end before the model is released, also when one fails
+      const ended = await Promise.allSettled(
         speech.slice(i, i + BATCH).map(async ({ place, clip }) => {
           await answer(recognizer, clip, place, answering)
           emit({ event: 'progress', what: 'calibration answers', done: ++count, total, unit: 'clips' })
         }),
       )
+      const failed = ended.find((one) => one.status === 'rejected')
+      if (failed) throw failed.reason
     }
   } finally {
     await releaseRecognizer(recognizer)
@@ -135,7 +138,7 @@ async function answer(
     ...{ id, sha256, seconds, prompt_ids: [...prompt.ids], audio_offset: prompt.audioOffset },
     tokens: [...tokens, ...end],
     says: parseTranscript(recognizer.tokenizer.decode(tokens)).text,
-    features: { file, shape: [features.length / width, width] },
+    features: { file, shape: [features.length / width, width], sha256: hashSamples(features) },
   }
   await writeJson(clipFile(folder, place), clip)
 }

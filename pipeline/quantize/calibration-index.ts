@@ -16,8 +16,8 @@ const CLIP = shape({
   tokens: list(count),
   /** the answer as text */
   says: text,
-  /** float32 [N, H] */
-  features: shape({ file: text, shape: list(count) }),
+  /** float32 [N, H], little-endian; the hash is the file's */
+  features: shape({ file: text, shape: list(count), sha256: text }),
 })
 export type CalibrationClip = Parsed<typeof CLIP>
 

@@ -1,17 +1,16 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
+import { hashFile } from '../../eval/hash-file.ts'
 import { megabytes } from '../../eval/report/number-text.ts'
+import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { defined } from '../../eval/runtime/defined.ts'
-import { FP32 } from '../../eval/runtime/graphs.ts'
-import { openRelease } from '../../eval/runtime/release.ts'
-import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import { connectHub } from '../hub/connection.ts'
 import { CALIBRATION_SPEECH } from '../models.ts'
 import { runPython } from '../python/run-python.ts'
 import { toolVersions } from '../release/provenance.ts'
+import { requireSpace } from '../shared/disk-space.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { exists, writeJson } from '../shared/output-files.ts'
@@ -24,9 +23,12 @@ import {
   readCalibrationClip,
   readIndex,
 } from './calibration-index.ts'
+import { calibrationPlace, missingStates, removeStale } from './calibration-place.ts'
 
 /** Fewer show too little of what a weight meets. */
 const LEAST_CLIPS = 8
+/** Of all clips together; 16 to 32 sentences have 100 to 400. */
+const MOST_SECONDS = 600
 /** As `npm run evaluate` fetches unasked. */
 const MAX_DOWNLOAD = 1e9
 
@@ -58,14 +60,18 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
   const { model, work, emit, signal, python } = options
   const note = (text: string) => emit({ event: 'note', text })
   const dataset = await openSpeech(options)
-  const speech = await readSpeech(dataset, signal, note)
+  const speech = shortened(await readSpeech(dataset, signal, note), note)
   requireApart(speech, options.judged)
   requireEnough(speech.length, dataset.name, 'recordings')
   const versions = await versionsOf()
-  const key = await keyOf(speech, { model, work }, versions)
-  const folder = join(work, 'calibration', key)
-  await removeOthers(folder)
+  const place = await calibrationPlace({ model, work }, speech, versions)
+  const { key, folder } = place
+  await removeStale(place)
   const index = await answered(dataset, speech, folder, key, versions, options)
+  const missing = await missingStates(model, folder, index)
+  if (missing === 0) return { folder, index }
+  const hint = 'Make room, or take fewer clips with --calibration-clips.'
+  await requireSpace(folder, missing, 'The calibration', hint)
   await runPython('quantize/calibrate.py', ['--model', model, '--calibration', folder], python)
   return { folder, index }
 }
@@ -83,6 +89,18 @@ async function openSpeech({ dataset, clips, work, signal, emit }: CalibrationOpt
     `The calibration on ${opened.name} needs ${megabytes(opened.download)} from the hub, wanted at most ${megabytes(MAX_DOWNLOAD)}.`,
     'Take fewer clips with --calibration-clips, or give --calibration another dataset.',
   )
+}
+
+/** The first clips, as many as MOST_SECONDS holds: their hidden states take up to 2 GB of disk. */
+function shortened(speech: readonly CalibrationSpeech[], note: (text: string) => void): CalibrationSpeech[] {
+  let seconds = 0
+  const taken = speech.filter(({ samples }) => {
+    seconds += samples.length / SAMPLE_RATE
+    return seconds <= MOST_SECONDS
+  })
+  if (taken.length < speech.length)
+    note(`Calibration takes ${taken.length} of ${speech.length} clips: ${MOST_SECONDS} s are enough.`)
+  return taken
 }
 
 /** What chose the weights cannot judge them. */
@@ -109,32 +127,6 @@ async function versionsOf(): Promise<Record<string, string>> {
   const tools = await toolVersions()
   const names = ['onnxruntime-node', 'torch', 'numpy']
   return Object.fromEntries(names.map((name) => [name, tools[name] ?? '']))
-}
-
-/** Of what FP32 computes: which other variants config.json describes changes nothing of that. */
-async function keyOf(
-  speech: readonly CalibrationSpeech[],
-  { model, work }: { readonly model: string; readonly work: string },
-  versions: Readonly<Record<string, string>>,
-): Promise<string> {
-  const { paths } = await variantFilesOf(model, FP32)
-  const files = paths.filter((path) => basename(path) !== 'config.json')
-  const { quantization: _, ...config } = (await openRelease(model)).config
-  const parts = {
-    ...{ format: 1, fp32: await fingerprintFiles(files, work), config },
-    ...{ clips: speech.map(({ sha256 }) => sha256), versions },
-  }
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
-}
-
-/** Of other models, clips or versions: hundreds of megabytes that nothing asks for again. */
-async function removeOthers(folder: string): Promise<void> {
-  const parent = join(folder, '..')
-  const names = await readdir(parent).catch(() => [])
-  for (const name of names) {
-    const other = join(parent, name)
-    if (other !== folder) await rm(other, { recursive: true, force: true })
-  }
 }
 
 /** index.json with FP32's answers, those of an earlier run taken as they are. */
@@ -178,8 +170,7 @@ async function answered(
 async function haveFeatures(folder: string, clips: readonly CalibrationClip[]): Promise<boolean> {
   for (const { features } of clips) {
     const path = join(folder, features.file)
-    const size = (await exists(path)) ? (await stat(path)).size : 0
-    if (size !== features.shape.reduce((product, each) => product * each, 4)) return false
+    if (!(await exists(path)) || (await hashFile(path, 'sha256')) !== features.sha256) return false
   }
   return true
 }

@@ -42,7 +42,9 @@ interface QuantizeOptions {
   readonly decoders?: readonly string[]
 }
 
-/** What python/quantize/quantize.py did. */
+const SCRIPT = 'quantize/quantize.py'
+
+/** What it did. */
 const QUANTIZED = section({
   /** of the decoder's weights, by name */
   formats: dictionary(text),
@@ -59,18 +61,43 @@ export async function quantizeVariant(
   recipe: Recipe,
   options: QuantizeOptions,
 ): Promise<Readonly<Record<string, string>>> {
-  const { decoders = decodersOf(recipe) } = options
-  const [first = ''] = decoders
-  const { from } = making
-  const parts = {
-    decoders: (await exists(join(from, graphFile(first, FP32)))) ? decoders : [],
-    encoder: recipe.encoder !== undefined && (await exists(join(from, graphFile(ENCODER, FP32)))),
-  }
+  const parts = await partsOf(making, recipe, options)
   const isAnything = parts.decoders.length > 0 || parts.encoder
   const formats = isAnything ? await quantize(making, variant, recipe, parts, options) : {}
+  const { from } = making
   if (recipe.encoder === undefined && (await exists(join(from, graphFile(ENCODER, FP32)))))
     await nameEncoder(making, variant)
   return formats
+}
+
+/**
+ * Say what in a recipe does not fit FP32's graphs before minutes go into the calibration that it needs.
+ * @throws Failure when the recipe does not fit
+ */
+export async function requireFit(
+  making: Making,
+  variant: string,
+  recipe: Recipe,
+  options: QuantizeOptions,
+): Promise<void> {
+  const parts = await partsOf(making, recipe, options)
+  if (parts.decoders.length === 0 || !needsCalibration(recipe)) return
+  await freshFolder(making.work)
+  const args = await scriptArguments(making, variant, recipe, parts, options)
+  await runPython(SCRIPT, [...args, '--check'], making.python)
+  await rm(making.work, { recursive: true })
+}
+
+async function partsOf(
+  { from }: Making,
+  recipe: Recipe,
+  { decoders = decodersOf(recipe) }: QuantizeOptions,
+): Promise<Parts> {
+  const [first = ''] = decoders
+  return {
+    decoders: (await exists(join(from, graphFile(first, FP32)))) ? decoders : [],
+    encoder: recipe.encoder !== undefined && (await exists(join(from, graphFile(ENCODER, FP32)))),
+  }
 }
 
 async function nameEncoder({ from, to, emit }: Making, variant: string): Promise<void> {
@@ -91,27 +118,37 @@ async function quantize(
   variant: string,
   recipe: Recipe,
   parts: Parts,
-  { accuracyLevel, calibration }: QuantizeOptions,
+  options: QuantizeOptions,
 ): Promise<Readonly<Record<string, string>>> {
-  const { from, work, python } = making
+  const { work, python } = making
+  const { calibration } = options
   await freshFolder(work)
-  const recipeFile = join(work, 'recipe.json')
-  await writeJson(recipeFile, { variant, ...recipe, accuracyLevel })
-  const models = parts.decoders.map((name) => join(from, graphFile(name, FP32)))
-  const result = await runPython(
-    'quantize/quantize.py',
-    [
-      ...(models.length > 0 ? ['--models', ...models] : []),
-      ...(parts.encoder ? ['--encoder', join(from, graphFile(ENCODER, FP32))] : []),
-      ...['--out', work, '--recipe', recipeFile],
-      ...(calibration === undefined || !needsCalibration(recipe) ? [] : ['--calibration', calibration]),
-    ],
-    python,
-  )
-  if (models.length > 0) await placeDecoders(making, variant, recipe, parts.decoders)
+  const args = await scriptArguments(making, variant, recipe, parts, options)
+  if (calibration !== undefined && needsCalibration(recipe)) args.push('--calibration', calibration)
+  const result = await runPython(SCRIPT, args, python)
+  if (parts.decoders.length > 0) await placeDecoders(making, variant, recipe, parts.decoders)
   if (parts.encoder) await placeEncoder(making, variant)
   await rm(work, { recursive: true })
-  return checkedResult(QUANTIZED, result, 'quantize/quantize.py').formats
+  return checkedResult(QUANTIZED, result, SCRIPT).formats
+}
+
+/** Writes the recipe's file, too. */
+async function scriptArguments(
+  { from, work }: Making,
+  variant: string,
+  recipe: Recipe,
+  { decoders, encoder }: Parts,
+  { accuracyLevel }: QuantizeOptions,
+): Promise<string[]> {
+  const recipeFile = join(work, 'recipe.json')
+  await writeJson(recipeFile, { variant, ...recipe, accuracyLevel })
+  return [
+    ...(decoders.length > 0
+      ? ['--models', ...decoders.map((name) => join(from, graphFile(name, FP32)))]
+      : []),
+    ...(encoder ? ['--encoder', join(from, graphFile(ENCODER, FP32))] : []),
+    ...['--out', work, '--recipe', recipeFile],
+  ]
 }
 
 /** Share the decoders' weights, and write what readers make of them at load. */

@@ -142,6 +142,13 @@ export function requireApart(
   const calibrated = variants.filter((name) => recipes[name] && needsCalibration(recipes[name]))
   if (calibration === undefined || calibrated.length === 0) return
   const names = new Map(calibration.clips.map(({ sha256, id }) => [sha256, id]))
+  const unknown = records.find((record) => record.kind === 'utterance' && record.samples === undefined)
+  if (unknown?.kind === 'utterance')
+    throw new Failure(
+      `The evaluation in ${folder} does not say which samples ${unknown.id} of ${unknown.dataset} has, so nothing shows that no variant was calibrated on it.`,
+      'An older version made it. Measure again with another --output.',
+      EXIT.gate,
+    )
   const known = records.find((record) => record.kind === 'utterance' && names.has(record.samples ?? ''))
   if (known?.kind !== 'utterance') return
   throw new Failure(

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENCODER, FP32, graphFile } from '../../eval/runtime/graphs.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
-import { quantizeVariant } from '../quantize/quantize-variant.ts'
+import { quantizeVariant, requireFit } from '../quantize/quantize-variant.ts'
+import type { Recipe } from '../recipe-schema.ts'
 import { isChosen, quantizationTags } from '../recipes.ts'
 import { writeProvenance } from '../release/provenance.ts'
 import { releaseConfig } from '../release/write-config.ts'
@@ -36,29 +37,34 @@ export const quantizeStage: Stage = {
     const { model, work } = run.paths
     await removeOthers(run)
     await writeConfig(run) // FP32 can be run then: recipes may want to be calibrated by it
-    const calibration = await ownCalibration(run)
-    const chosen: Record<string, Readonly<Record<string, string>>> = {}
     const making = {
-      ...{
-        from: model,
-        to: model,
-        work: join(work, 'quantize'),
-        python: await pythonOptions(run, 'quantize'),
-      },
-      ...{ emit: run.emit, signal: run.signal },
+      ...{ from: model, to: model, work: join(work, 'quantize'), emit: run.emit, signal: run.signal },
+      python: await pythonOptions(run, 'quantize'),
     }
+    const wanted: (readonly [string, Recipe])[] = []
     for (const variant of quantized(run.options)) {
       const recipe = recipeOf(variant, run.options)
-      if (!recipe) continue
-      if (await isMade(run, variant)) run.emit({ event: 'note', text: `${variant} is there already` })
-      else {
-        const options = { ...run.options, calibration: calibration?.folder }
-        await markMade(run, variant, await quantizeVariant(making, variant, recipe, options))
-      }
-      if (isChosen(recipe)) chosen[variant] = await madeFormats(run, variant)
+      if (recipe && !(await isMade(run, variant))) wanted.push([variant, recipe])
+      else run.emit({ event: 'note', text: `${variant} is there already` })
     }
+    for (const [variant, recipe] of wanted) await requireFit(making, variant, recipe, run.options)
+    const calibration = await ownCalibration(run)
+    const options = { ...run.options, calibration: calibration?.folder }
+    for (const [variant, recipe] of wanted)
+      await markMade(run, variant, await quantizeVariant(making, variant, recipe, options))
+    const chosen = await chosenFormats(run)
     await writeProvenance(run, { ...(calibration && { calibration: calibration.index }), chosen })
   },
+}
+
+/** What recipes with `auto` chose, by variant and weight. */
+async function chosenFormats(run: Run): Promise<Record<string, Readonly<Record<string, string>>>> {
+  const chosen: Record<string, Readonly<Record<string, string>>> = {}
+  for (const variant of quantized(run.options)) {
+    const recipe = recipeOf(variant, run.options)
+    if (recipe && isChosen(recipe)) chosen[variant] = await madeFormats(run, variant)
+  }
+  return chosen
 }
 
 function quantized({ variants }: Pick<Run['options'], 'variants'>): string[] {

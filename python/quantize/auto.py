@@ -4,16 +4,12 @@ import re
 
 from budget import chosen_of
 from calibration import Calibration
-from formats import Rules, name_of, rule_of
+from formats import Rules, is_auto, name_of, rule_of
 from protocol import UserError
 from sensitivity import sensitivities
 from weight_bytes import bytes_of
 
 AUTO = re.compile(r"auto:(\d+(?:\.\d+)?)%")
-
-
-def is_auto(selector: str) -> bool:
-    return selector.startswith("auto:")
 
 
 def resolve(rules: Rules, calibration: Calibration) -> Rules:

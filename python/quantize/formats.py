@@ -98,6 +98,11 @@ def listed(numbers: tuple[int, ...]) -> str:
     return f"{', '.join(map(str, numbers[:-1]))} or {numbers[-1]}"
 
 
+def is_auto(selector: str) -> bool:
+    """Whether a rule's weights are chosen by what they cost on a calibration (auto.py)."""
+    return selector.startswith("auto:")
+
+
 def rule_of(rules: Rules, weight: str) -> int | None:
     """The index of the first rule whose selector fits a weight's name; None: the weight stays f32."""
     for i, (selector, _) in enumerate(rules):

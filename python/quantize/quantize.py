@@ -1,12 +1,13 @@
 """Quantize the weights of FP32 graphs as a recipe says.
 
     python python/quantize/quantize.py [--models decoder_init.onnx decoder_step.onnx decoder.onnx] [--encoder encoder.onnx]
-        --out DIR --recipe recipe.json [--calibration DIR]
+        --out DIR --recipe recipe.json [--calibration DIR | --check]
 
 recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "encoder": [...] the same for the
 encoder, "solver" and "smooth" of the decoder's weights (weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts":
 "int8" for a graph decoder_prefill too, "embeddings": "lm_head" where lm_head is the embedding table too}. Selectors and formats: formats.py.
 
+--check: only say what in the recipe does not fit the graphs, before minutes go into a calibration.
 Writes {name}.{variant}.onnx, and one decoder.{variant}.data; the encoder's weights are inside. A weight that several
 graphs read is quantized once. One tensor is in memory at a time.
 """
@@ -20,6 +21,7 @@ import no_telemetry  # noqa: F401  # isort: skip  (before onnxruntime)
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -32,7 +34,7 @@ from int8_products import Int8Products
 from prefill_graph import make_prefill
 from protocol import UserError, emit, progress, reporting
 from tensors import Store, bring_along, initializer, source_of, values_of
-from weight_maker import WeightMaker, maker_of
+from weight_maker import WeightMaker, maker_of, require_compatible
 
 FUSED = "decoder"  # what the graph for prompts is made of
 
@@ -56,6 +58,9 @@ def main() -> None:
     args = parse_args()
     with reporting():
         recipe = json.loads(Path(args.recipe).read_text(encoding="utf-8"))
+        if args.check:
+            check(args, recipe)
+            return
         out = Path(args.out)
         jobs: list[Job] = []
         counts: dict[str, int] = {}
@@ -89,7 +94,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", required=True)
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--calibration", help="folder, for recipes that need one")
+    parser.add_argument("--check", action="store_true")
     return parser.parse_args()
+
+
+def check(args: argparse.Namespace, recipe: dict) -> None:
+    """Raise UserError for what `auto` and solvers need not be asked about."""
+    require_compatible(recipe)
+    if args.models:
+        models = [ir.load(path) for path in args.models]
+        require_fit(recipe, recipe["decoder"], shapes_of(models))
+        head = next((weight for _, weight in products(models[0]) if weight.name == HEAD), None)
+        if head is not None and recipe.get("embeddings"):
+            require_tied(head, values_of(head.const_value))
+    if args.encoder:
+        require_fit(recipe, recipe.get("encoder", []), shapes_of([ir.load(args.encoder)]))
+    emit("result")
 
 
 def maker_for(args: argparse.Namespace, recipe: dict) -> WeightMaker:
@@ -101,8 +121,8 @@ def quantize_all(paths: list[Path], job: Job, out: Path) -> tuple[dict[str, str]
     """Write the quantized graphs. Returns the formats of the weights by name, and the products of each graph."""
     recipe, variant = job.recipe, job.recipe["variant"]
     models = [ir.load(path) for path in paths]
-    shapes = {weight.name: weight.const_value.shape for model in models for _, weight in products(model)}
-    require_fit(job, shapes)
+    shapes = shapes_of(models)
+    require_fit(recipe, job.rules, shapes)
     job.total = len({source_of(weight) for model in models for _, weight, _ in matmuls(model, job.rules)})
     counts = {}
     for path, model in zip(paths, models, strict=True):
@@ -114,18 +134,25 @@ def quantize_all(paths: list[Path], job: Job, out: Path) -> tuple[dict[str, str]
     return {name: formats.name_of(job.rules, name) for name in sorted(shapes)}, counts
 
 
-def require_fit(job: Job, shapes: dict[str, ir.Shape]) -> None:
-    """Raise UserError for what in a recipe cannot be, before anything is written."""
-    formats.require_rules(job.rules, set(shapes))
+def shapes_of(models: Iterable[ir.Model]) -> dict[str, ir.Shape]:
+    """[K, N] of the weights that rules decide about, by name."""
+    return {weight.name: weight.const_value.shape for model in models for _, weight in products(model)}
+
+
+def require_fit(recipe: dict, rules: formats.Rules, shapes: dict[str, ir.Shape]) -> None:
+    """Raise UserError for what in a recipe cannot be, before anything is written. What `auto` will choose is left out."""
+    fixed = [rule for rule in rules if not formats.is_auto(rule[0])]
+    require = formats.require_rules if fixed == rules else formats.require_used
+    require(fixed, set(shapes))
     is_decoder = HEAD in shapes
-    if is_decoder and job.recipe.get("embeddings"):
-        require_table(job.recipe)
+    if is_decoder and recipe.get("embeddings"):
+        require_table(recipe)
     for name, (rows, _) in shapes.items():
-        chosen = formats.choose(job.rules, name)
+        chosen = formats.choose(fixed, name)
         if chosen is not None:
             chosen.require_fit(name, int(rows))
-        if is_decoder and name != HEAD and job.recipe.get("prompts") == "int8":
-            require_widened(name, formats.name_of(job.rules, name))
+        if is_decoder and name != HEAD and recipe.get("prompts") == "int8":
+            require_widened(name, formats.name_of(fixed, name))
 
 
 def require_widened(weight: str, name: str) -> None:

@@ -4,7 +4,7 @@
 
 scan: one weight at a time is rounded. gradient, for larger models: all are, and each takes part by its share of the KLD's
 gradient, |<dKLD/dW, W_low - W_high>|, as Olive's kld_gradient does. Means over the positions that predict the answers.
-Writes DIR/sensitivity-{low}-{high}.json: {method, low, high, weights: [{name, layer, role, kld, bytesLow, bytesHigh}]}.
+Writes DIR/sensitivity-{method}-{low}-{high}.json: {method, low, high, weights: [{name, layer, role, kld, bytesLow, bytesHigh}]}.
 The result event has what auto chooses within each of the shares: choices: [{share, names}].
 """
 
@@ -43,7 +43,7 @@ def main() -> None:
         with torch.no_grad():
             calibrate(calibration)
         weights = sensitivities(calibration, args.low, args.high, args.method)
-        file = str(file_of(calibration, args.low, args.high))
+        file = str(file_of(calibration, args.low, args.high, args.method or method_for(calibration.decoder)))
         emit("result", file=file, weights=len(weights), choices=choices_of(weights, tuple(args.shares)))
 
 
@@ -58,21 +58,25 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def file_of(calibration: Calibration, low: str, high: str) -> Path:
-    return calibration.folder / f"sensitivity-{low}-{high}.json"
+def file_of(calibration: Calibration, low: str, high: str, method: str) -> Path:
+    return calibration.folder / f"sensitivity-{method}-{low}-{high}.json"
+
+
+def method_for(decoder: ReleaseDecoder) -> str:
+    """By the model's size."""
+    total = sum(np.prod(decoder.shape(name)) for name in decoder.weights())
+    return "scan" if total <= LARGEST_SCANNED else "gradient"
 
 
 def sensitivities(calibration: Calibration, low: str, high: str, method: str | None = None) -> list[dict]:
     """Of all weights, in the graph's order: read from the file, or made. Without a method, by the model's size."""
-    decoder, file = calibration.decoder, file_of(calibration, low, high)
+    decoder = calibration.decoder
+    method = method or method_for(decoder)
+    file = file_of(calibration, low, high, method)
+    if file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))["weights"]
     names = decoder.weights()
     shapes = {name: decoder.shape(name) for name in names}
-    if method is None:
-        method = "scan" if sum(np.prod(shape) for shape in shapes.values()) <= LARGEST_SCANNED else "gradient"
-    if file.exists():
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if found["method"] == method:
-            return found["weights"]
     for name in names:
         for chosen in (parse(low), parse(high)):
             if chosen is not None:

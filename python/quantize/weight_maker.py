@@ -29,22 +29,28 @@ class WeightMaker:
 
 def maker_of(recipe: dict, release: Path, calibration: Path | None) -> WeightMaker:
     """Of the decoder's weights. `release` has FP32's graphs. @raises UserError for what cannot be together"""
+    require_compatible(recipe)
     rules, smooth = recipe["decoder"], recipe.get("smooth")
-    is_auto = any(selector.startswith("auto:") for selector, _ in rules)
-    if recipe.get("solver", "rtn") == "rtn" and not smooth and not is_auto:
+    has_auto = any(formats.is_auto(selector) for selector, _ in rules)
+    if recipe.get("solver", "rtn") == "rtn" and not smooth and not has_auto:
         return WeightMaker(rules)
+    from solving_maker import SolvingMaker  # torch, which takes seconds
+
+    needs_calibration = recipe.get("solver") == "gptq" or smooth or has_auto
+    if needs_calibration and calibration is None:
+        raise UserError("The recipe needs a calibration.", "Give --calibration DIR.")
+    return SolvingMaker(recipe, release, calibration if needs_calibration else None)
+
+
+def require_compatible(recipe: dict) -> None:
+    """Raise UserError for parts of a recipe that cannot be together."""
+    smooth = recipe.get("smooth")
     if smooth and recipe.get("embeddings"):
         raise UserError(
             "The recipe has smooth, which changes lm_head, and embeddings: lm_head, which reads tokens from it.",
             "Leave one out.",
         )
-    if smooth and any(name == "f16" for _, name in rules):
+    if smooth and any(name == "f16" for _, name in recipe["decoder"]):
         raise UserError(
             "The recipe has smooth and f16: smoothing is for formats with few levels.", "Leave smooth or f16 out."
         )
-    from solving_maker import SolvingMaker  # torch, which takes seconds
-
-    needs_calibration = recipe.get("solver") == "gptq" or smooth or is_auto
-    if needs_calibration and calibration is None:
-        raise UserError("The recipe needs a calibration.", "Give --calibration DIR.")
-    return SolvingMaker(recipe, release, calibration if needs_calibration else None)

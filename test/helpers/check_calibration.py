@@ -120,16 +120,16 @@ def smoothing(calibration: Calibration) -> dict:
 
 def costs(calibration: Calibration) -> dict:
     weights = sensitivity.sensitivities(calibration, "q4b64", "q8b64")
-    stored = json.loads((folder / "sensitivity-q4b64-q8b64.json").read_text())
+    stored = json.loads((folder / "sensitivity-scan-q4b64-q8b64.json").read_text())
     head = torch.from_numpy(decoder.values("lm_head"))
     x = calibration.head_inputs()
     direct = kld(x, head, x, torch.from_numpy(rounded("q4b64", head.numpy())))
-    stamp = (folder / "sensitivity-q4b64-q8b64.json").stat().st_mtime_ns
+    stamp = (folder / "sensitivity-scan-q4b64-q8b64.json").stat().st_mtime_ns
     again = sensitivity.sensitivities(calibration, "q4b64", "q8b64")
     return {
         "method": stored["method"],
         "stored": stored["weights"] == weights == again,
-        "once": (folder / "sensitivity-q4b64-q8b64.json").stat().st_mtime_ns == stamp,
+        "once": (folder / "sensitivity-scan-q4b64-q8b64.json").stat().st_mtime_ns == stamp,
         "names": [weight["name"] for weight in weights] == decoder.weights(),
         "last": {key: weights[-1][key] for key in ("layer", "role", "bytesLow", "bytesHigh")},
         "least": min(weight["kld"] for weight in weights),

@@ -47,11 +47,22 @@ it('an evaluation of speech that a variant was calibrated on is refused with exi
   )
 })
 
-it('other speech, variants without calibration, and results of older versions are taken', () => {
+it('other speech and variants without calibration are taken', () => {
   check('def', ['int4-hq'])
   check('abc', ['fp32', 'int4'])
-  check(undefined, ['int4-hq'])
+  check(undefined, ['fp32', 'int4'])
   expect(() => check('abc', ['int4-hq'])).toThrow()
+})
+
+it('results of older versions, which do not say what was heard, are refused where a variant was calibrated', () => {
+  expect(() => check(undefined, ['int4-hq'])).toThrowError(
+    expect.objectContaining({
+      message:
+        'The evaluation in runs/1 does not say which samples talk-1 of meetings has, so nothing shows that no variant was calibrated on it.',
+      hint: 'An older version made it. Measure again with another --output.',
+      exitCode: 3,
+    }),
+  )
 })
 
 it('what is heard in pieces has the hash of the whole', async () => {

@@ -1,14 +1,30 @@
-import { copyFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { folderDataset } from '../../eval/dataset/folder-dataset.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import { hashSamples } from '../../eval/runtime/audio/sample-hash.ts'
 import { BUNDLED_SPEECH, CALIBRATION_SPEECH } from '../../pipeline/models.ts'
 import { type Calibration, calibrate } from '../../pipeline/quantize/calibration.ts'
 import { USUAL_CALIBRATION } from '../../pipeline/quantize/calibration-choice.ts'
 import { readSpeech } from '../../pipeline/quantize/calibration-clips.ts'
+import { missingStates } from '../../pipeline/quantize/calibration-place.ts'
+import { injectFault } from '../helpers/faults.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
+import { wavOf } from '../helpers/wav.ts'
 
 const notes: string[] = []
 let model = ''
@@ -64,9 +80,11 @@ describe('a calibration', () => {
     const { mtimeMs } = await stat(untouched)
     await writeFile(join(before.folder, 'index.json'), '{"format": 1, "ke') // cut off
     await writeFile(join(before.folder, 'clips', '0005.json'), '')
-    await writeFile(join(before.folder, 'clips', '0007.features.f32'), 'short')
+    await writeFile(join(before.folder, 'clips', '0006.features.f32'), 'short')
+    const features = join(before.folder, 'clips', '0007.features.f32')
+    await writeFile(features, Buffer.alloc((await stat(features)).size)) // as large as it was
     expect(await run({}, (done) => counts.push(done))).toEqual(before)
-    expect(counts).toEqual([8, 9])
+    expect(counts).toEqual([7, 8, 9])
     expect((await stat(untouched)).mtimeMs).toBe(mtimeMs)
   })
 
@@ -114,9 +132,48 @@ describe('a calibration', () => {
     expect(counts).toHaveLength(9 - kept.length)
   })
 
-  it('of other clips takes the place of the one before', async () => {
-    const { folder } = await run({ clips: 8 })
-    expect(await readdir(join(folder, '..'))).toEqual([folder.split('/').at(-1)])
+  it('needs room for the hidden states that are not there yet', async () => {
+    const { folder, index } = await run()
+    expect(await missingStates(model, folder, index)).toBe(0)
+    await rm(join(folder, 'hidden', '03.f32'))
+    expect(await missingStates(model, folder, index)).toBe(index.positions * 128 * 4)
+    expect(await missingStates(model, folder, { positions: 1e9 })).toBe(4 * 1e9 * 128 * 4)
+  })
+
+  it('of other clips stays beside it, and one of another model goes', async () => {
+    const { folder } = await run()
+    const other = join(folder, '..', '0123456789ab-0123456789ab')
+    await mkdir(other)
+    const { folder: fewer } = await run({ clips: 8 })
+    expect((await readdir(join(folder, '..'))).sort()).toEqual(
+      [folder, fewer].map((path) => basename(path)).sort(),
+    )
+  })
+
+  it('goes on when a disk was full, in the answers and in the hidden states', async () => {
+    const own = join(work, 'full')
+    const end = injectFault({ kind: 'full', at: 12 })
+    await expect(run({ work: own })).rejects.toMatchObject({ code: 'ENOSPC' })
+    await end()
+    const [key = ''] = await readdir(join(own, 'calibration'))
+    const folder = join(own, 'calibration', key)
+    const answered = (await readdir(join(folder, 'clips'))).filter((name) => /^\d+\.json$/.test(name))
+    const counts: number[] = []
+    await run({ work: own }, (done) => counts.push(done))
+    expect(counts).toHaveLength(9 - answered.length)
+
+    const hidden = join(folder, 'hidden')
+    await Promise.all(['02.f32', '03.f32'].map((name) => rm(join(hidden, name))))
+    await symlink('/dev/full', join(hidden, '02.part')) // every write to it fails
+    await expect(run({ work: own })).rejects.toMatchObject({
+      message: expect.stringContaining('No space left on device'),
+    })
+    expect((await readdir(hidden)).sort()).toEqual(['00.f32', '01.f32', '02.part'])
+    await rm(join(hidden, '02.part'))
+    const { mtimeMs } = await stat(join(hidden, '01.f32'))
+    await run({ work: own })
+    expect((await stat(join(hidden, '01.f32'))).mtimeMs).toBe(mtimeMs)
+    expect((await readdir(hidden)).sort()).toEqual(['00.f32', '01.f32', '02.f32', '03.f32'])
   })
 })
 
@@ -129,6 +186,24 @@ describe('refused as calibration', () => {
       message: `1 of 9 clips to calibrate on are also evaluated, first ${clip?.id} (talk-1 of meetings).`,
       exitCode: 3,
     })
+  })
+
+  it('is speech beyond 600 s: the first clips are taken', async () => {
+    const long = join(work, 'long')
+    await mkdir(long)
+    const names = Array.from({ length: 12 }, (_, i) => join(long, `${String(i).padStart(2, '0')}.wav`))
+    const second = (i: number) => Buffer.alloc(32_000, i + 1)
+    await Promise.all(
+      names.map(async (name, i) => {
+        await writeFile(name, wavOf(Buffer.concat(Array(59).fill(second(i)))))
+        await writeFile(name.replace('.wav', '.txt'), 'something')
+      }),
+    )
+    const judged = new Map<string, string>()
+    for (const name of names) judged.set(hashSamples((await loadClip(name)).samples), basename(name))
+    notes.length = 0
+    await expect(run({ dataset: long, clips: 12, judged })).rejects.toThrow('10 of 10 clips')
+    expect(notes).toEqual(['Calibration takes 10 of 12 clips: 600 s are enough.'])
   })
 
   it('are fewer than 8 clips', async () => {

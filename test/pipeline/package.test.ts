@@ -406,6 +406,29 @@ print(json.dumps(ids))`
       expect(unusual.stdout).toContain(`error: The evaluation in ${out} measured int4 with ${said}`)
       expect(unusual.exitCode).toBe(1)
     }
+    const records = (await readFile(join(out, 'results.jsonl'), 'utf8')).trim().split('\n')
+    const { samples, id } = records.map((line) => JSON.parse(line)).find(({ kind }) => kind === 'utterance')
+    const provenance = join(model, '.work', 'provenance.json')
+    const before = await readFile(provenance, 'utf8')
+    await editJson<Record<string, unknown>>(provenance, (known) => ({
+      ...known,
+      recipes: { int4: { decoder: [['*', 'q4b64']], solver: 'gptq', prompts: 'int8' } },
+      calibration: {
+        ...{ dataset: { name: 'calls' }, positions: 9, versions: {} },
+        clips: [{ id: 'call-7', sha256: samples, seconds: 1 }],
+      },
+    }))
+    const same = await runHere([model, '--evaluation', out])
+    expect(same).toEqual({
+      stdout: expect.stringMatching(
+        new RegExp(
+          `error: The evaluation in \\S+ measured ${id} of \\S+, which int4 was calibrated on \\(call-7\\)\\.\n` +
+            'hint: Measure on other speech, or calibrate on other speech with --calibration\\.$',
+        ),
+      ),
+      exitCode: 3,
+    })
+    await writeFile(provenance, before)
     await rename(join(model, 'decoder.int4.onnx'), join(model, 'x'))
     await cp(join(model, 'decoder.onnx'), join(model, 'decoder.int4.onnx'))
     const other = await runHere([model, '--evaluation', out, '--allow-ungated'])

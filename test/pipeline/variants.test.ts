@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
 import { openEmbeddings } from '../../eval/runtime/embeddings.ts'
-import { DECODERS, decoderData, EMBEDDINGS, graphFile, JSON_FILES } from '../../eval/runtime/graphs.ts'
+import { DECODERS, EMBEDDINGS, graphFile, JSON_FILES } from '../../eval/runtime/graphs.ts'
 import { openQuantizedEmbeddings } from '../../eval/runtime/quantized-embeddings.ts'
 import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
@@ -19,16 +19,6 @@ import { editedCommands } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { copyTinyRelease, TINY_NAME } from '../helpers/tiny-release.ts'
-
-/** What the rewrite has made, with its very times: a copy of them would be made anew. Stages replace files, and change none. */
-async function linkRewritten(model: string): Promise<void> {
-  const shared = join(await sharedReleases(), TINY_NAME)
-  const files = [graphFile('encoder', 'fp32'), ...DECODERS.map((graph) => graphFile(graph, 'fp32'))]
-  for (const file of [...files, decoderData('fp32'), EMBEDDINGS, ...JSON_FILES]) {
-    await rm(join(model, file))
-    await link(join(shared, file), join(model, file))
-  }
-}
 
 it('a variant without gates is not packaged, however it came into the folder', async () => {
   const row = "bare: { about: 'proved by nothing', gates: {} },"
@@ -63,7 +53,6 @@ function productsOf({ graph }: ReturnType<typeof openModel>): (bigint | undefine
 
 it('q8 has 8-bit weights in blocks of 64, hears as it should, and is not packaged before it is measured', async () => {
   const model = await copyTinyRelease()
-  await linkRewritten(model)
   const made = await runCli([
     ...['--model', 'tiny', '--output', dirname(model), '--variants', 'fp32,q8'],
     ...['--until', 'quantize'],
