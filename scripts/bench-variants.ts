@@ -30,6 +30,7 @@ const OPTIONS = {
     default: join(PROJECT, 'output', 'qwen3-asr-0.6b'),
     defaultDescription: 'output/qwen3-asr-0.6b',
   },
+  variants: text('variants, separated by commas; all by default'),
   rounds: { ...number('of which the medians are'), default: 5 },
   threads: { ...SHARED.threads, default: 2 },
 } as const
@@ -48,8 +49,8 @@ interface Side {
   readonly results: WholeResult[]
 }
 
-export const run = script(LINE, OPTIONS, async ({ modelDir, rounds, threads }) => {
-  const sides = await sidesOf(modelDir)
+export const run = script(LINE, OPTIONS, async ({ modelDir, variants, rounds, threads }) => {
+  const sides = await sidesOf(modelDir, variants)
   for (let round = 0; round < rounds; round++)
     for (const { name, way, results } of sides)
       results.push(
@@ -68,10 +69,11 @@ export const run = script(LINE, OPTIONS, async ({ modelDir, rounds, threads }) =
   return EXIT.done
 })
 
-async function sidesOf(folder: string): Promise<Side[]> {
-  const { variants } = await openRelease(folder)
+async function sidesOf(folder: string, wanted?: string): Promise<Side[]> {
+  const release = await openRelease(folder)
+  const chosen = wanted === undefined ? release.variants : wanted.split(',').map(release.variant)
   return Promise.all(
-    variants.map(async ({ name, ways }) => {
+    chosen.map(async ({ name, ways }) => {
       const [way] = ways(USUAL_PROVIDER) as [Way]
       return { name, way, bytes: (await variantFilesOf(folder, name)).bytes, results: [] }
     }),

@@ -104,13 +104,19 @@ describe('every script', () => {
       'benchmarks',
       [],
       2,
-      /^error: Found no name of a benchmark\.\nhint: One of: graph, eval, decode, package, publish\./,
+      /^error: Found no name of a benchmark\.\nhint: One of: graph, eval, decode, variants, package, publish\./,
     ],
     [
       'benchmarks',
       ['constructor'],
       2,
       /^error: There is no benchmark "constructor"\.\nhint: One of: graph, eval/,
+    ],
+    [
+      'benchmarks',
+      ['variants', '--model-dir', '/nowhere'],
+      2,
+      /^error: --model-dir \/nowhere is not a folder\./,
     ],
     [
       'benchmarks',
