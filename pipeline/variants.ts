@@ -79,7 +79,7 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     isExtra: true,
   },
   int8: {
-    about: '8-bit weights (7 used) and activations in the decoder, 8-bit weights in the encoder',
+    about: 'weights of 7 bits and activations of 8 in the decoder, smoothed; 8-bit weights in the encoder',
     recipe: { decoder: [['*', 'i8']], smooth: 'smoothquant:0.5', encoder: [['*', 'q8b64']] },
     gates: FOUR_BITS,
     isExtra: true,

@@ -3,6 +3,7 @@ import { percent } from '../../eval/report/number-text.ts'
 import { remarks } from '../../eval/report/remarks.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import {
+  decoderData,
   EMBEDDINGS,
   ENCODER,
   FP32,
@@ -17,7 +18,7 @@ import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Row } from '../../eval/summary.ts'
 import { isRepoName } from '../hub/hub-id.ts'
 import type { Recipe } from '../recipe-schema.ts'
-import { encoderTags, needsCalibration, recipeTag } from '../recipes.ts'
+import { encoderTags, layoutsOf, needsCalibration, recipeTag } from '../recipes.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { VARIANTS } from '../variants.ts'
 import { fidelitySection, gatesSection } from './card-proof.ts'
@@ -53,7 +54,7 @@ export function modelCard(card: Card): string {
   const { provenance } = evidence
   const sections = [
     `# ${name}`,
-    introduction(provenance),
+    introduction(card),
     ...warning(evidence),
     variantTable(card),
     ...evidence.reports.map((report) => accuracy(report, evidence)),
@@ -112,10 +113,23 @@ function indexResults(report: Report): object[] {
     })
 }
 
-function introduction({ model, revision }: Provenance): string {
+function introduction({ variants, evidence: { provenance } }: Card): string {
+  const { model, revision } = provenance
   const source = isRepoName(model) ? `[${model}](https://huggingface.co/${model})` : model
-  return `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''} as ONNX graphs for onnxruntime: an audio encoder and a decoder over shared weights. The decoder
-comes in two layouts: one fused graph for prompts and steps, or two graphs (prompt, one step) as earlier releases have.`
+  const fusedOnly = variants.filter((name) => !hasSplit(provenance, name))
+  const layouts =
+    fusedOnly.length === variants.length
+      ? 'The decoder is\none fused graph for prompts and steps.'
+      : 'The decoder\ncomes in two layouts: one fused graph for prompts and steps, or two graphs (prompt, one step) as earlier releases have.'
+  const except =
+    fusedOnly.length === 0 || fusedOnly.length === variants.length
+      ? ''
+      : `\n${fusedOnly.join(', ')}: the fused graph only.`
+  return `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''} as ONNX graphs for onnxruntime: an audio encoder and a decoder over shared weights. ${layouts}${except}`
+}
+
+function hasSplit({ recipes }: Provenance, variant: string): boolean {
+  return layoutsOf(recipes[variant]).includes('split')
 }
 
 function warning({ problems }: Evidence): string[] {
@@ -184,11 +198,19 @@ ${markdownTable(
   ].join('\n\n')
 }
 
-function usage({ tokenizer, variants }: Card): string {
+function usage({ tokenizer, variants, evidence: { provenance } }: Card): string {
   const { ids, audioOffset } = buildPrompt(tokenizer, 1)
   const [before, after] = [ids.slice(0, audioOffset), ids.slice(audioOffset + 1)]
-  const file = (graph: string) => graphFile(graph, variants.includes(FP32) ? FP32 : (variants[0] ?? FP32))
+  const split = variants.filter((name) => hasSplit(provenance, name))
+  const shown = variants.includes(FP32) ? FP32 : (split[0] ?? variants[0] ?? FP32)
+  const file = (graph: string) => graphFile(graph, shown)
   const [init, step] = LAYOUTS.split
+  const hasTable = provenance.recipes[shown]?.embeddings !== undefined
+  const rows = hasTable ? `the table of \`${quantizedTable(shown)}\`` : `\`${EMBEDDINGS}\` (FP16, row-major)`
+  const other =
+    split.length === 0
+      ? ''
+      : `\n   The split layout: \`${file(init)}\` with the ids and \`audio_offset\` = ${audioOffset}, then \`${file(step)}\` with rows of \`${EMBEDDINGS}\`.`
   return `## Use
 
 \`\`\`ts
@@ -206,12 +228,24 @@ or with any onnxruntime, step by step:
    \`${JSON.stringify(before)}\`, N times \`${ids[audioOffset]}\`, \`${JSON.stringify(after)}\`:
    \`<|im_start|>system\\n<|im_end|>\\n<|im_start|>user\\n<|audio_start|>\`, the audio pads, \`<|audio_end|><|im_end|>\\n<|im_start|>assistant\\n\`.
    A context goes behind \`system\\n\`; \`language English<asr_text>\` at the end forces a language. All ids are those of \`tokenizer.json\`.
-4. The fused layout, which is quicker: \`${file(LAYOUTS.fused[0])}\` with the prompt's rows of \`${EMBEDDINGS}\` (FP16, row-major), audio features in
-   the pads' places, then with the row of each new token, over a KV buffer of yours: \`decoder.fused\` in \`config.json\` says how.
-   The split layout: \`${file(init)}\` with the ids and \`audio_offset\` = ${audioOffset}, then \`${file(step)}\` with rows of \`${EMBEDDINGS}\`.
-5. Greedily, until one of \`eos_token_ids\` in \`config.json\`, at most 512 tokens. The text follows \`<asr_text>\`.
+4. The fused layout${split.length > 0 ? ', which is quicker' : ''}: \`${file(LAYOUTS.fused[0])}\` with the prompt's rows of ${rows}, audio features in
+   the pads' places, then with the row of each new token, over a KV buffer of yours: \`decoder.fused\` in \`config.json\` says how.${other}
+5. Greedily, until one of \`eos_token_ids\` in \`config.json\`, at most 512 tokens. The text follows \`<asr_text>\`.${tableUse(provenance, variants)}
 
 \`NAME.VARIANT.onnx\` falls back to \`NAME.onnx\` where a variant has no graph of its own.`
+}
+
+/** How to look tokens up where a variant has no table of its own. */
+function tableUse({ recipes }: Provenance, variants: readonly string[]): string {
+  const names = variants.filter((name) => recipes[name]?.embeddings !== undefined)
+  return names
+    .map(
+      (name) => `
+
+The embedding of token v in \`${name}\` is row v of the output layer, which \`${decoderData(name)}\` holds: \`row[h] = (q[h] - zero_point) * scale\`, with a
+scale and a zero point for each block along h. \`${quantizedTable(name)}\` has the offsets, the size of a block and the bits of a level.`,
+    )
+    .join('')
 }
 
 function quantization(
@@ -233,10 +267,10 @@ function quantization(
 
 ${list.join('\n')}
 
-\`${EMBEDDINGS}\` is FP16.${notes.join('')}${chosenNotes(
-      chosen,
-      made.map(([name]) => name),
-    )}${calibrationNote(calibration, made)}`,
+${made.every(([, { embeddings }]) => embeddings !== undefined) ? '' : `\`${EMBEDDINGS}\` is FP16.`}${notes.join('')}${chosenNotes(
+  chosen,
+  made.map(([name]) => name),
+)}${calibrationNote(calibration, made)}`,
   ]
 }
 
@@ -270,7 +304,11 @@ function calibrationNote(
   if (calibration === undefined || variants.length === 0) return ''
   const { dataset, clips, positions, versions } = calibration
   const seconds = clips.reduce((sum, clip) => sum + clip.seconds, 0)
-  const named = typeof dataset['repo'] === 'string' ? dataset['repo'] : dataset['name']
+  const { repo, name, isBundled } = dataset
+  const named =
+    isBundled === true
+      ? 'synthetic English speech (espeak-ng) that ships with the project'
+      : `the dataset ${typeof repo === 'string' ? repo : name}`
   const tools = Object.entries(versions).map((pair) => pair.join(' '))
   return `
 
