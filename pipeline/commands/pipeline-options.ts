@@ -4,7 +4,6 @@ import { FP32 } from '../../eval/runtime/graphs.ts'
 import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
-import { USUAL_CALIBRATION } from '../quantize/calibration-choice.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage-names.ts'
 import type { Options } from '../stages/run-options.ts'
@@ -21,6 +20,7 @@ import {
   text,
   usage,
 } from './arguments.ts'
+import { CALIBRATION } from './calibration-options.ts'
 import { variantList } from './variant-list.ts'
 
 const MAX_THREADS = 8
@@ -83,15 +83,7 @@ const OPTIONS = {
     ...text(`which to make, of ${VARIANT_NAMES.join(', ')}; ${FP32} always`),
     default: USUAL_VARIANTS.join(','),
   },
-  calibration: {
-    ...text('speech to calibrate recipes on: a dataset as evaluate names it, apart from what is measured on'),
-    default: USUAL_CALIBRATION.dataset,
-    defaultDescription: 'bundled calibration speech',
-  },
-  'calibration-clips': {
-    ...number('clips of it, chosen by a seed', between(8, 1024)),
-    default: USUAL_CALIBRATION.clips,
-  },
+  ...CALIBRATION,
   providers: {
     ...text(
       `execution providers to validate for, of ${PROVIDER_NAMES.join(', ')}; speech is transcribed with the first`,

@@ -59,7 +59,7 @@ async function scan(options: Of<'scan'>, output: Output, signal: AbortSignal): P
 async function trial(options: Of<'trial'>, output: Output, signal: AbortSignal): Promise<number | Failure> {
   const { runTrials } = await import('../lab/run-trials.ts')
   const { trialLines } = await import('../lab/trial-text.ts')
-  const failed = await runTrials(
+  const { failed, of } = await runTrials(
     options,
     { emit: output.emit, signal },
     ({ record, isOld }) => output.report({ trial: record, isOld }, () => trialLines(record, isOld)),
@@ -72,5 +72,5 @@ async function trial(options: Of<'trial'>, output: Output, signal: AbortSignal):
     },
   )
   if (failed === 0) return EXIT.done
-  return new Failure(`${failed} of ${options.recipes.length} trials failed.`)
+  return new Failure(`${failed} of ${of} trials failed.`)
 }

@@ -13,6 +13,7 @@ import {
   usage,
   withCommand,
 } from './arguments.ts'
+import { CALIBRATION } from './calibration-options.ts'
 import type { CommonOptions } from './run-command.ts'
 
 interface FolderOptions {
@@ -67,14 +68,15 @@ const TRIAL = {
       defaultDescription: 'bundled',
     },
     'n-samples': number('the first of these recordings; all by default'),
-    calibration: text('dataset to calibrate on, where a recipe needs it; bundled by default'),
+    ...CALIBRATION,
+    alpha: text('strengths to smooth with, separated by commas: each recipe is tried with each of them'),
     wer: flag('measure the word error rate too'),
     force: flag('run what has been run already'),
     keep: text('folder for the graphs, by the names of the trials'),
     threads: SHARED.threads,
     python: SHARED.python,
   },
-  exits: { failed: 'failed, or a trial did' },
+  exits: { failed: 'failed, or a trial did', gate: 'clips to calibrate on are judged on too' },
 } as const
 
 const FORMAT = {
@@ -89,7 +91,7 @@ const SCAN = {
   words: { folder: { type: 'string', describe: 'the same as --model-dir' } },
   table: {
     ...MODEL_DIR,
-    calibration: text('dataset to measure on; bundled by default'),
+    ...CALIBRATION,
     low: { ...text('format whose cost is measured'), default: 'q4b64', wanted: FORMAT },
     high: { ...text('format that auto:N% gives to some weights'), default: 'q8b64', wanted: FORMAT },
     method: oneOf(

@@ -14,6 +14,7 @@ import { type Connection, connectHub } from '../hub/connection.ts'
 import { Failure } from '../shared/failure.ts'
 import { takeLock } from '../shared/lock.ts'
 import { requireWritable } from '../shared/writable.ts'
+import { calibratedNotes } from './calibrated-clips.ts'
 import type { EvaluateOptions } from './evaluation-options.ts'
 import { defaultPlaces, type Places } from './evaluation-places.ts'
 import type { Progress } from './evaluation-progress.ts'
@@ -61,6 +62,7 @@ export async function runEvaluation(
       else progress.add(event.record, normalizers.get(event.record.dataset) ?? 'basic')
     }
     progress.close()
+    for (const note of await calibratedNotes(options.models, results.records)) progress.note(note)
     return { output, report: await writeReport(output, run, results.records, datasets) }
   } finally {
     await release()

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readOwn } from '../../eval/checked-json.ts'
+import { onnxruntimeVersion } from '../../eval/machine.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
@@ -13,11 +14,11 @@ import type { WayPositions } from '../gates/gate.ts'
 import type { runPython } from '../python/run-python.ts'
 import { findPython } from '../python/venv.ts'
 import { type Calibration, calibrate } from '../quantize/calibration.ts'
-import { USUAL_CALIBRATION } from '../quantize/calibration-choice.ts'
 import { needsCalibration } from '../recipes.ts'
 import { CLIP_FIDELITY, type ClipFidelity } from '../release/fidelity-schema.ts'
 import { isFull } from '../shared/disk-space.ts'
 import type { Emit } from '../shared/events.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 import { takeLock } from '../shared/lock.ts'
 import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
@@ -36,7 +37,7 @@ import {
   requireTrialFits,
   trialVariant,
 } from './trial-graphs.ts'
-import { readTrialRecipes, spelled, type TrialRecipe } from './trial-recipe.ts'
+import { readTrialRecipes, spelled, type TrialRecipe, withAlphas } from './trial-recipe.ts'
 import { addTrial, knownRun, type TrialFingerprints, type TrialRecord } from './trial-record.ts'
 import { measureSpeed } from './trial-speed.ts'
 import { measureWer } from './trial-wer.ts'
@@ -48,8 +49,11 @@ export interface TrialOptions {
   readonly speech: string
   /** the first of them; all when it is left out */
   readonly nSamples?: number
-  /** dataset to calibrate on, for recipes that need it; bundled by default */
-  readonly calibration?: string
+  /** strengths of smoothing, separated by commas; those of the recipes when it is left out */
+  readonly alpha?: string
+  /** dataset to calibrate on, for recipes that need it, and clips of it */
+  readonly calibration: string
+  readonly calibrationClips: number
   readonly wer: boolean
   /** run what has been run already */
   readonly force: boolean
@@ -58,6 +62,14 @@ export interface TrialOptions {
   readonly threads: number
   readonly python?: string
 }
+
+/** What decides about a trial's figures, with what they import. */
+const MEASURING = [
+  'python/quantize/quantize.py',
+  'pipeline/quantize/quantize-variant.ts',
+  'pipeline/lab/fidelity.ts',
+  'pipeline/lab/follow-clips.ts',
+]
 
 /** One trial: what it found, now or in an earlier run. */
 export interface TrialOutcome {
@@ -84,7 +96,7 @@ interface Bench {
  * Make and measure trials, one after the other; each is in trials.jsonl before the next begins.
  * @param onOutcome called for each that is known
  * @param onFailure called for each that failed: the others go on
- * @returns how many failed
+ * @returns how many failed, of how many
  * @throws Failure for what concerns all of them: the folder, the clips, a recipe's file, a full disk
  */
 export async function runTrials(
@@ -92,8 +104,8 @@ export async function runTrials(
   { emit, signal }: { readonly emit: Emit; readonly signal: AbortSignal },
   onOutcome: (outcome: TrialOutcome) => void,
   onFailure: (trial: TrialRecipe, error: unknown) => void,
-): Promise<number> {
-  const trials = await readTrialRecipes(options.recipes)
+): Promise<{ readonly failed: number; readonly of: number }> {
+  const trials = withAlphas(await readTrialRecipes(options.recipes), options.alpha)
   if (options.keep !== undefined) await requireNew(options.keep, trials)
   const paths = await fp32Release(options.modelDir)
   await requireWritable(paths.work, 'The folder', 'Copy the release to a folder that you can write.')
@@ -105,7 +117,7 @@ export async function runTrials(
       try {
         onOutcome(await runTrial(trial, bench))
       } catch (error) {
-        if (signal.aborted || isFull(error)) throw error
+        if (signal.aborted || isFull(error) || isOfAll(error)) throw error
         failed++
         onFailure(trial, error)
       }
@@ -113,7 +125,12 @@ export async function runTrials(
   } finally {
     await release()
   }
-  return failed
+  return { failed, of: trials.length }
+}
+
+/** Clips that are judged on too are refused whatever the recipe is. */
+function isOfAll(error: unknown): boolean {
+  return error instanceof Failure && error.exitCode === EXIT.gate
 }
 
 async function prepare(
@@ -124,7 +141,7 @@ async function prepare(
   const { threads } = options
   const judged = await openJudgedClips(paths, options, signal)
   const { [FP32]: fp32 = '' } = await fingerprintVariants(paths, [FP32])
-  const code = (await identifySources(['python/quantize/quantize.py'])).slice(0, 16)
+  const code = hashOf(`${await identifySources(MEASURING)} ${onnxruntimeVersion()}`)
   const references = join(paths.work, 'trials', 'reference')
   const reference = await onnxReference(judged, {
     ...{ model: paths.model, references, fp32, threads },
@@ -147,7 +164,7 @@ async function prepare(
     calibration() {
       calibration ??= python('trial-calibration').then((how) =>
         calibrate({
-          ...{ ...USUAL_CALIBRATION, ...(options.calibration && { dataset: options.calibration }) },
+          ...{ dataset: options.calibration, clips: options.calibrationClips },
           ...{ model: paths.model, work: paths.work, threads, python: how, emit, signal },
           judged: new Map(judged.clips.map(({ sha256, path }) => [sha256, path])),
         }),

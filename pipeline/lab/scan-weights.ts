@@ -5,7 +5,6 @@ import { count, list, number, type Parsed, shape, text } from '../../eval/runtim
 import { checkedResult, runPython } from '../python/run-python.ts'
 import { findPython } from '../python/venv.ts'
 import { calibrate } from '../quantize/calibration.ts'
-import { USUAL_CALIBRATION } from '../quantize/calibration-choice.ts'
 import type { Emit } from '../shared/events.ts'
 import { Failure } from '../shared/failure.ts'
 import { takeLock } from '../shared/lock.ts'
@@ -16,8 +15,9 @@ import { scanPage } from './scan-page.ts'
 
 export interface ScanOptions {
   readonly modelDir?: string
-  /** dataset to measure on; bundled by default */
-  readonly calibration?: string
+  /** dataset to measure on, and clips of it */
+  readonly calibration: string
+  readonly calibrationClips: number
   /** format whose cost is measured */
   readonly low: string
   /** format that `auto:N%` gives to some weights */
@@ -80,7 +80,7 @@ export async function scanWeights(
       onProgress: (progress) => emit({ ...progress, event: 'progress' }),
     })
     const { folder, index } = await calibrate({
-      ...{ ...USUAL_CALIBRATION, ...(options.calibration && { dataset: options.calibration }) },
+      ...{ dataset: options.calibration, clips: options.calibrationClips },
       ...{ model, work, threads, python: python('scan-calibration'), emit, signal },
       judged: new Map(),
     })

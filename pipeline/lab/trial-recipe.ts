@@ -70,6 +70,39 @@ export async function readTrialRecipes(files: readonly string[]): Promise<TrialR
   return trials
 }
 
+/**
+ * Trials with other strengths of smoothing: each recipe with each of them, named NAME-aALPHA with a dash for the point.
+ * @param alphas separated by commas; the recipes as they are when it is left out
+ * @throws Failure for what is not a number from 0 to 1, and for a recipe that does not smooth
+ */
+export function withAlphas(
+  trials: readonly TrialRecipe[],
+  alphas: string | undefined,
+): readonly TrialRecipe[] {
+  if (alphas === undefined) return trials
+  const strengths = alphas.split(',').map((word) => word.trim())
+  for (const word of strengths)
+    if (!/^(0|1|0\.\d{1,3})$/.test(word))
+      throw new Failure(
+        `--alpha has ${JSON.stringify(word)}, wanted numbers from 0 to 1, separated by commas.`,
+        'Such as --alpha 0.1,0.2,0.5.',
+        EXIT.usage,
+      )
+  return trials.flatMap(({ name, file, recipe }) => {
+    const [kind] = recipe.smooth?.split(':') ?? []
+    if (kind === undefined)
+      throw new Failure(
+        `${file} has no smooth, which --alpha is the strength of.`,
+        'Add "smooth": "smoothquant:0.5" or "awq:0.5" to the recipe.',
+        EXIT.usage,
+      )
+    return strengths.map((alpha) => {
+      const own = { ...recipe, smooth: `${kind}:${alpha}` }
+      return { name: `${name}-a${alpha.replace('.', '-')}`, file, recipe: own }
+    })
+  })
+}
+
 /** The variant with this recipe. */
 function sameVariant(recipe: Recipe): string | undefined {
   const wanted = spelled(recipe)

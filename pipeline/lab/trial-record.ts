@@ -44,9 +44,9 @@ export async function readTrials(paths: Pick<Paths, 'work'>): Promise<TrialRecor
 }
 
 /**
- * The last run of a trial with these fingerprints, also where other clips or code were used since.
+ * The last run with these fingerprints, also under another name, and where other clips or code were used since.
  * @param isEnough what is wanted of it besides
- * @returns with whether it is the last run of that name
+ * @returns under this name, and whether it is the last run of that
  */
 export async function knownRun(
   paths: Pick<Paths, 'work'>,
@@ -54,9 +54,11 @@ export async function knownRun(
   fingerprints: TrialFingerprints,
   isEnough: (record: TrialRecord) => boolean,
 ): Promise<{ readonly record: TrialRecord; readonly isLast: boolean } | undefined> {
-  const runs = (await readRuns(paths)).filter((run) => run.name === name)
-  const record = runs.findLast((run) => isSame(run.fingerprints, fingerprints) && isEnough(run))
-  return record && { record, isLast: record === runs.at(-1) }
+  const runs = await readRuns(paths)
+  const found = runs.findLast((run) => isSame(run.fingerprints, fingerprints) && isEnough(run))
+  if (!found) return undefined
+  const isLast = found === runs.findLast((run) => run.name === name)
+  return { record: { ...found, name, fidelity: { ...found.fidelity, variant: name } }, isLast }
 }
 
 /** Add a trial in one write. A line that a killed run left half written is ended first, so that it spoils none. */

@@ -6,6 +6,7 @@ import { hashFile } from '../../eval/hash-file.ts'
 import { megabytes } from '../../eval/report/number-text.ts'
 import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { defined } from '../../eval/runtime/defined.ts'
+import type { CalibrationChoice } from '../calibration-choice.ts'
 import { connectHub } from '../hub/connection.ts'
 import { CALIBRATION_SPEECH } from '../models.ts'
 import { runPython } from '../python/run-python.ts'
@@ -14,7 +15,6 @@ import { requireSpace } from '../shared/disk-space.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { exists, writeJson } from '../shared/output-files.ts'
-import type { CalibrationChoice } from './calibration-choice.ts'
 import { answerAll, type CalibrationSpeech, clipFile, readSpeech } from './calibration-clips.ts'
 import {
   type CalibrationClip,
@@ -27,6 +27,7 @@ import { calibrationPlace, missingStates, removeStale } from './calibration-plac
 
 /** Fewer show too little of what a weight meets. */
 const LEAST_CLIPS = 8
+const GOOD_CLIPS = 16
 /** Of all clips together; 16 to 32 sentences have 100 to 400. */
 const MOST_SECONDS = 600
 /** As `npm run evaluate` fetches unasked. */
@@ -63,6 +64,8 @@ export async function calibrate(options: CalibrationOptions): Promise<Calibratio
   const speech = shortened(await readSpeech(dataset, signal, note), note)
   requireApart(speech, options.judged)
   requireEnough(speech.length, dataset.name, 'recordings')
+  if (speech.length < GOOD_CLIPS)
+    note(`Calibration on ${speech.length} clips: ${GOOD_CLIPS} to 32 show more of what the weights meet.`)
   const versions = await versionsOf()
   const place = await calibrationPlace({ model, work }, speech, versions)
   const { key, folder } = place

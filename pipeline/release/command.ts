@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
+import { USUAL_CALIBRATION } from '../calibration-choice.ts'
 import { releaseName } from '../checkpoint/checkpoint-source.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
 import { USUAL_VARIANTS } from '../variants.ts'
@@ -36,8 +37,10 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
 
 function calibrationWords({ calibration }: Evidence['provenance']): string[] {
   const { name, repo, config, split, revision, wanted } = calibration?.dataset ?? {}
-  if (calibration === undefined || calibration.dataset['isBundled'] === true) return []
+  if (calibration === undefined) return []
+  const clips = Number(wanted ?? calibration.clips.length)
+  const clipWords = clips === USUAL_CALIBRATION.clips ? [] : [`--calibration-clips ${clips}`]
+  if (calibration.dataset['isBundled'] === true) return clipWords
   const hub = `hub:${repo}/${config}/${split}${revision === undefined ? '' : `@${revision}`}`
-  const clips = wanted ?? calibration.clips.length
-  return [`--calibration ${repo === undefined ? `path/to/${name}` : hub}`, `--calibration-clips ${clips}`]
+  return [`--calibration ${repo === undefined ? `path/to/${name}` : hub}`, ...clipWords]
 }

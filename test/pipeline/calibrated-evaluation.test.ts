@@ -1,12 +1,15 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import type { UtteranceRecord } from '../../eval/record.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { hashSamples } from '../../eval/runtime/audio/sample-hash.ts'
 import { openAudio } from '../../eval/runtime/opened-audio.ts'
+import { calibratedNotes } from '../../pipeline/evaluate/calibrated-clips.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import type { Recipe } from '../../pipeline/recipe-schema.ts'
 import { requireApart } from '../../pipeline/release/evidence.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
 
 const record: UtteranceRecord = {
   ...{
@@ -72,4 +75,22 @@ it('what is heard in pieces has the hash of the whole', async () => {
   for await (const _ of audio.cuts) pieces++
   expect(pieces).toBeGreaterThan(1)
   expect(audio.sha256()).toBe(hashSamples((await loadClip(path)).samples))
+})
+
+it('evaluate says which of its figures are of speech that chose the weights', async () => {
+  const folder = await temporaryFolder()
+  await mkdir(join(folder, '.work'))
+  const file = join(folder, '.work', 'provenance.json')
+  const models = ['int4', 'int4-hq'].map((variant) => ({ name: `my ${variant}`, folder, variant }))
+  const records = models.flatMap(({ name }) => [
+    { ...record, system: name },
+    { ...record, system: name, id: 'talk-2', samples: 'def' },
+  ])
+  expect(await calibratedNotes(models, records)).toEqual([])
+  await writeFile(file, JSON.stringify({ recipes, calibration, model: 'mine' }))
+  expect(await calibratedNotes(models, records)).toEqual([
+    'my int4-hq was calibrated on 1 of these recordings, first talk-1 of meetings: its figures are too good, and package refuses them.',
+  ])
+  await rename(file, join(folder, 'manifest.json')) // an unpacked release
+  expect(await calibratedNotes(models, records)).toHaveLength(1)
 })

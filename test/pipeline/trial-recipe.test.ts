@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readTrialRecipe, readTrialRecipes } from '../../pipeline/lab/trial-recipe.ts'
+import { readTrialRecipe, readTrialRecipes, withAlphas } from '../../pipeline/lab/trial-recipe.ts'
 import { VARIANTS } from '../../pipeline/variants.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -101,6 +101,33 @@ describe("a trial's recipe", () => {
     ]
     await expect(readTrialRecipes([one, other])).rejects.toThrow(
       `${one} and ${other} are both named mine, wanted two names.`,
+    )
+  })
+})
+
+describe('--alpha', () => {
+  it('tries each recipe with each strength, under names of its own', async () => {
+    const trials = await readTrialRecipes([
+      await recipeFile({ decoder: [['*', 'i8']], smooth: 'awq:0.5' }, 'older.json'),
+    ])
+    expect(withAlphas(trials, undefined)).toEqual(trials)
+    const found = withAlphas(trials, '0.1, 0.25,1').map(({ name, recipe }) => [name, recipe.smooth])
+    expect(found).toEqual([
+      ['older-a0-1', 'awq:0.1'],
+      ['older-a0-25', 'awq:0.25'],
+      ['older-a1', 'awq:1'],
+    ])
+  })
+
+  it('is refused when it is not a number from 0 to 1, and for a recipe that does not smooth', async () => {
+    const smooth = await readTrialRecipes([
+      await recipeFile({ decoder: [['*', 'i8']], smooth: 'awq:0.5' }, 'older.json'),
+    ])
+    for (const word of ['', 'x', '1.5', '-0.1', '0.1,,0.2'])
+      expect(() => withAlphas(smooth, word), word).toThrow(/^--alpha has ".*", wanted numbers from 0 to 1/)
+    const plain = await readTrialRecipes([await recipeFile({ decoder: [['*', 'q4b32']] }, 'plain.json')])
+    expect(() => withAlphas(plain, '0.5')).toThrow(
+      /plain\.json has no smooth, which --alpha is the strength of\.$/,
     )
   })
 })

@@ -25,11 +25,12 @@ it('a run of a trial is known on clips that were used before others', async () =
   expect(await readTrials(paths)).toEqual([second])
   expect(await knownRun(paths, 'mine', PRINTS, all)).toEqual({ record: first, isLast: false })
   expect(await knownRun(paths, 'mine', OTHER, all)).toEqual({ record: second, isLast: true })
-  expect(await knownRun(paths, 'yours', PRINTS, all)).toBeUndefined()
+  const renamed = { ...first, name: 'yours', fidelity: { ...first.fidelity, variant: 'yours' } }
+  expect(await knownRun(paths, 'yours', PRINTS, all)).toEqual({ record: renamed, isLast: false })
   expect(await knownRun(paths, 'mine', { ...PRINTS, calibration: 'k' }, all)).toBeUndefined()
   expect(await knownRun(paths, 'mine', PRINTS, ({ wer }) => wer !== undefined)).toBeUndefined()
 
   await addTrial(paths, forced)
-  await addTrial(paths, run('yours', PRINTS, 4))
+  await addTrial(paths, run('yours', OTHER, 4))
   expect(await knownRun(paths, 'mine', PRINTS, all)).toEqual({ record: forced, isLast: true })
 })

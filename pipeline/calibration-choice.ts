@@ -1,4 +1,4 @@
-import { CALIBRATION_SPEECH } from '../models.ts'
+import { CALIBRATION_SPEECH } from './models.ts'
 
 /** 16 are enough for the tiny model (docs/measurements.md); more cost memory and time. */
 const CALIBRATION_CLIPS = 32
