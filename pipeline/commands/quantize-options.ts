@@ -56,7 +56,6 @@ const TRIAL = {
     recipes: {
       type: 'string',
       array: true,
-      demandOption: true,
       describe: 'RECIPE.json; the trial is named after it',
     },
   },
@@ -113,12 +112,20 @@ const COMPARE = {
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
-export function parseQuantize(args: readonly string[]): Promise<QuantizeOptions | undefined> {
+export async function parseQuantize(args: readonly string[]): Promise<QuantizeOptions | undefined> {
+  const [command = ''] = args
+  const known: readonly string[] = ['', LIST.name, TRIAL.name, SCAN.name, COMPARE.name]
+  if (!command.startsWith('-') && !known.includes(command))
+    throw usage(
+      `There is no command ${command}, wanted list, trial, scan or compare.`,
+      `${LINE.command} --help lists the commands.`,
+    )
   return parseArguments<QuantizeOptions>(LINE, args, (parser, take) => {
     withCommand(parser, LIST, (options) => take({ command: 'list', ...options }))
-    withCommand(parser, TRIAL, ({ recipes, ...options }) =>
-      take({ command: 'trial', ...options, recipes: recipes ?? [] }),
-    )
+    withCommand(parser, TRIAL, ({ recipes = [], ...options }) => {
+      if (recipes.length === 0) throw usage('Found no recipe, wanted at least one RECIPE.json.')
+      return take({ command: 'trial', ...options, recipes })
+    })
     withCommand(parser, SCAN, ({ folder, modelDir, ...options }) => {
       if (folder !== undefined && modelDir !== undefined)
         throw usage('The folder is given twice, wanted either FOLDER or --model-dir.')

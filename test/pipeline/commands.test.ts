@@ -136,6 +136,24 @@ describe('values of options', () => {
     ],
     ['graph', ['share', 'a.onnx', '--data', ''], '--data is empty.'],
     ['graph', ['tie', 'a.onnx', '--data', 'x', '--data', 'y'], '--data is given 2 times, wanted once.'],
+    ['quantize', [], 'Found no command, wanted list, trial, scan or compare.'],
+    ['quantize', ['foo'], 'There is no command foo, wanted list, trial, scan or compare.'],
+    [
+      'quantize',
+      ['tril', 'a.json', '--wer'],
+      'There is no command tril, wanted list, trial, scan or compare.',
+    ],
+    ['quantize', ['trial'], 'Found no recipe, wanted at least one RECIPE.json.'],
+    ['quantize', ['trial', '--foo'], 'Unknown argument: foo'],
+    ['quantize', ['trial', 'a.json', '--n-samples', '0'], '--n-samples is 0, wanted a whole number above 0.'],
+    ['quantize', ['trial', 'a.json', '--speech='], '--speech is empty.'],
+    ['quantize', ['list', 'a.json'], 'Unknown argument: a.json'],
+    ['quantize', ['compare', '--low', 'q4b64'], 'Unknown argument: low'],
+    [
+      'quantize',
+      ['scan', '--method', 'all'],
+      'Invalid values:\n  Argument: method, Given: "all", Choices: "scan", "gradient"',
+    ],
   ])('%s %j', async (name, args, message) => {
     const { run } = await command(name).load()
     const [failure] = eventsOf((await inProcess(run, [...args, '--json'])).stdout)
