@@ -35,7 +35,9 @@ export function trialVariant({ name }: Pick<TrialRecipe, 'name'>): string {
 export async function makeTrial(trial: TrialRecipe, making: TrialMaking): Promise<void> {
   const { model, folder, calibration } = making
   await freshFolder(folder)
-  for (const name of [EMBEDDINGS, ...JSON_FILES])
+  // a reader of the trial has its embeddings in the output layer
+  const embeddings = trial.recipe.embeddings === undefined ? [EMBEDDINGS] : []
+  for (const name of [...embeddings, ...JSON_FILES])
     if (await exists(join(model, name))) await linkOrCopy(join(model, name), join(folder, name))
   await named(trial, () => quantizeVariant(...ofTrial(trial, making), { ...OPTIONS, calibration }))
 }

@@ -1,11 +1,20 @@
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { EMBEDDINGS } from '../../eval/runtime/graphs.ts'
+import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
 import { COMMANDS } from '../../pipeline/commands/commands.ts'
 import type { TrialRecord } from '../../pipeline/lab/trial-record.ts'
+import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import type { Recipe, Rule } from '../../pipeline/recipe-schema.ts'
+import { rowOf } from '../../pipeline/variants.ts'
+import { startCli } from '../helpers/cli.ts'
 import { eventsOf } from '../helpers/events.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
-import { sharedReleases, stagePython } from '../helpers/prepared.ts'
+import { stagePython } from '../helpers/prepared.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
 /** The command in this process, with --json. */
@@ -30,23 +39,18 @@ async function recipeFiles(recipes: Readonly<Record<string, unknown>>): Promise<
   )
 }
 
+let model = ''
+let common: readonly string[] = []
 beforeAll(async () => {
-  await sharedReleases()
+  const parent = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-trials-'))
+  model = await copyTinyRelease(parent)
+  const python = await stagePython()
+  common = ['--model-dir', model, '--n-samples', '10', '--threads', '1', '--python', python]
+  return () => rm(parent, { recursive: true })
 })
 
 describe('trials', () => {
   it('are made, measured against FP32, compared and not run twice', { timeout: 120_000 }, async () => {
-    const model = await copyTinyRelease()
-    const common = [
-      '--model-dir',
-      model,
-      '--n-samples',
-      '10',
-      '--threads',
-      '1',
-      '--python',
-      await stagePython(),
-    ]
     const trialsFolder = join(model, '.work', 'trials')
     const [same = '', finer = '', wrong = ''] = await recipeFiles({
       // int4's weights, by other rules
@@ -133,9 +137,57 @@ describe('trials', () => {
     expect(await readFile(compared.reports[0].chart, 'utf8')).toContain('Size against divergence from FP32')
   })
 
+  it('with the embeddings in the output layer are made without embed_tokens.bin, also after a killed run', async () => {
+    const compact: Recipe = { ...(rowOf('compact').recipe ?? expect.fail()), solver: 'rtn' }
+    const decoder: Rule[] = [
+      ['lm_head', 'q4b64'],
+      ['*', 'q4b64'],
+    ]
+    const [small = '', large = ''] = await recipeFiles({ table4: { ...compact, decoder }, table8: compact })
+    const [work, trials] = [join(model, '.work'), join(model, '.work', 'trials')]
+    const lines = await readFile(join(trials, 'trials.jsonl'), 'utf8')
+    const killed = startCli(['trial', small, ...common], {}, 'quantize')
+    const begun = join(trials, 'table4.partial', 'making', 'recipe.json')
+    while (killed.exitCode === null && !existsSync(begun)) await sleep(20)
+    killed.kill('SIGKILL')
+    expect(await killed).toMatchObject({ signal: 'SIGKILL' })
+    expect(await readdir(trials)).toContain('table4.partial')
+    expect(existsSync(join(work, 'lock'))).toBe(true)
+    expect(await readFile(join(trials, 'trials.jsonl'), 'utf8')).toBe(lines)
+
+    const keep = await temporaryFolder()
+    const { exitCode, reports } = await quantize('trial', small, large, ...common, '--keep', keep)
+    expect(exitCode).toBe(0)
+    expect((await readdir(trials)).filter((name) => /partial|table/.test(name))).toEqual([])
+    expect(existsSync(join(work, 'lock'))).toBe(false)
+    const after = await readFile(join(trials, 'trials.jsonl'), 'utf8')
+    expect(after.startsWith(lines)).toBe(true)
+    const added = after.slice(lines.length).trimEnd().split('\n')
+    expect(added.map((line) => JSON.parse(line).name)).toEqual(['table4', 'table8'])
+    const found: TrialRecord[] = reports.map(({ trial }) => trial)
+    for (const { name, bytes, fidelity, speed } of found) {
+      const files = await readdir(join(keep, name))
+      expect(files).not.toContain(EMBEDDINGS)
+      expect(files).toContain(`embed_tokens.${name}.json`)
+      const sizes = await Promise.all(files.map(async (file) => (await stat(join(keep, name, file))).size))
+      expect(bytes.total).toBe(sizes.reduce((sum, size) => sum + size, 0))
+      expect(bytes.embeddings).toBeLessThan(2000) // where the rows are
+      expect(fidelity).toMatchObject({ clips: 10, prefill: 'int8' })
+      expect(fidelity.kld.mean).toBeGreaterThan(0)
+      expect(speed.stepMs).toBeGreaterThan(0)
+    }
+    const [four, eight] = found.map(({ bytes }) => bytes.total)
+    const levels = 448 * 128
+    expect((eight ?? 0) - (four ?? 0)).toBeGreaterThanOrEqual(levels / 2)
+    expect((eight ?? 0) - (four ?? 0)).toBeLessThan(0.55 * levels)
+    await using asr = await Qwen3Asr.load(join(keep, 'table4'), { threads: 1 })
+    const { text } = await asr.transcribe(join(BUNDLED_SPEECH, 'held-out-000.flac'))
+    expect(text).toBe('One seven zero two nine two.')
+  })
+
   it('want FP32 in the fused layout', async () => {
-    const model = await copyTinyRelease()
     const [file = ''] = await recipeFiles({ mine: { decoder: [['*', 'q4b32']] } })
+    const model = await copyTinyRelease()
     await rm(join(model, 'decoder.onnx'))
     const { last } = await quantize('trial', file, '--model-dir', model)
     expect(last).toMatchObject({
@@ -148,7 +200,6 @@ describe('trials', () => {
   })
 
   it('want two clips at least', async () => {
-    const model = await copyTinyRelease()
     const [file = ''] = await recipeFiles({ mine: { decoder: [['*', 'q4b32']] } })
     const { last } = await quantize('trial', file, '--model-dir', model, '--n-samples', '1')
     expect(last.message).toMatch(/: 1 clip is chosen, wanted at least 2\.$/)
