@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import {
   copyFile,
   cp,
@@ -5,6 +6,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -12,17 +14,22 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { execa } from 'execa'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { folderDataset } from '../../eval/dataset/folder-dataset.ts'
+import { hashFile } from '../../eval/hash-file.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { hashSamples } from '../../eval/runtime/audio/sample-hash.ts'
 import { USUAL_CALIBRATION } from '../../pipeline/calibration-choice.ts'
 import { BUNDLED_SPEECH, CALIBRATION_SPEECH } from '../../pipeline/models.ts'
 import { type Calibration, calibrate } from '../../pipeline/quantize/calibration.ts'
 import { readSpeech } from '../../pipeline/quantize/calibration-clips.ts'
-import { missingStates } from '../../pipeline/quantize/calibration-place.ts'
+import { calibrationPlace, missingStates } from '../../pipeline/quantize/calibration-place.ts'
+import { builtModule } from '../helpers/commands.ts'
 import { injectFault } from '../helpers/faults.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
+import { descendants, goneWithin, living } from '../helpers/processes.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 import { wavOf } from '../helpers/wav.ts'
 
@@ -45,6 +52,41 @@ async function run(
     },
     ...more,
   })
+}
+
+/** Until all clips are answered; it stops before the hidden states. @returns how far it had come after each answer */
+async function answerAlone(work: string, clips = 9): Promise<number[]> {
+  const stop = new AbortController()
+  const counts: number[] = []
+  const ended = run({ work, clips, signal: stop.signal }, (done) => {
+    counts.push(done)
+    if (done === clips) stop.abort(new Error('answered'))
+  })
+  await expect(ended).rejects.toThrow('answered')
+  return counts
+}
+
+async function onlyCalibration(work: string): Promise<string> {
+  const [key = '', ...others] = await readdir(join(work, 'calibration'))
+  expect(others).toEqual([])
+  return join(work, 'calibration', key)
+}
+
+/** Names of the clips that are answered. */
+async function answeredIn(folder: string): Promise<string[]> {
+  return (await readdir(join(folder, 'clips'))).filter((name) => /^\d+\.json$/.test(name))
+}
+
+/** When files were written. */
+function timesOf(folder: string, names: readonly string[]): Promise<number[]> {
+  return Promise.all(names.map(async (name) => (await stat(join(folder, name))).mtimeMs))
+}
+
+async function hashesOf(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder, { recursive: true })).filter((name) => /\.\w+$/.test(name)).sort()
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await hashFile(join(folder, name), 'sha256')])),
+  )
 }
 
 beforeAll(async () => {
@@ -92,13 +134,14 @@ describe('a calibration', () => {
     const copy = join(work, 'described', TINY_NAME)
     await cp(model, copy, { recursive: true, filter: (path) => !/release$|int4|\.work/.test(path) })
     const [own, file] = [join(work, 'described-work'), join(copy, 'config.json')]
-    const before = (await run({ work: own })).index.key
+    const keyNow = async () => (await calibrationPlace({ model: copy, work: own }, [], {})).key
+    const before = await keyNow()
     const config = JSON.parse(await readFile(file, 'utf8'))
     await writeFile(file, JSON.stringify({ ...config, quantization: { 'decoder.more': 'int2' } }))
-    expect((await run({ model: copy, work: own })).index.key).toBe(before)
+    expect(await keyNow()).toBe(before)
     const tokens = join(copy, 'tokenizer_config.json')
     await writeFile(tokens, `${await readFile(tokens, 'utf8')}\n`)
-    expect((await run({ model: copy, work: own })).index.key).not.toBe(before)
+    expect(await keyNow()).not.toBe(before)
   })
 
   it('leaves out what cannot be read and what comes twice, by name', async () => {
@@ -122,21 +165,53 @@ describe('a calibration', () => {
     const own = join(work, 'interrupted')
     const ended = run({ work: own, signal: stop.signal }, () => stop.abort(new Error('interrupted')))
     await expect(ended).rejects.toThrow('interrupted')
-    const [key = ''] = await readdir(join(own, 'calibration'))
-    const kept = (await readdir(join(own, 'calibration', key, 'clips'))).filter((name) =>
-      name.endsWith('.json'),
-    )
+    const kept = await answeredIn(await onlyCalibration(own))
     expect(kept.length).toBeGreaterThan(0)
-    const counts: number[] = []
-    await run({ work: own }, (done) => counts.push(done))
-    expect(counts).toHaveLength(9 - kept.length)
+    expect(await answerAlone(own)).toHaveLength(9 - kept.length)
+  })
+
+  it('goes on where it was when it was killed, in the answers and in the hidden states', async () => {
+    const { folder: wanted } = await run()
+    const own = join(work, 'killed')
+    const start = (env: Record<string, string> = {}) =>
+      execa(process.execPath, [builtModule('test/helpers/killed-calibration.ts'), model, own, python], {
+        ...{ env, reject: false, forceKillAfterDelay: false },
+      })
+    expect(await start({ KILL_AT: '43' })).toMatchObject({ signal: 'SIGKILL', stderr: '' })
+    const folder = await onlyCalibration(own)
+    const clips = (await answeredIn(folder)).map((name) => join('clips', name))
+    expect(clips.length).toBeGreaterThan(0)
+    expect(clips.length).toBeLessThan(9)
+    const before = await timesOf(folder, clips)
+    expect(await answerAlone(own)).toHaveLength(9 - clips.length)
+    expect(await timesOf(folder, clips)).toEqual(before)
+
+    const half = join(folder, 'hidden', '02.part')
+    await mkdir(join(folder, 'hidden'))
+    await execa('mkfifo', [half]) // who opens it to write stands still
+    const killed = start()
+    const states = [join('hidden', '00.f32'), join('hidden', '01.f32')]
+    while (killed.exitCode === null && !existsSync(join(folder, 'hidden', '01.f32'))) await sleep(20)
+    const children = await descendants(killed.pid ?? 0)
+    expect((await living(children)).filter((line) => line.includes('calibrate.py'))).toHaveLength(1)
+    killed.kill('SIGKILL')
+    expect(await killed).toMatchObject({ signal: 'SIGKILL' })
+    await goneWithin(children, 2000)
+    await rm(half)
+    await writeFile(half, 'cut off')
+    const kept = await timesOf(folder, [...clips, ...states])
+    await run({ work: own })
+    expect(await timesOf(folder, [...clips, ...states])).toEqual(kept)
+    expect(await hashesOf(folder)).toEqual(await hashesOf(wanted))
   })
 
   it('needs room for the hidden states that are not there yet', async () => {
     const { folder, index } = await run()
     expect(await missingStates(model, folder, index)).toBe(0)
-    await rm(join(folder, 'hidden', '03.f32'))
+    const last = join(folder, 'hidden', '03.f32')
+    await rename(last, `${last}.away`)
     expect(await missingStates(model, folder, index)).toBe(index.positions * 128 * 4)
+    await rename(`${last}.away`, last)
     expect(await missingStates(model, folder, { positions: 1e9 })).toBe(4 * 1e9 * 128 * 4)
   })
 
@@ -144,10 +219,11 @@ describe('a calibration', () => {
     const { folder } = await run()
     const other = join(folder, '..', '0123456789ab-0123456789ab')
     await mkdir(other)
-    const { folder: fewer } = await run({ clips: 8 })
-    expect((await readdir(join(folder, '..'))).sort()).toEqual(
-      [folder, fewer].map((path) => basename(path)).sort(),
-    )
+    expect(await answerAlone(work, 8)).toHaveLength(8)
+    const beside = await readdir(join(folder, '..'))
+    expect(beside).toHaveLength(2)
+    expect(beside).toContain(basename(folder))
+    expect(beside).not.toContain(basename(other))
   })
 
   it('goes on when a disk was full, in the answers and in the hidden states', async () => {
@@ -155,15 +231,12 @@ describe('a calibration', () => {
     const end = injectFault({ kind: 'full', at: 12 })
     await expect(run({ work: own })).rejects.toMatchObject({ code: 'ENOSPC' })
     await end()
-    const [key = ''] = await readdir(join(own, 'calibration'))
-    const folder = join(own, 'calibration', key)
-    const answered = (await readdir(join(folder, 'clips'))).filter((name) => /^\d+\.json$/.test(name))
-    const counts: number[] = []
-    await run({ work: own }, (done) => counts.push(done))
-    expect(counts).toHaveLength(9 - answered.length)
+    const folder = await onlyCalibration(own)
+    const answered = await answeredIn(folder)
+    expect(await answerAlone(own)).toHaveLength(9 - answered.length)
 
     const hidden = join(folder, 'hidden')
-    await Promise.all(['02.f32', '03.f32'].map((name) => rm(join(hidden, name))))
+    await mkdir(hidden)
     await symlink('/dev/full', join(hidden, '02.part')) // every write to it fails
     await expect(run({ work: own })).rejects.toMatchObject({
       message: expect.stringContaining('No space left on device'),

@@ -10,30 +10,10 @@ import { takeLock } from '../../pipeline/shared/lock.ts'
 import { builtModule } from '../helpers/commands.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
+import { descendants, goneWithin, living } from '../helpers/processes.ts'
 
 const HELD = builtModule('test/helpers/held-run.ts')
 const LAZY_INIT = join(PROJECT, 'test', 'helpers', 'lazy_init.py')
-
-/** Process ids of all who descend from a process, as it is now. */
-async function descendants(pid: number): Promise<number[]> {
-  const { stdout } = await execa('ps', ['-A', '-o', 'pid=,ppid='])
-  const pairs = stdout.split('\n').map((line) => line.trim().split(/\s+/).map(Number))
-  const of = (parent: number): number[] =>
-    pairs.flatMap(([child = 0, its]) => (its === parent ? [child, ...of(child)] : []))
-  return of(pid)
-}
-
-/** Those of them that have not ended; one that nobody has asked about (Z) has. */
-async function living(pids: readonly number[]): Promise<string[]> {
-  const { stdout } = await execa('ps', ['-o', 'stat=,args=', '-p', pids.join()], { reject: false })
-  return stdout.split('\n').filter((line) => line !== '' && !line.startsWith('Z'))
-}
-
-async function goneWithin(pids: readonly number[], milliseconds: number): Promise<void> {
-  const end = performance.now() + milliseconds
-  while ((await living(pids)).length > 0 && performance.now() < end) await sleep(50)
-  expect(await living(pids)).toEqual([])
-}
 
 async function startHeld(way: 'waits' | 'computes' | 'reads') {
   const folder = await temporaryFolder()
