@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readPrefillWeights } from '../../eval/runtime/prefill-weights.ts'
-import type { Content } from '../../graph-tools/bytes.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { DATA_TYPES } from '../../graph-tools/onnx-types.ts'
 import { contentOf } from '../../graph-tools/tensor-data.ts'
 import { type Adding, type Levels, multiply, probeAdding } from '../../scripts/integer-products.ts'
+import { blockWeightsOf, worstBlockProduct } from './block-products.ts'
+import { readContent } from './graph-content.ts'
 import { jobOf } from './kernel-job.ts'
 
 /*
@@ -17,12 +17,22 @@ export interface ProductsJob {
   readonly folder: string
   /** what says how the weights of a graph for prompts are made, or a graph with weights of int8: names of files */
   readonly files: readonly string[]
-  /** largest level that weights are stretched to; none: as they are */
-  readonly stretched?: number
+  /** largest levels that weights are stretched to, one after the other; null: as they are */
+  readonly stretches: readonly (number | null)[]
+  /** names of graphs with weights in blocks */
+  readonly blocks: readonly string[]
 }
 
 export interface Products {
   readonly adding: Adding
+  /** by stretches */
+  readonly tried: readonly Tried[]
+  /** of each graph: how many weights in blocks, and how far their products are off at most */
+  readonly blocks: readonly { readonly weights: number; readonly off: number }[]
+}
+
+/** Of all weights together. */
+interface Tried {
   readonly weights: number
   /** largest level */
   readonly level: number
@@ -36,18 +46,36 @@ const ZERO = 128
 /** Columns of a weight whose worst rows are tried. */
 const COLUMNS = 24
 
-const { folder, files, stretched } = await jobOf<ProductsJob>()
-const found = { weights: 0, level: 0, wrong: 0, of: 0, off: 0 }
+const { folder, files, stretches, blocks } = await jobOf<ProductsJob>()
 const read = await Promise.all(
   files.map((file) => (file.endsWith('.json') ? readPrefillWeights(folder, file) : weightsOf(file))),
 )
-for (const weight of read.flat()) {
-  const levels = stretched === undefined ? weight.levels : stretch(weight.levels, stretched)
-  found.weights++
-  found.level = levels.reduce((most, level) => Math.max(most, Math.abs(level)), found.level)
-  for (const fed of [true, false]) await tryWorst({ ...weight, levels }, fed)
+const tried: Tried[] = []
+for (const stretched of stretches) tried.push(await tryAll(stretched))
+const found: Products = {
+  adding: await probeAdding(),
+  tried,
+  blocks: await Promise.all(blocks.map(tryBlocks)),
 }
-console.log(JSON.stringify({ adding: await probeAdding(), ...found }))
+console.log(JSON.stringify(found))
+
+async function tryAll(stretched: number | null): Promise<Tried> {
+  const found = { weights: 0, level: 0, wrong: 0, of: 0, off: 0 }
+  for (const weight of read.flat()) {
+    const levels = stretched === null ? weight.levels : stretch(weight.levels, stretched)
+    found.weights++
+    found.level = levels.reduce((most, level) => Math.max(most, Math.abs(level)), found.level)
+    for (const fed of [true, false]) await tryWorst({ ...weight, levels }, fed, found)
+  }
+  return found
+}
+
+async function tryBlocks(file: string): Promise<Products['blocks'][number]> {
+  const weights = blockWeightsOf(join(folder, file))
+  let off = 0
+  for (const weight of weights) off = Math.max(off, await worstBlockProduct(weight))
+  return { weights: weights.length, off }
+}
 
 /** The matrices of int8 that a graph holds. */
 function weightsOf(file: string): Levels[] {
@@ -55,14 +83,8 @@ function weightsOf(file: string): Levels[] {
   return model.graph.initializers.flatMap((tensor): Levels[] => {
     const [K = 0, N = 0] = tensor.dims
     if (DATA_TYPES[tensor.dataType]?.name !== 'int8' || tensor.dims.length !== 2) return []
-    return [{ K, N, levels: new Int8Array(bytesOf(contentOf(model, tensor))) }]
+    return [{ K, N, levels: new Int8Array(readContent(contentOf(model, tensor))) }]
   })
-}
-
-function bytesOf(content: Content | undefined): Uint8Array {
-  if (content instanceof Uint8Array) return content
-  if (content === undefined || !('path' in content)) throw new Error('A weight has no bytes in a file.')
-  return readFileSync(content.path).subarray(content.start, content.end)
 }
 
 /** As 8-bit weights would be: the largest of each weight at the end of the range. */
@@ -71,7 +93,9 @@ function stretch(levels: Int8Array, to: number): Int8Array {
   return levels.map((level) => Math.round((level * to) / most))
 }
 
-async function tryWorst(weight: Levels, fed: boolean): Promise<void> {
+type Count = { -readonly [Key in keyof Tried]: Tried[Key] }
+
+async function tryWorst(weight: Levels, fed: boolean, found: Count): Promise<void> {
   const { K, N, levels } = weight
   const rows = worstRows(weight)
   // many rows and one are kernels of their own
