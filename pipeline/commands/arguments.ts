@@ -152,6 +152,21 @@ export async function parseArguments<T>(
 }
 
 /**
+ * The first word is one of the commands, an option, or not there.
+ * @param wanted ends the sentence about any other word
+ * @throws Failure with exit code 2
+ */
+export function requireCommand(
+  { command }: CommandLine,
+  [word = '']: readonly string[],
+  names: readonly string[],
+  wanted: (word: string) => string,
+): void {
+  if (word === '' || word.startsWith('-') || names.includes(word)) return
+  throw usage(`There is no command ${word}${wanted(word)}`, `${command} --help lists the commands.`)
+}
+
+/**
  * Parse a command line without commands.
  * @param read makes of it what the command wants
  * @returns undefined when help or the version was asked for and printed

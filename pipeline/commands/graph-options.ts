@@ -14,8 +14,8 @@ import {
   type OptionTable,
   type Parser,
   parseArguments,
+  requireCommand,
   text,
-  usage,
   type WordTable,
   withCommand,
 } from './arguments.ts'
@@ -50,13 +50,11 @@ const LINE: CommandLine = {
  * @throws Failure with exit code 2 for wrong usage
  */
 export async function parseGraph(args: readonly string[]): Promise<GraphOptions | undefined> {
-  const [command = ''] = args
   const names = COMMANDS.map(({ name }) => name)
-  if (command !== '' && !command.startsWith('-') && !names.includes(command)) {
-    const near = nearest(command, names)
-    const hint = `${COMMAND} --help lists the commands.`
-    throw usage(`There is no command ${command}${near ? `; did you mean ${near}?` : '.'}`, hint)
-  }
+  requireCommand(LINE, args, names, (word) => {
+    const near = nearest(word, names)
+    return near ? `; did you mean ${near}?` : '.'
+  })
   return parseArguments<GraphOptions>(LINE, args, (parser, take) =>
     COMMANDS.reduce((all, { add }) => add(all, take), parser).demandCommand(1, 'Which command?'),
   )

@@ -8,6 +8,7 @@ import {
   number,
   oneOf,
   parseArguments,
+  requireCommand,
   SHARED,
   text,
   usage,
@@ -108,18 +109,15 @@ const COMPARE = {
   table: MODEL_DIR,
 } as const
 
+const WANTED = 'wanted list, trial, scan or compare.'
+
 /**
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */
 export async function parseQuantize(args: readonly string[]): Promise<QuantizeOptions | undefined> {
-  const [command = ''] = args
-  const known: readonly string[] = ['', LIST.name, TRIAL.name, SCAN.name, COMPARE.name]
-  if (!command.startsWith('-') && !known.includes(command))
-    throw usage(
-      `There is no command ${command}, wanted list, trial, scan or compare.`,
-      `${LINE.command} --help lists the commands.`,
-    )
+  const names = [LIST, TRIAL, SCAN, COMPARE].map(({ name }) => name)
+  requireCommand(LINE, args, names, () => `, ${WANTED}`)
   return parseArguments<QuantizeOptions>(LINE, args, (parser, take) => {
     withCommand(parser, LIST, (options) => take({ command: 'list', ...options }))
     withCommand(parser, TRIAL, ({ recipes = [], ...options }) => {
@@ -134,13 +132,6 @@ export async function parseQuantize(args: readonly string[]): Promise<QuantizeOp
       return take({ command: 'scan', ...options, ...defined({ modelDir: folder ?? modelDir }) })
     })
     withCommand(parser, COMPARE, (options) => take({ command: 'compare', ...options }))
-    return parser.command(
-      '$0',
-      false,
-      (y) => y,
-      () => {
-        throw usage('Found no command, wanted list, trial, scan or compare.')
-      },
-    )
+    return parser.demandCommand(1, `Found no command, ${WANTED}`)
   })
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { readOwn } from '../../eval/checked-json.ts'
-import type { ResultRecord } from '../../eval/record.ts'
+import type { ResultRecord, UtteranceRecord } from '../../eval/record.ts'
 import { dictionary, list, section, text } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
 import { needsCalibration } from '../recipes.ts'
@@ -28,17 +28,25 @@ export async function calibratedNotes(
 ): Promise<string[]> {
   const notes: string[] = []
   for (const { name, folder, variant } of models) {
-    const clips = await calibrationOf(folder, variant)
-    const known = records.filter(
-      (record) => record.kind === 'utterance' && record.system === name && clips.has(record.samples ?? ''),
-    )
+    const calibrated = recordsOf(records, await calibrationOf(folder, variant))
+    const known = calibrated.filter(({ system }) => system === name)
     const [first] = known
-    if (first?.kind !== 'utterance') continue
+    if (!first) continue
     notes.push(
       `${name} was calibrated on ${known.length} of these recordings, first ${first.id} of ${first.dataset}: its figures are too good, and package refuses them.`,
     )
   }
   return notes
+}
+
+/** The results of utterances that a calibration has, too. @param clips anything by the hash of its samples */
+export function recordsOf(
+  records: readonly ResultRecord[],
+  clips: { has(sha256: string): boolean },
+): UtteranceRecord[] {
+  return records.filter(
+    (record): record is UtteranceRecord => record.kind === 'utterance' && clips.has(record.samples ?? ''),
+  )
 }
 
 /** Hashes of samples. */

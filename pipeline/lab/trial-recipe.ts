@@ -80,7 +80,7 @@ export function withAlphas(
   alphas: string | undefined,
 ): readonly TrialRecipe[] {
   if (alphas === undefined) return trials
-  const strengths = alphas.split(',').map((word) => word.trim())
+  const strengths = [...new Set(alphas.split(',').map((word) => word.trim()))]
   for (const word of strengths)
     if (!/^(0|1|0\.\d{1,3})$/.test(word))
       throw new Failure(

@@ -46,7 +46,7 @@ export async function readTrials(paths: Pick<Paths, 'work'>): Promise<TrialRecor
 /**
  * The last run with these fingerprints, also under another name, and where other clips or code were used since.
  * @param isEnough what is wanted of it besides
- * @returns under this name, and whether it is the last run of that
+ * @returns the run under this name, and whether it is the last one that has the name
  */
 export async function knownRun(
   paths: Pick<Paths, 'work'>,

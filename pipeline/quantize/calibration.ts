@@ -27,6 +27,7 @@ import { calibrationPlace, missingStates, removeStale } from './calibration-plac
 
 /** Fewer show too little of what a weight meets. */
 const LEAST_CLIPS = 8
+/** Fewer than these get a note. */
 const GOOD_CLIPS = 16
 /** Of all clips together; 16 to 32 sentences have 100 to 400. */
 const MOST_SECONDS = 600

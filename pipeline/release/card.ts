@@ -116,16 +116,12 @@ function indexResults(report: Report): object[] {
 function introduction({ variants, evidence: { provenance } }: Card): string {
   const { model, revision } = provenance
   const source = isRepoName(model) ? `[${model}](https://huggingface.co/${model})` : model
+  const start = `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''} as ONNX graphs for onnxruntime: an audio encoder and a decoder over shared weights. The decoder`
   const fusedOnly = variants.filter((name) => !hasSplit(provenance, name))
-  const layouts =
-    fusedOnly.length === variants.length
-      ? 'The decoder is\none fused graph for prompts and steps.'
-      : 'The decoder\ncomes in two layouts: one fused graph for prompts and steps, or two graphs (prompt, one step) as earlier releases have.'
-  const except =
-    fusedOnly.length === 0 || fusedOnly.length === variants.length
-      ? ''
-      : `\n${fusedOnly.join(', ')}: the fused graph only.`
-  return `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''} as ONNX graphs for onnxruntime: an audio encoder and a decoder over shared weights. ${layouts}${except}`
+  if (fusedOnly.length === variants.length) return `${start} is\none fused graph for prompts and steps.`
+  const except = fusedOnly.length === 0 ? '' : `\n${fusedOnly.join(', ')}: the fused graph only.`
+  return `${start}
+comes in two layouts: one fused graph for prompts and steps, or two graphs (prompt, one step) as earlier releases have.${except}`
 }
 
 function hasSplit({ recipes }: Provenance, variant: string): boolean {
@@ -266,8 +262,7 @@ function quantization(
     `## Quantization
 
 ${list.join('\n')}
-
-${made.every(([, { embeddings }]) => embeddings !== undefined) ? '' : `\`${EMBEDDINGS}\` is FP16.`}${notes.join('')}${chosenNotes(
+${made.every(([, { embeddings }]) => embeddings !== undefined) ? '' : `\n\`${EMBEDDINGS}\` is FP16.`}${notes.join('')}${chosenNotes(
   chosen,
   made.map(([name]) => name),
 )}${calibrationNote(calibration, made)}`,

@@ -9,6 +9,7 @@ import { defined } from '../../eval/runtime/defined.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
+import { recordsOf } from '../evaluate/calibrated-clips.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { needsCalibration } from '../recipes.ts'
@@ -149,8 +150,8 @@ export function requireApart(
       'An older version made it. Measure again with another --output.',
       EXIT.gate,
     )
-  const known = records.find((record) => record.kind === 'utterance' && names.has(record.samples ?? ''))
-  if (known?.kind !== 'utterance') return
+  const [known] = recordsOf(records, names)
+  if (!known) return
   throw new Failure(
     `The evaluation in ${folder} measured ${known.id} of ${known.dataset}, which ${calibrated.join(', ')} ${calibrated.length === 1 ? 'was' : 'were'} calibrated on (${names.get(known.samples ?? '')}).`,
     'Measure on other speech, or calibrate on other speech with --calibration.',
