@@ -38,6 +38,12 @@ const ENCODER = {
   output_dim: about('Width of the audio features: `decoder.hidden_size`.', size),
   downsample_factor: about('Mel frames for one position after the convolutions.', constant(8)),
   num_mel_bins: about('Mel bins of the input `mel`.', constant(128)),
+  window_frames: v.exactOptional(
+    about(
+      'Mel frames that attend to each other. The encoder may run on parts of so many, one after the other: the features are the same to the bit, and memory does not grow with the recording.',
+      whole(100, 1 << 20),
+    ),
+  ),
 }
 
 const PORT = shape({
@@ -149,6 +155,7 @@ const { hidden_size, num_layers, num_key_value_heads, head_dim } = DECODER
 /** What the runtime relies on: releases of older exporters have these keys too. */
 export const READER_CONFIG = shape({
   model_type: MODEL_TYPE,
+  encoder: v.exactOptional(shape({ window_frames: ENCODER.window_frames })),
   decoder: shape({ hidden_size, num_layers, num_key_value_heads, head_dim }),
   special_tokens: shape({ eos_token_ids: SPECIAL_IDS.eos_token_ids }),
   ...EMBEDDED,

@@ -3,6 +3,7 @@ import { openFusedDecoder } from './fused-decoder.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { preparePrefill } from './prefill.ts'
 import type { Prompt } from './prompt.ts'
+import type { PromptCache } from './prompt-cache.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import type { Way } from './release.ts'
 import type { SessionOptions, Source } from './session.ts'
@@ -51,6 +52,8 @@ export interface DecoderOptions extends SessionOptions {
    * that is left over is rounded otherwise. So what a sequence becomes does not depend on who else is in the batch.
    */
   readonly isSteady?: boolean
+  /** keeps the weights of prompts in 8 bits for the next load; by default they are made anew */
+  readonly cache?: PromptCache
 }
 
 /**
@@ -64,7 +67,7 @@ export function prepareDecoder(
 ): () => Promise<Decoder> {
   const { layout, prefill } = chooseWay(source, options)
   if (layout === 'split') return () => openSplitDecoder(source, embeddings, options)
-  const opening = prefill === 'int8' ? preparePrefill(source) : undefined
+  const opening = prefill === 'int8' ? preparePrefill(source, options.cache) : undefined
   return () => openFusedDecoder(source, embeddings, options, opening)
 }
 

@@ -58,12 +58,11 @@ export async function openFusedDecoder(
       }
       // all tokens but the last one, which goes through the graph that has logits
       const [before, ones] = [lengths.map((length) => length - 1), lengths.map(() => 1)]
-      const past = await prefillGraph.run(shorter(embeds))
-      const feeds = newRows(lastRows(embeds, lengths), ones, before)
-      for (const [i, name] of names.past.entries()) feeds[name] = past[i] as Tensor
-      const values = await run(feeds, inputs.length)
       const first = cache.rows
-      cache.addRows(past.map(floats), before)
+      await prefillGraph.run(shorter(embeds), cache.openRows(before))
+      cache.closeRows(before)
+      const feeds = { ...newRows(lastRows(embeds, lengths), ones, before), ...cache.feedsFrom(first) }
+      const values = await run(feeds, inputs.length)
       cache.append(fresh, first)
       return values
     },

@@ -75,8 +75,13 @@ export class KvCache {
 
   /** The graph's past inputs; the same tensors until rows come or go or the capacity grows. */
   get feeds(): Readonly<Record<string, Tensor>> {
-    this.#feeds ??= this.#makeFeeds()
+    this.#feeds ??= this.#makeFeeds(0, roundUp(this.rows, this.#rowStep))
     return this.#feeds
+  }
+
+  /** As {@link feeds}, of the rows from `first` on alone. */
+  feedsFrom(first: number): Record<string, Tensor> {
+    return this.#makeFeeds(first, this.rows - first)
   }
 
   /**
@@ -101,6 +106,39 @@ export class KvCache {
         storage.fill(0, start + used, start + to)
       }
     }
+  }
+
+  /**
+   * Memory for new rows whose keys and values are written as {@link addRows} takes them: where they are to be, so that
+   * they are not in memory twice. {@link closeRows} adds them.
+   * @param lengths of the new rows
+   * @returns in the order of the names, each [rows, heads, longest, head_dim]
+   */
+  openRows(lengths: readonly number[]): readonly Float32Array[] {
+    const [first, longest] = [this.rows, Math.max(...lengths)]
+    const { heads, headDim } = this.#shape
+    this.#resize(first + lengths.length, Math.max(longest, ...this.#lengths) + 1)
+    const start = first * heads * this.#capacity * headDim
+    const end = start + lengths.length * heads * longest * headDim
+    return this.#storage.map((storage) => storage.subarray(start, end))
+  }
+
+  /** Add the rows that have been written. @param lengths as they were opened */
+  closeRows(lengths: readonly number[]): void {
+    const [first, longest] = [this.rows, Math.max(...lengths)]
+    const { heads, headDim } = this.#shape
+    const [from, to] = [longest * headDim, this.#capacity * headDim]
+    const start = first * heads * to
+    for (const storage of this.#storage) {
+      // from the last one on, as each moves to behind its place
+      for (let part = lengths.length * heads - 1; part >= 0; part--) {
+        const used = (lengths[Math.floor(part / heads)] as number) * headDim
+        storage.copyWithin(start + part * to, start + part * from, start + part * from + used)
+        storage.fill(0, start + part * to + used, start + (part + 1) * to)
+      }
+    }
+    this.#lengths.push(...lengths)
+    this.#feeds = undefined
   }
 
   /**
@@ -149,12 +187,15 @@ export class KvCache {
     this.#feeds = undefined
   }
 
-  #makeFeeds(): Record<string, Tensor> {
-    const dims = [roundUp(this.rows, this.#rowStep), this.#shape.heads, this.#capacity, this.#shape.headDim]
-    const count = dims.reduce((product, size) => product * size, 1)
+  #makeFeeds(first: number, rows: number): Record<string, Tensor> {
+    const { heads, headDim } = this.#shape
+    const dims = [rows, heads, this.#capacity, headDim]
+    const size = heads * this.#capacity * headDim
     const feeds: Record<string, Tensor> = {}
-    for (const [i, name] of this.#names.entries())
-      feeds[name] = new Tensor('float32', (this.#storage[i] as Float32Array).subarray(0, count), dims)
+    for (const [i, name] of this.#names.entries()) {
+      const values = (this.#storage[i] as Float32Array).subarray(first * size, (first + rows) * size)
+      feeds[name] = new Tensor('float32', values, dims)
+    }
     return feeds
   }
 

@@ -1,16 +1,38 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { readPrefillWeights } from './prefill-weights.ts'
+import { readPrefillRecipe, type WidenedWeight, widenedWeights } from './prefill-weights.ts'
+import { makeStored, type PromptCache, type StoredWeights } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
 
-/* Makes the prefill graph's weights while the thread that wants them loads its sessions. */
+/* Makes the prefill graph's weights, in the cache or in memory, while the thread that wants them loads its sessions. */
 
-const { folder, recipe } = workerData as { readonly folder: string; readonly recipe: string }
+/** What the thread is started with. */
+export interface PrefillJob {
+  readonly folder: string
+  /** in `folder` */
+  readonly recipe: string
+  /** none: weights are made in memory */
+  readonly cache: PromptCache | undefined
+}
+
+/** Weights in memory, or in a file of the cache. */
+export type PrefillWeights = { readonly made: readonly WidenedWeight[] } | { readonly stored: StoredWeights }
+
+export type PrefillReply = PrefillWeights | { readonly message: string; readonly hint: string }
+
+const { folder, recipe, cache } = workerData as PrefillJob
+const reply = (message: PrefillReply, moved: ArrayBuffer[] = []) => parentPort?.postMessage(message, moved)
 try {
-  const weights = await readPrefillWeights(folder, recipe)
-  const buffers = weights.flatMap(({ levels, columns }) => [levels.buffer, columns.buffer]) as ArrayBuffer[]
-  parentPort?.postMessage({ weights }, buffers)
+  const source = await readPrefillRecipe(folder, recipe)
+  const stored = cache && (await makeStored(cache, source))
+  if (stored) {
+    reply({ stored })
+  } else {
+    const made: WidenedWeight[] = []
+    for await (const weight of widenedWeights(source)) made.push(weight)
+    reply({ made }, made.flatMap(({ levels, columns }) => [levels.buffer, columns.buffer]) as ArrayBuffer[])
+  }
 } catch (error) {
   const { message, hint } = error as SpeechError
   if (!(error instanceof SpeechError)) throw error
-  parentPort?.postMessage({ message, hint })
+  reply({ message, hint })
 }

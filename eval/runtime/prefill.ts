@@ -1,18 +1,22 @@
 import { Worker } from 'node:worker_threads'
 import { PREFILL, prefillRecipe } from './graphs.ts'
 import { emptyPast } from './kv-cache.ts'
-import { Tensor } from './onnxruntime.ts'
-import type { WidenedWeight } from './prefill-weights.ts'
-import { openSession, type SessionOptions, type Source } from './session.ts'
+import { addMappedWeights, type MappedWeight } from './mapped-weights.ts'
+import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { readPrefillRecipe } from './prefill-weights.ts'
+import type { PrefillJob, PrefillReply, PrefillWeights } from './prefill-worker.ts'
+import { findStored, type PromptCache } from './prompt-cache.ts'
+import { graphPath } from './release.ts'
+import { openGraph, openSession, type SessionOptions, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** The fused layout's other graph for prompts: no logits, and products of int8 by uint8. */
 export interface Prefill {
   /**
    * @param embeds [rows, length, hidden]
-   * @returns keys and values [rows, kv_heads, length, head_dim], in the order of `outputs`
+   * @param values where keys and values are written, in the order of `outputs`: [rows, kv_heads, length, head_dim]
    */
-  run(embeds: Tensor): Promise<Tensor[]>
+  run(embeds: Tensor, values: readonly Float32Array[]): Promise<void>
   release(): Promise<void>
 }
 
@@ -27,28 +31,35 @@ export interface PrefillShape {
 
 /**
  * Begin to make the graph's weights, in a thread of their own: sessions load meanwhile.
+ * @param cache where they are kept for the next load
  * @returns what opens the graph when they are there
  */
 export function preparePrefill(
   source: Source,
+  cache?: PromptCache,
 ): (shape: PrefillShape, options: SessionOptions) => Promise<Prefill> {
-  const weights = widenInThread(source.release.folder, prefillRecipe(source.variant.name))
+  const weights = findWeights(source, cache)
   weights.catch(() => undefined) // whoever opens the graph is told
   return async (shape, options) => openPrefill(source, await weights, shape, options)
 }
 
+/** A thread takes longer to start than to find what is in the cache. */
+async function findWeights(
+  { release: { folder }, variant }: Source,
+  cache: PromptCache | undefined,
+): Promise<PrefillWeights> {
+  const recipe = prefillRecipe(variant.name)
+  const stored = cache && (await findStored(cache, await readPrefillRecipe(folder, recipe)))
+  return stored ? { stored } : weightsInThread({ folder, recipe, cache })
+}
+
 async function openPrefill(
   source: Source,
-  weights: readonly WidenedWeight[],
+  weights: PrefillWeights,
   { past, outputs, heads, headDim }: PrefillShape,
   options: SessionOptions,
 ): Promise<Prefill> {
-  const session = await openSession(source, PREFILL, options)
-  const fixed: Record<string, Tensor> = {}
-  for (const { name, K, N, levels, columns } of weights) {
-    fixed[`${name}.int8`] = new Tensor('int8', levels, [K, N])
-    fixed[`${name}.scale`] = new Tensor('float32', columns, [N])
-  }
+  const { session, fixed } = await openWith(weights, source, options)
   const pastNames = past.filter((name) => session.inputNames.includes(name))
   const known = new Set([...Object.keys(fixed), ...pastNames, 'input_embeds', 'past_lengths'])
   const unknown = session.inputNames.filter((name) => !known.has(name))
@@ -60,28 +71,62 @@ async function openPrefill(
     )
   }
   return {
-    async run(embeds) {
-      const rows = embeds.dims[0] ?? 0
-      const results = await session.run({
+    async run(embeds, values) {
+      const [rows = 0, length = 0] = embeds.dims
+      const dims = [rows, heads, length, headDim]
+      const fetches = outputs.map((name, i) => [name, new Tensor('float32', values[i] as Float32Array, dims)])
+      const feeds = {
         ...fixed,
         ...emptyPast(pastNames, rows, { heads, headDim }),
         input_embeds: embeds,
         past_lengths: new Tensor('int64', new BigInt64Array(rows), [rows]),
-      })
-      return outputs.map((name) => results[name] as Tensor)
+      }
+      await session.run(feeds, Object.fromEntries(fetches))
     },
     release: () => session.release(),
   }
 }
 
-function widenInThread(folder: string, recipe: string): Promise<readonly WidenedWeight[]> {
+interface Opened {
+  readonly session: InferenceSession
+  /** what every run is fed */
+  readonly fixed: Readonly<Record<string, Tensor>>
+}
+
+async function openWith(weights: PrefillWeights, source: Source, options: SessionOptions): Promise<Opened> {
+  if ('stored' in weights) {
+    const { folder, weights: stored } = weights.stored
+    const path = graphPath(source.release, source.variant, PREFILL)
+    return {
+      session: await openGraph(path, { bytes: mappedPrefill(path, stored), folder }, options),
+      fixed: {},
+    }
+  }
+  const fixed: Record<string, Tensor> = {}
+  for (const { name, K, N, levels, columns } of weights.made) {
+    fixed[`${name}.int8`] = new Tensor('int8', levels, [K, N])
+    fixed[`${name}.scale`] = new Tensor('float32', columns, [N])
+  }
+  return { session: await openSession(source, PREFILL, options), fixed }
+}
+
+/** @throws SpeechError when the graph, or a data file of its, ends too early */
+function mappedPrefill(path: string, weights: readonly MappedWeight[]): Buffer {
+  try {
+    return addMappedWeights(path, weights)
+  } catch (error) {
+    throw new SpeechError(`${path} cannot be read: ${(error as Error).message}`)
+  }
+}
+
+function weightsInThread(workerData: PrefillJob): Promise<PrefillWeights> {
   const worker = new Worker(new URL('./worker-start.js', import.meta.url), {
-    ...{ argv: ['./prefill-worker.ts'], workerData: { folder, recipe }, execArgv: [] },
+    ...{ argv: ['./prefill-worker.ts'], workerData, execArgv: [] },
   })
   return new Promise((resolve, reject) => {
-    worker.on('message', ({ weights, message, hint }) => {
-      if (weights) resolve(weights)
-      else reject(new SpeechError(message, hint))
+    worker.on('message', (reply: PrefillReply) => {
+      if ('message' in reply) reject(new SpeechError(reply.message, reply.hint))
+      else resolve(reply)
     })
     worker.on('error', reject)
     worker.on('exit', (code) =>

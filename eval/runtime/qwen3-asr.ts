@@ -8,6 +8,7 @@ import type { Layout, PrefillKind } from './graphs.ts'
 import { languageName } from './languages.ts'
 import type { AudioInput } from './opened-audio.ts'
 import type { PromptOptions } from './prompt.ts'
+import { usualCache } from './prompt-cache.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import type { Timing } from './recognize.ts'
 import { openRelease } from './release.ts'
@@ -24,10 +25,15 @@ export interface LoadOptions {
   /** of the decoder; `fused` where the folder has it */
   readonly layout?: Layout
   /**
-   * How int4 runs prompts: `int8`, where the folder has its graph, takes half the time and less, and at the start some
-   * seconds and a byte of memory a weight; `same` as it runs steps.
+   * How int4 runs prompts: `int8`, where the folder has its graph, takes half the time and less, and a byte of memory a
+   * weight; `same` as it runs steps.
    */
   readonly prefill?: PrefillKind
+  /**
+   * Keep the weights of prompts in 8 bits in the user's cache folder, or the one that QWEN3_ASR_CACHE names, where the next
+   * load finds them and processes share them; true. Without it, each load takes seconds and memory to make them.
+   */
+  readonly cache?: boolean
   /**
    * How many pieces of a long recording, and calls that overlap, are decoded together: takes less time for all, and
    * memory for the KV cache of each. 4 in the fused layout; the split one can do one only.
@@ -110,7 +116,7 @@ export class Qwen3Asr {
    * @throws SpeechError when the folder is no release, lacks the variant, or the runtime refuses it
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Qwen3Asr> {
-    const { threads = availableParallelism(), provider, prefill, batch } = options
+    const { threads = availableParallelism(), provider, prefill, batch, cache = true } = options
     for (const [name, value] of Object.entries({ threads, batch: batch ?? 1 })) {
       if (!(Number.isInteger(value) && value > 0))
         throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)
@@ -120,6 +126,7 @@ export class Qwen3Asr {
     const layout = options.layout ?? variant.ways(provider ?? USUAL_PROVIDER)[0]?.layout ?? 'split'
     const worker = await startWorker({
       ...defined({ folder, variant: variant.name, layout, threads, provider, prefill }),
+      ...(cache && { cache: usualCache() }),
       ...{ batch: batch ?? (layout === 'fused' ? BATCH : 1), warmUp: false, options: {} },
     })
     return new Qwen3Asr(variant.name, worker)

@@ -67,10 +67,43 @@ export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
   recognizer.embeddings.close()
 }
 
-/** mel [1, 128, T] -> audio features [N, H], flat */
-export async function encode(recognizer: Recognizer, mel: Mel): Promise<Float32Array> {
-  const feeds = { mel: new Tensor('float32', mel.data, [1, MEL_BINS, mel.frames]) }
-  return floats(output(await recognizer.encoder.run(feeds), 'audio_features'))
+/**
+ * mel [1, 128, T] -> audio features [N, H], flat. The encoder runs on one window of attention after the other where the
+ * release says how long they are: the features are the same, and take the memory of one window.
+ */
+export async function encode(
+  { encoder, config }: Pick<Recognizer, 'encoder' | 'config'>,
+  mel: Mel,
+): Promise<Float32Array> {
+  const { windowFrames = mel.frames } = config
+  const parts: Float32Array[] = []
+  for (let start = 0; start < mel.frames; start += windowFrames) {
+    const { data, frames } = framesOf(mel, start, Math.min(mel.frames, start + windowFrames))
+    const results = await encoder.run({ mel: new Tensor('float32', data, [1, MEL_BINS, frames]) })
+    parts.push(floats(output(results, 'audio_features')))
+  }
+  return joined(parts)
+}
+
+function framesOf(mel: Mel, start: number, end: number): Mel {
+  if (start === 0 && end === mel.frames) return mel
+  const frames = end - start
+  const data = new Float32Array(MEL_BINS * frames)
+  for (let bin = 0; bin < MEL_BINS; bin++)
+    data.set(mel.data.subarray(bin * mel.frames + start, bin * mel.frames + end), bin * frames)
+  return { data, frames }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const [first] = parts
+  if (first && parts.length === 1) return first
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
 }
 
 /** The prompt for a recording. @param features its audio features [N, H], flat */

@@ -11,6 +11,8 @@ export interface ReleaseConfig {
   readonly hiddenSize: number
   readonly vocabSize: number
   readonly cache: CacheShape
+  /** mel frames that attend to each other; older releases do not say */
+  readonly windowFrames?: number | undefined
   readonly endIds: readonly number[]
   readonly embeddingShape: readonly [number, number]
   /** how the weights of a graph were made, by the name of its file without .onnx; older releases may lack it */
@@ -40,7 +42,7 @@ export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> 
   const config = checkedAs(READER_CONFIG, value, { file }, damaged)
   const [problem] = contradictions(config, file)
   if (problem !== undefined) throw damaged(problem)
-  const { decoder, special_tokens: special, embed_tokens_shape: shape, quantization = {} } = config
+  const { encoder, decoder, special_tokens: special, embed_tokens_shape: shape, quantization = {} } = config
   return {
     hiddenSize: decoder.hidden_size,
     vocabSize: shape[0],
@@ -49,6 +51,7 @@ export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> 
       heads: decoder.num_key_value_heads,
       headDim: decoder.head_dim,
     },
+    windowFrames: encoder?.window_frames,
     endIds: special.eos_token_ids,
     embeddingShape: shape,
     quantization,

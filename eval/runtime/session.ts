@@ -1,3 +1,4 @@
+import { type MappedGraph, mapInlineWeights } from './mapped-weights.ts'
 import { InferenceSession, listSupportedBackends, Tensor } from './onnxruntime.ts'
 import { PROVIDERS, providerOf, USUAL_PROVIDER } from './providers.ts'
 import { graphPath, type Release, type ReleaseVariant } from './release.ts'
@@ -17,25 +18,48 @@ export interface Source {
 }
 
 /**
- * Load one graph of a release.
+ * Load one graph of a release. Large weights inside of it are mapped from its file.
  * @throws SpeechError when it is missing or the runtime refuses it
  */
 export async function openSession(
   { release, variant }: Source,
   graph: string,
-  { threads, provider = USUAL_PROVIDER }: SessionOptions,
+  options: SessionOptions,
 ): Promise<InferenceSession> {
   const path = graphPath(release, variant, graph)
+  return openGraph(path, mapInlineWeights(path), options)
+}
+
+/**
+ * Load a graph from its file, or what has been made of it.
+ * @param path for the message, and to be read when nothing has been made of it
+ * @throws SpeechError when the runtime refuses it
+ */
+export async function openGraph(
+  path: string,
+  mapped: MappedGraph | undefined,
+  { threads, provider = USUAL_PROVIDER }: SessionOptions,
+): Promise<InferenceSession> {
   const { session } = providerOf(provider)
+  const options = { ...session, executionProviders: [provider], intraOpNumThreads: threads }
   try {
-    return await InferenceSession.create(path, {
-      ...session,
-      executionProviders: [provider],
-      intraOpNumThreads: threads,
-    })
+    return await (mapped
+      ? InferenceSession.create(mapped.bytes, withDataFolder(options, mapped.folder))
+      : InferenceSession.create(path, options))
   } catch (error) {
     throw new SpeechError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)
   }
+}
+
+/** Bytes have no folder that their external data could lie in (onnxruntime_session_options_config_keys.h). */
+function withDataFolder(options: InferenceSession.SessionOptions, folder: string) {
+  const { session = {} } = (options.extra ?? {}) as { readonly session?: object }
+  const extra = {
+    ...options.extra,
+    session: { ...session, model_external_initializers_file_folder_path: folder },
+  }
+  // weights that stand for an input may be fed, which hinders some optimisation: nothing to warn of
+  return { ...options, extra, logSeverityLevel: 3 as const }
 }
 
 /** @throws SpeechError when this build of onnxruntime-node lacks it, or the project has no row for it */

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { requireNoTelemetry } from './no-telemetry.ts'
 import type { AudioInput } from './opened-audio.ts'
+import type { PromptCache } from './prompt-cache.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -13,6 +14,8 @@ export interface WorkerSetup {
   readonly provider?: string
   readonly layout?: Layout
   readonly prefill?: PrefillKind
+  /** as in DecoderOptions */
+  readonly cache?: PromptCache
   /** sequences that are decoded together */
   readonly batch: number
   /** as in DecoderOptions */

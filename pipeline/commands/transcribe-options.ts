@@ -2,7 +2,17 @@ import { LAYOUT_NAMES, PREFERRED, PREFILL_KINDS } from '../../eval/runtime/graph
 import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
 import { VARIANT_NAMES } from '../variants.ts'
-import { between, type CommandLine, number, oneOf, parseOptions, SHARED, text, usage } from './arguments.ts'
+import {
+  between,
+  type CommandLine,
+  flag,
+  number,
+  oneOf,
+  parseOptions,
+  SHARED,
+  text,
+  usage,
+} from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
 type Options = TranscribeOptions & CommonOptions
@@ -29,6 +39,7 @@ const OPTIONS = {
     PREFILL_KINDS,
     'of 4-bit variants: prompts in 8 bits, quicker but for a slower start, or as the steps',
   ),
+  cache: flag("keep the prompts' weights in 8 bits for the next start; --no-cache makes them anew", true),
   language: SHARED.language,
   context: SHARED.context,
   format: {

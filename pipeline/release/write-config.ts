@@ -36,6 +36,7 @@ export function releaseConfig(
       output_dim: audio.output_dim,
       downsample_factor: 8,
       num_mel_bins: audio.num_mel_bins,
+      window_frames: audio.n_window_infer,
     },
     decoder: {
       num_layers: text.num_hidden_layers,

@@ -2,7 +2,8 @@ import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
-import { readPrefillWeights, widen } from '../../eval/runtime/prefill-weights.ts'
+import { readPrefillWeights } from '../../eval/runtime/prefill-weights.ts'
+import { widen } from '../../eval/runtime/widen.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
 function randomMatrix(K: number, N: number, block: number, seed: number, bits: 4 | 8 = 4) {

@@ -5,10 +5,14 @@ import { seededRandom } from '../../eval/random.ts'
 import { argmax, type PromptInput } from '../../eval/runtime/decoder.ts'
 import { type EmbeddingTable, openEmbeddings } from '../../eval/runtime/embeddings.ts'
 import { openFusedDecoder } from '../../eval/runtime/fused-decoder.ts'
+import type { PrefillKind } from '../../eval/runtime/graphs.ts'
+import { MEL_BINS } from '../../eval/runtime/mel.ts'
 import { InferenceSession } from '../../eval/runtime/onnxruntime.ts'
 import { preparePrefill } from '../../eval/runtime/prefill.ts'
+import { encode } from '../../eval/runtime/recognizer.ts'
 import { openRelease, type Release } from '../../eval/runtime/release.ts'
 import type { ReleaseConfig } from '../../eval/runtime/release-config.ts'
+import { openSession } from '../../eval/runtime/session.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
@@ -37,10 +41,11 @@ beforeAll(async () => {
 })
 
 /** The bits of all logits of every sequence, decoded greedily; sequence i ends after TOKENS - i tokens. */
-async function decodeAll(variant: string, batch: number): Promise<string[][]> {
+async function decodeAll(variant: string, batch: number, prefill: PrefillKind = 'same'): Promise<string[][]> {
   const source = { release, variant: release.variant(variant) }
   const options = { threads: 2, isSteady: true }
-  const decoder = await openFusedDecoder(source, embeddings, options, undefined)
+  const opening = prefill === 'int8' ? preparePrefill(source) : undefined
+  const decoder = await openFusedDecoder(source, embeddings, options, opening)
   const bits = inputs.map((): string[] => [])
   const active: { readonly index: number; token: number }[] = []
   const take = (index: number, logits: Float32Array) => {
@@ -68,12 +73,16 @@ async function decodeAll(variant: string, batch: number): Promise<string[][]> {
 }
 
 describe('a steady decoder', () => {
-  for (const variant of ['fp32', 'int4']) {
-    it(`gives every sequence the same bits in batches of any size, ${variant}`, async () => {
-      const alone = await decodeAll(variant, 1)
+  for (const [variant, prefill] of [
+    ['fp32', 'same'],
+    ['int4', 'same'],
+    ['int4', 'int8'],
+  ] as const) {
+    it(`gives every sequence the same bits in batches of any size, ${variant}, prompts ${prefill}`, async () => {
+      const alone = await decodeAll(variant, 1, prefill)
       expect(alone.map(({ length }) => length)).toEqual(inputs.map((_, i) => TOKENS - i))
       for (const batch of [2, 3, 8]) {
-        const together = await decodeAll(variant, batch)
+        const together = await decodeAll(variant, batch, prefill)
         expect(together.map((own, i) => own.every((logits, at) => logits === alone[i]?.[at]))).toEqual(
           inputs.map(() => true),
         )
@@ -104,5 +113,23 @@ describe('what GPUs need of the fused graphs', () => {
     // the past's and the new keys of each layer
     const wanted = { written: 0, run: 2 * config.cache.layers, same: true }
     expect(stdout.split('\n').map((line) => JSON.parse(line))).toEqual([wanted, wanted])
+  })
+})
+
+describe('the encoder', () => {
+  it.each(['fp32', 'int4'])('gives the same bits window by window as at once, %s', async (variant) => {
+    const random = seededRandom(9)
+    const session = await openSession({ release, variant: release.variant(variant) }, 'encoder', {
+      threads: 2,
+    })
+    for (const frames of [37, 800, 801, 2350]) {
+      const mel = { frames, data: Float32Array.from({ length: MEL_BINS * frames }, () => 2 * random() - 1) }
+      const whole = await encode({ encoder: session, config: { ...config, windowFrames: undefined } }, mel)
+      const runs = vi.spyOn(session, 'run')
+      expect(await encode({ encoder: session, config }, mel)).toEqual(whole)
+      expect(runs.mock.calls).toHaveLength(Math.ceil(frames / 800))
+      runs.mockRestore()
+    }
+    await session.release()
   })
 })

@@ -165,6 +165,7 @@ describe('the pipeline on the tiny model', () => {
         conv_channels: 32,
         output_dim: 128,
         downsample_factor: 8,
+        window_frames: 800,
         num_mel_bins: 128,
       },
       decoder: {

@@ -1,0 +1,168 @@
+import { basename, dirname, join } from 'node:path'
+import { bytesField, numberField, type ProtoField, ProtoFile } from './proto-file.ts'
+
+/* Numbers of fields: onnx/onnx.proto, ModelProto, GraphProto, TensorProto, StringStringEntryProto. */
+
+const GRAPH = 7
+const INITIALIZER = 5
+const TENSOR = { dims: 1, type: 2, name: 8, rawData: 9, externalData: 13, location: 14 } as const
+const ENTRY = { key: 1, value: 2 } as const
+const EXTERNAL = 1
+
+/** Smaller weights stay in the graph: a mapping costs a system call and up to two pages. */
+const SMALLEST = 1 << 14
+
+/** A graph without its large weights, and the folder that their file is in. */
+export interface MappedGraph {
+  readonly bytes: Uint8Array
+  readonly folder: string
+}
+
+/** Bytes of a file that are a weight's values. */
+interface Range {
+  readonly file: string
+  readonly offset: number
+  readonly length: number
+}
+
+/** A weight to be added to a graph: values at a place in a file. */
+export interface MappedWeight extends Range {
+  readonly name: string
+  /** of onnx.TensorProto.DataType */
+  readonly type: number
+  readonly dims: readonly number[]
+}
+
+/**
+ * A graph whose large weights stand inside of it, with them named as external data instead: at their place in the very
+ * same file. The runtime maps them then, where it would read and copy them twice.
+ * @returns undefined when it holds no large weight, or cannot be read: opened as it is, the runtime says why
+ */
+export function mapInlineWeights(path: string): MappedGraph | undefined {
+  const file = openFile(path)
+  if (file === undefined) return undefined
+  try {
+    let count = 0
+    const bytes = rewriteTensors(file, (tensor) => {
+      const raw = tensor.find(({ number }) => number === TENSOR.rawData)
+      if (raw === undefined || raw.end - raw.body < SMALLEST) return undefined
+      count++
+      const others = tensor.filter((field) => field !== raw).map(({ start, end }) => file.read(start, end))
+      return Buffer.concat([
+        ...others,
+        externalFields({ file: basename(path), offset: raw.body, length: raw.end - raw.body }),
+      ])
+    })
+    return count > 0 ? { bytes, folder: dirname(path) } : undefined
+  } catch {
+    return undefined // it is not a graph, ends too early, or is a folder
+  } finally {
+    file.close()
+  }
+}
+
+/**
+ * A graph with its external data read into it, and weights of one other file added. A weight that has an input's name
+ * stands for it where the input is not fed.
+ * @param weights all in one folder
+ * @throws RangeError when the graph, or one of its data files, ends too early
+ */
+export function addMappedWeights(path: string, weights: readonly MappedWeight[]): Buffer {
+  const file = new ProtoFile(path)
+  try {
+    const graph = rewriteTensors(file, (tensor) => {
+      const entries = tensor.filter(({ number }) => number === TENSOR.externalData)
+      if (entries.length === 0) return undefined
+      const kept = tensor.filter(({ number }) => number !== TENSOR.externalData && number !== TENSOR.location)
+      const values = readRange(dirname(path), rangeOf(file, entries))
+      return Buffer.concat([
+        ...kept.map(({ start, end }) => file.read(start, end)),
+        bytesField(TENSOR.rawData, values),
+      ])
+    })
+    const tensors = weights.map((weight) => bytesField(INITIALIZER, tensorOf(weight)))
+    // messages of one field are merged: the graph goes on where it has ended
+    return Buffer.concat([graph, bytesField(GRAPH, Buffer.concat(tensors))])
+  } finally {
+    file.close()
+  }
+}
+
+/** @param rewrite from a tensor's fields to its new message; undefined leaves it as it is */
+function rewriteTensors(
+  file: ProtoFile,
+  rewrite: (tensor: readonly ProtoField[]) => Buffer | undefined,
+): Buffer {
+  const parts: Buffer[] = []
+  for (const field of file.fields()) {
+    if (field.number !== GRAPH) parts.push(file.read(field.start, field.end))
+    else parts.push(bytesField(GRAPH, Buffer.concat(graphParts(file, field, rewrite))))
+  }
+  return Buffer.concat(parts)
+}
+
+function graphParts(
+  file: ProtoFile,
+  graph: ProtoField,
+  rewrite: (tensor: readonly ProtoField[]) => Buffer | undefined,
+): Buffer[] {
+  const parts: Buffer[] = []
+  for (const { number, start, body, end } of file.fields(graph.body, graph.end)) {
+    const tensor = number === INITIALIZER ? rewrite([...file.fields(body, end)]) : undefined
+    parts.push(tensor ? bytesField(INITIALIZER, tensor) : file.read(start, end))
+  }
+  return parts
+}
+
+function externalFields({ file, offset, length }: Range): Buffer {
+  const entries = { location: file, offset: `${offset}`, length: `${length}` }
+  return Buffer.concat([
+    ...Object.entries(entries).map(([key, value]) =>
+      bytesField(
+        TENSOR.externalData,
+        Buffer.concat([bytesField(ENTRY.key, key), bytesField(ENTRY.value, value)]),
+      ),
+    ),
+    numberField(TENSOR.location, EXTERNAL),
+  ])
+}
+
+function tensorOf({ name, type, dims, ...range }: MappedWeight): Buffer {
+  return Buffer.concat([
+    ...dims.map((size) => numberField(TENSOR.dims, size)),
+    numberField(TENSOR.type, type),
+    bytesField(TENSOR.name, name),
+    externalFields(range),
+  ])
+}
+
+function rangeOf(file: ProtoFile, entries: readonly ProtoField[]): Range {
+  const texts = new Map<string, string>()
+  for (const { body, end } of entries) {
+    const [key, value] = [ENTRY.key, ENTRY.value].map((wanted) => {
+      const field = [...file.fields(body, end)].find(({ number }) => number === wanted)
+      return field ? file.read(field.body, field.end).toString() : ''
+    }) as [string, string]
+    texts.set(key, value)
+  }
+  const [offset, length] = [Number(texts.get('offset') ?? 0), Number(texts.get('length'))]
+  return { file: texts.get('location') ?? '', offset, length }
+}
+
+function readRange(folder: string, { file, offset, length }: Range): Buffer {
+  if (file !== basename(file)) throw new RangeError(`A weight is in ${file}, wanted a file beside the graph.`)
+  const data = new ProtoFile(join(folder, file))
+  try {
+    return Buffer.from(data.read(offset, offset + length))
+  } finally {
+    data.close()
+  }
+}
+
+function openFile(path: string): ProtoFile | undefined {
+  try {
+    return new ProtoFile(path)
+  } catch {
+    return undefined
+  }
+}
