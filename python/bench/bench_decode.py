@@ -32,10 +32,10 @@ from emit_onnx import DataFile, emit
 from export import float32_bytes, init_signature
 from protocol import emit as emit_event
 from protocol import reporting
+from split_reader import SplitReader, noise
 from weights import Weights
 
 RECIPE: dict = {"decoder": [("*", "q4b64")], "accuracyLevel": 4}  # as the release that it is compared with
-AROUND, OFFSET = 15, 9  # tokens of the prompt around the audio, and before it
 
 
 class LogitsEverywhere(DecoderInit):
@@ -60,8 +60,8 @@ def main() -> None:
             prepare(args.checkpoint, Path(args.out))
             emit_event("result")
         elif args.job == "run":
-            reader = Reader(Path(args.model), Path(args.init), args.threads)
-            emit_event("result", utterances=reader.time(json.loads(args.utterances)))
+            reader = SplitReader(Path(args.model), "int4", args.threads, Path(args.init))
+            emit_event("result", utterances=time_utterances(reader, json.loads(args.utterances)))
         else:
             emit_event("result", **floors(args.threads))
 
@@ -82,55 +82,10 @@ def prepare(description: str, out: Path) -> None:
     fp32.unlink()
 
 
-class Reader:
-    """Encoder, decoder_init and decoder_step in a loop of numpy arrays."""
-
-    def __init__(self, model: Path, init: Path, threads: int) -> None:
-        config = json.loads((model / "config.json").read_text())
-        table = np.memmap(model / "embed_tokens.bin", "<f2", "r").reshape(config["embed_tokens_shape"])
-        self.embeddings = table.astype(np.float32)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-
-        def session(path: Path):
-            return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-        self.encoder = session(model / "encoder.onnx")
-        self.init, self.step = session(init), session(model / "decoder_step.int4.onnx")
-
-    def time(self, utterances: list[list[int]]) -> list[dict]:
-        for frames, _ in utterances:
-            self.transcribe(frames, 3)
-        return [self.transcribe(frames, tokens) for frames, tokens in utterances]
-
-    def transcribe(self, frames: int, new_tokens: int) -> dict:
-        noise = np.random.default_rng(1)
-        mel = ((noise.random((1, 128, frames)) - 0.5) / 5).astype(np.float32)
-        names = ["logits", "present_keys", "present_values"]
-        started = time.perf_counter()
-        features = self.encoder.run(["audio_features"], {"mel": mel})[0]
-        encoded = time.perf_counter()
-        length = features.shape[1] + AROUND
-        prompt = {
-            "input_ids": noise.integers(0, 400, (1, length)),
-            "position_ids": np.arange(length)[None],
-            "audio_features": features,
-            "audio_offset": np.array([OFFSET]),
-        }
-        logits, keys, values = self.init.run(names, prompt)
-        token = int(logits[0, -1].argmax())
-        prefilled = time.perf_counter()
-        for step in range(new_tokens):
-            inputs = {
-                "input_embeds": self.embeddings[token][None, None],
-                "position_ids": np.array([[length + step]]),
-                "past_keys": keys,
-                "past_values": values,
-            }
-            logits, keys, values = self.step.run(names, inputs)
-            token = int(logits[0, -1].argmax())
-        ended = time.perf_counter()
-        return {"encoder": encoded - started, "prefill": prefilled - encoded, "decode": ended - prefilled}
+def time_utterances(reader: SplitReader, utterances: list[list[int]]) -> list[dict]:
+    for frames, _ in utterances:
+        reader.transcribe(noise(frames), 3)
+    return [reader.transcribe(noise(frames), tokens) for frames, tokens in utterances]
 
 
 def floors(threads: int) -> dict:

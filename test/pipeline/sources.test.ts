@@ -56,7 +56,7 @@ describe('what a stage depends on', () => {
 it('what a script of Python depends on holds modules of several folders', async () => {
   const { files } = await openSources(PROJECT).of(['python/bench/bench_decode.py'])
   expect(files).toEqual([
-    'python/bench/bench_decode.py',
+    ...['python/bench/bench_decode.py', 'python/bench/split_reader.py'],
     'python/checkpoint.py',
     ...['decoder_graph', 'emit_onnx', 'encoder_graph', 'export', 'fused_ops', 'weights'].map(
       (name) => `python/export/${name}.py`,
