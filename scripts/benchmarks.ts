@@ -24,6 +24,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     describe: "Time, memory and bytes of a release's variants.",
     load: () => import('./bench-variants.ts'),
   },
+  peers: { describe: 'Variants against other engines.', load: () => import('./bench-peers.ts') },
   package: { describe: 'Archives against gzip and pigz.', load: () => import('./bench-package.ts') },
   publish: { describe: 'Uploads against the Python client.', load: () => import('./bench-publish.ts') },
 }

@@ -10,7 +10,7 @@ import { type Output, type RunCommand, runnable } from '../pipeline/commands/run
 import type { ExitCode } from '../pipeline/shared/failure.ts'
 
 /** Options that name a folder which must be there. */
-const FOLDERS = ['modelDir', 'exported', 'work']
+const FOLDERS = ['modelDir', 'exported', 'checkpoint', 'work']
 
 /**
  * A script as a command.
