@@ -22,15 +22,15 @@ def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
 
 
 def skip_rms_norm(x: Tensor, skip: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """(rms_norm(x + skip), x + skip), all [1, S, H]"""
-    return _skip("com.microsoft::SkipSimplifiedLayerNormalization", (x, skip, weight), epsilon)
+    """(rms_norm(x + skip), x + skip), all [1, S, H]; `skip` is the residual stream"""
+    return _skip("com.microsoft::SkipSimplifiedLayerNormalization", (skip, x, weight), epsilon)
 
 
 def skip_layer_norm(
     x: Tensor, skip: Tensor, weight: Tensor, bias: Tensor, input_bias: Tensor, epsilon: float
 ) -> tuple[Tensor, Tensor]:
-    """(layer_norm(x + skip + input_bias), x + skip + input_bias), all [1, N, D]"""
-    return _skip("com.microsoft::SkipLayerNormalization", (x, skip, weight, bias, input_bias), epsilon)
+    """(layer_norm(x + skip + input_bias), x + skip + input_bias), all [1, N, D]; `skip` is the residual stream"""
+    return _skip("com.microsoft::SkipLayerNormalization", (skip, x, weight, bias, input_bias), epsilon)
 
 
 def bias_gelu(x: Tensor, bias: Tensor) -> Tensor:
@@ -68,6 +68,8 @@ def reshape(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
 
 
 def _skip(operator: str, inputs: tuple[Tensor, ...], epsilon: float) -> tuple[Tensor, Tensor]:
+    # onnxruntime gives the output the first input's shape. That of the residual stream is known in every layer; products of
+    # heads have sizes without a name, with which it plans memory for seconds at each load.
     shape = inputs[0].shape
     # Outputs 1 and 2 (mean, inverse deviation) are for training; emit_onnx drops their names.
     outputs = ops.symbolic_multi_out(
