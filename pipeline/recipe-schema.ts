@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { about, list, type Parsed, shape, text } from '../eval/runtime/schema.ts'
 
 /** Which weights get which format: the first rule whose selector fits a weight's name decides. */
-const RULES = list(v.strictTuple([text, text], 'a selector and a format'))
+export const RULES = list(v.strictTuple([text, text], 'a selector and a format'))
 
 const oneOf = <const Names extends readonly string[]>(names: Names) =>
   v.picklist(names, names.map((name) => `"${name}"`).join(' or '))
@@ -13,6 +13,12 @@ export const SOLVERS = ['rtn', 'k_quant', 'gptq'] as const
 const ENTRIES = {
   decoder: about('Selectors of decoder weights and their formats; the first that fits decides.', RULES),
   encoder: v.exactOptional(about("The same for the encoder. Missing where the encoder is FP32's.", RULES)),
+  encoderFallback: v.exactOptional(
+    about(
+      'Other rules for the encoder, best first: the first that lose little enough on the calibration are taken.',
+      v.pipe(list(RULES), v.minLength(1, 'at least one')),
+    ),
+  ),
   solver: v.exactOptional(
     about('What chooses the levels of weights in blocks. Missing: rtn, rounding to nearest.', oneOf(SOLVERS)),
   ),

@@ -39,7 +39,26 @@ export function recipeWith(
 /** Whether a recipe looks at what the weights meet: see pipeline/quantize/calibration.ts. */
 export function needsCalibration(recipe: Recipe): boolean {
   const { solver, smooth } = recipe
-  return solver === 'gptq' || smooth !== undefined || isChosen(recipe)
+  return solver === 'gptq' || smooth !== undefined || isChosen(recipe) || isEncoderCalibrated(recipe)
+}
+
+/** Whether a recipe's encoder does: the activations of its convolutions have constant scales, and others are judged. */
+export function isEncoderCalibrated({ encoder = [], encoderFallback }: Recipe): boolean {
+  const isInt8 = (name: string) => encoder.find(([selector]) => fits(selector, name))?.[1] === 'i8'
+  return encoderFallback !== undefined || CONVOLUTIONS.some(isInt8)
+}
+
+/** The encoder's weights of several input channels; the first convolution's stay float32. */
+const CONVOLUTIONS = ['conv_weights.1', 'conv_weights.2']
+
+/** As Python's fnmatch; names of groups of layers fit no name. */
+function fits(selector: string, name: string): boolean {
+  const pattern = selector
+    .replace(/[.+^${}()|\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+    .replaceAll('[!', '[^')
+  return new RegExp(`^${pattern}$`).test(name)
 }
 
 /** Whether a recipe leaves it to the calibration which weights get which format. */
@@ -65,6 +84,7 @@ const SOLVER_NAMES = { rtn: 'round-to-nearest', k_quant: 'k-quant', gptq: 'GPTQ'
 const FORMAT_TAGS: Readonly<Record<string, string>> = {
   f32: 'float32',
   f16: 'float16',
+  bf16: 'bfloat16, computed in float32',
   i8: 'int8 (7 bits) with a scale for each column, activations uint8 with a scale for each row',
 }
 
@@ -75,9 +95,13 @@ export function recipeTag(recipe: Recipe, accuracyLevel: number): string {
 }
 
 /** The same of a recipe's encoder. */
-export function encoderTags({ encoder }: Recipe, accuracyLevel: number): string | undefined {
-  return encoder && rulesTags(encoder, { decoder: [] }, accuracyLevel).join('; ')
+export function encoderTags({ encoder }: Pick<Recipe, 'encoder'>, accuracyLevel: number): string | undefined {
+  if (encoder === undefined) return undefined
+  const convolutions = isEncoderCalibrated({ decoder: [], encoder }) ? [CONVOLUTIONS_TAG] : []
+  return [...rulesTags(encoder, { decoder: [] }, accuracyLevel), ...convolutions].join('; ')
 }
+
+const CONVOLUTIONS_TAG = 'activations of int8 convolutions uint8 with scales of a calibration'
 
 function rulesTags(rules: readonly Rule[], { solver = 'rtn' }: Recipe, accuracyLevel: number): string[] {
   return rules.map(([selector, format]) => {

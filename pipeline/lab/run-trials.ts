@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readOwn } from '../../eval/checked-json.ts'
 import { onnxruntimeVersion } from '../../eval/machine.ts'
+import { defined } from '../../eval/runtime/defined.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
@@ -195,8 +196,9 @@ async function runTrial(trial: TrialRecipe, bench: Bench): Promise<TrialOutcome>
   }
   emit({ event: 'note', text: `${trial.name}: making the graphs` })
   try {
-    await makeTrial(trial, { ...making, calibration: calibration?.folder })
-    const record = await measure(trial, folder, fingerprints, bench)
+    const { encoderChoice } = await makeTrial(trial, { ...making, calibration: calibration?.folder })
+    const measured = await measure(trial, folder, fingerprints, bench)
+    const record = { ...measured, ...defined({ encoderChoice }) }
     await addTrial(paths, record)
     if (options.keep !== undefined) await keepTrial(folder, join(options.keep, trial.name))
     return { record, isOld: false }

@@ -4,7 +4,7 @@ import { EMBEDDINGS, ENCODER, graphFile, JSON_FILES, LAYOUTS } from '../../eval/
 import { linkOrCopy } from '../../graph-tools/alias.ts'
 import { variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { runPython } from '../python/run-python.ts'
-import { quantizeVariant, requireFit } from '../quantize/quantize-variant.ts'
+import { type Made, quantizeVariant, requireFit } from '../quantize/quantize-variant.ts'
 import { GRAPH_DEFAULTS } from '../recipes.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { exists, freshFolder } from '../shared/output-files.ts'
@@ -30,16 +30,17 @@ export function trialVariant({ name }: Pick<TrialRecipe, 'name'>): string {
 
 /**
  * Make the fused graphs of a trial, and link what else a reader needs.
+ * @returns what the recipe leaves open
  * @throws Failure naming the file of the recipe when it does not fit the graphs
  */
-export async function makeTrial(trial: TrialRecipe, making: TrialMaking): Promise<void> {
+export async function makeTrial(trial: TrialRecipe, making: TrialMaking): Promise<Made> {
   const { model, folder, calibration } = making
   await freshFolder(folder)
   // a reader of the trial has its embeddings in the output layer
   const embeddings = trial.recipe.embeddings === undefined ? [EMBEDDINGS] : []
   for (const name of [...embeddings, ...JSON_FILES])
     if (await exists(join(model, name))) await linkOrCopy(join(model, name), join(folder, name))
-  await named(trial, () => quantizeVariant(...ofTrial(trial, making), { ...OPTIONS, calibration }))
+  return named(trial, () => quantizeVariant(...ofTrial(trial, making), { ...OPTIONS, calibration }))
 }
 
 /**
@@ -57,9 +58,9 @@ function ofTrial(trial: TrialRecipe, { model, folder, python, signal }: TrialMak
   return [making, trialVariant(trial), trial.recipe] as const
 }
 
-async function named(trial: TrialRecipe, work: () => Promise<unknown>): Promise<void> {
+async function named<Result>(trial: TrialRecipe, work: () => Promise<Result>): Promise<Result> {
   try {
-    await work()
+    return await work()
   } catch (error) {
     if (!(error instanceof Failure) || error.exitCode === EXIT.interrupted) throw error
     throw new Failure(`${trial.file}: ${error.message}`, error.hint, error.exitCode)

@@ -110,6 +110,7 @@ function sameVariant(recipe: Recipe): string | undefined {
 }
 
 /** One spelling for all recipes that say the same. */
-export function spelled({ decoder, encoder, solver = 'rtn', smooth, embeddings, prompts }: Recipe): string {
-  return JSON.stringify({ decoder, encoder, solver, smooth, embeddings, prompts })
+export function spelled(recipe: Recipe): string {
+  const { decoder, encoder, encoderFallback, solver = 'rtn', smooth, embeddings, prompts } = recipe
+  return JSON.stringify({ decoder, encoder, encoderFallback, solver, smooth, embeddings, prompts })
 }

@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { MACHINE } from '../../eval/record.ts'
 import { count, list, number, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
+import { ENCODER_CHOICE } from '../release/encoder-schema.ts'
 import { trialsFile } from '../release/fidelity-points.ts'
 import { CLIP_FIDELITY, FIDELITY } from '../release/fidelity-schema.ts'
 import type { Paths } from '../shared/paths.ts'
@@ -24,6 +25,8 @@ const TRIAL_RECORD = shape({
   name: text,
   recipe: RECIPE,
   fingerprints: FINGERPRINTS,
+  /** of a recipe that has several rules for the encoder */
+  encoderChoice: v.exactOptional(ENCODER_CHOICE),
   fidelity: FIDELITY,
   /** of each clip, for ratios */
   clips: list(CLIP_FIDELITY),

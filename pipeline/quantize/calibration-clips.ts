@@ -5,7 +5,7 @@ import { hashSamples } from '../../eval/runtime/audio/sample-hash.ts'
 import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
-import { logMel } from '../../eval/runtime/mel.ts'
+import { logMel, MEL_BINS } from '../../eval/runtime/mel.ts'
 import {
   encode,
   loadRecognizer,
@@ -18,7 +18,7 @@ import { SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
 import { parseTranscript } from '../../eval/runtime/transcript.ts'
 import type { Emit } from '../shared/events.ts'
 import { writeFloats, writeJson } from '../shared/output-files.ts'
-import type { CalibrationClip } from './calibration-index.ts'
+import type { CalibrationClip, FloatFile } from './calibration-index.ts'
 
 /** Sequences that FP32 decodes together: a step costs reading the weights, for one as for eight. */
 const BATCH = 8
@@ -86,7 +86,7 @@ export interface Answering {
   readonly signal: AbortSignal
 }
 
-/** Let FP32 answer recordings, and write each answer to clips/ with the audio features that it was given of. */
+/** Let FP32 answer recordings, and write each answer to clips/ with what the encoder was given of it, and made of it. */
 export async function answerAll(
   speech: readonly { readonly place: number; readonly clip: CalibrationSpeech }[],
   answering: Answering,
@@ -122,7 +122,8 @@ async function answer(
   { folder, signal }: Answering,
 ): Promise<void> {
   const seconds = samples.length / SAMPLE_RATE
-  const features = await encode(recognizer, logMel(samples))
+  const mel = logMel(samples)
+  const features = await encode(recognizer, mel)
   const prompt = promptOf(recognizer, features)
   const { tokens, ending } = await recognizer.decode({
     prepare: async () => ({ prompt, features }),
@@ -132,13 +133,17 @@ async function answer(
   })
   const end = ending === 'end' ? [recognizer.tokenizer.idOf(SPECIAL_TOKENS.imEnd)] : []
   const width = recognizer.config.hiddenSize
-  const file = join('clips', `${nameOf(place)}.features.f32`)
-  await writeFloats(join(folder, file), features)
+  const written = async (what: string, values: Float32Array, shape: number[]): Promise<FloatFile> => {
+    const file = join('clips', `${nameOf(place)}.${what}.f32`)
+    await writeFloats(join(folder, file), values)
+    return { file, shape, sha256: hashSamples(values) }
+  }
   const clip: CalibrationClip = {
     ...{ id, sha256, seconds, prompt_ids: [...prompt.ids], audio_offset: prompt.audioOffset },
     tokens: [...tokens, ...end],
     says: parseTranscript(recognizer.tokenizer.decode(tokens)).text,
-    features: { file, shape: [features.length / width, width], sha256: hashSamples(features) },
+    features: await written('features', features, [features.length / width, width]),
+    mel: await written('mel', mel.data, [MEL_BINS, mel.frames]),
   }
   await writeJson(clipFile(folder, place), clip)
 }

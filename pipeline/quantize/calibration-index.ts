@@ -3,6 +3,10 @@ import * as v from 'valibot'
 import { readOwn } from '../../eval/checked-json.ts'
 import { count, dictionary, list, number, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
 
+/** A file of float32, little-endian; the hash is the file's. */
+const FLOATS = shape({ file: text, shape: list(count), sha256: text })
+export type FloatFile = Parsed<typeof FLOATS>
+
 /** One recording with FP32's own answer. */
 const CLIP = shape({
   id: text,
@@ -16,8 +20,10 @@ const CLIP = shape({
   tokens: list(count),
   /** the answer as text */
   says: text,
-  /** float32 [N, H], little-endian; the hash is the file's */
-  features: shape({ file: text, shape: list(count), sha256: text }),
+  /** what FP32's encoder made of it: float32 [N, H] */
+  features: FLOATS,
+  /** what the encoder was given: float32 [128, T] */
+  mel: FLOATS,
 })
 export type CalibrationClip = Parsed<typeof CLIP>
 

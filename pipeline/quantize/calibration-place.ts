@@ -7,7 +7,7 @@ import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { CalibrationIndex } from './calibration-index.ts'
 
 /** Of clip files and keys: with another, calibrations that are there are made anew. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** Where a calibration is kept. */
 export interface CalibrationPlace {

@@ -144,14 +144,14 @@ async function answered(
 ): Promise<CalibrationIndex> {
   const { model, threads, emit, signal } = options
   const whole = await readIndex(folder)
-  if (whole?.key === key && (await haveFeatures(folder, whole.clips))) return whole
+  if (whole?.key === key && (await haveFiles(folder, whole.clips))) return whole
   for (const name of await readdir(folder).catch(() => [])) // of other answers
     if (name !== 'clips') await rm(join(folder, name), { recursive: true, force: true })
   await mkdir(join(folder, 'clips'), { recursive: true })
   const missing: { place: number; clip: CalibrationSpeech }[] = []
   for (const [place, clip] of speech.entries()) {
     const known = await readCalibrationClip(clipFile(folder, place))
-    if (known?.sha256 !== clip.sha256 || !(await haveFeatures(folder, [known]))) missing.push({ place, clip })
+    if (known?.sha256 !== clip.sha256 || !(await haveFiles(folder, [known]))) missing.push({ place, clip })
   }
   if (missing.length > 0)
     await answerAll(missing, { model, folder, threads, emit, signal }, speech.length - missing.length)
@@ -171,10 +171,10 @@ async function answered(
   return index
 }
 
-async function haveFeatures(folder: string, clips: readonly CalibrationClip[]): Promise<boolean> {
-  for (const { features } of clips) {
-    const path = join(folder, features.file)
-    if (!(await exists(path)) || (await hashFile(path, 'sha256')) !== features.sha256) return false
+async function haveFiles(folder: string, clips: readonly CalibrationClip[]): Promise<boolean> {
+  for (const { file, sha256 } of clips.flatMap(({ features, mel }) => [features, mel])) {
+    const path = join(folder, file)
+    if (!(await exists(path)) || (await hashFile(path, 'sha256')) !== sha256) return false
   }
   return true
 }

@@ -1,5 +1,7 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import * as v from 'valibot'
+import { defined } from '../../eval/runtime/defined.ts'
 import {
   ENCODER,
   FP32,
@@ -16,6 +18,7 @@ import { applyEdits } from '../../graph-tools/splice.ts'
 import { checkedResult, runPython } from '../python/run-python.ts'
 import type { Recipe } from '../recipe-schema.ts'
 import { decodersOf, needsCalibration } from '../recipes.ts'
+import { ENCODER_CHOICE, type EncoderChoice } from '../release/encoder-schema.ts'
 import { prefillWeightsOf } from '../release/prefill-recipe.ts'
 import { embeddingTableOf } from '../release/quantized-table.ts'
 import { exists, formatBytes, freshFolder, writeJson } from '../shared/output-files.ts'
@@ -48,11 +51,20 @@ const SCRIPT = 'quantize/quantize.py'
 const QUANTIZED = section({
   /** of the decoder's weights, by name */
   formats: dictionary(text),
+  /** of a recipe that has other rules for the encoder */
+  encoderChoice: v.exactOptional(ENCODER_CHOICE),
 })
+
+/** How a variant was made, where its recipe leaves it open. */
+export interface Made {
+  /** of the decoder's weights, by name */
+  readonly formats: Readonly<Record<string, string>>
+  readonly encoderChoice?: EncoderChoice
+}
 
 /**
  * Make a variant of FP32's graphs: what is not there of FP32 is left out.
- * @returns the formats of the decoder's weights by name: some recipes choose them
+ * @returns what the recipe leaves open
  * @throws Failure when the recipe does not fit the graphs
  */
 export async function quantizeVariant(
@@ -60,14 +72,14 @@ export async function quantizeVariant(
   variant: string,
   recipe: Recipe,
   options: QuantizeOptions,
-): Promise<Readonly<Record<string, string>>> {
+): Promise<Made> {
   const parts = await partsOf(making, recipe, options)
   const isAnything = parts.decoders.length > 0 || parts.encoder
-  const formats = isAnything ? await quantize(making, variant, recipe, parts, options) : {}
+  const made = isAnything ? await quantize(making, variant, recipe, parts, options) : { formats: {} }
   const { from } = making
   if (recipe.encoder === undefined && (await exists(join(from, graphFile(ENCODER, FP32)))))
     await nameEncoder(making, variant)
-  return formats
+  return made
 }
 
 /**
@@ -81,7 +93,7 @@ export async function requireFit(
   options: QuantizeOptions,
 ): Promise<void> {
   const parts = await partsOf(making, recipe, options)
-  if (parts.decoders.length === 0 || !needsCalibration(recipe)) return
+  if (!needsCalibration(recipe) || (parts.decoders.length === 0 && !parts.encoder)) return
   await freshFolder(making.work)
   const args = await scriptArguments(making, variant, recipe, parts, options)
   await runPython(SCRIPT, [...args, '--check'], making.python)
@@ -119,7 +131,7 @@ async function quantize(
   recipe: Recipe,
   parts: Parts,
   options: QuantizeOptions,
-): Promise<Readonly<Record<string, string>>> {
+): Promise<Made> {
   const { work, python } = making
   const { calibration } = options
   await freshFolder(work)
@@ -129,7 +141,8 @@ async function quantize(
   if (parts.decoders.length > 0) await placeDecoders(making, variant, recipe, parts.decoders)
   if (parts.encoder) await placeEncoder(making, variant)
   await rm(work, { recursive: true })
-  return checkedResult(QUANTIZED, result, SCRIPT).formats
+  const { formats, encoderChoice } = checkedResult(QUANTIZED, result, SCRIPT)
+  return { formats, ...defined({ encoderChoice }) }
 }
 
 /** Writes the recipe's file, too. */

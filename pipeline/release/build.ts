@@ -145,7 +145,11 @@ async function describeRelease(
     name: options.name,
     source: { model, ...(revision !== undefined && { revision }), license, checkpoint },
     ...{ options: provenance.options, recipes: provenance.recipes, tools: provenance.tools },
-    ...defined({ calibration: provenance.calibration, chosen: provenance.chosen }),
+    ...defined({
+      calibration: provenance.calibration,
+      chosen: provenance.chosen,
+      encoders: provenance.encoders,
+    }),
     ...{ command: commandOf(evidence, options.name) },
     ungated: problems,
     files,

@@ -22,6 +22,7 @@ import { encoderTags, layoutsOf, needsCalibration, recipeTag } from '../recipes.
 import { formatBytes } from '../shared/output-files.ts'
 import { VARIANTS } from '../variants.ts'
 import { fidelitySection, gatesSection } from './card-proof.ts'
+import { asMade, choiceText } from './encoder-choice.ts'
 import type { Evidence } from './evidence.ts'
 import type { ReleaseFile } from './manifest-schema.ts'
 import { markdownTable } from './markdown-table.ts'
@@ -245,18 +246,19 @@ scale and a zero point for each block along h. \`${quantizedTable(name)}\` has t
 }
 
 function quantization(
-  { recipes, options, calibration, chosen = {} }: Provenance,
+  { recipes, options, calibration, chosen = {}, encoders = {} }: Provenance,
   variants: readonly string[],
 ): string[] {
   const made = variants.flatMap((name) => (recipes[name] ? [[name, recipes[name]] as const] : []))
   if (made.length === 0) return []
   const notes = made.flatMap(([name, { prompts }]) => (prompts === 'int8' ? [prefillNote(name)] : []))
   const list = made.map(([name, recipe]) => {
-    const tags = encoderTags(recipe, options.accuracyLevel)
+    const choice = encoders[name]
+    const tags = encoderTags(asMade(recipe, choice), options.accuracyLevel)
     const file = `\`${graphFile(ENCODER, name)}\``
     const encoder = tags ? `${file}: ${tags}` : `${file} is the FP32 encoder under this variant's name`
     const table = recipe.embeddings === undefined ? '' : tableNote(name)
-    return `- \`${name}\` (${VARIANTS[name]?.about}): ${recipeTag(recipe, options.accuracyLevel)}. ${encoder}.${table}`
+    return `- \`${name}\` (${VARIANTS[name]?.about}): ${recipeTag(recipe, options.accuracyLevel)}. ${encoder}.${choice ? ` ${choiceText(choice)}` : ''}${table}`
   })
   return [
     `## Quantization

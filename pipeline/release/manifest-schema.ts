@@ -14,6 +14,7 @@ import {
 } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
 import { CALIBRATION, CHOSEN } from './calibration-schema.ts'
+import { ENCODER_CHOICES } from './encoder-schema.ts'
 import { FIDELITIES } from './fidelity-schema.ts'
 import { GATE_RESULTS } from './gate-result.ts'
 
@@ -224,6 +225,9 @@ export const MANIFEST_SCHEMA = shape({
       "Formats of the decoder's weights, of variants whose recipes leave the choice to the calibration.",
       CHOSEN,
     ),
+  ),
+  encoders: v.exactOptional(
+    about('By which rules encoders were made, of variants whose recipes have several.', ENCODER_CHOICES),
   ),
   tools: about('Versions of what computed.', dictionary(text)),
   command: about('The command that makes the release again.', text),

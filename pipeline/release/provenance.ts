@@ -24,6 +24,7 @@ import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
 import { recipeOf } from '../variants.ts'
 import { CALIBRATION, type CalibrationSource, CHOSEN } from './calibration-schema.ts'
+import { ENCODER_CHOICES } from './encoder-schema.ts'
 
 /** What a model directory was made of, how, and with what. It holds no path, host or time. */
 const PROVENANCE = shape({
@@ -50,6 +51,8 @@ const PROVENANCE = shape({
   calibration: v.exactOptional(CALIBRATION),
   /** formats of weights, of variants whose recipes leave the choice to the calibration */
   chosen: v.exactOptional(CHOSEN),
+  /** by which rules encoders were made, of variants whose recipes have several */
+  encoders: v.exactOptional(ENCODER_CHOICES),
   /** that the release was to be validated for */
   providers: v.pipe(list(text), v.minLength(1, 'at least one')),
   tools: dictionary(text),
@@ -77,10 +80,11 @@ interface Making extends SumOptions {
 }
 
 /** What recipes looked at, and what they chose. */
-export type Choices = Pick<Provenance, 'calibration' | 'chosen'>
+export type Choices = Pick<Provenance, 'calibration' | 'chosen' | 'encoders'>
 
 /** Note what a run makes its graphs of, beside them. */
-export async function writeProvenance(run: Making, { calibration, chosen = {} }: Choices): Promise<void> {
+export async function writeProvenance(run: Making, choices: Choices): Promise<void> {
+  const { calibration, chosen = {}, encoders = {} } = choices
   const { opset, blockSize, accuracyLevel, symmetric, prefillInt8, variants, providers } = run.options
   const recipes = variants.map((name) => [name, recipeOf(name, run.options)] as const)
   const { license, language } = await frontMatterOf(run.checkpoint.folder)
@@ -95,6 +99,7 @@ export async function writeProvenance(run: Making, { calibration, chosen = {} }:
     recipes: Object.fromEntries(recipes.flatMap(([name, recipe]) => (recipe ? [[name, recipe]] : []))),
     ...(calibration && { calibration: sourceOf(calibration) }),
     ...(Object.keys(chosen).length > 0 && { chosen }),
+    ...(Object.keys(encoders).length > 0 && { encoders }),
     providers: [...providers],
     tools: await toolVersions(),
   }

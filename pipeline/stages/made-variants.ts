@@ -1,9 +1,12 @@
 import { join } from 'node:path'
+import * as v from 'valibot'
 import { readOwn } from '../../eval/checked-json.ts'
 import { ENCODER, graphFile } from '../../eval/runtime/graphs.ts'
-import { dictionary, text } from '../../eval/runtime/schema.ts'
+import { dictionary, shape, text } from '../../eval/runtime/schema.ts'
 import { identifySources } from '../../eval/sources.ts'
+import type { Made } from '../quantize/quantize-variant.ts'
 import { needsCalibration } from '../recipes.ts'
+import { ENCODER_CHOICE } from '../release/encoder-schema.ts'
 import { writeJson } from '../shared/output-files.ts'
 import { decoderFiles, recipeOf } from '../variants.ts'
 import { calibrationInputs } from './own-calibration.ts'
@@ -29,24 +32,19 @@ export async function isMade(run: Run, variant: string): Promise<boolean> {
   return isCurrent(stampOf(run, variant), await fingerprintOfVariant(run, variant), run.paths.model)
 }
 
-/** Call when a variant's files are complete. @param formats of the decoder's weights, by name */
-export async function markMade(
-  run: Run,
-  variant: string,
-  formats: Readonly<Record<string, string>>,
-): Promise<void> {
+/** Call when a variant's files are complete. */
+export async function markMade(run: Run, variant: string, made: Made): Promise<void> {
   const { model } = run.paths
-  await writeJson(formatsFile(run, variant), formats)
-  const outputs = [
-    ...filesOf(variant, run.options).map((name) => join(model, name)),
-    formatsFile(run, variant),
-  ]
+  await writeJson(madeFile(run, variant), made)
+  const outputs = [...filesOf(variant, run.options).map((name) => join(model, name)), madeFile(run, variant)]
   await writeStamp(stampOf(run, variant), await fingerprintOfVariant(run, variant), outputs, model)
 }
 
-/** The formats of a made variant's weights by name: some recipes choose them. */
-export async function madeFormats(run: Run, variant: string): Promise<Readonly<Record<string, string>>> {
-  return (await readOwn(dictionary(text), formatsFile(run, variant))) ?? {}
+const MADE = shape({ formats: dictionary(text), encoderChoice: v.exactOptional(ENCODER_CHOICE) })
+
+/** What the recipe of a made variant left open. */
+export async function madeOf(run: Run, variant: string): Promise<Made> {
+  return (await readOwn(MADE, madeFile(run, variant))) ?? { formats: {} }
 }
 
 async function fingerprintOfVariant(run: Run, variant: string): Promise<string> {
@@ -64,6 +62,6 @@ function stampOf({ paths }: Run, variant: string): string {
   return paths.stamp(`quantize-${variant}`)
 }
 
-function formatsFile({ paths }: Run, variant: string): string {
-  return join(paths.work, 'formats', `${variant}.json`)
+function madeFile({ paths }: Run, variant: string): string {
+  return join(paths.work, 'made', `${variant}.json`)
 }

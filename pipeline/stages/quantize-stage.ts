@@ -5,12 +5,14 @@ import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import { quantizeVariant, requireFit } from '../quantize/quantize-variant.ts'
 import type { Recipe } from '../recipe-schema.ts'
 import { isChosen, quantizationTags } from '../recipes.ts'
+import { asMade, failedText } from '../release/encoder-choice.ts'
+import type { EncoderChoice } from '../release/encoder-schema.ts'
 import { writeProvenance } from '../release/provenance.ts'
 import { releaseConfig } from '../release/write-config.ts'
 import { writeJson } from '../shared/output-files.ts'
 import { decoderFiles, recipeOf, VARIANT_NAMES } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
-import { filesOf, isMade, madeFormats, markMade } from './made-variants.ts'
+import { filesOf, isMade, madeOf, markMade } from './made-variants.ts'
 import { calibrationInputs, ownCalibration } from './own-calibration.ts'
 import type { Run, Stage } from './stage.ts'
 
@@ -52,9 +54,31 @@ export const quantizeStage: Stage = {
     const options = { ...run.options, calibration: calibration?.folder }
     for (const [variant, recipe] of wanted)
       await markMade(run, variant, await quantizeVariant(making, variant, recipe, options))
-    const chosen = await chosenFormats(run)
-    await writeProvenance(run, { ...(calibration && { calibration: calibration.index }), chosen })
+    const encoders = await chosenEncoders(run)
+    await writeConfig(run, encoders)
+    await writeProvenance(run, {
+      ...(calibration && { calibration: calibration.index }),
+      chosen: await chosenFormats(run),
+      encoders,
+    })
   },
+}
+
+/** By which rules encoders were made, of recipes that have several. */
+async function chosenEncoders(run: Run): Promise<Record<string, EncoderChoice>> {
+  const choices: Record<string, EncoderChoice> = {}
+  for (const variant of quantized(run.options)) {
+    const { encoderChoice } = await madeOf(run, variant)
+    if (!recipeOf(variant, run.options)?.encoderFallback || !encoderChoice) continue
+    choices[variant] = encoderChoice
+    const failed = encoderChoice.tried.slice(0, -1)
+    for (const one of failed)
+      run.emit({
+        event: 'note',
+        text: `${graphFile(ENCODER, variant)} is not ${failedText(one, encoderChoice)}`,
+      })
+  }
+  return choices
 }
 
 /** What recipes with `auto` chose, by variant and weight. */
@@ -62,7 +86,7 @@ async function chosenFormats(run: Run): Promise<Record<string, Readonly<Record<s
   const chosen: Record<string, Readonly<Record<string, string>>> = {}
   for (const variant of quantized(run.options)) {
     const recipe = recipeOf(variant, run.options)
-    if (recipe && isChosen(recipe)) chosen[variant] = await madeFormats(run, variant)
+    if (recipe && isChosen(recipe)) chosen[variant] = (await madeOf(run, variant)).formats
   }
   return chosen
 }
@@ -83,10 +107,13 @@ async function removeOthers({ options, paths }: Run): Promise<void> {
   for (const file of others) await rm(join(paths.model, file), { force: true })
 }
 
-async function writeConfig(run: Run): Promise<void> {
+/** @param encoders by which rules they were made, where that is known */
+async function writeConfig(run: Run, encoders: Readonly<Record<string, EncoderChoice>> = {}): Promise<void> {
   const { options, paths, checkpoint } = run
   const tokenizer = await readTokenizer(paths.model)
-  const recipes = new Map(options.variants.map((name) => [name, recipeOf(name, options)]))
+  const recipes = new Map(
+    options.variants.map((name) => [name, asMade(recipeOf(name, options), encoders[name])]),
+  )
   const tags = quantizationTags(recipes, options.accuracyLevel)
   await writeJson(join(paths.model, 'config.json'), releaseConfig(checkpoint, tokenizer, recipes, tags))
 }

@@ -4,7 +4,6 @@ Its folder has index.json and clips/, written by pipeline/quantize/calibration.t
 P positions are the tokens of all prompts and answers, clip after clip.
 """
 
-import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calibration_clips import AGAIN, read_clips
 from protocol import UserError
 from release_decoder import ReleaseDecoder, forward
-
-FORMAT = 1
-LEAST_CLIPS = 8
-AGAIN = "Remove the calibration folder, then run the same command again."
 
 
 class Calibration:
@@ -42,12 +38,15 @@ class Calibration:
         ]
         return torch.cat(ranges)
 
-    def embedded(self) -> Tensor:
-        """What the first layer reads, [P, H]: tokens, with the audio features in their places."""
+    def features(self, clip: dict) -> np.ndarray:
+        """What FP32's encoder made of a clip, float32 [N, H]."""
+        return np.fromfile(self.folder / clip["features"]["file"], "<f4").reshape(clip["features"]["shape"])
+
+    def embedded(self, given: list[np.ndarray] | None = None) -> Tensor:
+        """What the first layer reads, [P, H]: tokens, with the audio features in their places: FP32's, or those given."""
         parts = []
-        for clip in self.clips:
+        for clip, features in zip(self.clips, given or map(self.features, self.clips), strict=True):
             x = self.decoder.embed([*clip["prompt_ids"], *clip["tokens"]])
-            features = np.fromfile(self.folder / clip["features"]["file"], "<f4").reshape(clip["features"]["shape"])
             x[clip["audio_offset"] : clip["audio_offset"] + len(features)] = torch.from_numpy(features)
             parts.append(x)
         return torch.cat(parts)
@@ -89,22 +88,6 @@ class Calibration:
     def head_inputs(self) -> Tensor:
         """What lm_head reads where its logits are used, [answers' tokens, H]."""
         return self.decoder.final_norm(self.hidden(self.decoder.sizes.layers)[self.asked])
-
-
-def read_clips(folder: Path) -> list[dict]:
-    try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"The calibration in {folder} cannot be read: {error}.", AGAIN) from error
-    if index.get("format") != FORMAT:
-        raise UserError(f"The calibration in {folder} has format {index.get('format')}, wanted {FORMAT}.", AGAIN)
-    clips = index["clips"]
-    if len(clips) < LEAST_CLIPS:
-        raise UserError(
-            f"The calibration has {len(clips)} clips, wanted at least {LEAST_CLIPS}.",
-            "Give --calibration a dataset with more speech: 16 to 32 clips are enough.",
-        )
-    return clips
 
 
 def require_fit(clip: dict, decoder: ReleaseDecoder) -> None:

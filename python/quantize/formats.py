@@ -1,14 +1,16 @@
 """The formats that a weight can have, by the names that recipes give them: a closed list.
 
-f32: left as it is. f16: the whole graph computes in float16 (half_graph.py). qBbN: MatMulNBits with B bits and a scale for
-each block of N weights along K, with zero points; qBbNs: without. i8: int8 with a scale for each column
-(int8_products.py). Blocks are rounded to nearest by onnxruntime's own kernel.
+f32: left as it is. f16: the whole graph computes in float16 (half_graph.py). bf16: stored as bfloat16 where that loses
+nothing, computed in float32; of encoders. qBbN: MatMulNBits with B bits and a scale for each block of N weights along K,
+with zero points; qBbNs: without. i8: int8 with a scale for each column (int8_products.py) or output channel of a
+convolution (int8_convolutions.py). Blocks are rounded to nearest by onnxruntime's own kernel; convolutions cannot have them.
 """
 
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import ml_dtypes
 import numpy as np
 from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, DefaultWeightOnlyQuantizer
 
@@ -75,20 +77,37 @@ class Half:
         """Any does."""
 
 
-Format = Blocks | Columns | Half
+@dataclass(frozen=True)
+class Bfloat:
+    """bf16"""
+
+    def require_fit(self, weight: str, rows: int) -> None:
+        """Any does: one that bfloat16 does not hold stays float32."""
+
+    def quantize(self, values: np.ndarray) -> Parts:
+        """float32 -> its upper halves; nothing when a lower half is not zero"""
+        bits = values.view(np.uint32)
+        if np.any(bits & np.uint32(0xFFFF)):
+            return []
+        return [("_BF16", (bits >> np.uint32(16)).astype(np.uint16).view(ml_dtypes.bfloat16))]
+
+
+Encoded = Blocks | Columns | Bfloat  # weight by weight
+Format = Encoded | Half
+NAMED: dict[str, type[Half] | type[Bfloat] | type[Columns]] = {"f16": Half, "bf16": Bfloat, "i8": Columns}
 
 
 def parse(name: str) -> Format | None:
     """None for f32."""
     if name == "f32":
         return None
-    if name in ("f16", "i8"):
-        return Half() if name == "f16" else Columns()
+    if name in NAMED:
+        return NAMED[name]()
     match = re.fullmatch(r"q(\d+)b(\d+)(s?)", name)
     if match is None or int(match[1]) not in BITS or int(match[2]) not in BLOCKS:
         raise UserError(
             f"There is no format {name}.",
-            f"Wanted f32, f16, i8 or q{{bits}}b{{block}}: bits {listed(BITS)}; blocks of {listed(BLOCKS)} weights.",
+            f"Wanted f32, f16, bf16, i8 or q{{bits}}b{{block}}: bits {listed(BITS)}; blocks of {listed(BLOCKS)} weights.",
         )
     return Blocks(int(match[1]), int(match[2]), match[3] == "s")
 
@@ -122,6 +141,24 @@ def choose(rules: Rules, weight: str) -> Format | None:
     return parse(name_of(rules, weight))
 
 
+def convolution_name_of(rules: Rules, weight: str) -> str:
+    """As `name_of` of a convolution's weight: `*` with a format of blocks leaves it f32."""
+    i = rule_of(rules, weight)
+    if i is None or (rules[i][0] == "*" and isinstance(parse(rules[i][1]), Blocks)):
+        return "f32"
+    return rules[i][1]
+
+
+def require_convolution(rules: Rules, weight: str) -> None:
+    """Raise UserError for a rule that gives a convolution's weight a format of blocks by name."""
+    name = convolution_name_of(rules, weight)
+    if isinstance(parse(name), Blocks):
+        raise UserError(
+            f"{weight} is a convolution, which {name} cannot be a format of.",
+            "Wanted i8, bf16, f16 or f32.",
+        )
+
+
 def require_rules(rules: Rules, weights: set[str]) -> None:
     """Raise UserError for a format that there is not, a rule that decides about no weight, and rules that change none."""
     chosen = [parse(name) for _, name in rules]
@@ -143,7 +180,7 @@ def require_rules(rules: Rules, weights: set[str]) -> None:
 def require_used(rules: Rules, weights: set[str]) -> None:
     """Raise UserError for a rule that decides about no weight: a name that is spelled wrong changes nothing, silently."""
     used = {rule_of(rules, weight) for weight in weights}
-    names = sorted({re.sub(r"\.\d+\.", ".*.", weight) for weight in weights})
+    names = sorted({re.sub(r"\.\d+(?=\.|$)", ".*", weight) for weight in weights})
     for i, (selector, _) in enumerate(rules):
         if i not in used:
             raise UserError(

@@ -17,13 +17,14 @@ ANGLES = ("RotaryEmbedding", (2, 3))
 
 
 def make_half(model: ir.Model, exact: set[str], store: Store, done: dict) -> int:
-    """Change a float32 graph; the products of the weights named in `exact` stay float32. Returns the products in float16.
+    """Change a float32 graph; the products and convolutions of the weights named in `exact` stay float32. Returns the products in float16.
 
     `done` holds the tensors that other graphs have put into the store.
     """
     graph = model.graph
     kept = _angle_nodes(graph)
-    exact_nodes = {n for n in graph if n.op_type == "MatMul" and n.inputs[1] is not None and n.inputs[1].name in exact}
+    weighted = [n for n in graph if n.op_type in ("MatMul", "Conv")]
+    exact_nodes = {n for n in weighted if n.inputs[1] is not None and n.inputs[1].name in exact}
     count = sum(_is_product(node) and node not in exact_nodes for node in graph)
     _retarget_casts(graph, kept)
     _narrow_constants(graph, kept | exact_nodes, store, done)

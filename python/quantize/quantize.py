@@ -4,7 +4,8 @@
         --out DIR --recipe recipe.json [--calibration DIR | --check]
 
 recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "encoder": [...] the same for the
-encoder, "solver" and "smooth" of the decoder's weights (weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts":
+encoder, "encoderFallback": [rules, ...] for the encoder where those lose too much on the calibration, best first
+(encoder_gate.py), "solver" and "smooth" of the decoder's weights (weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts":
 "int8" for a graph decoder_prefill too, "embeddings": "lm_head" where lm_head is the embedding table too}. Selectors and formats: formats.py.
 
 --check: only say what in the recipe does not fit the graphs, before minutes go into a calibration.
@@ -21,14 +22,16 @@ import no_telemetry  # noqa: F401  # isort: skip  (before onnxruntime)
 
 import argparse
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
 import onnxruntime
 
 import formats
-from embedding_table import HEAD, require_table, require_tied
+import int8_convolutions
+from embedding_table import HEAD, require_tied
+from encoder_makers import EncoderMakers, encoder_choices, first_that_passes
+from graph_weights import convolutions, decided, format_name, products, require_fit, shapes_of
 from half_graph import make_half
 from int8_products import Int8Products
 from prefill_graph import make_prefill
@@ -36,6 +39,7 @@ from protocol import UserError, emit, progress, reporting
 from tensors import Store, bring_along, initializer, source_of, values_of
 from weight_maker import WeightMaker, maker_of, require_compatible
 
+Tensors = list[tuple[str, ir.TensorProtocol]]
 FUSED = "decoder"  # what the graph for prompts is made of
 
 
@@ -48,6 +52,7 @@ class Job:
     store: Store
     total: int = 0  # weights, for progress
     done: dict = field(default_factory=dict)  # tensors with their suffixes by source
+    kept: dict[str, str] = field(default_factory=dict)  # formats of weights that stayed as they are, against their rule
 
     @property
     def rules(self) -> formats.Rules:
@@ -61,30 +66,39 @@ def main() -> None:
         if args.check:
             check(args, recipe)
             return
-        out = Path(args.out)
-        jobs: list[Job] = []
-        counts: dict[str, int] = {}
-        chosen: dict[str, str] = {}
-        for paths, data in (
-            (args.models, out / f"decoder.{recipe['variant']}.data"),
-            ([args.encoder] if args.encoder else [], None),
-        ):
-            if not paths:
-                continue
-            job = Job(recipe, maker_for(args, recipe) if data else WeightMaker(recipe.get("encoder", [])), Store(data))
-            jobs.append(job)
-            names, ops = quantize_all([Path(path) for path in paths], job, out)
-            counts |= ops
-            if data is not None:
-                chosen = names
-        emit(
-            "result",
-            nodes=counts,
-            weights=sum(len(job.done) for job in jobs),
-            formats=chosen,
-            bytes=sum(job.store.bytes for job in jobs),
-            onnxruntime=onnxruntime.__version__,
-        )
+        result: dict = {"nodes": {}, "formats": {}, "weights": 0, "bytes": 0}
+        if args.models:
+            store = Store(Path(args.out) / f"decoder.{recipe['variant']}.data")
+            job = Job(recipe, maker_for(args, recipe), store)
+            result["formats"], counts = quantize_all([Path(path) for path in args.models], job, Path(args.out))
+            add(result, job, counts)
+        if args.encoder:
+            result |= quantize_encoder(args, recipe, result)
+        emit("result", **result, onnxruntime=onnxruntime.__version__)
+
+
+def add(result: dict, job: Job, counts: dict[str, int]) -> None:
+    result["nodes"] |= counts
+    result["weights"] += len(job.done)
+    result["bytes"] += job.store.bytes
+
+
+def quantize_encoder(args: argparse.Namespace, recipe: dict, result: dict) -> dict:
+    """Write the encoder by the first rules that pass the gate; where there are no others, by the recipe's own."""
+    path, out = Path(args.encoder), Path(args.out)
+    makers = EncoderMakers(path, Path(args.calibration) if args.calibration else None)
+
+    def make(rules: formats.Rules) -> Path:
+        job = Job(recipe, makers.maker_of(rules), Store(None))
+        result["encoderFormats"], counts = quantize_all([path], job, out)
+        add(result, job, counts)
+        return out / f"{path.stem}.{recipe['variant']}.onnx"
+
+    first, *others = encoder_choices(recipe)
+    if others:
+        return {"encoderChoice": first_that_passes([first, *others], make, makers.gate())}
+    make(first)
+    return {}
 
 
 def parse_args() -> argparse.Namespace:
@@ -108,7 +122,9 @@ def check(args: argparse.Namespace, recipe: dict) -> None:
         if head is not None and recipe.get("embeddings"):
             require_tied(head, values_of(head.const_value))
     if args.encoder:
-        require_fit(recipe, recipe.get("encoder", []), shapes_of([ir.load(args.encoder)]))
+        shapes = shapes_of([ir.load(args.encoder)])
+        for rules in encoder_choices(recipe):
+            require_fit(recipe, rules, shapes)
     emit("result")
 
 
@@ -123,7 +139,7 @@ def quantize_all(paths: list[Path], job: Job, out: Path) -> tuple[dict[str, str]
     models = [ir.load(path) for path in paths]
     shapes = shapes_of(models)
     require_fit(recipe, job.rules, shapes)
-    job.total = len({source_of(weight) for model in models for _, weight, _ in matmuls(model, job.rules)})
+    job.total = len({source_of(weight) for model in models for _, weight, _ in decided(model, job.rules)})
     counts = {}
     for path, model in zip(paths, models, strict=True):
         counts[path.stem] = quantize(model, job)
@@ -131,67 +147,18 @@ def quantize_all(paths: list[Path], job: Job, out: Path) -> tuple[dict[str, str]
         if path.stem == FUSED and recipe.get("prompts") == "int8":
             make_prefill(model)
             ir.save(model, out / f"{path.stem}_prefill.{variant}.onnx")
-    return {name: formats.name_of(job.rules, name) for name in sorted(shapes)}, counts
-
-
-def shapes_of(models: Iterable[ir.Model]) -> dict[str, ir.Shape]:
-    """[K, N] of the weights that rules decide about, by name."""
-    return {weight.name: weight.const_value.shape for model in models for _, weight in products(model)}
-
-
-def require_fit(recipe: dict, rules: formats.Rules, shapes: dict[str, ir.Shape]) -> None:
-    """Raise UserError for what in a recipe cannot be, before anything is written. What `auto` will choose is left out."""
-    fixed = [rule for rule in rules if not formats.is_auto(rule[0])]
-    require = formats.require_rules if fixed == rules else formats.require_used
-    require(fixed, set(shapes))
-    is_decoder = HEAD in shapes
-    if is_decoder and recipe.get("embeddings"):
-        require_table(recipe)
-    for name, (rows, _) in shapes.items():
-        chosen = formats.choose(fixed, name)
-        if chosen is not None:
-            chosen.require_fit(name, int(rows))
-        if is_decoder and name != HEAD and recipe.get("prompts") == "int8":
-            require_widened(name, formats.name_of(fixed, name))
-
-
-def require_widened(weight: str, name: str) -> None:
-    """The graph for prompts is fed 4-bit and 8-bit weights as int8; what is left float32 is so there too."""
-    chosen = formats.parse(name)
-    if chosen is None or (isinstance(chosen, formats.Blocks) and chosen.bits != 2):
-        return
-    why = "its products are of int8 already" if name == "i8" else "wanted blocks of 4 or 8 bits, or f32"
-    raise UserError(
-        f"{weight} is {name}, which prompts with 8-bit products cannot be made of: {why}.",
-        "Leave prompts: int8 out of the recipe.",
-    )
-
-
-def products(model: ir.Model):
-    """(node, weight) of every MatMul whose second input is a two-dimensional initializer."""
-    for node in list(model.graph):
-        weight = node.inputs[1] if node.op_type == "MatMul" and len(node.inputs) == 2 else None
-        if weight is not None and weight.is_initializer() and len(weight.const_value.shape) == 2:
-            yield node, weight
-
-
-def matmuls(model: ir.Model, rules: formats.Rules):
-    """(node, weight, format) of those that a rule changes."""
-    for node, weight in products(model):
-        chosen = formats.choose(rules, weight.name)
-        if chosen is not None:
-            yield node, weight, chosen
+    return {name: format_name(job.rules, name, shapes[name]) for name in sorted(shapes)} | job.kept, counts
 
 
 def quantize(model: ir.Model, job: Job) -> int:
-    """Replace the MatMuls of `model`; returns how many."""
+    """Replace the nodes of `model` whose weights a rule changes; returns how many."""
     graph = model.graph
-    replaced = list(matmuls(model, job.rules))
+    replaced = list(decided(model, job.rules))
     if not replaced:
-        raise UserError("The graph has no MatMul with a constant weight that a rule of the recipe fits.")
+        raise UserError("The graph has no product with a constant weight that a rule of the recipe fits.")
     if isinstance(replaced[0][2], formats.Half):
         changed = {weight.name for _, weight, _ in replaced}
-        exact = {weight.name for _, weight in products(model)} - changed
+        exact = {weight.name for _, weight in [*products(model), *convolutions(model)]} - changed
         count = make_half(model, exact, job.store, job.done)
         bring_along(graph, job.store)
         return count
@@ -200,15 +167,40 @@ def quantize(model: ir.Model, job: Job) -> int:
         assert not isinstance(chosen, formats.Half)  # require_rules
         key = source_of(weight)
         if key not in job.done:
-            job.done[key] = quantize_weight(weight, chosen, job)
+            job.done[key] = quantize_weight(node, weight, chosen, job)
             progress("weights", len(job.done), job.total, "weights")
-        inputs = [initializer(graph, weight.name + suffix, tensor) for suffix, tensor in job.done[key]]
-        if isinstance(chosen, formats.Columns):
-            int8.replace(node, *inputs)
-        else:
-            replace_by_blocks(graph, node, inputs, chosen, job.recipe["accuracyLevel"])
+        replace(graph, node, job.done[key], chosen, int8, job)
     bring_along(graph, job.store, job.maker)
     return len(replaced)
+
+
+def replace(
+    graph: ir.Graph, node: ir.Node, tensors: Tensors, chosen: formats.Encoded, int8: Int8Products, job: Job
+) -> None:
+    weight = node.inputs[1]
+    if isinstance(chosen, formats.Bfloat):
+        if tensors:
+            widen(graph, weight, tensors[0])
+        else:
+            job.kept[weight.name] = "f32"
+        return
+    if node.op_type == "Conv":
+        int8_convolutions.replace(graph, node, tensors)
+        return
+    inputs = [initializer(graph, weight.name + suffix, tensor) for suffix, tensor in tensors]
+    if isinstance(chosen, formats.Columns):
+        int8.replace(node, *inputs)
+    else:
+        replace_by_blocks(graph, node, inputs, chosen, job.recipe["accuracyLevel"])
+
+
+def widen(graph: ir.Graph, weight: ir.Value, stored: tuple[str, ir.TensorProtocol]) -> None:
+    """Let all readers of a weight read what is stored, cast to float32: onnxruntime does it once, at load."""
+    suffix, tensor = stored
+    cast = ir.node("Cast", [initializer(graph, weight.name + suffix, tensor)], {"to": ir.DataType.FLOAT}, num_outputs=1)
+    cast.name = cast.outputs[0].name = f"{weight.name}.Cast"
+    graph.insert_before(graph[0], cast)
+    weight.replace_all_uses_with(cast.outputs[0])
 
 
 def replace_by_blocks(
@@ -229,14 +221,17 @@ def replace_by_blocks(
     ir.convenience.replace_nodes_and_values(graph, node, [node], [new], node.outputs, new.outputs)
 
 
-def quantize_weight(
-    weight: ir.Value, chosen: formats.Blocks | formats.Columns, job: Job
-) -> list[tuple[str, ir.TensorProtocol]]:
+def quantize_weight(node: ir.Node, weight: ir.Value, chosen: formats.Encoded, job: Job) -> Tensors:
     """A weight's levels and scales in the store, by the suffixes of their names."""
     values = values_of(weight.const_value)
     if weight.name == HEAD and job.recipe.get("embeddings"):
         require_tied(weight, values)
-    parts = job.maker.encode(weight.name, job.maker.prepare(weight.name, values), chosen)
+    prepared = job.maker.prepare(weight.name, values)
+    if node.op_type == "Conv" and isinstance(chosen, formats.Columns):
+        bias = values_of(node.inputs[2].const_value)
+        parts = int8_convolutions.encode(prepared, bias, job.maker.scales_of(weight.name))
+    else:
+        parts = job.maker.encode(weight.name, prepared, chosen)
     return [(suffix, job.store.put(weight.name + suffix, part)) for suffix, part in parts]
 
 

@@ -42,8 +42,8 @@ class SolvingMaker(WeightMaker):
     def prepare(self, name: str, values: np.ndarray) -> np.ndarray:
         return values if self.smoothing is None else self.smoothing.apply(name, values)
 
-    def encode(self, name: str, values: np.ndarray, chosen: formats.Blocks | formats.Columns) -> formats.Parts:
-        if self.solver == "rtn" or isinstance(chosen, formats.Columns) or chosen.bits == 8:
+    def encode(self, name: str, values: np.ndarray, chosen: formats.Encoded) -> formats.Parts:
+        if self.solver == "rtn" or not isinstance(chosen, formats.Blocks) or chosen.bits == 8:
             return super().encode(name, values, chosen)
         prefix, _, role = name.rpartition(".")
         factor = self._factor(prefix, GROUP_OF.get(role, role)) if self.solver == "gptq" else None

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import formats
+from int8_convolutions import Scales
 from protocol import UserError
 
 
@@ -22,9 +23,13 @@ class WeightMaker:
         """What stands in FP32's graph -> what stands in the variant's before rounding."""
         return values
 
-    def encode(self, name: str, values: np.ndarray, chosen: formats.Blocks | formats.Columns) -> formats.Parts:
+    def encode(self, name: str, values: np.ndarray, chosen: formats.Encoded) -> formats.Parts:
         """[K, N] float32, prepared -> what the weight's node reads, by the suffixes of the names."""
         return chosen.quantize(values)
+
+    def scales_of(self, convolution: str) -> Scales:
+        """Of the activations of a convolution in i8."""
+        raise UserError(f"{convolution} is i8, whose scales come from a calibration.", "Give --calibration DIR.")
 
 
 def maker_of(recipe: dict, release: Path, calibration: Path | None) -> WeightMaker:

@@ -5,6 +5,7 @@ import { DATA_TYPES } from '../../graph-tools/onnx-types.ts'
 import { contentOf } from '../../graph-tools/tensor-data.ts'
 import { type Adding, type Levels, multiply, probeAdding } from '../../scripts/integer-products.ts'
 import { blockWeightsOf, worstBlockProduct } from './block-products.ts'
+import { type ConvolutionsTried, tryConvolutions } from './convolutions.ts'
 import { readContent } from './graph-content.ts'
 import { jobOf } from './kernel-job.ts'
 
@@ -21,6 +22,8 @@ export interface ProductsJob {
   readonly stretches: readonly (number | null)[]
   /** names of graphs with weights in blocks */
   readonly blocks: readonly string[]
+  /** names of graphs with convolutions of int8 */
+  readonly convolutions: readonly string[]
 }
 
 export interface Products {
@@ -29,6 +32,8 @@ export interface Products {
   readonly tried: readonly Tried[]
   /** of each graph: how many weights in blocks, and how far their products are off at most */
   readonly blocks: readonly { readonly weights: number; readonly off: number }[]
+  /** of each graph: how many convolutions, and outputs of their worst inputs that are not what the integers give */
+  readonly convolutions: readonly ConvolutionsTried[]
 }
 
 /** Of all weights together. */
@@ -46,7 +51,7 @@ const ZERO = 128
 /** Columns of a weight whose worst rows are tried. */
 const COLUMNS = 24
 
-const { folder, files, stretches, blocks } = await jobOf<ProductsJob>()
+const { folder, files, stretches, blocks, convolutions } = await jobOf<ProductsJob>()
 const read = await Promise.all(
   files.map((file) => (file.endsWith('.json') ? readPrefillWeights(folder, file) : weightsOf(file))),
 )
@@ -56,6 +61,7 @@ const found: Products = {
   adding: await probeAdding(),
   tried,
   blocks: await Promise.all(blocks.map(tryBlocks)),
+  convolutions: await Promise.all(convolutions.map((file) => tryConvolutions(join(folder, file)))),
 }
 console.log(JSON.stringify(found))
 

@@ -178,7 +178,7 @@ describe('a calibration', () => {
         ...{ env, reject: false, forceKillAfterDelay: false },
       })
     // 8 clips are answered together: this is in the middle of their files' renaming
-    expect(await start({ KILL_AT: '42' })).toMatchObject({ signal: 'SIGKILL', stderr: '' })
+    expect(await start({ KILL_AT: '62' })).toMatchObject({ signal: 'SIGKILL', stderr: '' })
     const folder = await onlyCalibration(own)
     const clips = (await answeredIn(folder)).map((name) => join('clips', name))
     expect(clips.length).toBeGreaterThan(0)

@@ -98,7 +98,7 @@ async function makeVariants(folder: string): Promise<void> {
     await quantizeVariant(making, name, rowOf(name).recipe ?? expect.fail(name), {
       ...{ accuracyLevel: 4, calibration },
     })
-  await quantizeVariant(making, 'i8', I8, { accuracyLevel: 4, decoders: LAYOUTS.fused })
+  await quantizeVariant(making, 'i8', I8, { accuracyLevel: 4, decoders: LAYOUTS.fused, calibration })
 }
 
 describe('on the kernels of an older processor', () => {
@@ -120,6 +120,7 @@ describe('on the kernels of an older processor', () => {
         ...['int4', 'int4-hq', 'q8'].map((variant) => graphFile('decoder', variant)),
         ...['int4-hq', 'q8', 'int8'].map((variant) => graphFile('encoder', variant)),
       ],
+      convolutions: [graphFile('encoder', 'i8')],
     }
     const products = (kernels: OlderKernels | 'native') =>
       onKernels<Products>(kernels, 'kernel-products.ts', job)
@@ -129,7 +130,13 @@ describe('on the kernels of an older processor', () => {
     if (canMask()) expect(native.adding).toBe(hasVnni ? 'exact' : 'saturating')
     expect(older.adding).toBe(OLDER_ADDING)
     const weights = 2 * PROMPT_WEIGHTS + DECODER_WEIGHTS + ENCODER_WEIGHTS
-    for (const { adding, tried, blocks } of [native, older]) {
+    for (const { adding, tried, blocks, convolutions } of [native, older]) {
+      expect(convolutions).toEqual([
+        { convolutions: 2, wrong: 0, of: expect.any(Number), stretched: expect.any(Number) },
+      ])
+      const [{ of, stretched: wrongAt127 } = { of: 0, stretched: 0 }] = convolutions
+      if (adding === 'exact') expect(wrongAt127).toBe(0)
+      else expect(wrongAt127 / of).toBeGreaterThan(0.2)
       const [own, stretched] = tried
       expect(own).toMatchObject({ weights, level: 64, wrong: 0, off: 0 })
       expect(stretched?.level).toBe(127)
@@ -142,7 +149,7 @@ describe('on the kernels of an older processor', () => {
     }
     if (!canMask() || !features.includes('avx512f')) return
     const { adding } = await onKernels<Products>('avx512', 'kernel-products.ts', {
-      ...{ folder, files: [], blocks: [], stretches: [] },
+      ...{ folder, files: [], blocks: [], stretches: [], convolutions: [] },
     })
     expect(adding).toBe('saturating')
   })

@@ -56,6 +56,8 @@ const MADE = {
     recipe: {
       encoder: [
         ['conv_out', 'f32'],
+        ['conv_weights.2', 'bf16'],
+        ['conv_weights.*', 'f32'],
         ['attention', 'q8b32'],
         ['mlp', 'q4b64'],
         ['*', 'i8'],
@@ -72,6 +74,15 @@ const MADE = {
   },
   mask: { half: [-3.4028234663852886e38] },
   largest: { half: [65_519, -65_504] },
+  exactStem: {
+    recipe: {
+      encoder: [
+        ['conv_weights.*', 'f32'],
+        ['*', 'f16'],
+      ],
+    },
+    graphs: ['encoder'],
+  },
   encoder16: { recipe: { encoder: all('f16') }, graphs: ['encoder'] },
 }
 
@@ -91,7 +102,7 @@ const REFUSED: Record<string, readonly [object, string, string]> = {
   format: [
     { recipe: { decoder: all('q3b64') } },
     'There is no format q3b64.',
-    'Wanted f32, f16, i8 or q{bits}b{block}: bits 2, 4 or 8; blocks of 16, 32, 64, 128 or 256 weights.',
+    'Wanted f32, f16, bf16, i8 or q{bits}b{block}: bits 2, 4 or 8; blocks of 16, 32, 64, 128 or 256 weights.',
   ],
   selector: [
     {
@@ -104,7 +115,7 @@ const REFUSED: Record<string, readonly [object, string, string]> = {
       graphs: ['encoder'],
     },
     "The recipe's rule for atention decides about no weight.",
-    'Wanted attention, mlp, or a pattern of names that no rule before it takes: conv_out, layers.*.fc1, layers.*.fc2, layers.*.k, layers.*.out, layers.*.q, layers.*.v, linear_1, linear_2.',
+    'Wanted attention, mlp, or a pattern of names that no rule before it takes: conv_out, conv_weights.*, layers.*.fc1, layers.*.fc2, layers.*.k, layers.*.out, layers.*.q, layers.*.v, linear_1, linear_2.',
   ],
   nothing: [
     { recipe: { decoder: all('f32') } },
@@ -122,6 +133,16 @@ const REFUSED: Record<string, readonly [object, string, string]> = {
     },
     'The recipe has f16 and q8b64 in one graph: f16 is a format of the whole graph.',
     'Beside f16 only f32 can stand.',
+  ],
+  bfloat: [
+    { recipe: { decoder: all('bf16') } },
+    'layers.0.k is bf16, which is a format of encoders.',
+    'Wanted another format in the decoder.',
+  ],
+  scales: [
+    { recipe: { encoder: all('i8') }, graphs: ['encoder'] },
+    'conv_weights.1 is i8, whose scales come from a calibration.',
+    'Give --calibration DIR.',
   ],
   promptsInt8: [
     { recipe: { decoder: all('i8'), prompts: 'int8' } },
@@ -261,14 +282,20 @@ describe('a format', () => {
     expect([eight.operators['MatMulNBits'], eight.operators['MatMulIntegerToFloat']]).toEqual([18, 2])
     expect(made.encoder8.formats).toMatchObject({
       conv_out: 'f32',
+      'conv_weights.1': 'f32',
+      'conv_weights.2': 'bf16',
       'layers.2.out': 'q8b32',
       'layers.0.fc1': 'q4b64',
       linear_2: 'i8',
     })
     expect(eight.loss).toBeLessThan(0.5)
+    expect([eight.types['BFLOAT16'], eight.operators['Cast']]).toEqual([1, 1])
     const half = graph(made.encoder16, 'encoder')
     expect(half.types['FLOAT']).toBeUndefined()
     expect(half.operators['Cast']).toBe(2)
+    const exact = graph(made.exactStem, 'encoder')
+    expect([exact.types['FLOAT'], exact.operators['Cast']]).toEqual([4, 6]) // two convolutions with their biases
+    expect(exact.loss).toBeLessThan(0.001)
     expect([half.least, half.loss < 0.01]).toEqual([-65504, true])
   })
 })

@@ -1,0 +1,78 @@
+"""How a recipe's rules make the encoder's weights, and what judges them."""
+
+from collections.abc import Callable
+from functools import cached_property
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+import formats
+from graph_weights import convolutions
+from int8_convolutions import Scales
+from protocol import UserError
+from weight_maker import WeightMaker
+
+if TYPE_CHECKING:
+    from encoder_gate import EncoderGate
+
+
+def encoder_choices(recipe: dict) -> list[formats.Rules]:
+    """The rules that an encoder is made by, best first."""
+    return [recipe.get("encoder", []), *recipe.get("encoderFallback", [])]
+
+
+def first_that_passes(choices: list[formats.Rules], make: Callable[[formats.Rules], Path], gate: "EncoderGate") -> dict:
+    """Make an encoder by one set of rules after the other. @raises UserError when all of them lose too much"""
+    tried: list[dict] = []
+    for rules in choices:
+        found = gate.judge(make(rules))
+        tried.append({"rules": rules, **found})
+        if gate.passes(found):
+            return {"rules": rules, "tried": tried, "limits": gate.limits}
+    losses = [f"cosine {one['cosine']:.4f}, KLD {one.get('kld', inf):.5f}" for one in tried]
+    raise UserError(
+        f"All rules for the encoder lose too much on the calibration: {'; '.join(losses)};"
+        f" wanted at least {gate.limits['cosine']}, and at most {gate.limits['kld']}.",
+        'Add [["*", "bf16"]] as the last of encoderFallback.',
+    )
+
+
+class EncoderMakers:
+    """What the rules of one encoder have in common: they are tried one after the other."""
+
+    def __init__(self, path: Path, calibration: Path | None) -> None:
+        """path: FP32's graph, beside FP32's decoder"""
+        self.path, self.calibration = path, calibration
+
+    def maker_of(self, rules: formats.Rules) -> WeightMaker:
+        return EncoderMaker(rules, self)
+
+    def gate(self) -> "EncoderGate":
+        """@raises UserError without a calibration"""
+        from encoder_gate import EncoderGate  # torch, which takes seconds
+
+        return EncoderGate(self.path.parent, self.required)
+
+    @property
+    def required(self) -> Path:
+        if self.calibration is None:
+            raise UserError("The recipe's encoder needs a calibration.", "Give --calibration DIR.")
+        return self.calibration
+
+    @cached_property
+    def scales(self) -> dict[str, Scales]:
+        from activation_scales import scales_of
+
+        names = [weight.name for _, weight in convolutions(ir.load(self.path))]
+        return scales_of(self.path, names, self.required)
+
+
+class EncoderMaker(WeightMaker):
+    def __init__(self, rules: formats.Rules, makers: EncoderMakers) -> None:
+        super().__init__(rules)
+        self.makers = makers
+
+    def scales_of(self, convolution: str) -> Scales:
+        return self.makers.scales[convolution]
