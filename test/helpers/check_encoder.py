@@ -72,7 +72,9 @@ def stem(folder: Path) -> dict:
     model = onnx.load(folder / "encoder.x.onnx")
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     return {
-        "operators": [n.op_type for n in model.graph.node if "conv" in n.op_type.lower() or "quantize" in n.op_type.lower()],
+        "operators": [
+            n.op_type for n in model.graph.node if "conv" in n.op_type.lower() or "quantize" in n.op_type.lower()
+        ],
         "types": {name: tensors[name].dtype.name for name in tensors if name.startswith("conv_")},
         "largest": max(int(np.abs(tensors[f"conv_weights.{i}_I8"].astype(int)).max()) for i in (1, 2)),
         "formats": {name: kind for name, kind in kinds.items() if name.startswith("conv_")},
