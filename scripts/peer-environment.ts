@@ -9,6 +9,8 @@ import { exists } from '../pipeline/shared/output-files.ts'
 /* The other engines' wheels, in a Python environment of their own. */
 
 const PINS = join(PROJECT, 'python', 'bench', 'peer-requirements.txt')
+/** What exports graphs and runs them in Python. */
+export const PROJECT_PYTHON = join(PROJECT, '.venv', 'bin', 'python')
 /** For what writes model files and reads samples. */
 const SHARED = ['gguf', 'numpy']
 

@@ -4,8 +4,9 @@ import { execa } from 'execa'
 import { identifySources } from '../eval/sources.ts'
 import { readCheckpoint } from '../pipeline/checkpoint/checkpoint.ts'
 import { PROJECT } from '../pipeline/models.ts'
+import { requireSpace } from '../pipeline/shared/disk-space.ts'
 import type { Engine } from './peer-engines.ts'
-import type { Program } from './peer-process.ts'
+import { PROJECT_PYTHON } from './peer-environment.ts'
 
 /* The other engines' model files, made of a checkpoint; kept while neither it nor what writes them changes. */
 
@@ -44,7 +45,7 @@ export async function modelFor(
   folder: string,
   python: string,
 ): Promise<string> {
-  const script = writerOf(engine)
+  const { script, args, interpreter, bytes } = writerOf(engine, python)
   const out = join(folder, engine.model)
   const stamp = `${out}.made-of.json`
   const made = JSON.stringify({ checkpoint: text, sources: await identifySources([script]) })
@@ -52,18 +53,23 @@ export async function modelFor(
   await rm(stamp, { force: true })
   await rm(out, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
-  const [program, args] = writing(engine, path, out, python)
-  await execa(program, args)
+  await requireSpace(folder, bytes, `Writing the model of ${engine.name}`, 'Free space there.')
+  await execa(interpreter, [join(PROJECT, script), '--checkpoint', path, '--out', out, ...args])
   await writeFile(stamp, made)
   return out
 }
 
-function writerOf({ name }: Engine): string {
-  if (name === 'sherpa-onnx') throw new Error('its graphs are not made here: give --peer sherpa-onnx:FOLDER')
-  return join('python', 'bench', 'write_gguf.py')
+interface Writer {
+  readonly script: string
+  readonly args: readonly string[]
+  readonly interpreter: string
+  /** of disk that it needs */
+  readonly bytes: number
 }
 
-function writing(engine: Engine, checkpoint: string, out: string, python: string): Program {
-  const script = join(PROJECT, writerOf(engine))
-  return [python, [script, '--checkpoint', checkpoint, '--engine', engine.name, '--out', out]]
+/** Graphs are exported by what exports a release's. */
+function writerOf({ name }: Engine, python: string): Writer {
+  return name === 'sherpa-onnx'
+    ? { script: 'python/bench/write_sherpa.py', args: [], interpreter: PROJECT_PYTHON, bytes: 5e9 }
+    : { script: 'python/bench/write_gguf.py', args: ['--engine', name], interpreter: python, bytes: 1e9 }
 }

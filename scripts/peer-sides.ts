@@ -4,7 +4,7 @@ import { variantFilesOf } from '../pipeline/evaluate/fingerprint.ts'
 import { PROJECT } from '../pipeline/models.ts'
 import type { PeerClip } from './peer-clips.ts'
 import { bytesOf, ENGINES, type Engine, type EngineName } from './peer-engines.ts'
-import { pinnedVersion, pythonWith } from './peer-environment.ts'
+import { PROJECT_PYTHON, pinnedVersion, pythonWith } from './peer-environment.ts'
 import { type Described, modelFor } from './peer-models.ts'
 import {
   type Cold,
@@ -70,10 +70,9 @@ export async function ownSide(variant: string, { modelDir, threads }: SideOption
 /** The split layout in Python's onnxruntime. */
 export async function splitSide({ modelDir, threads }: SideOptions): Promise<Side> {
   const { name: variant } = (await openRelease(modelDir)).variant(SPLIT)
-  const python = join(PROJECT, '.venv', 'bin', 'python')
   const script = join(PROJECT, 'python', 'bench', 'run_split.py')
   const bytes = (await variantFilesOf(modelDir, variant)).bytes
-  return pythonSide(`Python, split layout, ${variant}`, bytes, [python, [script]], {
+  return pythonSide(`Python, split layout, ${variant}`, bytes, [PROJECT_PYTHON, [script]], {
     ...{ model: modelDir, variant, threads },
   })
 }

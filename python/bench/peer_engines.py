@@ -85,6 +85,10 @@ class CrispAsr:
 
 
 class SherpaOnnx:
+    """It cuts loops out from 64 tokens on: what is longer is sampled, which random weights do not repeat themselves in."""
+
+    GREEDY = 60
+
     def __init__(self, folder: Path, threads: int) -> None:
         import sherpa_onnx
 
@@ -104,6 +108,9 @@ class SherpaOnnx:
         started = time.perf_counter()
         stream = self.recognizer.create_stream()
         stream.set_option("max_new_tokens", str(new_tokens))
+        if new_tokens > self.GREEDY:
+            stream.set_option("temperature", "1")
+            stream.set_option("top_p", "1")
         stream.accept_waveform(16000, samples)
         self.recognizer.decode_stream(stream)
         return Run(stream.result.text, time.perf_counter() - started, len(stream.result.tokens))
