@@ -127,7 +127,12 @@ export class Qwen3Asr {
     const worker = await startWorker({
       ...defined({ folder, variant: variant.name, layout, threads, provider, prefill }),
       ...(cache && { cache: usualCache() }),
-      ...{ batch: batch ?? (layout === 'fused' ? BATCH : 1), warmUp: false, options: {} },
+      ...{
+        batch: batch ?? (layout === 'fused' ? BATCH : 1),
+        isEncoderApart: true,
+        warmUp: false,
+        options: {},
+      },
     })
     return new Qwen3Asr(variant.name, worker)
   }

@@ -1,16 +1,17 @@
 import { type Decode, makeDecodeLoop } from './decode-loop.ts'
 import { makePlaces, type TakePlace } from './decode-places.ts'
 import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'
+import { defined } from './defined.ts'
 import type { EmbeddingTable } from './embeddings.ts'
-import { ENCODER } from './graphs.ts'
-import { MEL_BINS, type Mel } from './mel.ts'
-import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { type Encoder, openEncoder } from './encoder.ts'
+import { startEncoder } from './encoder-thread.ts'
+import type { Mel } from './mel.ts'
 import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import { openVariantEmbeddings } from './quantized-embeddings.ts'
 import { openRelease } from './release.ts'
 import type { ReleaseConfig } from './release-config.ts'
-import { floats, openSession, output, requireProvider } from './session.ts'
+import { requireProvider, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 import { readTokenizer, type Tokenizer } from './tokenizer.ts'
 
@@ -18,7 +19,7 @@ import { readTokenizer, type Tokenizer } from './tokenizer.ts'
 export interface Recognizer {
   readonly config: ReleaseConfig
   readonly tokenizer: Tokenizer
-  readonly encoder: InferenceSession
+  readonly encoder: Encoder
   readonly decoder: Decoder
   readonly embeddings: EmbeddingTable
   /** queue a sequence to be decoded, at most `batch` at once */
@@ -32,6 +33,8 @@ export interface LoadOptions extends DecoderOptions {
   readonly variant?: string
   /** sequences that are decoded together; 1 by default */
   readonly batch?: number
+  /** load the encoder in a thread of its own, while the decoder loads */
+  readonly isEncoderApart?: boolean
 }
 
 /**
@@ -41,12 +44,29 @@ export interface LoadOptions extends DecoderOptions {
 export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
   requireProvider(options.provider ?? USUAL_PROVIDER)
   const release = await openRelease(folder)
-  const { config } = release
   const source = { release, variant: release.variant(options.variant) }
+  if (!options.isEncoderApart) return loadWith(source, options, () => openEncoder(source, options))
+  const { threads, provider } = options
+  const apart = startEncoder({ folder, variant: source.variant.name, ...defined({ threads, provider }) })
+  apart.catch(() => undefined) // whoever opens it is told
+  return loadWith(source, options, () => apart).catch(async (error) => {
+    // a thread that is ended from outside while it loads takes the process along
+    await apart.then((encoder) => encoder.release()).catch(() => undefined)
+    throw error
+  })
+}
+
+async function loadWith(
+  source: Source,
+  options: LoadOptions,
+  open: () => Promise<Encoder>,
+): Promise<Recognizer> {
+  const { release, variant } = source
+  const { folder, config } = release
   const tokenizer = await readTokenizer(folder)
-  const embeddings = await openVariantEmbeddings(release, source.variant)
+  const embeddings = await openVariantEmbeddings(release, variant)
   const openDecoder = prepareDecoder(source, embeddings, options)
-  const encoder = await openSession(source, ENCODER, options)
+  const here = options.isEncoderApart ? undefined : await open()
   const decoder = await openDecoder()
   const { batch = 1 } = options
   if (batch > decoder.maxRows) {
@@ -58,7 +78,7 @@ export async function loadRecognizer(folder: string, options: LoadOptions): Prom
   const decode = makeDecodeLoop(decoder, config, batch)
   // one at a time: the next piece is read when the one before has ended, so that reading is no part of its time
   const takePlace = makePlaces(batch === 1 ? 1 : 2 * batch)
-  return { config, tokenizer, encoder, decoder, embeddings, decode, takePlace }
+  return { config, tokenizer, encoder: here ?? (await open()), decoder, embeddings, decode, takePlace }
 }
 
 export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
@@ -67,43 +87,9 @@ export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
   recognizer.embeddings.close()
 }
 
-/**
- * mel [1, 128, T] -> audio features [N, H], flat. The encoder runs on one window of attention after the other where the
- * release says how long they are: the features are the same, and take the memory of one window.
- */
-export async function encode(
-  { encoder, config }: Pick<Recognizer, 'encoder' | 'config'>,
-  mel: Mel,
-): Promise<Float32Array> {
-  const { windowFrames = mel.frames } = config
-  const parts: Float32Array[] = []
-  for (let start = 0; start < mel.frames; start += windowFrames) {
-    const { data, frames } = framesOf(mel, start, Math.min(mel.frames, start + windowFrames))
-    const results = await encoder.run({ mel: new Tensor('float32', data, [1, MEL_BINS, frames]) })
-    parts.push(floats(output(results, 'audio_features')))
-  }
-  return joined(parts)
-}
-
-function framesOf(mel: Mel, start: number, end: number): Mel {
-  if (start === 0 && end === mel.frames) return mel
-  const frames = end - start
-  const data = new Float32Array(MEL_BINS * frames)
-  for (let bin = 0; bin < MEL_BINS; bin++)
-    data.set(mel.data.subarray(bin * mel.frames + start, bin * mel.frames + end), bin * frames)
-  return { data, frames }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const [first] = parts
-  if (first && parts.length === 1) return first
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
+/** mel [128, T] -> audio features [N, H], flat */
+export function encode({ encoder }: Pick<Recognizer, 'encoder'>, mel: Mel): Promise<Float32Array> {
+  return encoder.run(mel)
 }
 
 /** The prompt for a recording. @param features its audio features [N, H], flat */

@@ -20,6 +20,8 @@ export interface WorkerSetup {
   readonly batch: number
   /** as in DecoderOptions */
   readonly isSteady?: boolean
+  /** as in LoadOptions of recognizer.ts */
+  readonly isEncoderApart?: boolean
   /** transcribe the first clip twice, so that the first figures are like the others */
   readonly warmUp: boolean
   /** of every job that does not say otherwise; those that do not fit the model fail at the start */

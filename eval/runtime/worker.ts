@@ -50,7 +50,10 @@ function listen(recognizer: Recognizer): void {
     if (job.type === 'cancel') return stops.get(job.id)?.abort(new Error('Cancelled.'))
     if (job.type === 'stop') {
       for (const stop of stops.values()) stop.abort(new Error('Stopped.'))
-      return void queue.idle().then(() => process.exit())
+      return void queue
+        .idle()
+        .then(() => recognizer.encoder.release()) // with its thread, which must not be ended from outside
+        .finally(() => process.exit())
     }
     stops.set(job.id, new AbortController())
     return queue.add(job)

@@ -1,18 +1,20 @@
+import { readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
 import { argmax, type PromptInput } from '../../eval/runtime/decoder.ts'
 import { type EmbeddingTable, openEmbeddings } from '../../eval/runtime/embeddings.ts'
+import { openEncoder } from '../../eval/runtime/encoder.ts'
+import { startEncoder } from '../../eval/runtime/encoder-thread.ts'
 import { openFusedDecoder } from '../../eval/runtime/fused-decoder.ts'
 import type { PrefillKind } from '../../eval/runtime/graphs.ts'
 import { MEL_BINS } from '../../eval/runtime/mel.ts'
 import { InferenceSession } from '../../eval/runtime/onnxruntime.ts'
 import { preparePrefill } from '../../eval/runtime/prefill.ts'
-import { encode } from '../../eval/runtime/recognizer.ts'
 import { openRelease, type Release } from '../../eval/runtime/release.ts'
 import type { ReleaseConfig } from '../../eval/runtime/release-config.ts'
-import { openSession } from '../../eval/runtime/session.ts'
+import { temporaryFolder } from '../helpers/folder.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
@@ -119,17 +121,40 @@ describe('what GPUs need of the fused graphs', () => {
 describe('the encoder', () => {
   it.each(['fp32', 'int4'])('gives the same bits window by window as at once, %s', async (variant) => {
     const random = seededRandom(9)
-    const session = await openSession({ release, variant: release.variant(variant) }, 'encoder', {
-      threads: 2,
-    })
+    const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
+    const setup = { folder: model, variant, threads: 2 }
+    const whole = { ...release, config: { ...config, windowFrames: undefined } }
+    const encoders = await Promise.all([
+      openEncoder({ release: whole, variant: release.variant(variant) }, setup),
+      openEncoder({ release, variant: release.variant(variant) }, setup),
+      startEncoder(setup), // in a thread
+    ])
     for (const frames of [37, 800, 801, 2350]) {
       const mel = { frames, data: Float32Array.from({ length: MEL_BINS * frames }, () => 2 * random() - 1) }
-      const whole = await encode({ encoder: session, config: { ...config, windowFrames: undefined } }, mel)
-      const runs = vi.spyOn(session, 'run')
-      expect(await encode({ encoder: session, config }, mel)).toEqual(whole)
-      expect(runs.mock.calls).toHaveLength(Math.ceil(frames / 800))
+      const runs = vi.spyOn(prototype, 'run')
+      const [atOnce, parts, apart] = await Promise.all(encoders.map((encoder) => encoder.run(mel)))
+      expect(parts).toEqual(atOnce)
+      expect(apart).toEqual(atOnce)
+      expect(runs.mock.calls).toHaveLength(1 + Math.ceil(frames / 800))
       runs.mockRestore()
     }
-    await session.release()
+    for (const encoder of encoders) await encoder.release()
+  })
+
+  it('in a thread says what is wrong with its graph, and with a spectrogram', async () => {
+    const folder = await temporaryFolder()
+    for (const name of await readdir(model))
+      await symlink(join(model, name), join(folder, name)).catch(() => {})
+    await rm(join(folder, 'encoder.onnx'))
+    const setup = { folder, variant: 'fp32', threads: 1 }
+    await expect(startEncoder(setup)).rejects.toThrow(`${folder} holds neither encoder.onnx.`)
+    await writeFile(join(folder, 'encoder.onnx'), 'not a graph')
+    await expect(startEncoder(setup)).rejects.toThrow(/onnxruntime cannot load .*encoder.onnx: /)
+    const encoder = await startEncoder({ ...setup, folder: model })
+    await expect(encoder.run({ frames: 2, data: new Float32Array(3) })).rejects.toThrow(/dims|size|length/i)
+    const mel = { frames: 100, data: new Float32Array(MEL_BINS * 100) }
+    expect((await encoder.run(mel)).length).toBe(13 * config.hiddenSize)
+    await encoder.release()
+    await expect(encoder.run(mel)).rejects.toThrow('The thread of the encoder ended (code 0).')
   })
 })

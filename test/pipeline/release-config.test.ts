@@ -10,7 +10,7 @@ import { mutantsOf } from '../helpers/mutants.ts'
 
 /** Keys that a release may lack. */
 const OPTIONAL =
-  /^decoder\.fused(\.quicker_prompts)?$|^decoder\.fused\.(inputs|outputs)\.[^.]*$|^quantization\.\w+$/
+  /^encoder\.window_frames$|^decoder\.fused(\.quicker_prompts)?$|^decoder\.fused\.(inputs|outputs)\.[^.]*$|^quantization\.\w+$/
 /** Keys of maps, whose names have dots. */
 const isOptional = (path: string) => OPTIONAL.test(path.replaceAll('.{i}.', '_i_'))
 
@@ -26,7 +26,7 @@ const RELIED_ON = [
   ],
   ...['special_tokens', 'special_tokens.eos_token_ids', 'special_tokens.eos_token_ids.0'],
 ]
-const IF_THERE = ['quantization', 'quantization.encoder']
+const IF_THERE = ['encoder', 'encoder.window_frames', 'quantization', 'quantization.encoder']
 
 describe('config.json', () => {
   it('is described key for key, in the order in which it is written', async () => {
