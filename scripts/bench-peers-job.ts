@@ -1,13 +1,9 @@
 import { parseChecked } from '../eval/checked-json.ts'
-import { loadClip } from '../eval/runtime/audio/clip.ts'
-import { USUAL_PROVIDER } from '../eval/runtime/providers.ts'
-import { recognize } from '../eval/runtime/recognize.ts'
-import { loadRecognizer, type Recognizer } from '../eval/runtime/recognizer.ts'
-import { openRelease } from '../eval/runtime/release.ts'
+import { Qwen3Asr } from '../eval/runtime/qwen3-asr.ts'
 import { number as figure, list, shape, text } from '../eval/runtime/schema.ts'
 import type { ClipResult, LoadedResult } from './peer-process.ts'
 
-/* This project's side of `npm run bench -- peers`, in a process of its own: a variant in its usual way. Prints one JSON object. */
+/* This project's side of `npm run bench -- peers`, in a process of its own: a variant as the runtime loads it. Prints one JSON object. */
 
 const JOB = shape({
   model: text,
@@ -16,38 +12,31 @@ const JOB = shape({
   clips: list(shape({ file: text, newTokens: figure })),
 })
 
-const job = parseChecked(JOB, process.argv[2] ?? '', 'The job', (message) => new Error(message))
+const { model, clips, ...options } = parseChecked(JOB, process.argv[2] ?? '', 'The job', (message) => {
+  return new Error(message)
+})
 process.stdout.write(`${JSON.stringify(await measure())}\n`)
 
 async function measure(): Promise<LoadedResult> {
-  const { model, variant, threads } = job
-  const [way] = (await openRelease(model)).variant(variant).ways(USUAL_PROVIDER)
   const started = performance.now()
-  const recognizer = await loadRecognizer(model, { variant, threads, ...way })
+  const asr = await Qwen3Asr.load(model, options)
   const load = (performance.now() - started) / 1000
-  const clips = await Promise.all(
-    job.clips.map(async ({ file, newTokens }) => ({ ...(await loadClip(file)), newTokens })),
-  )
-  for (const { samples } of clips) await transcribe(recognizer, samples, 2)
+  for (const { file } of clips) await transcribe(asr, file, 2)
   const results: ClipResult[] = []
-  for (const { samples, newTokens } of clips) results.push(await transcribe(recognizer, samples, newTokens))
-  return { load, peak: 1024 * process.resourceUsage().maxRSS, clips: results }
+  for (const { file, newTokens } of clips) results.push(await transcribe(asr, file, newTokens))
+  const peak = 1024 * process.resourceUsage().maxRSS
+  await asr.dispose()
+  return { load, peak, clips: results }
 }
 
-async function transcribe(
-  recognizer: Recognizer,
-  samples: Float32Array,
-  maxNewTokens: number,
-): Promise<ClipResult> {
-  const options = { maxNewTokens, stopLoops: false, maxPieceSeconds: Number.POSITIVE_INFINITY }
+async function transcribe(asr: Qwen3Asr, file: string, maxNewTokens: number): Promise<ClipResult> {
   const started = performance.now()
-  const { pieces } = await recognize(recognizer, samples, options)
+  const { timing, segments } = await asr.transcribe(file, { maxNewTokens, stopLoops: false })
   const seconds = (performance.now() - started) / 1000
-  const [piece] = pieces
-  if (!piece) throw new Error('no piece was transcribed')
-  const { generated, timing, firstToken } = piece
+  const tokens = segments.reduce((sum, segment) => sum + segment.tokens, 0)
+  const { mel, encoder, prefill, decode } = timing
   return {
-    ...{ seconds, tokens: generated, encoder: timing.encoder, prompt: timing.prefill, first: firstToken },
-    step: generated > 1 ? timing.decode / (generated - 1) : null,
+    ...{ seconds, tokens, encoder, prompt: prefill, first: mel + encoder + prefill },
+    step: tokens > 1 ? decode / (tokens - 1) : null,
   }
 }

@@ -9,7 +9,8 @@ interface Measured {
 }
 
 /**
- * All sides in turns, a round after the other; one that fails is left out from then on.
+ * All sides in turns, a round after the other; one that fails is left out from then on. Before that each starts once, so
+ * that its files are in memory, and what it keeps for later starts is there.
  * @param folder where the clips are written
  */
 export async function measureSides(
@@ -22,16 +23,25 @@ export async function measureSides(
   const short = await writeClips(folder, COLD_CLIPS)
   const found = new Map(sides.map((side) => [side, { loaded: [] as LoadedResult[], cold: [] as Cold[][] }]))
   const missing: Missing[] = []
+  const attempt = async (side: Side, work: () => Promise<unknown>) => {
+    try {
+      await work()
+    } catch (error) {
+      found.delete(side)
+      missing.push({ name: side.name, reason: reasonOf(error) })
+    }
+  }
+  for (const side of sides) {
+    note(`first start: ${side.name}`)
+    await attempt(side, () => coldOf(side, short.slice(0, 1)))
+  }
   for (let round = 1; round <= rounds; round++) {
     for (const [side, { loaded, cold }] of found) {
       note(`round ${round} of ${rounds}: ${side.name}`)
-      try {
+      await attempt(side, async () => {
         loaded.push(await side.loaded(clips))
         cold.push(await coldOf(side, short))
-      } catch (error) {
-        found.delete(side)
-        missing.push({ name: side.name, reason: reasonOf(error) })
-      }
+      })
     }
   }
   return { rounds: [...found].map(([side, results]) => ({ ...factsOf(side), ...results })), missing }
