@@ -10,6 +10,11 @@ const oneOf = <const Names extends readonly string[]>(names: Names) =>
 /** What chooses the levels of a weight: `gptq` needs calibration. python/quantize/solvers.py has them. */
 export const SOLVERS = ['rtn', 'k_quant', 'gptq'] as const
 
+const SMOOTH = v.pipe(
+  text,
+  v.regex(/^(smoothquant|awq):(0|1|0?\.\d+|1\.0+)$/, '"smoothquant:A" or "awq:A", A from 0 to 1'),
+)
+
 const ENTRIES = {
   decoder: about('Selectors of decoder weights and their formats; the first that fits decides.', RULES),
   encoder: v.exactOptional(about("The same for the encoder. Missing where the encoder is FP32's.", RULES)),
@@ -19,16 +24,19 @@ const ENTRIES = {
       v.pipe(list(RULES), v.minLength(1, 'at least one')),
     ),
   ),
+  encoderSmooth: v.exactOptional(
+    about(
+      'The same as `smooth` for norms of the encoder with large channels, before weights of i8 alone.',
+      SMOOTH,
+    ),
+  ),
   solver: v.exactOptional(
     about('What chooses the levels of weights in blocks. Missing: rtn, rounding to nearest.', oneOf(SOLVERS)),
   ),
   smooth: v.exactOptional(
     about(
       'What is moved from activations into weights before: `smoothquant:A` or `awq:A`, with A from 0 to 1.',
-      v.pipe(
-        text,
-        v.regex(/^(smoothquant|awq):(0|1|0?\.\d+|1\.0+)$/, '"smoothquant:A" or "awq:A", A from 0 to 1'),
-      ),
+      SMOOTH,
     ),
   ),
   embeddings: v.exactOptional(

@@ -43,9 +43,10 @@ export function needsCalibration(recipe: Recipe): boolean {
 }
 
 /** Whether a recipe's encoder does: the activations of its convolutions have constant scales, and others are judged. */
-export function isEncoderCalibrated({ encoder = [], encoderFallback }: Recipe): boolean {
+export function isEncoderCalibrated({ encoder = [], encoderFallback, encoderSmooth }: Recipe): boolean {
   const isInt8 = (name: string) => encoder.find(([selector]) => fits(selector, name))?.[1] === 'i8'
-  return encoderFallback !== undefined || CONVOLUTIONS.some(isInt8)
+  const isJudged = encoderFallback !== undefined || encoderSmooth !== undefined
+  return isJudged || CONVOLUTIONS.some(isInt8)
 }
 
 /** The encoder's weights of several input channels; the first convolution's stay float32. */
@@ -95,10 +96,15 @@ export function recipeTag(recipe: Recipe, accuracyLevel: number): string {
 }
 
 /** The same of a recipe's encoder. */
-export function encoderTags({ encoder }: Pick<Recipe, 'encoder'>, accuracyLevel: number): string | undefined {
+export function encoderTags(
+  { encoder, encoderSmooth }: Pick<Recipe, 'encoder' | 'encoderSmooth'>,
+  accuracyLevel: number,
+): string | undefined {
   if (encoder === undefined) return undefined
   const convolutions = isEncoderCalibrated({ decoder: [], encoder }) ? [CONVOLUTIONS_TAG] : []
-  return [...rulesTags(encoder, { decoder: [] }, accuracyLevel), ...convolutions].join('; ')
+  const isSmooth = encoderSmooth !== undefined && encoder.some(([, format]) => format === 'i8')
+  const smoothing = isSmooth ? [`smoothed (${encoderSmooth}) where channels are large`] : []
+  return [...smoothing, ...rulesTags(encoder, { decoder: [] }, accuracyLevel), ...convolutions].join('; ')
 }
 
 const CONVOLUTIONS_TAG = 'activations of int8 convolutions uint8 with scales of a calibration'

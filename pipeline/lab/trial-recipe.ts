@@ -111,6 +111,24 @@ function sameVariant(recipe: Recipe): string | undefined {
 
 /** One spelling for all recipes that say the same. */
 export function spelled(recipe: Recipe): string {
-  const { decoder, encoder, encoderFallback, solver = 'rtn', smooth, embeddings, prompts } = recipe
-  return JSON.stringify({ decoder, encoder, encoderFallback, solver, smooth, embeddings, prompts })
+  const {
+    decoder,
+    encoder,
+    encoderFallback,
+    encoderSmooth,
+    solver = 'rtn',
+    smooth,
+    embeddings,
+    prompts,
+  } = recipe
+  return JSON.stringify({
+    decoder,
+    encoder,
+    encoderFallback,
+    encoderSmooth,
+    solver,
+    smooth,
+    embeddings,
+    prompts,
+  })
 }

@@ -6,6 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx_ir as ir
 
 import formats
@@ -16,6 +17,7 @@ from weight_maker import WeightMaker
 
 if TYPE_CHECKING:
     from encoder_gate import EncoderGate
+    from encoder_smooth import EncoderSmoothing
 
 
 def encoder_choices(recipe: dict) -> list[formats.Rules]:
@@ -42,9 +44,9 @@ def first_that_passes(choices: list[formats.Rules], make: Callable[[formats.Rule
 class EncoderMakers:
     """What the rules of one encoder have in common: they are tried one after the other."""
 
-    def __init__(self, path: Path, calibration: Path | None) -> None:
-        """path: FP32's graph, beside FP32's decoder"""
-        self.path, self.calibration = path, calibration
+    def __init__(self, path: Path, calibration: Path | None, smooth: str | None = None) -> None:
+        """path: FP32's graph, beside FP32's decoder; smooth: smoothquant:A or awq:A"""
+        self.path, self.calibration, self.smooth = path, calibration, smooth
 
     def maker_of(self, rules: formats.Rules) -> WeightMaker:
         return EncoderMaker(rules, self)
@@ -61,6 +63,16 @@ class EncoderMakers:
             raise UserError("The recipe's encoder needs a calibration.", "Give --calibration DIR.")
         return self.calibration
 
+    def divisors(self, rules: formats.Rules) -> dict[str, np.ndarray]:
+        """What smoothing divides norms by and multiplies weights with, by their names."""
+        return {} if self.smooth is None else self._smoothing.divisors(rules)
+
+    @cached_property
+    def _smoothing(self) -> "EncoderSmoothing":
+        from encoder_smooth import EncoderSmoothing  # torch, which takes seconds
+
+        return EncoderSmoothing(self.smooth or "", self.path, self.required)
+
     @cached_property
     def scales(self) -> dict[str, Scales]:
         from activation_scales import scales_of
@@ -73,6 +85,17 @@ class EncoderMaker(WeightMaker):
     def __init__(self, rules: formats.Rules, makers: EncoderMakers) -> None:
         super().__init__(rules)
         self.makers = makers
+        self.divisors = makers.divisors(rules)
+
+    def changes(self, name: str) -> bool:
+        return name in self.divisors
+
+    def prepare(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Norms are divided, with their biases; the rows of the weights behind are multiplied."""
+        if name not in self.divisors:
+            return values
+        s = self.divisors[name]
+        return values / s if values.ndim == 1 else values * s[:, None]
 
     def scales_of(self, convolution: str) -> Scales:
         return self.makers.scales[convolution]

@@ -5,8 +5,9 @@
 
 recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "encoder": [...] the same for the
 encoder, "encoderFallback": [rules, ...] for the encoder where those lose too much on the calibration, best first
-(encoder_gate.py), "solver" and "smooth" of the decoder's weights (weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts":
-"int8" for a graph decoder_prefill too, "embeddings": "lm_head" where lm_head is the embedding table too}. Selectors and formats: formats.py.
+(encoder_gate.py), "encoderSmooth": of its norms (encoder_smooth.py), "solver" and "smooth" of the decoder's weights
+(weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts": "int8" for a graph decoder_prefill too, "embeddings":
+"lm_head" where lm_head is the embedding table too}. Selectors and formats: formats.py.
 
 --check: only say what in the recipe does not fit the graphs, before minutes go into a calibration.
 Writes {name}.{variant}.onnx, and one decoder.{variant}.data; the encoder's weights are inside. A weight that several
@@ -86,7 +87,7 @@ def add(result: dict, job: Job, counts: dict[str, int]) -> None:
 def quantize_encoder(args: argparse.Namespace, recipe: dict, result: dict) -> dict:
     """Write the encoder by the first rules that pass the gate; where there are no others, by the recipe's own."""
     path, out = Path(args.encoder), Path(args.out)
-    makers = EncoderMakers(path, Path(args.calibration) if args.calibration else None)
+    makers = EncoderMakers(path, Path(args.calibration) if args.calibration else None, recipe.get("encoderSmooth"))
 
     def make(rules: formats.Rules) -> Path:
         job = Job(recipe, makers.maker_of(rules), Store(None))

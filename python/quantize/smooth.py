@@ -21,10 +21,8 @@ LIMITS = (1e-5, 1e5)
 class Smoothing:
     def __init__(self, recipe: str, calibration: Calibration) -> None:
         """recipe: smoothquant:A or awq:A"""
-        match = re.fullmatch(r"(smoothquant|awq):(\d*\.?\d+)", recipe)
-        if match is None or float(match[2]) > 1:
-            raise UserError(f"There is no smoothing {recipe}.", "Wanted smoothquant:A or awq:A, A from 0 to 1.")
-        self.formula, self.alpha, self.calibration = match[1], float(match[2]), calibration
+        self.formula, self.alpha = parse(recipe)
+        self.calibration = calibration
         self._scales: dict[str, np.ndarray] = {}
 
     def apply(self, name: str, values: np.ndarray) -> np.ndarray:
@@ -53,10 +51,22 @@ class Smoothing:
 
     def _scales_of(self, x: torch.Tensor, weights: list[str]) -> np.ndarray:
         absolute = x.abs()
-        if self.formula == "awq":
-            return awq(absolute.mean(0).numpy(), self.alpha)
         rows = [largest_of_rows(self.calibration.decoder.values(name)) for name in weights]
-        return smoothquant(absolute.amax(0).numpy(), np.max(rows, axis=0), self.alpha)
+        largest, means = absolute.amax(0).numpy(), absolute.mean(0).numpy()
+        return scales_of(self.formula, self.alpha, largest, means, np.max(rows, axis=0))
+
+
+def parse(recipe: str) -> tuple[str, float]:
+    """smoothquant:0.5 -> smoothquant, 0.5"""
+    match = re.fullmatch(r"(smoothquant|awq):(\d*\.?\d+)", recipe)
+    if match is None or float(match[2]) > 1:
+        raise UserError(f"There is no smoothing {recipe}.", "Wanted smoothquant:A or awq:A, A from 0 to 1.")
+    return match[1], float(match[2])
+
+
+def scales_of(formula: str, alpha: float, largest: np.ndarray, means: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Largest and mean |x| of each channel, and the largest |w| that it meets -> s [K]"""
+    return awq(means, alpha) if formula == "awq" else smoothquant(largest, rows, alpha)
 
 
 def smoothquant(activations: np.ndarray, rows: np.ndarray, alpha: float) -> np.ndarray:

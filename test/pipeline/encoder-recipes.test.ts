@@ -24,6 +24,7 @@ describe("a recipe's encoder", () => {
     [withEncoder(['*', 'q8b64'], ['conv_weights.*', 'i8']), false],
     [withEncoder(['attention', 'i8'], ['mlp', 'i8'], ['convXweights.1', 'i8'], ['*', 'q8b64']), false],
     [{ ...withEncoder(['*', 'q8b64']), encoderFallback: [[['*', 'bf16']]] }, true],
+    [{ ...withEncoder(['*', 'q8b64']), encoderSmooth: 'awq:0.5' }, true],
     [{ decoder: [['*', 'i8']] }, false],
   ] satisfies (readonly [Recipe, boolean])[])(
     'needs a calibration for convolutions of int8, and to choose between rules: %j',
@@ -41,7 +42,11 @@ describe("a recipe's encoder", () => {
     expect(encoderTags(withEncoder(['conv_weights.*', 'bf16'], ['*', 'i8']), 4)).toBe(
       `conv_weights.*: bfloat16, computed in float32; ${rows}`,
     )
-    expect(encoderTags({ ...withEncoder(), encoder: [['*', 'bf16']] }, 4)).toBe(
+    const smooth = 'smoothquant:0.5'
+    expect(encoderTags({ encoder: [['mlp', 'i8']], encoderSmooth: smooth }, 4)).toBe(
+      `smoothed (smoothquant:0.5) where channels are large; mlp: ${rows}`,
+    )
+    expect(encoderTags({ encoder: [['*', 'bf16']], encoderSmooth: smooth }, 4)).toBe(
       'bfloat16, computed in float32',
     )
   })
@@ -49,6 +54,7 @@ describe("a recipe's encoder", () => {
   it('is another recipe with other fallbacks', () => {
     const recipe = withEncoder(['*', 'i8'])
     expect(spelled({ ...recipe, encoderFallback: [[['*', 'bf16']]] })).not.toBe(spelled(recipe))
+    expect(spelled({ ...recipe, encoderSmooth: 'awq:0.5' })).not.toBe(spelled(recipe))
   })
 })
 

@@ -45,7 +45,7 @@ describe("a trial's recipe", () => {
     ],
     [
       { decoder: [['*', 'q4b64']], bits: 4 },
-      /the key "bits" is unknown, wanted decoder, encoder, encoderFallback, solver, smooth, embeddings, prompts\.$/,
+      /the key "bits" is unknown, wanted decoder, encoder, encoderFallback, encoderSmooth, solver, smooth, embeddings, prompts\.$/,
     ],
   ])('%j is refused by file, key, found and wanted', async (content, wanted) => {
     const file = await recipeFile(content)
