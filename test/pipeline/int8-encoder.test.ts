@@ -14,6 +14,8 @@ interface Loss {
   readonly mean: number
   readonly kld: number
 }
+/** Format and smoothing. */
+type OfOutliers = 'i8 None' | 'i8 smoothquant:0.5' | 'q8 smoothquant:0.5' | 'bf16 None'
 interface Found {
   readonly channels: object
   readonly scales: {
@@ -35,6 +37,8 @@ interface Found {
     readonly none: readonly string[]
     readonly cosines: readonly number[]
   }
+  readonly outliers: Readonly<Record<OfOutliers, Loss & { readonly divided: number }>> &
+    Readonly<Record<'norms' | 'plain', number>> & { readonly same: Loss }
   readonly stored: object & { readonly share: number }
   readonly errors: object
 }
@@ -138,6 +142,29 @@ describe('the gate of encoders', () => {
       /^All rules for the encoder lose too much on the calibration: cosine 0\.9\d{3}, KLD 0\.0\d{4}; wanted at least 0\.99, and at most 0\.001\.$/,
     )
     expect(none[1]).toBe('Add [["*", "bf16"]] as the last of encoderFallback.')
+  })
+})
+
+describe('large channels of norms', () => {
+  it('lose what int8 and blocks of 8 bits hear, and smoothing brings it back', () => {
+    const { gates, outliers } = found
+    expect(outliers.same).toEqual({ cosine: 1, least: 1, mean: 1, kld: 0 }) // the same function
+    expect(outliers['i8 None'].cosine).toBeLessThan(0.5)
+    expect(outliers['i8 None'].kld).toBeGreaterThan(0.1)
+    expect(outliers['q8 smoothquant:0.5'].kld).toBeGreaterThan(0.05)
+    expect(outliers['bf16 None']).toEqual({ cosine: 1, least: 1, mean: 1, kld: 0, divided: 0 })
+    const mended = outliers['i8 smoothquant:0.5']
+    expect(mended.cosine).toBeGreaterThan(0.998)
+    expect(mended.kld).toBeLessThan(3 * gates.i8.kld)
+  })
+
+  it('are divided with the weights behind multiplied, before int8 alone; others are left as they are', () => {
+    const { norms, plain, ...encoders } = found.outliers
+    expect([norms, plain]).toEqual([7, 0]) // two for each of three layers, and the last
+    // scale and bias of each; q, k and v, or fc1, of each layer; linear_1
+    expect(encoders['i8 smoothquant:0.5'].divided).toBe(2 * 7 + 3 * (3 + 1) + 1)
+    expect(encoders['q8 smoothquant:0.5'].divided).toBe(0)
+    expect(encoders['i8 None'].divided).toBe(0)
   })
 })
 
