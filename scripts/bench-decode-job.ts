@@ -3,6 +3,7 @@ import { parseChecked } from '../eval/checked-json.ts'
 import { seededRandom } from '../eval/random.ts'
 import { argmax, type Decoder, openDecoder, type PromptInput } from '../eval/runtime/decoder.ts'
 import { MEL_BINS } from '../eval/runtime/mel.ts'
+import { usualCache } from '../eval/runtime/prompt-cache.ts'
 import { openVariantEmbeddings } from '../eval/runtime/quantized-embeddings.ts'
 import { encode, loadRecognizer, type Recognizer } from '../eval/runtime/recognizer.ts'
 import { openRelease } from '../eval/runtime/release.ts'
@@ -55,7 +56,7 @@ async function measureSteps(): Promise<StepResult> {
   const { config } = release
   const variant = release.variant(job.variant)
   const embeddings = await openVariantEmbeddings(release, variant)
-  const decoder = await openDecoder({ release, variant }, embeddings, job)
+  const decoder = await openDecoder({ release, variant }, embeddings, { ...job, cache: usualCache() })
   const loaded = process.memoryUsage.rss()
   const prompt = (length: number) => makePrompt(length - FRAME_TOKENS, config.hiddenSize)
   const steps: number[] = []
@@ -89,7 +90,7 @@ async function timeStep(decoder: Decoder, vocab: number): Promise<number> {
 
 async function measureUtterances(): Promise<WholeResult> {
   const started = performance.now()
-  const recognizer = await loadRecognizer(job.folder, job)
+  const recognizer = await loadRecognizer(job.folder, { ...job, cache: usualCache() })
   const load = (performance.now() - started) / 1000
   // with new lengths, the runtime and the caches first ask the system for memory
   for (const { frames } of job.utterances) await transcribe(recognizer, { frames, newTokens: 3 })

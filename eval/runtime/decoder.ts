@@ -48,8 +48,8 @@ export interface DecoderOptions extends SessionOptions {
   /** by default int8 where the variant and the provider have it; of the fused layout only */
   readonly prefill?: PrefillKind
   /**
-   * Step an even number of rows, the last of which may hold nothing: the runtime's int4 kernels take rows by twos, and a row
-   * that is left over is rounded otherwise. So what a sequence becomes does not depend on who else is in the batch.
+   * Step so that what a sequence becomes does not depend on who else is in the batch: see steady-rows.ts. Where it takes an
+   * even number of rows, the last one may hold nothing.
    */
   readonly isSteady?: boolean
   /** keeps the weights of prompts in 8 bits for the next load; by default they are made anew */

@@ -6,6 +6,7 @@ import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
 import { floats, openSession, output, type Source } from './session.ts'
+import { steadyRows } from './steady-rows.ts'
 
 /**
  * Load the fused layout: one graph for prompts and steps. It reads the KV cache and returns the new positions' keys and
@@ -23,7 +24,7 @@ export async function openFusedDecoder(
   const session = await openSession(source, LAYOUTS.fused[0], options)
   const { hiddenSize, vocabSize } = config
   const names = tensorNames(config.cache.layers)
-  const rowStep = options.isSteady ? 2 : 1
+  const rowStep = options.isSteady ? steadyRows(source.variant.precision.get(LAYOUTS.fused[0])) : 1
   const cache = new KvCache(config.cache, names.past, rowStep)
   const prefillGraph = await openPrefill?.(
     { past: names.past, outputs: names.fresh, ...config.cache },

@@ -5,17 +5,20 @@ import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { describeMachine } from '../../eval/machine.ts'
 import { graphFile, LAYOUTS, prefillRecipe } from '../../eval/runtime/graphs.ts'
+import { steadyRows } from '../../eval/runtime/steady-rows.ts'
 import { USUAL_CALIBRATION } from '../../pipeline/calibration-choice.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { calibrate } from '../../pipeline/quantize/calibration.ts'
 import { quantizeVariant } from '../../pipeline/quantize/quantize-variant.ts'
 import type { Recipe } from '../../pipeline/recipe-schema.ts'
+import { recipeTag } from '../../pipeline/recipes.ts'
 import { rowOf, waysOf } from '../../pipeline/variants.ts'
 import type { Adding } from '../../scripts/integer-products.ts'
 import { canMask, findSites, maskedRuntime, type OlderKernels } from '../../scripts/masked-runtime.ts'
 import type { Decoded, DecodingJob } from '../helpers/kernel-decoding.ts'
 import { onKernels } from '../helpers/kernel-job.ts'
 import type { Products, ProductsJob } from '../helpers/kernel-products.ts'
+import type { RowsJob } from '../helpers/kernel-rows.ts'
 import { MADE } from '../helpers/places.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
@@ -152,6 +155,20 @@ describe('on the kernels of an older processor', () => {
       ...{ folder, files: [], blocks: [], stretches: [], convolutions: [] },
     })
     expect(adding).toBe('saturating')
+  })
+
+  it('a row of 8-bit products has the same bits alone and among others', async () => {
+    const options = { accuracyLevel: 4 }
+    const tags = Object.fromEntries(
+      ['q8', 'int8'].map((name) => [
+        name,
+        recipeTag(rowOf(name).recipe ?? expect.fail(name), options.accuracyLevel),
+      ]),
+    )
+    expect(Object.values(tags).map(steadyRows)).toEqual([1, 1])
+    const job: RowsJob = { folder, tags }
+    for (const kernels of ['native', OLDER] as const)
+      expect(await onKernels(kernels, 'kernel-rows.ts', job), kernels).toEqual({ q8: true, int8: true })
   })
 
   it('every path says the same, with logits that differ by rounding alone', async () => {
