@@ -7,7 +7,8 @@ import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { tableLines } from '../../pipeline/shared/text-table.ts'
 import { peersChart } from '../../scripts/peer-chart.ts'
 import { writeClips } from '../../scripts/peer-clips.ts'
-import { bytesOf, handedIn } from '../../scripts/peer-engines.ts'
+import { bytesOf, ENGINES, handedIn } from '../../scripts/peer-engines.ts'
+import { pinnedVersion } from '../../scripts/peer-environment.ts'
 import { counted, type Figures, figuresOf } from '../../scripts/peer-figures.ts'
 import { measureSides } from '../../scripts/peer-measure.ts'
 import { describeCheckpoint } from '../../scripts/peer-models.ts'
@@ -219,6 +220,10 @@ describe('what is handed in', () => {
       'needs --checkpoint DIR: no .work/checkpoint.json in --model-dir',
     )
   })
+})
+
+it.each(ENGINES.flatMap(({ packages }) => packages))('the version of %s is pinned', async (name) => {
+  expect(await pinnedVersion(name)).toMatch(/^\d+(?:\.\d+)+$/)
 })
 
 describe('a process of a side', () => {
