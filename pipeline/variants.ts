@@ -33,6 +33,30 @@ const FOUR_BITS: GateLimits = {
   addedWer: { rate: 0.03 },
 }
 
+/**
+ * 8-bit products, the convolutions' too; where these lose too much on the calibration, 8-bit weights for the part that
+ * loses it, or the checkpoint's own.
+ */
+const INT8_ENCODER: Pick<Recipe, 'encoder' | 'encoderFallback' | 'encoderSmooth'> = {
+  encoder: [['*', 'i8']],
+  encoderSmooth: 'smoothquant:0.5',
+  encoderFallback: [
+    [
+      ['conv_weights.*', 'bf16'],
+      ['*', 'i8'],
+    ],
+    [
+      ['conv_weights.*', 'i8'],
+      ['*', 'q8b64'],
+    ],
+    [
+      ['conv_weights.*', 'bf16'],
+      ['*', 'q8b64'],
+    ],
+    [['*', 'bf16']],
+  ],
+}
+
 /** 4 bits where they cost least: GPTQ in the layers, 8 bits in the output layer and the encoder. */
 const HIGH_QUALITY: Recipe = {
   decoder: [
@@ -40,7 +64,7 @@ const HIGH_QUALITY: Recipe = {
     ['*', 'q4b64'],
   ],
   solver: 'gptq',
-  encoder: [['*', 'q8b128']],
+  ...INT8_ENCODER,
 }
 
 export const VARIANTS: Readonly<Record<string, VariantRow>> = {
@@ -93,8 +117,8 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     isExtra: true,
   },
   int8: {
-    about: 'weights of 7 bits and activations of 8 in the decoder, smoothed; 8-bit weights in the encoder',
-    recipe: { decoder: [['*', 'i8']], smooth: 'smoothquant:0.5', encoder: [['*', 'q8b64']] },
+    about: 'weights of 7 bits and activations of 8, smoothed',
+    recipe: { decoder: [['*', 'i8']], smooth: 'smoothquant:0.5', ...INT8_ENCODER },
     gates: FOUR_BITS,
     isExtra: true,
   },

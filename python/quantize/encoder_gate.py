@@ -1,6 +1,8 @@
 """What an encoder of fewer bits loses on the speech of a calibration: its features against FP32's, and what the decoder,
 led along FP32's own answers, makes of them."""
 
+import hashlib
+import json
 from math import inf, isfinite
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from release_decoder import ReleaseDecoder, forward
 
 # what an encoder may lose: least cosine that 99 % of the features have, and mean KLD of the next token in nats
 LIMITS = {"cosine": 0.99, "kld": 0.001}
+KEPT = "encoder-gate-1.json"  # another number where figures are computed differently
 SHARE = 0.01  # of the features that may be below
 THREADS = 2
+CHUNK = 1 << 24  # bytes
 
 
 class EncoderGate:
@@ -30,7 +34,21 @@ class EncoderGate:
         self.wanted = [self.calibration.features(clip) for clip in self.calibration.clips]
 
     def judge(self, path: Path) -> dict[str, float]:
-        """What stands in LIMITS, and the least and the mean cosine, of an encoder's graph; no KLD that is not finite."""
+        """What stands in LIMITS, and the least and the mean cosine, of an encoder's graph; no KLD that is not finite.
+
+        Variants share encoders: figures are kept with the calibration, by the file's content.
+        """
+        store = self.calibration.folder / KEPT
+        kept = json.loads(store.read_text()) if store.exists() else {}
+        digest = digest_of(path)
+        if digest not in kept:
+            kept[digest] = self._judge(path)
+            beside = store.with_suffix(".part")
+            beside.write_text(json.dumps(kept))
+            beside.replace(store)
+        return kept[digest]
+
+    def _judge(self, path: Path) -> dict[str, float]:
         found = self._features(path)
         cosines = np.concatenate([cosines_of(a, b) for a, b in zip(found, self.wanted, strict=True)])
         if not np.isfinite(cosines).all():
@@ -63,6 +81,14 @@ class EncoderGate:
                 x = forward(decoder.layer(i), x, calibration.bounds, decoder.sizes)
             head = torch.from_numpy(decoder.values("lm_head"))
             return kld(calibration.head_inputs(), head, decoder.final_norm(x[calibration.asked]), head)
+
+
+def digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(CHUNK):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def cosines_of(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 check_encoder.py RELEASE CALIBRATION
 """
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ sys.path[1:1] = [str(Path(__file__).parents[2] / "python" / name) for name in ("
 import activation_scales  # noqa: E402
 import formats  # noqa: E402
 import quantize  # noqa: E402
-from encoder_gate import EncoderGate, cosines_of  # noqa: E402
+from encoder_gate import KEPT, EncoderGate, cosines_of  # noqa: E402
 from encoder_makers import EncoderMakers, first_that_passes  # noqa: E402
 from encoder_smooth import norms_of  # noqa: E402
 from gelu import gelu  # noqa: E402
@@ -103,6 +104,12 @@ def gates(folder: Path) -> dict:
     choices = [kinds[name] for name in ("q2", "i8", "q8")]
     found["choice"] = first_that_passes(choices, made, gate)
     found["passes"] = {name: gate.passes(found[name]) for name in kinds}
+    store = calibration / KEPT
+    kept = json.loads(store.read_text())
+    found["kept"] = {"files": len(kept) >= len(kinds), "once": gate.judge(made(kinds["i8"])) == found["i8"]}
+    store.write_text(json.dumps({digest: {"cosine": 2.0} for digest in kept}))
+    found["kept"]["read"] = gate.judge(made(kinds["i8"]))
+    store.write_text(json.dumps(kept))
     found["silent"] = gate.passes({"cosine": 1.0})
     try:
         first_that_passes([kinds["q2"]], made, gate)

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { graphFile } from '../../eval/runtime/graphs.ts'
+import { openModel } from '../../graph-tools/model.ts'
 import { USUAL_CALIBRATION } from '../../pipeline/calibration-choice.ts'
 import { calibrate } from '../../pipeline/quantize/calibration.ts'
+import { type Made, quantizeVariant, requireFit } from '../../pipeline/quantize/quantize-variant.ts'
+import type { Recipe } from '../../pipeline/recipe-schema.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
@@ -33,6 +37,7 @@ interface Found {
   readonly gates: Readonly<Record<'f32' | 'stem' | 'i8' | 'q8' | 'q2', Loss>> & {
     readonly choice: object
     readonly passes: object
+    readonly kept: object
     readonly silent: boolean
     readonly none: readonly string[]
     readonly cosines: readonly number[]
@@ -43,18 +48,35 @@ interface Found {
   readonly errors: object
 }
 
+/** The first rules lose too much. */
+const RECIPE: Recipe = {
+  decoder: [['*', 'q4b64']],
+  encoder: [['*', 'q2b16']],
+  encoderSmooth: 'smoothquant:0.5',
+  encoderFallback: [[['*', 'i8']], [['*', 'bf16']]],
+}
+
 let found: Found
+let made: Made
+let operators: string[] = []
 
 beforeAll(async () => {
   const model = join(await sharedReleases(), TINY_NAME)
   const python = await stagePython()
   const work = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-encoder-'))
   const { signal } = new AbortController()
+  const how = {
+    ...{ signal, emit: () => undefined },
+    python: { python, log: join(work, 'log'), signal, onProgress: () => undefined },
+  }
   const { folder } = await calibrate({
-    ...{ ...USUAL_CALIBRATION, clips: 16, model, work, threads: 1, judged: new Map(), signal },
-    python: { python, log: join(work, 'calibrate.log'), signal, onProgress: () => undefined },
-    emit: () => undefined,
+    ...{ ...USUAL_CALIBRATION, ...how, clips: 16, model, work, threads: 1, judged: new Map() },
   })
+  const making = { ...how, from: model, to: work, work: join(work, 'making') }
+  const options = { accuracyLevel: 4, decoders: [] }
+  await requireFit(making, 'x', RECIPE, options)
+  made = await quantizeVariant(making, 'x', RECIPE, { ...options, calibration: folder })
+  operators = openModel(join(work, graphFile('encoder', 'x'))).graph.nodes.map(({ opType }) => opType)
   const { stdout } = await execa(python, ['test/helpers/check_encoder.py', model, folder])
   found = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
   return () => rm(work, { recursive: true })
@@ -128,6 +150,10 @@ describe('the gate of encoders', () => {
     expect(found.gates.cosines).toEqual([expect.closeTo(0.96, 12), 0])
   })
 
+  it('judges a file once: variants share encoders', () => {
+    expect(found.gates.kept).toEqual({ files: true, once: true, read: { cosine: 2 } })
+  })
+
   it('takes the first rules that pass, and none when none does', () => {
     const { i8, q2, choice, none } = found.gates
     expect(choice).toEqual({
@@ -138,6 +164,8 @@ describe('the gate of encoders', () => {
       ],
       limits: { cosine: 0.99, kld: 0.001 },
     })
+    expect(made).toEqual({ formats: {}, encoderChoice: choice }) // the same, by a recipe
+    expect(operators).toContain('QLinearConv')
     expect(none[0]).toMatch(
       /^All rules for the encoder lose too much on the calibration: cosine 0\.9\d{3}, KLD 0\.0\d{4}; wanted at least 0\.99, and at most 0\.001\.$/,
     )
