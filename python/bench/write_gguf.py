@@ -19,7 +19,8 @@ from gguf import GGMLQuantizationType, GGUFWriter, TokenType
 from checkpoint import Checkpoint
 from ggml_blocks import F32, Format
 from mel_filters import hann, mel_filters
-from peer_names import EMBEDDING, ENGINES, Engine, Metadata
+from peer_metadata import Metadata
+from peer_names import EMBEDDING, ENGINES, Engine
 from protocol import emit as emit_event
 from protocol import reporting
 

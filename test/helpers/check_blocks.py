@@ -1,15 +1,16 @@
 """Weights in ggml's blocks, read back by a plain reader, a value at a time; and what engines call a checkpoint's tensors.
 
-    check_blocks.py < {"tensors": {NAME: SHAPE}, "names": {ENGINE: [NAME...]}}
+    check_blocks.py < {"checkpoint": {"audio", "text", "tensors": {NAME: SHAPE}}, "names": {ENGINE: [NAME...]}}
 
 Prints JSON: {"formats": {NAME: {"bytes": of a row, "worst": difference, as a share of the largest, "zero", "positive"}}, "engines":
-{ENGINE: {"count", "twice", "bytes": of all tensors, "named": {NAME: [native, format]}}}, "filters": difference from transformers}
+{ENGINE: {"count", "twice", "bytes": of all tensors, "named": {NAME: [native, format]}, "metadata"}}, "filters": difference from transformers}
 """
 
 import json
 import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(1, str(Path(__file__).parents[2] / "python"))
 sys.path.insert(1, str(Path(__file__).parents[2] / "python" / "bench"))
@@ -82,8 +83,9 @@ def check_format(name: str) -> dict:
     return facts
 
 
-def check_engine(name: str, tensors: dict[str, list[int]], asked: list[str]) -> dict:
+def check_engine(name: str, checkpoint, asked: list[str]) -> dict:
     engine = ENGINES[name]
+    tensors = checkpoint.tensors
     pairs = dict(engine.names.pairs(tensors))
     formats = {own: engine.format_of(own, tuple(tensors[native])) for own, native in pairs.items()}
     sizes = {"F32": 4, "F16": 2, "Q8_0": 34 / 32, "Q4_K": 144 / 256, "Q6_K": 210 / 256}
@@ -91,13 +93,15 @@ def check_engine(name: str, tensors: dict[str, list[int]], asked: list[str]) -> 
         "count": len(pairs),
         "bytes": sum(int(np.prod(tensors[native])) * sizes[formats[own].name] for own, native in pairs.items()),
         "named": {own: [pairs[own], formats[own].name] for own in asked},
+        "metadata": engine.metadata(checkpoint),
     }
 
 
 def main() -> None:
     asked = json.load(sys.stdin)
     bank = mel_filter_bank(201, 128, 0.0, 8000.0, 16000, norm="slaney", mel_scale="slaney")
-    engines = {name: check_engine(name, asked["tensors"], names) for name, names in asked["names"].items()}
+    checkpoint = SimpleNamespace(**asked["checkpoint"])
+    engines = {name: check_engine(name, checkpoint, names) for name, names in asked["names"].items()}
     formats = {name: check_format(name) for name in READERS}
     print(
         json.dumps({"formats": formats, "engines": engines, "filters": float(np.abs(mel_filters(128).T - bank).max())})

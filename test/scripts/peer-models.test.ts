@@ -10,7 +10,10 @@ import { stagePython } from '../helpers/prepared.ts'
 interface Answer {
   readonly formats: Readonly<Record<string, { bytes: number; worst: number; zero: number; positive: number }>>
   readonly engines: Readonly<
-    Record<string, { count: number; bytes: number; named: Record<string, string[]> }>
+    Record<
+      string,
+      { count: number; bytes: number; named: Record<string, string[]>; metadata: Record<string, unknown> }
+    >
   >
   readonly filters: number
 }
@@ -58,7 +61,9 @@ beforeAll(async () => {
   const tensors = Object.fromEntries(expectedTensors(AUDIO, DECODER))
   const names = Object.fromEntries(Object.entries(NAMES).map(([name, known]) => [name, Object.keys(known)]))
   const script = join(PROJECT, 'test', 'helpers', 'check_blocks.py')
-  const { stdout } = await execa(await stagePython(), [script], { input: JSON.stringify({ tensors, names }) })
+  const { stdout } = await execa(await stagePython(), [script], {
+    input: JSON.stringify({ checkpoint: { audio: AUDIO, text: DECODER, tensors }, names }),
+  })
   answer = JSON.parse(stdout)
 })
 
@@ -90,6 +95,25 @@ describe('a model file', () => {
     ['crispasr', 538_051_136],
   ])('of %s is of the size that its types give', (name, bytes) => {
     expect(answer.engines[name]?.bytes).toBe(bytes)
+  })
+
+  it('says the sizes that engines look for', () => {
+    expect(answer.engines['transcribe-cpp']?.metadata).toMatchObject({
+      'stt.variant': 'qwen3-asr-0.6b',
+      'stt.qwen3_asr.encoder.n_window_infer': 800,
+      'stt.qwen3_asr.decoder.rope_mrope_section_t': 24,
+      'stt.qwen3_asr.decoder.rope_mrope_section_h': 20,
+      'stt.qwen3_asr.decoder.rope_mrope_section_w': 20,
+      'stt.qwen3_asr.decoder.vocab_size': 151936,
+      'stt.frontend.hop_length': 160,
+      'tokenizer.ggml.eos_token_id': 151645,
+    })
+    expect(answer.engines['crispasr']?.metadata).toMatchObject({
+      'qwen3asr.audio.head_dim': 64,
+      'qwen3asr.llm.n_kv_heads': 8,
+      'qwen3asr.llm.rope_theta': 1e6,
+      'qwen3asr.audio_pad_token_id': 151676,
+    })
   })
 
   it('has the mel filters that the model was trained with', () => {
