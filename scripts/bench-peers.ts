@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import '../eval/runtime/no-telemetry.ts' // inherited by the sides
 import { csvText } from '../eval/csv.ts'
 import { describeMachine } from '../eval/machine.ts'
+import { plural } from '../eval/plural.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import {
   type CommandLine,
@@ -21,6 +22,7 @@ import { handedIn } from './peer-engines.ts'
 import { type Figures, figuresOf } from './peer-figures.ts'
 import { measureSides } from './peer-measure.ts'
 import { type Described, describeCheckpoint } from './peer-models.ts'
+import { RATIO_COLUMNS, ratioRows } from './peer-ratios.ts'
 import { type Missing, makeSides } from './peer-sides.ts'
 import { COLUMNS, csvRowsOf, markdownOf, remarksOf, rowsOf } from './peer-table.ts'
 import { script } from './run-script.ts'
@@ -71,10 +73,16 @@ export const run = script(LINE, OPTIONS, async (options, output) => {
   output.report({ ...found, machine: describeMachine(threads), rounds }, () => [
     ...tableLines(COLUMNS, rowsOf(found.figures, found.missing)),
     '',
+    ...ratioLines(found.figures),
     ...[...remarksOf(found.figures, found.missing), machineOf(options)].map((line) => `  ${line}`),
   ])
   return EXIT.done
 })
+
+function ratioLines(figures: readonly Figures[]): string[] {
+  const rows = ratioRows(figures)
+  return rows.length === 0 ? [] : [...tableLines(RATIO_COLUMNS, rows), '']
+}
 
 async function writeAll(
   { figures, missing }: { figures: readonly Figures[]; missing: readonly Missing[] },
@@ -88,7 +96,7 @@ async function writeAll(
 function machineOf({ modelDir, threads, rounds }: Options): string {
   const { cpu, cores, features, node, onnxruntime } = describeMachine(threads)
   return (
-    `${basename(modelDir)}, ${threads} threads, medians of ${rounds} rounds in turns. ` +
+    `${basename(modelDir)}, ${threads} threads, medians of ${plural(rounds, 'round')} in turns. ` +
     `${cpu} (${features.join(', ')}), ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}`
   )
 }

@@ -1,6 +1,7 @@
 import { formatBytes } from '../pipeline/shared/output-files.ts'
 import { CLIPS, COLD_CLIPS } from './peer-clips.ts'
 import type { ClipFigures, Count, Counted, Figures } from './peer-figures.ts'
+import { RATIO_COLUMNS, ratioRows } from './peer-ratios.ts'
 import type { Missing } from './peer-sides.ts'
 
 /* What was found, as tables: for a terminal, for a page, and for programs. */
@@ -57,16 +58,20 @@ export function remarksOf(figures: readonly Figures[], missing: readonly Missing
 
 /** For a page in Markdown. */
 export function markdownOf(figures: readonly Figures[], missing: readonly Missing[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`
   const rows = rowsOf(figures, missing).map((row) => [...row, ...COLUMNS.slice(row.length).map(() => '')])
+  const ratios = ratioRows(figures)
   const remarks = remarksOf(figures, missing).map((remark) => `${escaped(remark)}  `)
   return [
-    line(COLUMNS),
-    line(COLUMNS.map(() => '---')),
-    ...rows.map(line),
+    ...markdownTable(COLUMNS, rows),
     ...(remarks.length > 0 ? ['', ...remarks] : []),
+    ...(ratios.length > 0 ? ['', ...markdownTable(RATIO_COLUMNS, ratios)] : []),
     '',
   ].join('\n')
+}
+
+function markdownTable(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`
+  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)]
 }
 
 /** For programs: seconds and bytes, a row for each side and clip. */

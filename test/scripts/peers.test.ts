@@ -13,6 +13,7 @@ import { counted, type Figures, figuresOf } from '../../scripts/peer-figures.ts'
 import { measureSides } from '../../scripts/peer-measure.ts'
 import { describeCheckpoint } from '../../scripts/peer-models.ts'
 import { coldOfJob, coldOfTranscript, type LoadedResult, reasonOf } from '../../scripts/peer-process.ts'
+import { RATIO_COLUMNS, ratioRows } from '../../scripts/peer-ratios.ts'
 import type { Side } from '../../scripts/peer-sides.ts'
 import { COLUMNS, csvRowsOf, markdownOf, remarksOf, rowsOf } from '../../scripts/peer-table.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -159,9 +160,19 @@ describe('the table', () => {
   it('is the same in Markdown, where each row has every cell', () => {
     const lines = markdownOf(FIGURES, MISSING).split('\n')
     const cells = lines.filter((line) => line.startsWith('|')).map((line) => line.split(/(?<!\\)\|/).length)
-    expect(cells).toEqual(Array.from({ length: 5 }, () => COLUMNS.length + 2))
+    const widths = [
+      ...Array.from({ length: 5 }, () => COLUMNS),
+      ...Array.from({ length: 3 }, () => RATIO_COLUMNS),
+    ]
+    expect(cells).toEqual(widths.map(({ length }) => length + 2))
     expect(lines).toContain('other 2.0 is missing: No matching distribution \\| found  ')
     expect(lines[3]).toContain('| 9.00 s \\*\\* |')
+  })
+
+  it('says how far ours is ahead of the best of the others, at the same number of tokens', () => {
+    expect(RATIO_COLUMNS.slice(1)).toEqual(['11 s', '35 s', 'cold, 3 s', 'cold, 11 s', 'resident', 'on disk'])
+    expect(ratioRows(FIGURES)).toEqual([['int4', '1.33 x', '-', '0.33 x', '0.43 x', '0.41 x', '0.42 x']])
+    expect(ratioRows(FIGURES.slice(0, 1))).toEqual([])
   })
 
   it('is in plain numbers for programs', () => {
