@@ -84,16 +84,8 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     isExtra: true,
   },
   'int4-fast': {
-    about:
-      '4-bit weights by GPTQ in blocks of 128, which steps read quickest, 8-bit ones in the output layer and the encoder',
-    recipe: {
-      ...HIGH_QUALITY,
-      decoder: [
-        ['lm_head', 'q8b128'],
-        ['*', 'q4b128'],
-      ],
-      prompts: 'int8',
-    },
+    about: '4-bit weights by GPTQ in blocks of 128, which steps read quickest; 8-bit products in the encoder',
+    recipe: { ...HIGH_QUALITY, decoder: [['*', 'q4b128']], prompts: 'int8' },
     gates: FOUR_BITS,
     isExtra: true,
   },
