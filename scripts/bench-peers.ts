@@ -76,7 +76,7 @@ export const run = script(LINE, OPTIONS, async (options, output) => {
     ...ratioLines(found.figures),
     ...[...remarksOf(found.figures, found.missing), machineOf(options)].map((line) => `  ${line}`),
   ])
-  return EXIT.done
+  return found.missing.some(({ name }) => variants.includes(name)) ? EXIT.failed : EXIT.done
 })
 
 function ratioLines(figures: readonly Figures[]): string[] {

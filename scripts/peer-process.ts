@@ -76,12 +76,22 @@ export function coldOfTranscript(line: string): Omit<Cold, 'seconds'> {
   return { tokens: segments.reduce((sum, { tokens }) => sum + tokens, 0), step: null }
 }
 
+/** Of a reason: some engines list all that they know. */
+const LONGEST = 240
+
 /** The sentence of a process that failed: the last line of its stderr, or how it ended. */
 export function reasonOf(error: unknown): string {
+  const reason = sentenceOf(error)
+    .trim()
+    .replace(/^error: /, '')
+  return reason.length > LONGEST ? `${reason.slice(0, LONGEST)} …` : reason
+}
+
+function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { stderr = '', shortMessage } = error as Error & { stderr?: string; shortMessage?: string }
   const said = textOf(stderr).findLast((line) => /error|exception|failed|cannot|not /i.test(line))
-  return (said ?? textOf(stderr).at(-1) ?? shortMessage ?? error.message).trim()
+  return said ?? textOf(stderr).at(-1) ?? shortMessage ?? error.message
 }
 
 function textOf(output: string): string[] {

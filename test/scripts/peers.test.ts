@@ -256,7 +256,8 @@ describe('a process of a side', () => {
     })
     expect(reasonOf(error)).toBe('ValueError: bad model')
     expect(reasonOf(Object.assign(error, { stderr: '' }))).toBe('Command failed with exit code 1: python')
-    expect(reasonOf('odd')).toBe('odd')
+    expect(reasonOf('error: odd')).toBe('odd')
+    expect(reasonOf('a'.repeat(500))).toBe(`${'a'.repeat(240)} …`)
   })
 })
 
