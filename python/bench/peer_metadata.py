@@ -3,13 +3,12 @@
 from checkpoint import Checkpoint
 from mel_filters import HOP, RATE, WINDOW
 
-AUDIO_START, AUDIO_END, AUDIO_PAD, END, PADDING = 151669, 151670, 151676, 151645, 151643
 MAX_POSITIONS, MAX_AUDIO = 65536, 1500
 
 Metadata = dict[str, int | float | str | bool]
 
 
-def transcribe_metadata(checkpoint: Checkpoint) -> Metadata:
+def transcribe_metadata(checkpoint: Checkpoint, tokens: dict[str, int]) -> Metadata:
     audio, text = checkpoint.audio, checkpoint.text
     encoder: Metadata = {
         "n_layers": audio["encoder_layers"],
@@ -65,19 +64,19 @@ def transcribe_metadata(checkpoint: Checkpoint) -> Metadata:
         "stt.variant": "qwen3-asr-0.6b",
         "stt.capability.lang_detect": True,
         "tokenizer.ggml.pre": "qwen2",
-        "tokenizer.ggml.eos_token_id": END,
-        "tokenizer.ggml.padding_token_id": PADDING,
+        "tokenizer.ggml.eos_token_id": tokens["<|im_end|>"],
+        "tokenizer.ggml.padding_token_id": tokens["<|endoftext|>"],
         "tokenizer.ggml.add_bos_token": False,
         **{f"{own}encoder.{key}": value for key, value in encoder.items()},
         **{f"{own}decoder.{key}": value for key, value in decoder.items()},
-        f"{own}audio_token_id": AUDIO_PAD,
-        f"{own}audio_start_token_id": AUDIO_START,
-        f"{own}audio_end_token_id": AUDIO_END,
+        f"{own}audio_token_id": tokens["<|audio_pad|>"],
+        f"{own}audio_start_token_id": tokens["<|audio_start|>"],
+        f"{own}audio_end_token_id": tokens["<|audio_end|>"],
         **{f"stt.frontend.{key}": value for key, value in frontend.items()},
     }
 
 
-def crispasr_metadata(checkpoint: Checkpoint) -> Metadata:
+def crispasr_metadata(checkpoint: Checkpoint, tokens: dict[str, int]) -> Metadata:
     audio, text = checkpoint.audio, checkpoint.text
     values: Metadata = {
         "sample_rate": RATE,
@@ -103,10 +102,10 @@ def crispasr_metadata(checkpoint: Checkpoint) -> Metadata:
         "llm.rms_norm_eps": float(text["rms_norm_eps"]),
         "llm.vocab_size": text["vocab_size"],
         "llm.max_pos": MAX_POSITIONS,
-        "audio_start_token_id": AUDIO_START,
-        "audio_end_token_id": AUDIO_END,
-        "audio_pad_token_id": AUDIO_PAD,
-        "eos_token_id": END,
-        "pad_token_id": PADDING,
+        "audio_start_token_id": tokens["<|audio_start|>"],
+        "audio_end_token_id": tokens["<|audio_end|>"],
+        "audio_pad_token_id": tokens["<|audio_pad|>"],
+        "eos_token_id": tokens["<|im_end|>"],
+        "pad_token_id": tokens["<|endoftext|>"],
     }
     return {f"qwen3asr.{key}": value for key, value in values.items()}

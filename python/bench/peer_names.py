@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from checkpoint import Checkpoint
-from ggml_blocks import F16, F32, Q4_K, Q6_K, Q8_0, SUPER, Format
+from ggml_blocks import F16, F32, Q4_K, Q6_K, Q8_0, Format
 from peer_metadata import Metadata, crispasr_metadata, transcribe_metadata
 
 TOWER, PROJECTOR, TEXT = "model.audio_tower.", "model.multi_modal_projector.", "model.language_model."
@@ -51,7 +51,8 @@ class Engine:
     architecture: str
     names: Names
     format_of: Callable[[str, tuple[int, ...]], Format]
-    metadata: Callable[[Checkpoint], Metadata]
+    metadata: Callable[[Checkpoint, dict[str, int]], Metadata]
+    """of a checkpoint and the ids of its special tokens"""
     filters: str
     """of mel, float32 [bins, frequencies]"""
     window: str
@@ -110,13 +111,12 @@ CRISPASR_NAMES = Names(
 
 
 def transcribe_format(name: str, shape: tuple[int, ...]) -> Format:
-    """Q4_K_M: 8 bits where rows are no multiple of 256, and of what leaves attention; 6 bits of the embeddings."""
+    """Q4_K_M: 8 bits of what leaves attention, 6 bits of the embeddings."""
     if len(shape) != 2:
         return F32
     if name == "dec.token_embd.weight":
-        return Q6_K
-    is_out = name.endswith(("attn.out.weight", "attn.o.weight"))
-    return Q8_0 if is_out or shape[-1] % SUPER != 0 else Q4_K
+        return fitting(Q6_K, shape)
+    return Q8_0 if name.endswith(("attn.out.weight", "attn.o.weight")) else fitting(Q4_K, shape)
 
 
 def crispasr_format(name: str, shape: tuple[int, ...]) -> Format:
@@ -125,7 +125,12 @@ def crispasr_format(name: str, shape: tuple[int, ...]) -> Format:
         return F32
     if len(shape) > 2:
         return F16
-    return Q8_0 if name.startswith("audio.") else Q4_K
+    return Q8_0 if name.startswith("audio.") else fitting(Q4_K, shape)
+
+
+def fitting(wanted: Format, shape: tuple[int, ...]) -> Format:
+    """8 bits where rows are no multiple of a block."""
+    return wanted if shape[-1] % wanted.block == 0 else Q8_0
 
 
 ENGINES = {

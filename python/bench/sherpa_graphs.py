@@ -8,17 +8,15 @@ which the published files come from.
 B = 1, A audio tokens, S new positions, C capacity, P past, KV key/value heads, G query heads for each.
 """
 
-import json
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, embedding, pad
 from torch.onnx import ops
 
-from checkpoint import Checkpoint
 from decoder_graph import EMBEDDING, Decoder
 from encoder_graph import LAYER_NORM_EPSILON, MASKED, EncoderLayer, sinusoids, tokens_of
 from fused_ops import bias_gelu, gelu, reshape, rms_norm, skip_layer_norm, skip_rms_norm
+from special_tokens import special_tokens
 from weights import Weights
 
 TOWER = "model.audio_tower."
@@ -87,7 +85,7 @@ class CachedDecoder(Decoder):
     def __init__(self, weights: Weights) -> None:
         super().__init__(weights)
         self.embed_tokens = weights.vector(EMBEDDING)
-        self.audio_pad = token_id(weights.checkpoint, "<|audio_pad|>")
+        self.audio_pad = special_tokens(weights.checkpoint.folder)["<|audio_pad|>"]
 
     def forward(
         self,
@@ -138,11 +136,6 @@ class CachedDecoder(Decoder):
         weights = torch.softmax(torch.cat([of_past, of_new], dim=3), dim=-1)
         attended = weights @ torch.cat([self.repeated(past_v), self.repeated(v)], dim=2)
         return reshape(attended.transpose(1, 2), (0, 0, -1))
-
-
-def token_id(checkpoint: Checkpoint, content: str) -> int:
-    tokenizer = json.loads((checkpoint.folder / "tokenizer.json").read_text(encoding="utf-8"))
-    return next(token["id"] for token in tokenizer["added_tokens"] if token["content"] == content)
 
 
 def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

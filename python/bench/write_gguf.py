@@ -23,6 +23,7 @@ from peer_metadata import Metadata
 from peer_names import EMBEDDING, ENGINES, Engine
 from protocol import emit as emit_event
 from protocol import reporting
+from special_tokens import special_tokens
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def write(checkpoint: Checkpoint, engine: Engine, out: Path) -> None:
     """Under another name first: a run that is stopped leaves no file that looks finished."""
     unfinished = out.with_suffix(".unfinished")
     writer = GGUFWriter(unfinished, engine.architecture)
-    add_metadata(writer, engine.metadata(checkpoint))
+    add_metadata(writer, engine.metadata(checkpoint, special_tokens(checkpoint.folder)))
     add_tokens(writer, checkpoint)
     bins = checkpoint.audio["num_mel_bins"]
     filters = mel_filters(bins)

@@ -23,6 +23,7 @@ from mel_filters import mel_filters
 from peer_names import ENGINES
 
 COLUMNS = 512
+TOKENS = {"<|endoftext|>": 1, "<|im_end|>": 2, "<|audio_start|>": 3, "<|audio_end|>": 4, "<|audio_pad|>": 5}
 
 
 def read_q8_0(row: bytes) -> list[float]:
@@ -93,7 +94,7 @@ def check_engine(name: str, checkpoint, asked: list[str]) -> dict:
         "count": len(pairs),
         "bytes": sum(int(np.prod(tensors[native])) * sizes[formats[own].name] for own, native in pairs.items()),
         "named": {own: [pairs[own], formats[own].name] for own in asked},
-        "metadata": engine.metadata(checkpoint),
+        "metadata": engine.metadata(checkpoint, TOKENS),
     }
 
 

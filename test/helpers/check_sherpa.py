@@ -19,7 +19,7 @@ import onnxruntime as ort
 
 from checkpoint import Checkpoint
 from protocol import emit
-from sherpa_graphs import token_id
+from special_tokens import special_tokens
 from write_sherpa import GRAPHS, export
 
 FRAMES, CAPACITY = 1130, 200  # more than one chunk, and more positions than are used
@@ -57,7 +57,7 @@ def compare_decoders(
     release: Path, checkpoint: Checkpoint, decoder: ort.InferenceSession, features: np.ndarray
 ) -> dict:
     """A prompt, then a step behind it."""
-    pad, count = token_id(checkpoint, "<|audio_pad|>"), features.shape[1]
+    pad, count = special_tokens(checkpoint.folder)["<|audio_pad|>"], features.shape[1]
     ids = np.array([[5, 6, 7, *[pad] * count, 8, 9]])
     length = ids.shape[1]
     prompt = {"input_ids": ids, "position_ids": np.arange(length)[None], "audio_features": features}

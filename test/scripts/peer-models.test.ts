@@ -106,13 +106,16 @@ describe('a model file', () => {
       'stt.qwen3_asr.decoder.rope_mrope_section_w': 20,
       'stt.qwen3_asr.decoder.vocab_size': 151936,
       'stt.frontend.hop_length': 160,
-      'tokenizer.ggml.eos_token_id': 151645,
+      'tokenizer.ggml.eos_token_id': 2,
+      'stt.qwen3_asr.audio_token_id': 5,
+      'stt.qwen3_asr.audio_start_token_id': 3,
     })
     expect(answer.engines['crispasr']?.metadata).toMatchObject({
       'qwen3asr.audio.head_dim': 64,
       'qwen3asr.llm.n_kv_heads': 8,
       'qwen3asr.llm.rope_theta': 1e6,
-      'qwen3asr.audio_pad_token_id': 151676,
+      'qwen3asr.audio_pad_token_id': 5,
+      'qwen3asr.eos_token_id': 2,
     })
   })
 
