@@ -273,7 +273,7 @@ ${made.every(([, { embeddings }]) => embeddings !== undefined) ? '' : `\n\`${EMB
 
 function tableNote(variant: string): string {
   const table = `\`${quantizedTable(variant)}\``
-  return ` It has the fused layout only, and needs no \`${EMBEDDINGS}\`: the output layer is the embedding table too, and ${table} says how to read its rows.`
+  return ` The variant has the fused layout only, and needs no \`${EMBEDDINGS}\`: the output layer is the embedding table too, and ${table} says how to read its rows.`
 }
 
 /** Which weights an `auto` rule took. */
