@@ -4,10 +4,10 @@ import { FP32 } from '../../eval/runtime/graphs.ts'
 import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
-import { GRAPH_DEFAULTS } from '../recipes.ts'
+import { GRAPH_DEFAULTS, isEncoderCalibrated } from '../recipes.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage-names.ts'
 import type { Options } from '../stages/run-options.ts'
-import { USUAL_VARIANTS, VARIANT_NAMES } from '../variants.ts'
+import { rowOf, USUAL_VARIANTS, VARIANT_NAMES } from '../variants.ts'
 import {
   between,
   type CommandLine,
@@ -135,10 +135,22 @@ function optionsOf({
     throw usage('--skip-encoder and --skip-decoder leave a part of the release out.', 'Add --until quantize.')
   if (name !== undefined && !/^[\w][\w.-]*$/.test(name))
     throw usage(`--name is ${JSON.stringify(name)}, wanted letters, digits, dots and dashes.`)
-  return {
-    ...options,
-    ...{ stages, variants: variantList(`${FP32},${variants}`), providers: providerList(providers) },
-  }
+  const listed = variantList(`${FP32},${variants}`)
+  if (skipDecoder && !skipEncoder && stages.includes('quantize')) requireNoCalibratedEncoder(listed)
+  return { ...options, ...{ stages, variants: listed, providers: providerList(providers) } }
+}
+
+/** Encoders are judged by what FP32's decoder makes of their features. */
+function requireNoCalibratedEncoder(variants: readonly string[]): void {
+  const first = variants.find((name) => {
+    const { recipe } = rowOf(name)
+    return recipe !== undefined && isEncoderCalibrated(recipe)
+  })
+  if (first === undefined) return
+  throw usage(
+    `The encoder of ${first} needs a calibration, which FP32's decoder makes.`,
+    `Leave --skip-decoder or ${first} out.`,
+  )
 }
 
 function providerList(listed: string): string[] {

@@ -4,8 +4,7 @@ import { folderDataset } from '../../eval/dataset/folder-dataset.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import { type Calibration, calibrate } from '../quantize/calibration.ts'
 import { readSpeech } from '../quantize/calibration-clips.ts'
-import { isEncoderCalibrated, needsCalibration } from '../recipes.ts'
-import { EXIT, Failure } from '../shared/failure.ts'
+import { needsCalibration } from '../recipes.ts'
 import { recipeOf } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
 import type { Run } from './stage.ts'
@@ -16,7 +15,6 @@ import { identifyFolder } from './stamp.ts'
 /** @returns undefined when no recipe needs one, or there is no FP32 decoder to ask */
 export async function ownCalibration(run: Run): Promise<Calibration | undefined> {
   const { calibration, calibrationClips, threads, skipEncoder, skipDecoder } = run.options
-  if (skipDecoder && !skipEncoder) requireNoCalibratedEncoder(run.options)
   if (!isCalibrated(run.options) || skipEncoder || skipDecoder) return undefined
   return calibrate({
     ...{ dataset: calibration, clips: calibrationClips, threads, judged: await judgedClips(run) },
@@ -31,20 +29,6 @@ export async function calibrationInputs({ options }: Run): Promise<object> {
   const { calibration: dataset, calibrationClips: clips } = options
   const isHere = (await stat(dataset).catch(() => undefined)) !== undefined
   return { calibration: { dataset, clips, ...(isHere && { content: await identifyFolder(dataset) }) } }
-}
-
-/** Features are judged by what FP32's decoder makes of them. */
-function requireNoCalibratedEncoder(options: Run['options']): void {
-  const [first] = options.variants.filter((name) => {
-    const recipe = recipeOf(name, options)
-    return recipe !== undefined && isEncoderCalibrated(recipe)
-  })
-  if (first === undefined) return
-  throw new Failure(
-    `The encoder of ${first} needs a calibration, which FP32's decoder makes.`,
-    `Leave --skip-decoder or ${first} out.`,
-    EXIT.usage,
-  )
 }
 
 function isCalibrated(options: Run['options']): boolean {

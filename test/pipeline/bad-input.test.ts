@@ -48,6 +48,10 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
       ['--model', 'tiny', '--skip-encoder'],
       'error: --skip-encoder and --skip-decoder leave a part of the release out.',
     ],
+    [
+      ['--model', 'tiny', '--variants', 'q8,int8', '--skip-decoder', '--until', 'quantize'],
+      "error: The encoder of int8 needs a calibration, which FP32's decoder makes.",
+    ],
   ])('%j', async (args, message) => {
     const ended = await runCli(args)
     const [error, hint] = ended.stdout.split('\n')
