@@ -33,6 +33,7 @@ from export import float32_bytes, init_signature
 from protocol import emit as emit_event
 from protocol import reporting
 from split_reader import SplitReader, noise
+from weight_maker import WeightMaker
 from weights import Weights
 
 RECIPE: dict = {"decoder": [("*", "q4b64")], "accuracyLevel": 4}  # as the release that it is compared with
@@ -77,7 +78,8 @@ def prepare(description: str, out: Path) -> None:
     data.path.unlink(missing_ok=True)
     emit(LogitsEverywhere(weights), weights, signature, 18, data, fp32)
     model = ir.load(fp32)
-    quantize.quantize(model, quantize.Job(RECIPE, RECIPE["decoder"], quantize.Store(out / "decoder.int4.data")))
+    job = quantize.Job(RECIPE, WeightMaker(RECIPE["decoder"]), quantize.Store(out / "decoder.int4.data"))
+    quantize.quantize(model, job)
     ir.save(model, out / "decoder_init.int4.onnx")
     fp32.unlink()
 
