@@ -31,7 +31,7 @@ export async function startEncoder(workerData: EncoderSetup): Promise<Encoder> {
     worker.once('error', reject)
     worker.once('exit', (code) => reject(new Error(`The thread of the encoder ended (code ${code}).`)))
   })
-  ended.catch(() => undefined) // whoever asks it is told
+  ended.catch(() => undefined) // the next answer that is waited for rejects with it
   const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const answer = () =>
     Promise.race([ended, new Promise<EncoderReply>((resolve) => worker.once('message', resolve))])

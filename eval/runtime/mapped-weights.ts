@@ -36,7 +36,7 @@ export interface MappedWeight extends Range {
 /**
  * A graph whose large weights stand inside of it, with them named as external data instead: at their place in the very
  * same file. The runtime maps them then, where it would read and copy them twice.
- * @returns undefined when it holds no large weight, or cannot be read: opened as it is, the runtime says why
+ * @returns undefined when it holds no large weight, or cannot be read. Then open the file itself: the error is the runtime's
  */
 export function mapInlineWeights(path: string): MappedGraph | undefined {
   const file = openFile(path)
@@ -88,7 +88,7 @@ export function addMappedWeights(path: string, weights: readonly MappedWeight[])
   }
 }
 
-/** @param rewrite from a tensor's fields to its new message; undefined leaves it as it is */
+/** @param rewrite makes a tensor's new message of its fields; undefined keeps the tensor unchanged */
 function rewriteTensors(
   file: ProtoFile,
   rewrite: (tensor: readonly ProtoField[]) => Buffer | undefined,

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { readPrefillRecipe, type WidenedWeight, widenedWeights } from './prefill-weights.ts'
+import { readPrefillRecipe, readPrefillWeights, type WidenedWeight } from './prefill-weights.ts'
 import { makeStored, type PromptCache, type StoredWeights } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -22,13 +22,11 @@ export type PrefillReply = PrefillWeights | { readonly message: string; readonly
 const { folder, recipe, cache } = workerData as PrefillJob
 const reply = (message: PrefillReply, moved: ArrayBuffer[] = []) => parentPort?.postMessage(message, moved)
 try {
-  const source = await readPrefillRecipe(folder, recipe)
-  const stored = cache && (await makeStored(cache, source))
+  const stored = cache && (await makeStored(cache, await readPrefillRecipe(folder, recipe)))
   if (stored) {
     reply({ stored })
   } else {
-    const made: WidenedWeight[] = []
-    for await (const weight of widenedWeights(source)) made.push(weight)
+    const made = await readPrefillWeights(folder, recipe)
     reply({ made }, made.flatMap(({ levels, columns }) => [levels.buffer, columns.buffer]) as ArrayBuffer[])
   }
 } catch (error) {

@@ -48,7 +48,7 @@ export async function loadRecognizer(folder: string, options: LoadOptions): Prom
   if (!options.isEncoderApart) return loadWith(source, options, () => openEncoder(source, options))
   const { threads, provider } = options
   const apart = startEncoder({ folder, variant: source.variant.name, ...defined({ threads, provider }) })
-  apart.catch(() => undefined) // whoever opens it is told
+  apart.catch(() => undefined) // opening it rejects with it
   return loadWith(source, options, () => apart).catch(async (error) => {
     // a thread that is ended from outside while it loads takes the process along
     await apart.then((encoder) => encoder.release()).catch(() => undefined)
