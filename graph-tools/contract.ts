@@ -64,10 +64,16 @@ const GRAPH_CONTRACTS: Readonly<Record<string, GraphContract>> = {
   },
 }
 
+function logitsOf({ outputs }: Model['graph']): 1 | 'n' {
+  const logits = outputs.find(({ name }) => name === 'logits')
+  return logits?.shape?.[1] === 1 ? 1 : 'n'
+}
+
 /** The fused layout's graph, with past and new keys and values of each layer by themselves. Older releases lack it. */
 const FUSED = 'decoder'
 
-function fusedContract(layers: number): GraphContract {
+/** @param logits for how many positions of a row: graphs of older releases have those of one only */
+function fusedContract(layers: number, logits: 1 | 'n'): GraphContract {
   const perLayer = (prefix: string, positions: string) =>
     Array.from({ length: layers }, (_, i) =>
       ['key', 'value'].map((kind) => f32(`${prefix}.${i}.${kind}`, 'b', 'K', positions, 'D')),
@@ -75,11 +81,11 @@ function fusedContract(layers: number): GraphContract {
   return {
     inputs: [
       f32('input_embeds', 'b', 's', 'H'),
-      i64('input_lengths', 'b'),
+      i64('input_lengths', 'b*n'),
       i64('past_lengths', 'b'),
       ...perLayer('past_key_values', 'c'),
     ],
-    outputs: [f32('logits', 'b', 1, 'V'), ...perLayer('new', 's')],
+    outputs: [f32('logits', 'b', logits, 'V'), ...perLayer('new', 's')],
   }
 }
 
@@ -95,7 +101,7 @@ export function contractProblems(file: string, model: Model, sizes: Sizes = new 
   const { graph } = model
   const name = file.split('.')[0] ?? ''
   const layers = graph.inputs.filter(({ name }) => /^past_key_values\.\d+\.key$/.test(name)).length
-  const contract = name === FUSED ? fusedContract(layers) : GRAPH_CONTRACTS[name]
+  const contract = name === FUSED ? fusedContract(layers, logitsOf(graph)) : GRAPH_CONTRACTS[name]
   if (!contract) return []
   const problems = [
     ...(name === FUSED ? layerProblems(file, layers, sizes) : []),

@@ -9,6 +9,8 @@ export interface DecodeRequest {
   readonly maxNewTokens: number
   /** stop loops and leave their repeats out */
   readonly stopLoops: boolean
+  /** what the first tokens may be: as many as it is right about cost no step */
+  readonly draft?: readonly number[]
   /** stops between two tokens by throwing its reason */
   readonly signal?: AbortSignal | undefined
   /** told after every token, with all so far; the end token is none */
@@ -82,11 +84,25 @@ export function makeDecodeLoop(decoder: Decoder, config: ReleaseConfig, size: nu
     const input = await job.request.prepare()
     job.request.signal?.throwIfAborted()
     const started = performance.now()
-    const logits = await decoder.prefill([input])
-    active.push(job)
-    const token = argmax(logits)
+    const draft = decoder.takesDrafts ? (job.request.draft ?? []) : []
+    const logits = await decoder.prefill([input], draft)
+    const tokens = firstTokens(logits, draft)
     job.prefill = (performance.now() - started) / 1000
-    take(active.length - 1, token)
+    const row = active.push(job) - 1
+    for (const token of tokens) {
+      take(row, token)
+      if (active[row] !== job) return
+    }
+    decoder.shorten(row, draft.length - (tokens.length - 1))
+  }
+  /** One token, and one more for each of the draft that came true. */
+  const firstTokens = (logits: Float32Array, draft: readonly number[]): number[] => {
+    const tokens = [argmax(logits, 0, config.vocabSize)]
+    for (const [i, token] of draft.entries()) {
+      if (token !== tokens[i]) break
+      tokens.push(argmax(logits, i + 1, config.vocabSize))
+    }
+    return tokens
   }
   const advance = async () => {
     const started = performance.now()

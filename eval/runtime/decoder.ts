@@ -24,17 +24,24 @@ export interface Decoder {
   readonly maxRows: number
   /** sequences now */
   readonly rows: number
+  /** whether tokens that may come can be checked in the run of the prompt */
+  readonly takesDrafts: boolean
   /**
    * Run prompts together and add their sequences as the last rows. Shorter ones are padded, so that one by one is as
    * fast where they fill the processor.
-   * @returns logits of their last positions [inputs, V], valid until the next call
+   * @param draft tokens that may follow a single prompt, where the decoder takes drafts. They become part of the sequence:
+   *   {@link shorten} takes those back that the logits do not bear out.
+   * @returns logits of their last positions [inputs, V], valid until the next call; with a draft those of the prompt's last
+   *   position and of each token of the draft [1 + draft, V]
    */
-  prefill(inputs: readonly PromptInput[]): Promise<Float32Array>
+  prefill(inputs: readonly PromptInput[], draft?: readonly number[]): Promise<Float32Array>
   /**
    * Feed one token to every row.
    * @returns logits [rows, V], valid until the next call
    */
   step(tokens: readonly number[]): Promise<Float32Array>
+  /** Take the last positions of a row back. */
+  shorten(row: number, positions: number): void
   /** Take a row out; the last row takes its place. */
   remove(row: number): void
   /** Take all rows out. */

@@ -23,6 +23,7 @@ export async function openFusedDecoder(
   const { config } = source.release
   const session = await openSession(source, LAYOUTS.fused[0], options)
   const { hiddenSize, vocabSize } = config
+  const takesDrafts = givesSeveralLogits(session)
   const names = tensorNames(config.cache.layers)
   const rowStep = options.isSteady ? steadyRows(source.variant.precision.get(LAYOUTS.fused[0])) : 1
   const cache = new KvCache(config.cache, names.past, rowStep)
@@ -34,8 +35,8 @@ export async function openFusedDecoder(
   const fresh = new Array<Float32Array>(names.fresh.length)
   let batch = makeBatch(0, hiddenSize)
 
-  const run = async (feeds: InferenceSession.FeedsType, rows: number) => {
-    const { values, fetches } = logits(rows)
+  const run = async (feeds: InferenceSession.FeedsType, rows: number, positions = 1) => {
+    const { values, fetches } = logits(rows, positions)
     const results = await session.run(feeds, fetches)
     for (let i = 0; i < fresh.length; i++) fresh[i] = floats(output(results, names.fresh[i] as string))
     return values
@@ -44,27 +45,37 @@ export async function openFusedDecoder(
     layout: 'fused',
     prefillKind: prefillGraph ? 'int8' : 'same',
     maxRows: Number.POSITIVE_INFINITY,
+    takesDrafts,
     get rows() {
       return cache.rows
     },
-    async prefill(inputs) {
+    async prefill(inputs, draft = []) {
+      const positions = 1 + draft.length
+      if (positions > 1 && !(takesDrafts && inputs.length === 1))
+        throw new RangeError(`A draft was given with ${inputs.length} prompts.`)
       const lengths = inputs.map(({ prompt }) => prompt.ids.length)
-      const embeds = promptBatch(inputs, Math.max(...lengths), embeddings)
+      const embeds = promptBatch(inputs, Math.max(...lengths), embeddings, draft)
       if (!prefillGraph) {
         const none = lengths.map(() => 0)
         const past = emptyPast(names.past, inputs.length, config.cache)
-        const values = await run({ ...past, ...newRows(embeds, lengths, none) }, inputs.length)
-        cache.addRows(fresh, lengths)
+        const feeds = { ...past, ...newRows(embeds, ends(lengths, positions), none) }
+        const values = await run(feeds, inputs.length, positions)
+        cache.addRows(
+          fresh,
+          lengths.map((length) => length + draft.length),
+        )
         return values
       }
-      // all tokens but the last one, which goes through the graph that has logits
+      // all tokens but the prompt's last one, which goes through the graph that has logits
       const [before, ones] = [lengths.map((length) => length - 1), lengths.map(() => 1)]
       const first = cache.rows
-      await prefillGraph.run(shorter(embeds), cache.openRows(before))
+      await prefillGraph.run(shorter(embeds, positions), cache.openRows(before))
       cache.closeRows(before)
-      const feeds = { ...newRows(lastRows(embeds, lengths), ones, before), ...cache.feedsFrom(first) }
-      const values = await run(feeds, inputs.length)
-      cache.append(fresh, first)
+      if (positions > 1) cache.reserve(positions)
+      const last = lastRows(embeds, before, positions)
+      const feeds = { ...newRows(last, ends(ones, positions), before), ...cache.feedsFrom(first) }
+      const values = await run(feeds, inputs.length, positions)
+      cache.append(fresh, first, inputs.length, positions)
       return values
     },
     async step(tokens) {
@@ -87,6 +98,7 @@ export async function openFusedDecoder(
       cache.append(fresh, 0, fed)
       return fed === rows ? values : values.subarray(0, rows * vocabSize)
     },
+    shorten: (row, positions) => cache.shorten(row, positions),
     remove: (row) => cache.removeRow(row),
     clear: () => cache.clear(),
     async release() {
@@ -94,6 +106,12 @@ export async function openFusedDecoder(
       await prefillGraph?.release()
     },
   }
+}
+
+/** Graphs of older releases give the logits of one position only. */
+function givesSeveralLogits({ outputMetadata }: InferenceSession): boolean {
+  const logits = outputMetadata.find(({ name }) => name === 'logits')
+  return logits?.isTensor === true && typeof logits.shape[1] === 'string'
 }
 
 /** Names of the cache's tensors, key and value of each layer in turn. */
@@ -132,59 +150,73 @@ function makeBatch(rows: number, hiddenSize: number): Batch {
 }
 
 interface Logits {
-  /** [rows, vocab] */
+  /** [rows, positions, vocab] */
   readonly values: Float32Array
   readonly fetches: Record<string, Tensor | null>
 }
 
 /** Where the runtime writes logits: one buffer, as large as the most rows so far. */
-function makeLogits(vocab: number, others: readonly string[]): (rows: number) => Logits {
+function makeLogits(vocab: number, others: readonly string[]): (rows: number, positions: number) => Logits {
   let buffer = new Float32Array(0)
-  let last: { readonly rows: number; readonly logits: Logits } | undefined
-  return (rows) => {
-    if (last?.rows === rows) return last.logits
-    if (buffer.length < rows * vocab) buffer = new Float32Array(rows * vocab)
-    const values = buffer.subarray(0, rows * vocab)
+  let last: { readonly rows: number; readonly positions: number; readonly logits: Logits } | undefined
+  return (rows, positions) => {
+    if (last?.rows === rows && last.positions === positions) return last.logits
+    const size = rows * positions * vocab
+    if (buffer.length < size) buffer = new Float32Array(size)
+    const values = buffer.subarray(0, size)
     const fetches: Record<string, Tensor | null> = Object.fromEntries(others.map((name) => [name, null]))
-    fetches['logits'] = new Tensor('float32', values, [rows, 1, vocab])
+    fetches['logits'] = new Tensor('float32', values, [rows, positions, vocab])
     const logits = { values, fetches }
-    last = { rows, logits }
+    last = { rows, positions, logits }
     return logits
   }
 }
 
-/** Embeddings of prompts, [inputs, longest, hidden]; zeros behind the shorter ones. */
-function promptBatch(inputs: readonly PromptInput[], longest: number, embeddings: EmbeddingTable): Tensor {
+/** Embeddings of prompts, and of a draft behind a single one, [inputs, longest + draft, hidden]; zeros behind the shorter ones. */
+function promptBatch(
+  inputs: readonly PromptInput[],
+  longest: number,
+  embeddings: EmbeddingTable,
+  draft: readonly number[],
+): Tensor {
   const { hidden } = embeddings
-  const embeds = new Float32Array(inputs.length * longest * hidden)
+  const length = longest + draft.length
+  const embeds = new Float32Array(inputs.length * length * hidden)
   for (const [row, { prompt, features }] of inputs.entries())
-    promptEmbeddings(prompt, features, embeddings, embeds.subarray(row * longest * hidden))
-  return new Tensor('float32', embeds, [inputs.length, longest, hidden])
+    promptEmbeddings(prompt, features, embeddings, embeds.subarray(row * length * hidden))
+  for (const [i, token] of draft.entries()) embeddings.read(token, embeds, (longest + i) * hidden)
+  return new Tensor('float32', embeds, [inputs.length, length, hidden])
 }
 
-/** [rows, S, hidden] without the last position of all. */
-function shorter(embeds: Tensor): Tensor {
+/** [rows, S, hidden] without the last positions of all. */
+function shorter(embeds: Tensor, positions: number): Tensor {
   const [rows, length, hidden] = embeds.dims as [number, number, number]
   const all = floats(embeds)
-  if (rows === 1)
-    return new Tensor('float32', all.subarray(0, (length - 1) * hidden), [1, length - 1, hidden])
-  const cut = new Float32Array(rows * (length - 1) * hidden)
+  const kept = length - positions
+  if (rows === 1) return new Tensor('float32', all.subarray(0, kept * hidden), [1, kept, hidden])
+  const cut = new Float32Array(rows * kept * hidden)
   for (let row = 0; row < rows; row++) {
     const start = row * length * hidden
-    cut.set(all.subarray(start, start + (length - 1) * hidden), row * (length - 1) * hidden)
+    cut.set(all.subarray(start, start + kept * hidden), row * kept * hidden)
   }
-  return new Tensor('float32', cut, [rows, length - 1, hidden])
+  return new Tensor('float32', cut, [rows, kept, hidden])
 }
 
-/** Each row's last valid position, [rows, 1, hidden]. */
-function lastRows(embeds: Tensor, lengths: readonly number[]): Tensor {
+/** Each row's positions from `starts` on, [rows, positions, hidden]. */
+function lastRows(embeds: Tensor, starts: readonly number[], positions: number): Tensor {
   const [rows, longest, hidden] = embeds.dims as [number, number, number]
-  const last = new Float32Array(rows * hidden)
-  for (const [row, length] of lengths.entries()) {
-    const start = (row * longest + length - 1) * hidden
-    last.set(floats(embeds).subarray(start, start + hidden), row * hidden)
+  const size = positions * hidden
+  const last = new Float32Array(rows * size)
+  for (const [row, position] of starts.entries()) {
+    const start = (row * longest + position) * hidden
+    last.set(floats(embeds).subarray(start, start + size), row * size)
   }
-  return new Tensor('float32', last, [rows, 1, hidden])
+  return new Tensor('float32', last, [rows, positions, hidden])
+}
+
+/** The lengths at whose ends there are logits: of each row `positions`, from the given one on. */
+function ends(lengths: readonly number[], positions: number): number[] {
+  return lengths.flatMap((length) => Array.from({ length: positions }, (_, i) => length + i))
 }
 
 function newRows(

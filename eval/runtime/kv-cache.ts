@@ -142,31 +142,47 @@ export class KvCache {
   }
 
   /**
-   * Add one position to every row from `first` on, for which there must be room.
-   * @param arrays in the order of the names, each [given, heads, 1, head_dim]
+   * Add positions to every row from `first` on, for which there must be room.
+   * @param arrays in the order of the names, each [given, heads, positions, head_dim]
    * @param given rows in the arrays; those that hold no sequence are left out
    */
-  append(arrays: readonly Float32Array[], first = 0, given = this.rows - first): void {
+  append(arrays: readonly Float32Array[], first = 0, given = this.rows - first, positions = 1): void {
     const { heads, headDim } = this.#shape
-    const stride = this.#capacity * headDim
-    const sources = this.#checked(arrays, given * heads * headDim)
+    const [stride, size] = [this.#capacity * headDim, positions * headDim]
+    const sources = this.#checked(arrays, given * heads * size)
     for (let i = 0; i < this.#storage.length; i++) {
       const [storage, source] = [this.#storage[i] as Float32Array, sources[i] as Float32Array]
       for (let row = first, from = 0; row < this.rows; row++) {
         const at = (this.#lengths[row] as number) * headDim
-        for (let head = 0; head < heads; head++, from += headDim) {
+        for (let head = 0; head < heads; head++, from += size) {
           const start = (row * heads + head) * stride + at
           // a plain loop: subarray and set make an object for each of a few hundred short copies
-          for (let k = 0; k < headDim; k++) storage[start + k] = source[from + k] as number
+          for (let k = 0; k < size; k++) storage[start + k] = source[from + k] as number
         }
       }
     }
-    for (let row = first; row < this.rows; row++) (this.#lengths[row] as number)++
+    for (let row = first; row < this.rows; row++) (this.#lengths[row] as number) += positions
   }
 
-  /** Make room for one more position in every row. */
-  reserve(): void {
-    this.#resize(this.rows, Math.max(...this.#lengths) + 1)
+  /** Make room for more positions in every row. */
+  reserve(positions = 1): void {
+    this.#resize(this.rows, Math.max(...this.#lengths) + positions)
+  }
+
+  /** Take the last positions of a row back. */
+  shorten(row: number, positions: number): void {
+    const length = this.#lengths[row] ?? 0
+    if (!(positions >= 0 && positions <= length))
+      throw new RangeError(`Row ${row} has ${length} positions, of which ${positions} cannot be taken back.`)
+    const { heads, headDim } = this.#shape
+    const [from, to] = [(length - positions) * headDim, length * headDim]
+    for (const storage of this.#storage) {
+      for (let head = row * heads; head < (row + 1) * heads; head++) {
+        const start = head * this.#capacity * headDim
+        storage.fill(0, start + from, start + to)
+      }
+    }
+    this.#lengths[row] = length - positions
   }
 
   /** Take a row out; the last row takes its place. */

@@ -139,8 +139,10 @@ async function recognizePiece(
 ): Promise<Piece> {
   const clock: number[] = []
   const lap = () => clock.push(performance.now())
+  const draft = options.language === undefined ? recognizer.draft : undefined
   const decoded = await recognizer.decode({
     ...control,
+    draft: draft?.tokens ?? [],
     maxNewTokens: options.maxNewTokens ?? tokenLimit(samples.length / SAMPLE_RATE),
     stopLoops: options.stopLoops ?? true,
     async prepare() {
@@ -157,6 +159,7 @@ async function recognizePiece(
   })
   const [start = 0, afterMel = 0, afterEncoder = 0] = clock
   const { prefill, decode, ...kept } = decoded
+  draft?.learn(kept.tokens)
   const raw = recognizer.tokenizer.decode(kept.tokens)
   const timing = {
     mel: (afterMel - start) / 1000,

@@ -6,6 +6,7 @@ import type { EmbeddingTable } from './embeddings.ts'
 import { type Encoder, openEncoder } from './encoder.ts'
 import { startEncoder } from './encoder-thread.ts'
 import type { Mel } from './mel.ts'
+import { makePrefixDraft, type PrefixDraft } from './prefix-draft.ts'
 import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import { openVariantEmbeddings } from './quantized-embeddings.ts'
@@ -13,7 +14,7 @@ import { openRelease } from './release.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { requireProvider, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
-import { readTokenizer, type Tokenizer } from './tokenizer.ts'
+import { readTokenizer, SPECIAL_TOKENS, type Tokenizer } from './tokenizer.ts'
 
 /** One loaded variant of a release directory. */
 export interface Recognizer {
@@ -24,6 +25,8 @@ export interface Recognizer {
   readonly embeddings: EmbeddingTable
   /** queue a sequence to be decoded, at most `batch` at once */
   readonly decode: Decode
+  /** none where what a sequence becomes must not depend on those before it */
+  readonly draft: PrefixDraft | undefined
   /** for a piece that is in memory: those that are decoded together, and as many that wait for them */
   readonly takePlace: TakePlace
 }
@@ -75,10 +78,12 @@ async function loadWith(
       'Run the pipeline again: its releases have the fused layout (decoder.onnx) too. Or leave --batch out.',
     )
   }
+  const draft = options.isSteady ? undefined : makePrefixDraft(tokenizer.idOf(SPECIAL_TOKENS.asrText))
   const decode = makeDecodeLoop(decoder, config, batch)
   // one at a time: the next piece is read when the one before has ended, so that reading is no part of its time
   const takePlace = makePlaces(batch === 1 ? 1 : 2 * batch)
-  return { config, tokenizer, encoder: here ?? (await open()), decoder, embeddings, decode, takePlace }
+  const encoder = here ?? (await open())
+  return { config, tokenizer, encoder, decoder, embeddings, decode, draft, takePlace }
 }
 
 export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {

@@ -36,6 +36,7 @@ export async function openSplitDecoder(
     layout: 'split',
     prefillKind: 'same',
     maxRows: 1,
+    takesDrafts: false,
     get rows() {
       return sequence ? 1 : 0
     },
@@ -54,6 +55,9 @@ export async function openSplitDecoder(
       const results = await step.run({ ...inputs, past_keys, past_values })
       Object.assign(sequence, cacheOf(results))
       return lastLogits(results, config.vocabSize)
+    },
+    shorten() {
+      throw new RangeError('The split layout takes no drafts.')
     },
     remove() {
       sequence = undefined

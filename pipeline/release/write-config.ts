@@ -88,7 +88,7 @@ function fusedSection(
     graphs: variants.map((variant) => graphFile(LAYOUTS.fused[0], variant)),
     about:
       'One graph for prompts and steps, for B sequences at once. Feed B rows of S embeddings and a buffer of C >= 1 past ' +
-      'positions; get the logits of the last position of each row, and the keys and values of the S new positions alone. ' +
+      'positions; get the logits of the last position of each row, or of several, and the keys and values of the S new positions alone. ' +
       `{i} counts the layers, 0 to ${layers - 1}. Rows may have unequal lengths: what is valid stands in front, and what ` +
       'stands behind is not looked at, but must be finite (zeros will do).',
     inputs: {
@@ -97,13 +97,18 @@ function fusedSection(
         ['B', 'S', text.hidden_size],
         `rows of ${EMBEDDINGS} for the tokens, widened to float32 (or those that embed_tokens_quantized tells), with the audio features in place of the audio pads`,
       ),
-      input_lengths: port('int64', ['B'], 'valid positions of each row of input_embeds, 1 to S'),
+      input_lengths: port(
+        'int64',
+        ['B * K'],
+        'valid positions of each row of input_embeds, 1 to S. With K for each row, one row after the other: the lengths at ' +
+          'whose ends logits are wanted, which checks K - 1 drafted tokens in one run',
+      ),
       past_lengths: port('int64', ['B'], 'valid positions of each row of the past, 0 to C'),
       'past_key_values.{i}.key': cache('C', 'keys of the past, as new.{i}.key gave them'),
       'past_key_values.{i}.value': cache('C', 'values of the past'),
     },
     outputs: {
-      logits: port('float32', ['B', 1, text.vocab_size], 'of each row at its position input_lengths - 1'),
+      logits: port('float32', ['B', 'K', text.vocab_size], 'of each row at its positions input_lengths - 1'),
       'new.{i}.key': cache('S', 'keys of the new positions'),
       'new.{i}.value': cache('S', 'values of the new positions'),
     },

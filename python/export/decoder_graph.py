@@ -2,18 +2,18 @@
 
 decoder_init: prompt and audio features -> logits of the last position, keys and values of all positions.
 decoder_step: one embedding and the past -> logits, keys and values with one position more.
-decoder: embeddings of any length and a buffer of past keys and values -> logits of each row's last position, and
-the keys and values of the new positions alone.
+decoder: embeddings of any length and a buffer of past keys and values -> logits of each row's last position, or of
+several, and the keys and values of the new positions alone.
 Reference: transformers `Qwen3Model` inside `Qwen3ASRForConditionalGeneration`.
 L layers, KV key/value heads, G query heads for each, D head size, B rows, S prompt, P past, C capacity of the past's
-buffer, N audio tokens.
+buffer, K positions of a row that have logits, N audio tokens.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, silu
 
-from fused_ops import reshape, rms_norm, rotate, rotate_heads, skip_rms_norm
+from fused_ops import by_rows, reshape, rms_norm, rotate, rotate_heads, skip_rms_norm
 from weights import Weights
 
 EMBEDDING = "model.language_model.embed_tokens.weight"
@@ -155,7 +155,8 @@ class DecoderStep(Decoder):
 class FusedDecoder(Decoder):
     """Prefill and step in one graph, for rows of unequal length. Row b has `input_lengths[b]` new positions, of S,
     after `past_lengths[b]` past ones, of C; both stand at the front. What stands behind must be finite, and is not
-    looked at."""
+    looked at. With K lengths for each row, one row after the other, there are K logits for each: those of the position
+    at which each length ends."""
 
     def forward(self, input_embeds: Tensor, input_lengths: Tensor, past_lengths: Tensor, *past: Tensor):
         x = input_embeds
@@ -172,10 +173,11 @@ class FusedDecoder(Decoder):
             keys = rotate_heads(self.heads_of(normed @ layer.k, layer.k_norm), places, cos, sin)
             values = self.heads_of(normed @ layer.v)
             new += [keys, values]
-            if following is None:  # only each row's last position reaches the logits
-                places = (torch.arange(rows) * length + input_lengths - 1)[:, None]
+            if following is None:  # only these positions reach the logits
+                ends = by_rows(input_lengths, past_lengths)
+                places = (torch.arange(rows) * length)[:, None] + ends - 1
                 normed, x = (embedding(places, reshape(t, (-1, hidden))) for t in (normed, x))
-                mask = additive(in_past, (positions[None, :] < input_lengths[:, None])[:, None])
+                mask = additive(in_past, positions < ends[:, :, None])
             q = rotate_heads(self.heads_of(normed @ layer.q, layer.q_norm), places, *scaled)
             attended = self.attend(q, past[2 * i], past[2 * i + 1], keys, values, mask)
             normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)

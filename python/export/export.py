@@ -137,17 +137,17 @@ def fused_signature(text: dict) -> Signature:
         "decoder",
         {
             "input_embeds": torch.zeros(2, 41, hidden),
-            "input_lengths": torch.tensor([41, 40]),
+            "input_lengths": torch.tensor([38, 39, 41, 36, 37, 40]),
             "past_lengths": torch.tensor([37, 36]),
             **past,
         },
         {
             "input_embeds": {0: "B", 1: "S"},
-            "input_lengths": {0: "B"},
+            "input_lengths": {0: "B * K"},
             "past_lengths": {0: "B"},
             **{name: {0: "B", 2: "C"} for name in past},
         },
-        {"logits": ["B", 1, vocab], **{f"new.{name}": ["B", heads, "S", size] for name in names}},
+        {"logits": ["B", "K", vocab], **{f"new.{name}": ["B", heads, "S", size] for name in names}},
         DECODER_OPS,
     )
 

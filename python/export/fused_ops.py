@@ -67,6 +67,14 @@ def reshape(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return ops.symbolic("Reshape", (x, torch.tensor(sizes)), dtype=x.dtype, shape=shape, version=None)
 
 
+def by_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """x [B * K] -> [B, K], where `rows` [B] says how many there are"""
+    count = ops.symbolic("Shape", (rows,), dtype=torch.int64, shape=(1,), version=None)
+    sizes = torch.cat([count, torch.tensor([-1])])
+    shape = (rows.shape[0], x.shape[0] // rows.shape[0])
+    return ops.symbolic("Reshape", (x, sizes), dtype=x.dtype, shape=shape, version=None)
+
+
 def _skip(operator: str, inputs: tuple[Tensor, ...], epsilon: float) -> tuple[Tensor, Tensor]:
     # onnxruntime gives the output the first input's shape. That of the residual stream is known in every layer; products of
     # heads have sizes without a name, with which it plans memory for seconds at each load.

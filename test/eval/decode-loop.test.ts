@@ -22,23 +22,31 @@ function scripted(fails: (step: number, rows: number) => boolean = () => false) 
   }
   const say = (row: (typeof rows)[number]) => row.script[row.at++] ?? END
   const decoder: Decoder = {
-    ...{ layout: 'fused', prefillKind: 'same', maxRows: Number.POSITIVE_INFINITY },
+    ...{ layout: 'fused', prefillKind: 'same', maxRows: Number.POSITIVE_INFINITY, takesDrafts: true },
     get rows() {
       return rows.length
     },
-    async prefill(inputs) {
+    async prefill(inputs, draft = []) {
       await sleep(0)
       const added = inputs.map(({ prompt }) => ({ script: prompt.ids, at: 0 }))
       rows.push(...added)
       seen.prefills++
       seen.most = Math.max(seen.most, rows.length)
-      return logitsOf(added.map(say))
+      const [row] = added
+      if (draft.length === 0 || !row) return logitsOf(added.map(say))
+      // behind a token that its script does not have, the model says anything
+      const isTrue = (length: number) => draft.slice(0, length).every((token, i) => token === row.script[i])
+      row.at = 1 + draft.length
+      return logitsOf([...draft, 0].map((_, i) => (isTrue(i) ? (row.script[i] ?? END) : 7)))
     },
     async step(tokens) {
       await sleep(0)
       if (fails(seen.steps++, rows.length)) throw new Error('the step failed')
       expect(tokens).toEqual(rows.map(({ script, at }) => script[at - 1]))
       return logitsOf(rows.map(say))
+    },
+    shorten(row, positions) {
+      ;(rows[row] as { at: number }).at -= positions
     },
     remove(row) {
       rows[row] = rows.at(-1) as (typeof rows)[number]
@@ -69,6 +77,41 @@ describe('the decode loop', () => {
     expect(seen.most).toBe(Math.min(size, scripts.length))
     expect(seen.prefills).toBe(scripts.length)
     expect(decoder.rows).toBe(0)
+  })
+
+  it.each([
+    ['none', [], 6],
+    ['all of it right', [1, 2, 3], 3],
+    ['right but for its end', [1, 2, 4], 4],
+    ['wrong from the start', [2, 2, 3], 6],
+    ['the whole text', [1, 2, 3, 4, 5, 6], 0],
+    ['longer than the text', [1, 2, 3, 4, 5, 6, 7], 0],
+  ])('a draft changes no token: %s', async (_, draft, steps) => {
+    const { decoder, seen } = scripted()
+    const decode = makeDecodeLoop(decoder, CONFIG, 1)
+    const told: number[] = []
+    const onToken = (tokens: readonly number[]) => void told.push(tokens.length)
+    const { tokens, ending } = await decode(request([1, 2, 3, 4, 5, 6], { draft, onToken }))
+    expect({ tokens, ending }).toEqual({ tokens: [1, 2, 3, 4, 5, 6], ending: 'end' })
+    expect(told).toEqual([1, 2, 3, 4, 5, 6])
+    expect(seen.steps).toBe(steps)
+    expect(decoder.rows).toBe(0)
+  })
+
+  it('stops inside of a draft, at the limit and at its own stop', async () => {
+    const { decoder, seen } = scripted()
+    const decode = makeDecodeLoop(decoder, CONFIG, 1)
+    const draft = [1, 2, 3, 4]
+    expect(await decode(request([1, 2, 3, 4, 5], { draft, maxNewTokens: 2 }))).toMatchObject({
+      ...{ tokens: [1, 2], ending: 'limit' },
+    })
+    const onToken = () => {
+      throw new Error('enough')
+    }
+    await expect(decode(request([1, 2, 3, 4, 5], { draft, onToken }))).rejects.toThrow('enough')
+    expect(seen.steps).toBe(0)
+    expect(decoder.rows).toBe(0)
+    expect((await decode(request([3, 4]))).tokens).toEqual([3, 4])
   })
 
   it('needs fewer steps together than one by one', async () => {

@@ -85,6 +85,15 @@ describe('the KV cache', () => {
       } else if (choice < 0.31) {
         cache.clear()
         rows.length = 0
+      } else if (choice < 0.4 && rows.length > 0) {
+        const [added, back] = [1 + Math.floor(random() * 5), Math.floor(random() * 3)]
+        cache.reserve(added)
+        const draft = makeRow(added)
+        cache.append(arraysOf([draft]), rows.length - 1, 1, added)
+        const row = rows.at(-1) as Row
+        row.push(...draft)
+        cache.shorten(rows.length - 1, Math.min(back, added))
+        row.length -= Math.min(back, added)
       } else if (rows.length > 0) {
         cache.reserve()
         const step = rows.map(() => makeRow(1))
@@ -157,6 +166,7 @@ describe('the KV cache', () => {
     const cache = new KvCache(SHAPE, NAMES)
     expect(() => cache.addRows(arraysOf([[position(1)]]), [2])).toThrow(SpeechError)
     const other = new KvCache(SHAPE, NAMES)
+    expect(() => other.shorten(0, 1)).toThrow('Row 0 has 0 positions, of which 1 cannot be taken back.')
     expect(() => other.removeRow(0)).toThrow('There is no row 0 in a batch of 0.')
   })
 })

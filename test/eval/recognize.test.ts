@@ -23,7 +23,7 @@ function fakeRecognizer(batch: number, tokens: number): Recognizer {
     return out
   }
   const decoder: Decoder = {
-    ...{ layout: 'fused', prefillKind: 'same', maxRows: batch },
+    ...{ layout: 'fused', prefillKind: 'same', maxRows: batch, takesDrafts: false },
     get rows() {
       return rows.length
     },
@@ -36,6 +36,7 @@ function fakeRecognizer(batch: number, tokens: number): Recognizer {
       for (const row of rows.keys()) rows[row] = (rows[row] as number) + 1
       return logits()
     },
+    shorten: () => {},
     remove(row) {
       rows[row] = rows.at(-1) as number
       rows.pop()

@@ -387,7 +387,7 @@ describe('verify names what is wrong', () => {
     const problems = async () => (await verifyFolder(folder)).problems
     await write([0, 2], [1])
     expect(await problems()).toEqual([
-      'decoder.onnx has no input input_lengths, wanted int64 [b].',
+      'decoder.onnx has no input input_lengths, wanted int64 [b*n].',
       'decoder.onnx input past_lengths is int64 [1], wanted int64 [b].',
       'decoder.onnx has no input past_key_values.1.key, wanted float32 [b, K, c, D].',
       'decoder.onnx has no input past_key_values.1.value, wanted float32 [b, K, c, D].',

@@ -93,6 +93,48 @@ describe('a steady decoder', () => {
   }
 })
 
+describe('a draft behind a prompt', () => {
+  const cases = [
+    ['fp32', 'same'],
+    ['int4', 'same'],
+    ['int4', 'int8'],
+  ] as const
+  it.each(cases)('has the logits of a step for each of its tokens, %s, prompts %s', async (variant, kind) => {
+    const source = { release, variant: release.variant(variant) }
+    const prefill = kind === 'int8' ? preparePrefill(source) : undefined
+    const decoder = await openFusedDecoder(source, embeddings, { threads: 1 }, prefill)
+    expect(decoder.takesDrafts).toBe(true)
+    const { vocabSize } = config
+    const [first, second] = inputs as [PromptInput, PromptInput]
+    await decoder.prefill([second]) // another row, which must stay as it is
+    const before = (await decoder.step([3])).slice()
+    decoder.clear()
+    const wanted = [(await decoder.prefill([first])).slice()]
+    const draft = [argmax(wanted[0] as Float32Array), 7, 11] // the second one and the third are wrong
+    for (const token of draft) wanted.push((await decoder.step([token])).slice())
+    decoder.clear()
+    await decoder.prefill([second])
+    const found = (await decoder.prefill([first], draft)).slice()
+    expect(found.length).toBe(4 * vocabSize)
+    const worst = Math.max(
+      ...wanted.flatMap((logits, i) =>
+        Array.from(logits, (value, k) => Math.abs(value - (found[i * vocabSize + k] as number))),
+      ),
+    )
+    const limit = 1e-4
+    expect(worst).toBeLessThan(limit)
+    // with the wrong tokens taken back, it goes on as if they had never been there
+    decoder.shorten(1, 2)
+    const both = await decoder.step([3, 7])
+    const close = (a: Float32Array, b: Float32Array) =>
+      a.every((v, i) => Math.abs(v - (b[i] as number)) < limit)
+    expect(close(both.subarray(0, vocabSize), before)).toBe(true)
+    expect(close(both.subarray(vocabSize), wanted[2] as Float32Array)).toBe(true)
+    await expect(decoder.prefill([first, second], draft)).rejects.toThrow('A draft was given with 2 prompts.')
+    await decoder.release()
+  })
+})
+
 describe('what GPUs need of the fused graphs', () => {
   it.each(['same', 'int8'])('no tensor without elements is fed, prompts %s', async (kind) => {
     const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
