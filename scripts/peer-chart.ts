@@ -23,7 +23,7 @@ export function peersChart(figures: readonly Figures[]): string {
   const bars = barsOf(figures)
   const quantities = [...new Set(bars.map(({ quantity }) => quantity))]
   const channels = { x: 'share', y: 'name', fx: 'quantity' } as const
-  const bar = { ...channels, insetTop: 20, insetBottom: 4 }
+  const bar = { ...channels, insetTop: 22, insetBottom: 4 }
   const names = bars.filter(({ quantity }) => quantity === quantities[0])
   return standAlone(
     {
@@ -41,8 +41,8 @@ export function peersChart(figures: readonly Figures[]): string {
           bars.filter(({ isOurs }) => !isOurs),
           { ...bar, fill: LIGHT.faint },
         ),
-        Plot.text(bars, { ...channels, text: 'label', textAnchor: 'start', dx: 4, dy: 8, fill: LIGHT.ink }),
-        Plot.text(names, { ...channels, x: 0, text: 'name', textAnchor: 'start', dy: -9, fontWeight: 600 }),
+        Plot.text(bars, { ...channels, text: 'label', textAnchor: 'start', dx: 4, dy: 9, fill: LIGHT.ink }),
+        Plot.text(names, { ...channels, x: 0, text: 'name', textAnchor: 'start', dy: -11, fontWeight: 600 }),
       ],
     },
     {
