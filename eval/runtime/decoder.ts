@@ -26,6 +26,8 @@ export interface Decoder {
   readonly rows: number
   /** whether tokens that may come can be checked in the run of the prompt */
   readonly takesDrafts: boolean
+  /** whether it tells which part of the audio each token was read from, so that words have times */
+  readonly alignsWords: boolean
   /**
    * Run prompts together and add their sequences as the last rows. Shorter ones are padded, so that one by one is as
    * fast where they fill the processor.

@@ -46,6 +46,7 @@ export async function openFusedDecoder(
     prefillKind: prefillGraph ? 'int8' : 'same',
     maxRows: Number.POSITIVE_INFINITY,
     takesDrafts,
+    alignsWords: false,
     get rows() {
       return cache.rows
     },

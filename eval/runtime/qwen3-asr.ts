@@ -13,6 +13,7 @@ import { USUAL_PROVIDER } from './providers.ts'
 import type { Timing } from './recognize.ts'
 import { openRelease } from './release.ts'
 import { SpeechError } from './speech-error.ts'
+import type { TimedWord } from './timed-word.ts'
 import { type Heard, startWorker, type WorkerClient } from './worker-client.ts'
 
 export interface LoadOptions {
@@ -68,6 +69,10 @@ export interface Segment {
   /** `limit` and `loop`: the text may lack its end */
   readonly ending: Decoded['ending']
   readonly tokens: number
+  /** of all its tokens, the language's in front of the text's */
+  readonly tokenIds: readonly number[]
+  /** of the text, in its order, punctuation with the word; undefined where the release tells no times of words */
+  readonly words?: readonly TimedWord[]
 }
 
 export interface Transcript {
@@ -102,12 +107,15 @@ export class Qwen3Asr {
   readonly variant: string
   readonly layout: Layout
   readonly prefill: PrefillKind
+  /** whether segments have words with their times: not in the split layout, nor in older releases */
+  readonly hasWordTimes: boolean
   readonly #worker: WorkerClient
 
   private constructor(variant: string, worker: WorkerClient) {
     this.variant = variant
     this.layout = worker.loaded.layout
     this.prefill = worker.loaded.prefill
+    this.hasWordTimes = worker.loaded.hasWordTimes
     this.#worker = worker
   }
 
@@ -231,10 +239,11 @@ function transcriptOf({ seconds, notes, recognition: { text, language, pieces } 
     ...{ text, language, seconds },
     timing: { mel: sum('mel'), encoder: sum('encoder'), prefill: sum('prefill'), decode: sum('decode') },
     segments: pieces.map(
-      ({ start, speech, text: said, language: heard, ending, tokens }): Segment => ({
+      ({ start, speech, text: said, language: heard, ending, tokens, words }): Segment => ({
         start: start + speech.start,
         end: start + speech.end,
-        ...{ text: said, language: heard, ending, tokens: tokens.length },
+        ...{ text: said, language: heard, ending, tokens: tokens.length, tokenIds: tokens },
+        ...(words && { words }),
       }),
     ),
     warnings: notes,

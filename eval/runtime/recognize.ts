@@ -8,6 +8,7 @@ import { logMel } from './mel.ts'
 import type { PromptOptions } from './prompt.ts'
 import { encode, promptOf, type Recognizer } from './recognizer.ts'
 import { tellInOrder } from './tell-in-order.ts'
+import type { TimedWord } from './timed-word.ts'
 import { type ParsedTranscript, parseTranscript, transcriptSoFar } from './transcript.ts'
 
 export interface RecognizeOptions extends PromptOptions {
@@ -41,6 +42,8 @@ export interface Piece extends ParsedTranscript, Pick<Decoded, 'tokens' | 'gener
   /** where in the piece the speech is */
   readonly speech: Span
   readonly raw: string
+  /** its words with their times in the recording; undefined where the decoder tells none */
+  readonly words?: readonly TimedWord[]
   readonly timing: Timing
   /** seconds from the samples to the first token, waiting for a place in the batch not counted */
   readonly firstToken: number

@@ -37,6 +37,7 @@ export async function openSplitDecoder(
     prefillKind: 'same',
     maxRows: 1,
     takesDrafts: false,
+    alignsWords: false,
     get rows() {
       return sequence ? 1 : 0
     },

@@ -51,6 +51,8 @@ interface WorkerProblem {
 export interface Loaded {
   readonly layout: Layout
   readonly prefill: PrefillKind
+  /** every piece comes with the times of its words */
+  readonly hasWordTimes: boolean
 }
 
 export type WorkerReply =
@@ -121,7 +123,7 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
   }
   const loading = new Promise<Loaded>((resolve, reject) => {
     worker.on('message', (message: WorkerReply) => {
-      if (message.type === 'loaded') resolve({ layout: message.layout, prefill: message.prefill })
+      if (message.type === 'loaded') resolve(message)
       else if (message.type === 'unusable') reject(problemOf(message))
       else if (message.type === 'text') pending.get(message.id)?.onText?.(message.added)
       else if (message.type === 'heard') settle(message.id)?.resolve(message.heard)

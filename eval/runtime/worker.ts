@@ -22,8 +22,8 @@ try {
   const recognizer = await loadRecognizer(setup.folder, setup)
   buildPrompt(recognizer.tokenizer, 1, setup.options) // options that do not fit the model fail before the first clip
   listen(recognizer)
-  const { layout, prefillKind } = recognizer.decoder
-  reply({ type: 'loaded', layout, prefill: prefillKind })
+  const { layout, prefillKind, alignsWords } = recognizer.decoder
+  reply({ type: 'loaded', layout, prefill: prefillKind, hasWordTimes: alignsWords })
 } catch (error) {
   reply({ type: 'unusable', ...describe(error) })
   process.exit() // what else was being loaded is not waited for

@@ -22,7 +22,13 @@ function scripted(fails: (step: number, rows: number) => boolean = () => false) 
   }
   const say = (row: (typeof rows)[number]) => row.script[row.at++] ?? END
   const decoder: Decoder = {
-    ...{ layout: 'fused', prefillKind: 'same', maxRows: Number.POSITIVE_INFINITY, takesDrafts: true },
+    ...{
+      layout: 'fused',
+      prefillKind: 'same',
+      maxRows: Number.POSITIVE_INFINITY,
+      takesDrafts: true,
+      alignsWords: false,
+    },
     get rows() {
       return rows.length
     },

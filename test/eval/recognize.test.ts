@@ -23,7 +23,7 @@ function fakeRecognizer(batch: number, tokens: number): Recognizer {
     return out
   }
   const decoder: Decoder = {
-    ...{ layout: 'fused', prefillKind: 'same', maxRows: batch, takesDrafts: false },
+    ...{ layout: 'fused', prefillKind: 'same', maxRows: batch, takesDrafts: false, alignsWords: false },
     get rows() {
       return rows.length
     },
