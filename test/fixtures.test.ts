@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { readSpeechFolder } from '../eval/dataset/folder-dataset.ts'
 import { loadClip } from '../eval/runtime/audio/clip.ts'
 import { hashSamples } from '../eval/runtime/audio/sample-hash.ts'
+import type { TimedWord } from '../eval/runtime/timed-word.ts'
 import { readCheckpoint } from '../pipeline/checkpoint/checkpoint.ts'
 import { BUNDLED_SPEECH, CALIBRATION_SPEECH, MODELS, PROJECT } from '../pipeline/models.ts'
 
@@ -17,6 +18,8 @@ interface Line {
   readonly seconds: number
   readonly language: string
   readonly speaker: string
+  readonly file: string
+  readonly words: readonly TimedWord[]
 }
 
 async function linesOf(folder: string): Promise<Line[]> {
@@ -81,5 +84,43 @@ describe('the bundled checkpoint and speech', () => {
     const [samples, evaluated] = [await samplesOf(CALIBRATION_SPEECH), await samplesOf(BUNDLED_SPEECH)]
     expect([samples.size, evaluated.size]).toEqual([32, 70])
     expect([...samples].filter((hash) => evaluated.has(hash))).toEqual([])
+  })
+
+  it.each([
+    ['held-out', BUNDLED_SPEECH, 458, 23],
+    ['calibration', CALIBRATION_SPEECH, 178, 4],
+  ])(
+    'each word of the %s speech has its times; some function words have them together',
+    async (_, folder, words, joined) => {
+      const lines = await linesOf(folder)
+      const all = lines.flatMap((line) => line.words)
+      expect([all.length, all.filter(({ text }) => text.includes(' ')).length]).toEqual([words, joined])
+      for (const line of lines) {
+        expect(line.words.map(({ text }) => text).join(' ')).toBe(line.text)
+        const times = line.words.flatMap(({ start, end }) => [start, end])
+        expect(times).toEqual(times.toSorted((a, b) => a - b))
+        expect(line.words.every(({ start, end }) => start < end && end < line.seconds)).toBe(true)
+      }
+    },
+  )
+
+  it.each([
+    ['held-out', BUNDLED_SPEECH],
+    ['calibration', CALIBRATION_SPEECH],
+  ])('words of the %s speech beside pauses are heard up to their ends', async (_, folder) => {
+    for (const { file, words } of await linesOf(folder)) {
+      const { samples, seconds } = await loadClip(join(folder, file))
+      const peak = (from: number, to: number) =>
+        samples
+          .subarray(16_000 * from, 16_000 * to)
+          .reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+      for (const [i, { end }] of words.entries()) {
+        const next = words[i + 1]?.start ?? seconds
+        if (next === end) continue
+        expect(peak(end - 0.05, end), `${file}, before ${end} s`).toBeGreaterThan(0.02)
+        expect(peak(end + 0.05, next), `${file}, after ${end} s`).toBeLessThan(0.01)
+        if (next < seconds) expect(peak(next, next + 0.1), `${file}, after ${next} s`).toBeGreaterThan(0.02)
+      }
+    }
   })
 })

@@ -7,7 +7,6 @@ held-out speech in `--held-out`, on which the quantized variants are measured.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import tiny_speech
@@ -19,7 +18,7 @@ def main() -> None:
     utterances = tiny_speech.draw_utterances(args.seed, args.utterances, banned)
     clips = tiny_speech.synthesize_all(utterances)
     tiny_speech.write_speech(args.out, "calibration", utterances, clips)
-    seconds = sum(len(clip) for clip in clips) / tiny_speech.SAMPLE_RATE
+    seconds = sum(len(clip.samples) for clip in clips) / tiny_speech.SAMPLE_RATE
     print(f"{len(clips)} clips, {seconds:.1f} s: {args.out}")
 
 
@@ -33,8 +32,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def held_out_clauses(folder: Path) -> frozenset[str]:
-    lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    texts = (json.loads(line)["text"] for line in lines)
+    texts = (line["text"] for line in tiny_speech.read_manifest(folder))
     return frozenset(clause for text in texts for clause in tiny_speech.split_clauses(text))
 
 

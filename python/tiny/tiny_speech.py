@@ -4,17 +4,16 @@ Two languages, two closed word lists. Held-out sentences and held-out voices are
 what training sees, so the WER on them measures recognition, not memory.
 """
 
-import io
 import json
 import random
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
+
+from espeak_speech import TimedWord, require_library, say
 
 SAMPLE_RATE = 16000
 SALAD = 0.2
@@ -69,6 +68,14 @@ class Utterance:
     pause: float = 0.0
 
 
+@dataclass(frozen=True)
+class Clip:
+    """An utterance as it was said: int16 samples at 16 kHz, mono, and the words with their times."""
+
+    samples: np.ndarray
+    words: list[TimedWord]
+
+
 def draw_utterances(seed: int, count: int, banned: frozenset[str]) -> list[Utterance]:
     """`count` clauses, none in `banned`, each by a random voice of the training variants."""
     rng = random.Random(seed)
@@ -106,46 +113,57 @@ def split_clauses(text: str) -> list[str]:
     return [part + "." for part in text.rstrip(".").split(". ")]
 
 
-def synthesize_all(utterances) -> list[np.ndarray]:
-    """int16 samples at 16 kHz of each utterance, in order. Raises SystemExit without espeak-ng."""
-    if shutil.which("espeak-ng") is None:
-        raise SystemExit("espeak-ng is not on PATH. hint: apt-get install espeak-ng")
+def synthesize_all(utterances) -> list[Clip]:
+    """A clip of each utterance, in order. Raises SystemExit without espeak-ng."""
+    require_library()
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(synthesize, utterances))
 
 
-def synthesize(utterance: Utterance) -> np.ndarray:
-    """int16 samples at 16 kHz, mono."""
+def synthesize(utterance: Utterance) -> Clip:
     silence = np.zeros(round(utterance.pause * SAMPLE_RATE), np.int16)
-    parts = [part for clause in split_clauses(utterance.text) for part in (silence, _say(utterance, clause))]
-    return np.concatenate(parts[1:])
+    parts: list[np.ndarray] = []
+    words: list[TimedWord] = []
+    for clause in split_clauses(utterance.text):
+        parts += [silence] if parts else []
+        before = sum(map(len, parts)) / SAMPLE_RATE
+        said = say(utterance.voice, utterance.rate, utterance.pitch, clause)
+        parts.append(_at_half_scale(np.frombuffer(said.samples, np.int16), said.sample_rate))
+        words += [TimedWord(word.text, before + word.start, before + word.end) for word in said.words]
+    return Clip(np.concatenate(parts), words)
 
 
-def write_speech(folder: Path, prefix: str, utterances, clips) -> None:
+def write_speech(folder: Path, prefix: str, utterances, clips: list[Clip]) -> None:
     """16 kHz FLAC files named after `prefix`, and manifest.jsonl that lists them."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for i, (utterance, clip) in enumerate(zip(utterances, clips, strict=True)):
         name = f"{prefix}-{i:03d}.flac"
-        soundfile.write(folder / name, clip, SAMPLE_RATE, subtype="PCM_16", compression_level=1.0)
+        soundfile.write(folder / name, clip.samples, SAMPLE_RATE, subtype="PCM_16", compression_level=1.0)
         lines.append(
             {
-                "id": name.removesuffix(".flac"), "file": name, "seconds": round(len(clip) / SAMPLE_RATE, 4),
+                "id": name.removesuffix(".flac"), "file": name, "seconds": round(len(clip.samples) / SAMPLE_RATE, 4),
                 "text": utterance.text, "language": utterance.language, "speaker": utterance.voice,
                 "rate": utterance.rate, "pitch": utterance.pitch, "pause": utterance.pause,
+                "words": listed_words(clip.words),
             }
         )  # fmt: skip
+    write_manifest(folder, lines)
+
+
+def listed_words(words: list[TimedWord]) -> list[dict]:
+    """As a manifest has them: seconds to a tenth of a millisecond."""
+    return [asdict(word) | {"start": round(word.start, 4), "end": round(word.end, 4)} for word in words]
+
+
+def read_manifest(folder: Path) -> list[dict]:
+    lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def write_manifest(folder: Path, lines: list[dict]) -> None:
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
-
-
-def _say(utterance: Utterance, clause: str) -> np.ndarray:
-    command = ["espeak-ng", "-v", utterance.voice, "-s", str(utterance.rate), "-p", str(utterance.pitch)]
-    wav = subprocess.run([*command, "--stdout", clause], capture_output=True, check=True).stdout
-    samples, rate = soundfile.read(io.BytesIO(_with_real_sizes(wav)), dtype="float32")
-    resampled = _resample(samples, rate)
-    peak = max(1e-6, float(np.abs(resampled).max()))
-    return np.round(resampled * (0.5 / peak) * 32767).astype(np.int16)
 
 
 def _clause(rng: random.Random, language: str, salad: float = 0.0) -> str:
@@ -162,12 +180,11 @@ def _clause(rng: random.Random, language: str, salad: float = 0.0) -> str:
     return sentence[0].upper() + sentence[1:] + "."
 
 
-def _with_real_sizes(wav: bytes) -> bytes:
-    """espeak-ng streams with unknown sizes (0x7ffff000); put the true ones in."""
-    data = wav.index(b"data")
-    body = wav[data + 8 :]
-    riff = (len(wav) - 8).to_bytes(4, "little")
-    return wav[:4] + riff + wav[8 : data + 4] + len(body).to_bytes(4, "little") + body
+def _at_half_scale(samples: np.ndarray, rate: int) -> np.ndarray:
+    """int16 at 16 kHz, the loudest sample at half of full scale."""
+    resampled = _resample(samples.astype(np.float32) / np.float32(32768), rate)
+    peak = max(1e-6, float(np.abs(resampled).max()))
+    return np.round(resampled * (0.5 / peak) * 32767).astype(np.int16)
 
 
 def _resample(samples: np.ndarray, rate: int) -> np.ndarray:

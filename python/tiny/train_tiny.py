@@ -33,8 +33,9 @@ def main() -> None:
     banned = tiny_speech.clauses_of(held_out)
     train = tiny_speech.draw_utterances(args.seed + 2, args.utterances, banned)
     print(f"synthesizing {len(train)} + {len(held_out)} utterances", flush=True)
-    clips = tiny_speech.synthesize_all(train)
-    held_out_clips = tiny_speech.synthesize_all(held_out)
+    clips = [clip.samples for clip in tiny_speech.synthesize_all(train)]
+    held_out_speech = tiny_speech.synthesize_all(held_out)
+    held_out_clips = [clip.samples for clip in held_out_speech]
 
     processor = make_processor(train_tokenizer(train))
     model = Qwen3ASRForConditionalGeneration(make_config(processor.tokenizer))
@@ -46,7 +47,7 @@ def main() -> None:
     save(model.to(torch.bfloat16), processor, folder)
     final = Qwen3ASRForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     score = score_held_out(final, processor, held_out, held_out_clips)
-    tiny_speech.write_speech(Path(args.out) / "speech", "held-out", held_out, held_out_clips)
+    tiny_speech.write_speech(Path(args.out) / "speech", "held-out", held_out, held_out_speech)
     write_card(folder, args, score, sum(len(c) for c in clips) / tiny_speech.SAMPLE_RATE / 3600)
     print(json.dumps(score))
 
