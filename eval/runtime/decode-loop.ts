@@ -11,6 +11,8 @@ export interface DecodeRequest {
   readonly stopLoops: boolean
   /** what the first tokens may be: as many as it is right about cost no step */
   readonly draft?: readonly number[]
+  /** give the attention of the tokens, where the decoder has it */
+  readonly wantsAttention?: boolean
   /** stops between two tokens by throwing its reason */
   readonly signal?: AbortSignal | undefined
   /** told after every token, with all so far; the end token is none */
@@ -26,6 +28,8 @@ export interface Decoded {
   readonly ending: 'end' | 'limit' | 'loop'
   /** the loop that was stopped; its repeats are not among the tokens */
   readonly loop?: Repetition
+  /** to the audio features, of each token and, where there was one, of what came after the last: [tokens + 1][features] */
+  readonly attention?: readonly Float32Array[]
   /** of the prompt's run, in seconds */
   readonly prefill: number
   /** of the steps; a step of several sequences counts for each in equal parts */
@@ -37,6 +41,10 @@ export type Decode = (request: DecodeRequest) => Promise<Decoded>
 interface Job {
   readonly request: DecodeRequest
   readonly tokens: number[]
+  /** of the tokens and of what ended them */
+  readonly attention: Float32Array[]
+  /** where the audio features are in the sequence, once it has begun */
+  audio: { readonly start: number; readonly end: number }
   readonly guard: RepetitionGuard
   /** again from the start, after a step of several sequences has failed */
   readonly isAlone: boolean
@@ -88,9 +96,11 @@ export function makeDecodeLoop(decoder: Decoder, config: ReleaseConfig, size: nu
     const logits = await decoder.prefill([input], draft)
     const tokens = firstTokens(logits, draft)
     job.prefill = (performance.now() - started) / 1000
+    const { audioOffset } = input.prompt
+    job.audio = { start: audioOffset, end: audioOffset + input.features.length / config.hiddenSize }
     const row = active.push(job) - 1
-    for (const token of tokens) {
-      take(row, token)
+    for (const [i, token] of tokens.entries()) {
+      take(row, token, i)
       if (active[row] !== job) return
     }
     decoder.shorten(row, draft.length - (tokens.length - 1))
@@ -114,12 +124,15 @@ export function makeDecodeLoop(decoder: Decoder, config: ReleaseConfig, size: nu
     // from the last row on, as the last takes the place of one that leaves
     for (let row = active.length - 1; row >= 0; row--) {
       ;(active[row] as Job).decode += share
-      take(row, tokens[row] as number)
+      take(row, tokens[row] as number, row)
     }
   }
-  const take = (row: number, token: number) => {
+  /** @param index of its logits among those of the call */
+  const take = (row: number, token: number, index: number) => {
     const job = active[row] as Job
     try {
+      if (job.request.wantsAttention && decoder.alignsWords)
+        job.attention.push(decoder.attention(index).slice(job.audio.start, job.audio.end))
       const ended = accept(job, token, config.endIds)
       if (!ended) return
       leave(row)
@@ -173,26 +186,28 @@ function makeJob(
   isAlone: boolean,
 ): Job {
   const guard = new RepetitionGuard()
-  return { request, tokens: [], guard, isAlone, prefill: 0, decode: 0, resolve, reject }
+  const audio = { start: 0, end: 0 }
+  return { request, tokens: [], attention: [], audio, guard, isAlone, prefill: 0, decode: 0, resolve, reject }
 }
 
 /** @returns what was decoded when `token` ends it */
 function accept(job: Job, token: number, endIds: readonly number[]): Decoded | undefined {
-  const { request, tokens, guard, prefill, decode } = job
-  const seconds = { prefill, decode }
-  if (endIds.includes(token)) return { tokens, generated: tokens.length, ending: 'end', ...seconds }
+  const { request, tokens, guard } = job
+  if (endIds.includes(token)) return decoded(job, 'end')
   tokens.push(token)
   const loop = request.stopLoops ? guard.add(token) : undefined
-  if (loop) {
-    return {
-      tokens: withoutRepeats(tokens, loop),
-      generated: tokens.length,
-      ending: 'loop',
-      loop,
-      ...seconds,
-    }
-  }
+  if (loop) return decoded(job, 'loop', loop)
   request.onToken?.(tokens)
-  if (tokens.length < request.maxNewTokens) return undefined
-  return { tokens, generated: tokens.length, ending: 'limit', ...seconds }
+  return tokens.length < request.maxNewTokens ? undefined : decoded(job, 'limit')
+}
+
+function decoded(job: Job, ending: Decoded['ending'], loop?: Repetition): Decoded {
+  const { tokens, attention, prefill, decode } = job
+  const kept = loop ? withoutRepeats(tokens, loop) : tokens
+  return {
+    ...{ tokens: kept, generated: tokens.length, ending, prefill, decode },
+    ...(loop && { loop }),
+    // at the limit nothing came after the last token
+    ...(attention.length > 0 && { attention: attention.slice(0, kept.length + 1) }),
+  }
 }

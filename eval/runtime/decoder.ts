@@ -26,7 +26,7 @@ export interface Decoder {
   readonly rows: number
   /** whether tokens that may come can be checked in the run of the prompt */
   readonly takesDrafts: boolean
-  /** whether it tells which part of the audio each token was read from, so that words have times */
+  /** whether {@link attention} tells which part of the audio each token was read from, so that words have times */
   readonly alignsWords: boolean
   /**
    * Run prompts together and add their sequences as the last rows. Shorter ones are padded, so that one by one is as
@@ -42,6 +42,13 @@ export interface Decoder {
    * @returns logits [rows, V], valid until the next call
    */
   step(tokens: readonly number[]): Promise<Float32Array>
+  /**
+   * Where the last call looked when it computed logits: the mean attention of the heads that follow the speech.
+   * @param index of the logits among those of the call
+   * @returns a weight for each position of the sequence from its first on, valid until the next call; what is behind the
+   *   sequence's end is of no meaning
+   */
+  attention(index: number): Float32Array
   /** Take the last positions of a row back. */
   shorten(row: number, positions: number): void
   /** Take a row out; the last row takes its place. */

@@ -1,7 +1,7 @@
 import type { Decoder, DecoderOptions, PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { LAYOUTS } from './graphs.ts'
-import { emptyPast, KvCache, roundUp } from './kv-cache.ts'
+import { EMPTY_PAST, emptyPast, KvCache, roundUp } from './kv-cache.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import type { preparePrefill } from './prefill.ts'
 import { promptEmbeddings } from './prompt.ts'
@@ -31,14 +31,21 @@ export async function openFusedDecoder(
     { past: names.past, outputs: names.fresh, ...config.cache },
     options,
   )
-  const logits = makeLogits(vocabSize, names.fresh)
+  const alignsWords = session.outputNames.includes(ALIGNMENT)
+  const logits = makeLogits(vocabSize, alignsWords ? [...names.fresh, ALIGNMENT] : names.fresh)
+  let attention: Attention | undefined
   const fresh = new Array<Float32Array>(names.fresh.length)
   let batch = makeBatch(0, hiddenSize)
 
-  const run = async (feeds: InferenceSession.FeedsType, rows: number, positions = 1) => {
+  /** @param unused positions of a past that holds nothing */
+  const run = async (feeds: InferenceSession.FeedsType, rows: number, positions = 1, unused = 0) => {
     const { values, fetches } = logits(rows, positions)
     const results = await session.run(feeds, fetches)
     for (let i = 0; i < fresh.length; i++) fresh[i] = floats(output(results, names.fresh[i] as string))
+    if (alignsWords) {
+      const alignment = output(results, ALIGNMENT)
+      attention = { weights: floats(alignment), width: alignment.dims[2] ?? 0, unused }
+    }
     return values
   }
   return {
@@ -46,7 +53,7 @@ export async function openFusedDecoder(
     prefillKind: prefillGraph ? 'int8' : 'same',
     maxRows: Number.POSITIVE_INFINITY,
     takesDrafts,
-    alignsWords: false,
+    alignsWords,
     get rows() {
       return cache.rows
     },
@@ -60,7 +67,7 @@ export async function openFusedDecoder(
         const none = lengths.map(() => 0)
         const past = emptyPast(names.past, inputs.length, config.cache)
         const feeds = { ...past, ...newRows(embeds, ends(lengths, positions), none) }
-        const values = await run(feeds, inputs.length, positions)
+        const values = await run(feeds, inputs.length, positions, EMPTY_PAST)
         cache.addRows(
           fresh,
           lengths.map((length) => length + draft.length),
@@ -98,6 +105,11 @@ export async function openFusedDecoder(
       const values = await run(batch.feeds, fed)
       cache.append(fresh, 0, fed)
       return fed === rows ? values : values.subarray(0, rows * vocabSize)
+    },
+    attention(index) {
+      if (!attention) throw new RangeError('The graph says nothing about attention, or has not run.')
+      const { weights, width, unused } = attention
+      return weights.subarray(index * width + unused, (index + 1) * width)
     },
     shorten: (row, positions) => cache.shorten(row, positions),
     remove: (row) => cache.removeRow(row),
@@ -148,6 +160,17 @@ function makeBatch(rows: number, hiddenSize: number): Batch {
     past_lengths: new Tensor('int64', pastLengths, [rows]),
   }
   return { rows, embeds, pastLengths, feeds, past: undefined }
+}
+
+/** The output with which words have times. Graphs of older releases lack it. */
+const ALIGNMENT = 'alignment'
+
+interface Attention {
+  /** [rows * positions, width] */
+  readonly weights: Float32Array
+  readonly width: number
+  /** positions in front of the sequence */
+  readonly unused: number
 }
 
 interface Logits {

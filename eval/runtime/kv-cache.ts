@@ -19,6 +19,9 @@ export interface CacheShape {
   readonly headDim: number
 }
 
+/** Positions of {@link emptyPast}. */
+export const EMPTY_PAST = 1
+
 /**
  * The past of prompts: one position [rows, heads, 1, head_dim] of zeros, which `past_lengths` 0 leaves out. A capacity of
  * 0 would do on the CPU, but WebGPU has no empty tensors.
@@ -29,7 +32,12 @@ export function emptyPast(
   rows: number,
   { heads, headDim }: Pick<CacheShape, 'heads' | 'headDim'>,
 ): Record<string, Tensor> {
-  const zeros = new Tensor('float32', new Float32Array(rows * heads * headDim), [rows, heads, 1, headDim])
+  const zeros = new Tensor('float32', new Float32Array(rows * heads * headDim), [
+    rows,
+    heads,
+    EMPTY_PAST,
+    headDim,
+  ])
   return Object.fromEntries(names.map((name) => [name, zeros]))
 }
 

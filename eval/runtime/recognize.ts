@@ -9,7 +9,9 @@ import type { PromptOptions } from './prompt.ts'
 import { encode, promptOf, type Recognizer } from './recognizer.ts'
 import { tellInOrder } from './tell-in-order.ts'
 import type { TimedWord } from './timed-word.ts'
-import { type ParsedTranscript, parseTranscript, transcriptSoFar } from './transcript.ts'
+import { type ParsedTranscript, parseTranscript, textStart, transcriptSoFar } from './transcript.ts'
+import { tokenRanges } from './words/token-ranges.ts'
+import { timedWords } from './words/word-times.ts'
 
 export interface RecognizeOptions extends PromptOptions {
   /** of each piece; by default what its length allows */
@@ -146,6 +148,7 @@ async function recognizePiece(
   const decoded = await recognizer.decode({
     ...control,
     draft: draft?.tokens ?? [],
+    wantsAttention: true,
     maxNewTokens: options.maxNewTokens ?? tokenLimit(samples.length / SAMPLE_RATE),
     stopLoops: options.stopLoops ?? true,
     async prepare() {
@@ -161,7 +164,7 @@ async function recognizePiece(
     },
   })
   const [start = 0, afterMel = 0, afterEncoder = 0] = clock
-  const { prefill, decode, ...kept } = decoded
+  const { prefill, decode, attention, ...kept } = decoded
   draft?.learn(kept.tokens)
   const raw = recognizer.tokenizer.decode(kept.tokens)
   const timing = {
@@ -170,11 +173,28 @@ async function recognizePiece(
     ...{ prefill, decode },
   }
   const firstToken = timing.mel + timing.encoder + timing.prefill
+  const words = attention && wordsOf(recognizer, { ...kept, attention }, { start: first, samples }, options)
   return {
     start: first / SAMPLE_RATE,
     speech: speechSpan(samples),
     ...{ ...parseTranscript(raw, options.language), raw, ...kept, timing, firstToken },
+    ...(words && { words }),
   }
+}
+
+/** Of the transcript: what comes before it, the language, is not said. */
+function wordsOf(
+  { tokenizer }: Recognizer,
+  { tokens, attention }: { readonly tokens: readonly number[]; readonly attention: readonly Float32Array[] },
+  { start: first, samples }: Cut,
+  { language }: RecognizeOptions,
+): TimedWord[] {
+  const evidence = { ...tokenRanges(tokenizer, tokens), attention, samples }
+  if (parseTranscript(evidence.text, language).text === '') return []
+  const offset = first / SAMPLE_RATE
+  return timedWords(evidence, textStart(evidence.text, language)).map(({ text, start, end }) => {
+    return { text, start: offset + start, end: offset + end }
+  })
 }
 
 function soFar(recognizer: Recognizer, tokens: readonly number[], { language }: RecognizeOptions): string {

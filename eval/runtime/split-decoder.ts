@@ -57,6 +57,9 @@ export async function openSplitDecoder(
       Object.assign(sequence, cacheOf(results))
       return lastLogits(results, config.vocabSize)
     },
+    attention() {
+      throw new RangeError('The split layout says nothing about attention.')
+    },
     shorten() {
       throw new RangeError('The split layout takes no drafts.')
     },

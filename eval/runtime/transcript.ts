@@ -33,6 +33,15 @@ export function parseTranscript(raw: string, language?: string): ParsedTranscrip
   }
 }
 
+/**
+ * Where the transcript begins in an output.
+ * @param language as for {@link parseTranscript}
+ */
+export function textStart(raw: string, language?: string): number {
+  const at = language === undefined ? raw.indexOf(SPECIAL_TOKENS.asrText) : -1
+  return at < 0 ? 0 : at + SPECIAL_TOKENS.asrText.length
+}
+
 function isLanguage(name: string | undefined): boolean {
   return Object.values(LANGUAGES).some((known) => known.toLowerCase() === name?.toLowerCase())
 }

@@ -51,6 +51,7 @@ function scripted(fails: (step: number, rows: number) => boolean = () => false) 
       expect(tokens).toEqual(rows.map(({ script, at }) => script[at - 1]))
       return logitsOf(rows.map(say))
     },
+    attention: () => new Float32Array(0),
     shorten(row, positions) {
       ;(rows[row] as { at: number }).at -= positions
     },

@@ -36,6 +36,7 @@ function fakeRecognizer(batch: number, tokens: number): Recognizer {
       for (const row of rows.keys()) rows[row] = (rows[row] as number) + 1
       return logits()
     },
+    attention: () => new Float32Array(0),
     shorten: () => {},
     remove(row) {
       rows[row] = rows.at(-1) as number
