@@ -46,6 +46,8 @@ const OPTIONS = {
     ...oneOf(FORMATS, 'json: one object a recording, with segments and times; srt, vtt: subtitles'),
     default: 'text',
   },
+  openai: flag("json as the object that OpenAI's API calls verbose_json"),
+  'word-timestamps': flag('vtt with the time of each word, for players that show how far the speaker is'),
   'output-dir': text('write NAME.txt, .json, .srt or .vtt there instead of printing'),
   threads: SHARED.threads,
   provider: {
@@ -55,7 +57,7 @@ const OPTIONS = {
   batch: number('pieces and recordings that are decoded together; 4 in the fused layout'),
   'max-piece': {
     ...SHARED['max-piece'],
-    describe: `${SHARED['max-piece'].describe}; 60, 15 for subtitles`,
+    describe: `${SHARED['max-piece'].describe}; 60, or 15 for subtitles where the release tells no times of words`,
   },
   'max-new-tokens': SHARED['max-new-tokens'],
   // rates of speech that occur, as those of files
@@ -98,11 +100,27 @@ function checked(options: Options): Options {
   const { files, rate, format, outputDir, json } = options
   if (files.length === 0) throw usage('Found no recording, wanted at least one.')
   checkStdin(files, rate)
+  checkShape(options)
   if (!isSubtitles(format) || outputDir !== undefined) return options
   if (files.length > 1)
     throw usage(`Subtitles of ${files.length} recordings go to files of their own: give --output-dir.`)
   if (json) throw usage('Subtitles are no events: give --output-dir, or leave --json out.')
   return options
+}
+
+function checkShape({ format, openai, wordTimestamps, files, outputDir, json }: Options): void {
+  if (openai && format !== 'json')
+    throw usage(`--openai is a shape of JSON, found --format ${format}.`, 'Give --format json --openai.')
+  if (openai && files.length > 1 && outputDir === undefined && !json)
+    throw usage(
+      `With --openai, the objects of ${files.length} recordings name none of them.`,
+      'Give --output-dir for a file of each, or --json for events that name them.',
+    )
+  if (wordTimestamps && (format === 'text' || format === 'srt'))
+    throw usage(
+      `--word-timestamps goes with WebVTT, found --format ${format}.`,
+      'Give --format vtt, or --format json, whose segments have words with times.',
+    )
 }
 
 function withDashes<T extends object>(parsed: T): T {

@@ -1,6 +1,5 @@
 import { mkdir, realpath } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
-import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
 import { defined } from '../../eval/runtime/defined.ts'
 import { type Audio, Qwen3Asr, type Transcript } from '../../eval/runtime/qwen3-asr.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
@@ -8,13 +7,11 @@ import { onlyModel } from '../release/only-model.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { writeText } from '../shared/output-files.ts'
 import { printable, printableSpeech } from '../shared/printable.ts'
-import { withoutSecrets } from '../shared/redact.ts'
-import { failureLines, jsonLine } from '../shared/terminal.ts'
+import { failureLines } from '../shared/terminal.ts'
 import { requireWritable } from '../shared/writable.ts'
-import { isSubtitles, STDIN, type TranscribeOptions } from './transcription-options.ts'
+import { transcriptContent, transcriptObject } from './transcript-formats.ts'
+import { recognition, requireWordTimes, STDIN, type TranscribeOptions } from './transcription-options.ts'
 
-/** Pieces of subtitles are shorter: a cue's time is shared out within one. */
-const SUBTITLE_PIECE_SECONDS = 15
 const EXTENSIONS = { text: 'txt', json: 'json', srt: 'srt', vtt: 'vtt' } as const
 
 /** Where results and complaints go. */
@@ -43,6 +40,7 @@ export async function transcribeFiles(
   const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir'))
   const asr = await Qwen3Asr.load(modelDir, options)
   try {
+    if (options.wordTimestamps) requireWordTimes(asr, modelDir)
     const isPrinted = format === 'text' && outputDir === undefined && !output.report
     if (output.isLive && isPrinted && files.length === 1)
       return await transcribeLive(asr, files[0] as string, options, output, signal)
@@ -60,7 +58,7 @@ async function transcribeLive(
   { print, complain }: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const { result, ...stream } = asr.stream(audioOf(file, options), recognition(options, signal))
+  const { result, ...stream } = asr.stream(audioOf(file, options), recognition(options, asr, signal))
   try {
     for await (const text of stream) print(printableSpeech(text))
   } catch (error) {
@@ -77,7 +75,7 @@ async function transcribeAll(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
-  const settings = recognition(options, signal)
+  const settings = recognition(options, asr, signal)
   const start = (file: string) => {
     const result = asr.transcribe(audioOf(file, options), settings)
     result.catch(() => undefined) // looked at when its turn comes
@@ -120,36 +118,22 @@ function nameOf(file: string): string {
   return file === STDIN ? 'stdin' : file
 }
 
-function recognition(options: TranscribeOptions, signal: AbortSignal) {
-  const { language, context, format, maxPieceSeconds, maxNewTokens } = options
-  const piece = maxPieceSeconds ?? (isSubtitles(format) ? SUBTITLE_PIECE_SECONDS : undefined)
-  return defined({ signal, language, context, maxPieceSeconds: piece, maxNewTokens })
-}
-
 async function deliver(
   file: string,
   transcript: Transcript,
   { variant, layout, prefill }: Qwen3Asr,
-  { format, outputDir, files }: TranscribeOptions,
+  options: TranscribeOptions,
   { print, report }: Output,
 ): Promise<void> {
-  const facts = { file, variant, layout, prefill, ...transcript }
-  const content = {
-    text: () => `${printableSpeech(transcript.text)}\n`,
-    json: () => jsonLine(facts, withoutSecrets),
-    srt: () => srt(printableCues(transcript)),
-    vtt: () => vtt(printableCues(transcript)),
-  }[format]()
+  const { format, outputDir, files } = options
+  const about = { file, variant, layout, prefill }
+  const content = transcriptContent(transcript, about, options)
   if (outputDir !== undefined) {
     const written = outputPath(file, outputDir, format)
     await writeText(written, content)
     report?.({ file, written })
-  } else if (report) report(facts)
+  } else if (report) report(transcriptObject(transcript, about, options))
   else print(format === 'text' && files.length > 1 ? `${printable(file)}: ${content}` : content)
-}
-
-function printableCues({ segments }: Transcript): TimedText[] {
-  return cuesOf(segments.map((segment) => ({ ...segment, text: printableSpeech(segment.text) })))
 }
 
 /** What a reader of the text alone would not know. */

@@ -1,7 +1,16 @@
-import type { LoadOptions } from '../../eval/runtime/qwen3-asr.ts'
+import { defined } from '../../eval/runtime/defined.ts'
+import type {
+  LoadOptions,
+  Qwen3Asr,
+  TranscribeOptions as RecognitionOptions,
+} from '../../eval/runtime/qwen3-asr.ts'
 import type { RecognizeOptions } from '../../eval/runtime/recognize.ts'
+import { Failure } from '../shared/failure.ts'
 
 export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
+
+/** Pieces of subtitles are shorter where words have no times: a cue's time is shared out within one. */
+const SUBTITLE_PIECE_SECONDS = 15
 
 /** The name on a command line of audio that comes on stdin. */
 export const STDIN = '-'
@@ -16,6 +25,10 @@ export interface TranscribeOptions
   readonly threads: number
   readonly provider: string
   readonly format: (typeof FORMATS)[number]
+  /** JSON as OpenAI's `verbose_json` */
+  readonly openai?: boolean
+  /** WebVTT with the time of each word; refused where the release tells none */
+  readonly wordTimestamps?: boolean
   /** undefined: stdout */
   readonly outputDir?: string
   /** samples a second of stdin, where it has no header */
@@ -24,4 +37,30 @@ export interface TranscribeOptions
 
 export function isSubtitles(format: TranscribeOptions['format']): format is 'srt' | 'vtt' {
   return format === 'srt' || format === 'vtt'
+}
+
+/** What the API is called with for one recording. */
+export function recognition(
+  options: Pick<TranscribeOptions, 'format' | 'language' | 'context' | 'maxPieceSeconds' | 'maxNewTokens'>,
+  { hasWordTimes }: Pick<Qwen3Asr, 'hasWordTimes'>,
+  signal: AbortSignal,
+): RecognitionOptions {
+  const { language, context, format, maxPieceSeconds, maxNewTokens } = options
+  const isShared = isSubtitles(format) && !hasWordTimes
+  const piece = maxPieceSeconds ?? (isShared ? SUBTITLE_PIECE_SECONDS : undefined)
+  return defined({ signal, language, context, maxPieceSeconds: piece, maxNewTokens })
+}
+
+/** @throws Failure where the times of words that are asked for are not known */
+export function requireWordTimes(
+  { hasWordTimes, variant, layout }: Pick<Qwen3Asr, 'hasWordTimes' | 'variant' | 'layout'>,
+  folder: string,
+): void {
+  if (hasWordTimes) return
+  throw new Failure(
+    `${variant} in ${folder} has no times of words in the ${layout} layout, which --word-timestamps needs.`,
+    layout === 'split'
+      ? 'Leave --word-timestamps out, or use the fused layout of a release that has them.'
+      : 'Leave --word-timestamps out, or make the release again with npm run pipeline: its graphs then tell them.',
+  )
 }
