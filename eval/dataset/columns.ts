@@ -37,6 +37,8 @@ export const COLUMNS = {
   offset: ['offset'],
   /** seconds of the utterance */
   duration: ['duration'],
+  /** with their times */
+  words: ['words'],
 } as const
 
 export type Role = keyof typeof COLUMNS
@@ -65,6 +67,7 @@ export function findColumns(names: readonly string[], options: ColumnOptions = {
     speaker: find('speaker'),
     offset: find('offset'),
     duration: find('duration'),
+    words: find('words'),
   }
 }
 

@@ -1,4 +1,5 @@
 import { SpeechError } from '../runtime/speech-error.ts'
+import type { TimedWord } from '../runtime/timed-word.ts'
 import {
   COLUMNS,
   type ColumnOptions,
@@ -7,6 +8,7 @@ import {
   missingColumn,
   type Role,
 } from './columns.ts'
+import { listedWords } from './timed-words.ts'
 
 /** A part of a recording, in seconds. */
 export interface Span {
@@ -25,6 +27,8 @@ export interface Entry {
   /** the reference; blank when there is none */
   readonly text: string
   readonly speaker?: string
+  /** of the reference, with times from the start of the utterance, when the manifest has them */
+  readonly words?: readonly TimedWord[]
   /** the whole recording when there is none */
   readonly span?: Span
   /** why there is no recording */
@@ -56,10 +60,12 @@ export function entryOf(values: Readonly<Record<string, unknown>>, source: Entry
   const span = spanOf(read('offset'), read('duration'), where)
   const [id, speaker] = [scalar(read('id')), scalar(read('speaker'))]
   const text = valueAt(values, columns.text, options.textColumn)
+  const words = listedWords(read('words'), where)
   return {
     id: id ?? (span?.isSegment ? `${file} ${span.offset}+${span.duration ?? 'rest'}` : file),
     ...{ file, folder, text: textOf(text, where) },
     ...(speaker !== undefined && { speaker }),
+    ...(words && { words }),
     ...(span && { span: { offset: span.offset, duration: span.duration } }),
   }
 }

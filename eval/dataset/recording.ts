@@ -6,6 +6,7 @@ import { describeFileError, fileProblem } from '../runtime/plain-file.ts'
 import type { Entry, Span } from './entry.ts'
 import { type Locate, makeLocate, meantPath } from './locate.ts'
 import type { Utterance } from './utterance.ts'
+import { makeFindWords } from './words-beside.ts'
 
 /** An utterance, and which part of its recording it is. */
 export interface Recording {
@@ -17,12 +18,12 @@ export interface Recording {
 export type Identify = (entry: Entry, row: number) => Promise<Recording>
 
 /**
- * An identifier that hashes each file once. A key holds audio, part and reference: with one of them changed it is
- * another utterance. What is not a file that can be read becomes an utterance with a problem.
+ * An identifier that hashes each file once. A key holds audio, part, reference and its times: with one of them changed it
+ * is another utterance. What is not a file that can be read becomes an utterance with a problem.
  * @param cache where parts of recordings are kept
  */
 export function makeIdentify(cache: string): Identify {
-  const locate = makeLocate()
+  const [locate, findWords] = [makeLocate(), makeFindWords()]
   const hashes = new Map<string, Promise<string>>()
   const hashOf = (path: string) => {
     const known = hashes.get(path) ?? hashFile(path, 'sha256').then((hash) => hash.slice(0, 24))
@@ -44,8 +45,10 @@ export function makeIdentify(cache: string): Identify {
       return failed(describeFileError(path.found, error))
     }
     const part = span && { span, name: `${span.offset}+${span.duration ?? 'rest'}` }
-    const key = [id, hash, ...(part ? [part.name] : []), textHash(text)].join(' ')
-    const utterance = { ...known, key, path: path.found }
+    const words = entry.words ?? (await findWords(entry, path.found))
+    const times = words ? [textHash(JSON.stringify(words))] : []
+    const key = [id, hash, ...(part ? [part.name] : []), textHash(text), ...times].join(' ')
+    const utterance = { ...known, key, path: path.found, ...(words && { words }) }
     return part
       ? { utterance, part: { span: part.span, target: join(cache, 'parts', hash, `${part.name}.wav`) } }
       : { utterance }

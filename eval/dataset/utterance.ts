@@ -1,6 +1,7 @@
 import type { NormalizerName } from '../normalize/normalizers.ts'
 import type { DatasetDescription } from '../run-description.ts'
 import type { LanguageCode } from '../runtime/languages.ts'
+import type { TimedWord } from '../runtime/timed-word.ts'
 
 /** One recording with its reference transcript. */
 export interface Utterance {
@@ -14,6 +15,8 @@ export interface Utterance {
   /** the reference */
   readonly text: string
   readonly speaker?: string
+  /** of the reference, with their times; they may differ from `text` in case and punctuation */
+  readonly words?: readonly TimedWord[]
   readonly problem?: string
 }
 
