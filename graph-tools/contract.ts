@@ -1,3 +1,4 @@
+import { ALIGNMENT } from './attention.ts'
 import type { Model, Value } from './model.ts'
 import { DATA_TYPE, dataTypeName } from './onnx-types.ts'
 
@@ -89,6 +90,11 @@ function fusedContract(layers: number, logits: 1 | 'n'): GraphContract {
   }
 }
 
+/** What newer releases have in addition. */
+function optionalOutputs({ outputs }: Model['graph']): Port[] {
+  return outputs.some(({ name }) => name === ALIGNMENT) ? [f32(ALIGNMENT, 'b', 'n', 'w')] : []
+}
+
 const OLDEST_OPSET = 18
 
 /**
@@ -106,7 +112,9 @@ export function contractProblems(file: string, model: Model, sizes: Sizes = new 
   const problems = [
     ...(name === FUSED ? layerProblems(file, layers, sizes) : []),
     ...contract.inputs.flatMap((port) => portProblems(file, 'input', port, graph.inputs, sizes)),
-    ...contract.outputs.flatMap((port) => portProblems(file, 'output', port, graph.outputs, sizes)),
+    ...[...contract.outputs, ...optionalOutputs(graph)].flatMap((port) =>
+      portProblems(file, 'output', port, graph.outputs, sizes),
+    ),
   ]
   const wanted = new Set(contract.inputs.map((port) => port.name))
   for (const input of graph.inputs) {

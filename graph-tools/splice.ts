@@ -38,6 +38,20 @@ export function applyEdits(original: Bytes, edits: readonly Edit[]): Content[] {
   return out
 }
 
+/**
+ * The edited file in memory, for files whose weights are elsewhere.
+ * @throws GraphError for content that is neither in memory nor of the original
+ */
+export function editedBytes(original: Bytes, edits: readonly Edit[]): Uint8Array {
+  return Buffer.concat(
+    applyEdits(original, edits).map((piece) => {
+      if (piece instanceof Uint8Array) return piece
+      if ('start' in piece) return original.read(piece.start, piece.end)
+      throw new GraphError('The edited graph holds weights, which are not read into memory.')
+    }),
+  )
+}
+
 /** What is changed within something that another edit removes goes with it. */
 function withoutNested(edits: readonly Edit[]): readonly Edit[] {
   const kept: Edit[] = []

@@ -24,13 +24,18 @@ export interface KnownModel {
   /** hub repository, or a folder that ships with the project */
   readonly source: { readonly repo: string; readonly revision: string } | { readonly folder: string }
   readonly shape?: ModelShape
+  /** heads of the decoder that follow the speech, [layer, head]: found elsewhere, for weights that none can be found of */
+  readonly alignmentHeads?: readonly (readonly [layer: number, head: number])[]
   /** highest WER of FP32 on the bundled speech that still counts as right; none where it was not trained for it */
   readonly maxWer?: number
 }
 
 const DECODER = { decoderLayers: 28, heads: 16, kvHeads: 8, headDim: 128, vocab: 151936, convChannels: 480 }
 
-/** What `--model` knows by name. */
+/**
+ * What `--model` knows by name. Alignment heads: koneklhi/wlk, scripts/alignment_heads_qwen3_asr_0.6B.json and _1.7B_v2.json,
+ * which took them from the forced aligner's times of LibriSpeech.
+ */
 export const MODELS = {
   tiny: {
     name: 'qwen3-asr-tiny',
@@ -49,6 +54,7 @@ export const MODELS = {
       decoderWidth: 1024,
       decoderFfn: 3072,
     },
+    alignmentHeads: [[20, 3], [11, 2], [13, 6], [11, 13], [14, 14], [6, 7]], // biome-ignore format: a list
   },
   '1.7b': {
     name: 'qwen3-asr-1.7b',
@@ -62,6 +68,7 @@ export const MODELS = {
       decoderWidth: 2048,
       decoderFfn: 6144,
     },
+    alignmentHeads: [[11, 2], [11, 13], [20, 3], [14, 15], [16, 14], [14, 14]], // biome-ignore format: a list
   },
 } as const satisfies Record<string, KnownModel>
 

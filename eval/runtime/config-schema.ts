@@ -1,8 +1,10 @@
 import * as v from 'valibot'
 import {
   about,
+  count,
   dictionary,
   exactly,
+  number as figure,
   list,
   type Parsed,
   positive,
@@ -67,6 +69,25 @@ const FUSED = shape({
   ),
 })
 
+/** The output with which words have times. */
+export const ALIGNMENT = shape({
+  heads: about(
+    'Heads whose mean attention is the output `alignment` of the fused graph, `[layer, head]` from 0, the best first.',
+    list(v.strictTuple([whole(0, 1 << 10), whole(0, 1 << 10)], 'an array of a layer and a head')),
+  ),
+  detected: v.exactOptional(
+    about(
+      'How they were found, on speech whose words have known times. Missing where published ones were taken.',
+      shape({
+        hits: about('Share of tokens at which the first head looks at their word.', figure),
+        tokens: about('Tokens that were looked at.', count),
+        error_ms: about('Mean error of the edges of words, in milliseconds.', figure),
+        edges: about('Edges of words that were looked at.', count),
+      }),
+    ),
+  ),
+})
+
 const DECODER = {
   num_layers: about("Transformer layers: the first size of the split graphs' caches.", layerCount),
   hidden_size: about('Width of a layer and of a row of the embedding table.', size),
@@ -84,6 +105,9 @@ const DECODER = {
       mrope_section: about('Three counts whose sum is half of `head_dim`.', list(whole(0, 1 << 20))),
       interleaved: about('Whether the three parts alternate.', truth),
     }),
+  ),
+  alignment: v.exactOptional(
+    about('Which attention tells when words are said. Missing where the graphs do not give it.', ALIGNMENT),
   ),
   fused: v.exactOptional(
     about('How to run the fused layout. Missing where only the split layout is.', FUSED),

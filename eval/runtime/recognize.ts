@@ -10,6 +10,7 @@ import { encode, promptOf, type Recognizer } from './recognizer.ts'
 import { tellInOrder } from './tell-in-order.ts'
 import type { TimedWord } from './timed-word.ts'
 import { type ParsedTranscript, parseTranscript, textStart, transcriptSoFar } from './transcript.ts'
+import { pausesIn } from './words/pauses.ts'
 import { tokenRanges } from './words/token-ranges.ts'
 import { timedWords } from './words/word-times.ts'
 
@@ -189,7 +190,8 @@ function wordsOf(
   { start: first, samples }: Cut,
   { language }: RecognizeOptions,
 ): TimedWord[] {
-  const evidence = { ...tokenRanges(tokenizer, tokens), attention, samples }
+  const sound = { pauses: pausesIn(samples), seconds: samples.length / SAMPLE_RATE }
+  const evidence = { ...tokenRanges(tokenizer, tokens), attention, ...sound }
   if (parseTranscript(evidence.text, language).text === '') return []
   const offset = first / SAMPLE_RATE
   return timedWords(evidence, textStart(evidence.text, language)).map(({ text, start, end }) => {

@@ -1,6 +1,7 @@
 import { configProblems, type ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
 import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe, quantizedTable } from '../../eval/runtime/graphs.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
+import type { Alignment } from '../alignment/alignment-file.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Recipe } from '../recipe-schema.ts'
 import { Failure } from '../shared/failure.ts'
@@ -10,6 +11,7 @@ import { ENDS, TOKEN_IDS } from './token-ids.ts'
  * config.json of a release, with every key that readers require (release contract, section 5).
  * @param recipes of the variants
  * @param quantization graph name to tag
+ * @param alignment of the fused graphs; undefined where they do not give it
  * @throws Failure for a checkpoint with which it would break the contract
  */
 export function releaseConfig(
@@ -17,6 +19,7 @@ export function releaseConfig(
   tokenizer: Tokenizer,
   recipes: ReadonlyMap<string, Recipe | undefined>,
   quantization: Readonly<Record<string, string>>,
+  alignment?: Alignment,
 ): ReleaseConfigFile {
   const { audio_config: audio, text_config: text } = checkpoint
   const quicker = [...recipes]
@@ -50,8 +53,9 @@ export function releaseConfig(
       rms_norm_eps: text.rms_norm_eps,
       tie_word_embeddings: text.tie_word_embeddings,
       rope_scaling: checkpoint.rope_scaling,
+      ...(alignment && { alignment }),
       fused: {
-        ...fusedSection(checkpoint, [...recipes.keys()]),
+        ...fusedSection(checkpoint, [...recipes.keys()], alignment !== undefined),
         ...(quicker.length > 0 && { quicker_prompts: quicker }),
       },
     },
@@ -76,6 +80,7 @@ function tokenIds({ idOf }: Tokenizer): Record<keyof typeof TOKEN_IDS, number> {
 function fusedSection(
   { text_config: text }: Checkpoint,
   variants: readonly string[],
+  isAligned: boolean,
 ): NonNullable<ReleaseConfigFile['decoder']['fused']> {
   const [layers, kv, size] = [text.num_hidden_layers, text.num_key_value_heads, text.head_dim]
   const port = (type: 'float32' | 'int64', shape: readonly (string | number)[], about: string) => ({
@@ -111,6 +116,13 @@ function fusedSection(
       logits: port('float32', ['B', 'K', text.vocab_size], 'of each row at its positions input_lengths - 1'),
       'new.{i}.key': cache('S', 'keys of the new positions'),
       'new.{i}.value': cache('S', 'values of the new positions'),
+      ...(isAligned && {
+        alignment: port(
+          'float32',
+          ['B', 'K', 'C + S'],
+          'where each of the logits looked: the mean attention of decoder.alignment.heads to the past and to the new positions, for times of words',
+        ),
+      }),
     },
     prompt: [
       'input_embeds: the prompt, S the longest of the rows; input_lengths: their lengths; past_lengths: zeros; the past: zeros, C = 1.',

@@ -1,19 +1,18 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENCODER, FP32, graphFile } from '../../eval/runtime/graphs.ts'
-import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
+import { readAlignment } from '../alignment/alignment-file.ts'
 import { quantizeVariant, requireFit } from '../quantize/quantize-variant.ts'
 import type { Recipe } from '../recipe-schema.ts'
-import { isChosen, quantizationTags } from '../recipes.ts'
-import { asMade, failedText } from '../release/encoder-choice.ts'
+import { isChosen } from '../recipes.ts'
+import { failedText } from '../release/encoder-choice.ts'
 import type { EncoderChoice } from '../release/encoder-schema.ts'
 import { writeProvenance } from '../release/provenance.ts'
-import { releaseConfig } from '../release/write-config.ts'
-import { writeJson } from '../shared/output-files.ts'
 import { decoderFiles, recipeOf, VARIANT_NAMES } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
 import { filesOf, isMade, madeOf, markMade } from './made-variants.ts'
 import { calibrationInputs, ownCalibration } from './own-calibration.ts'
+import { writeOwnConfig } from './own-config.ts'
 import type { Run, Stage } from './stage.ts'
 
 /** Every variant's decoders by its recipe, shared again natively; the encoder under the variant's name; config.json. */
@@ -38,7 +37,8 @@ export const quantizeStage: Stage = {
   async run(run) {
     const { model, work } = run.paths
     await removeOthers(run)
-    await writeConfig(run) // FP32 can be run then: recipes may want to be calibrated by it
+    const alignment = run.options.skipDecoder ? undefined : await readAlignment(work)
+    await writeOwnConfig(run, run.options.variants, { alignment }) // FP32 can be run then: recipes may want to be calibrated by it
     const making = {
       ...{ from: model, to: model, work: join(work, 'quantize'), emit: run.emit, signal: run.signal },
       python: await pythonOptions(run, 'quantize'),
@@ -55,7 +55,7 @@ export const quantizeStage: Stage = {
     for (const [variant, recipe] of wanted)
       await markMade(run, variant, await quantizeVariant(making, variant, recipe, options))
     const encoders = await chosenEncoders(run)
-    await writeConfig(run, encoders)
+    await writeOwnConfig(run, run.options.variants, { encoders, alignment })
     await writeProvenance(run, {
       ...(calibration && { calibration: calibration.index }),
       chosen: await chosenFormats(run),
@@ -105,15 +105,4 @@ async function removeOthers({ options, paths }: Run): Promise<void> {
     ...encoders.map((name) => graphFile(ENCODER, name)),
   ].filter((file) => !decoderFiles(FP32, options).includes(file))
   for (const file of others) await rm(join(paths.model, file), { force: true })
-}
-
-/** @param encoders by which rules they were made, where that is known */
-async function writeConfig(run: Run, encoders: Readonly<Record<string, EncoderChoice>> = {}): Promise<void> {
-  const { options, paths, checkpoint } = run
-  const tokenizer = await readTokenizer(paths.model)
-  const recipes = new Map(
-    options.variants.map((name) => [name, asMade(recipeOf(name, options), encoders[name])]),
-  )
-  const tags = quantizationTags(recipes, options.accuracyLevel)
-  await writeJson(join(paths.model, 'config.json'), releaseConfig(checkpoint, tokenizer, recipes, tags))
 }

@@ -15,10 +15,13 @@ import { type Model, openModel } from '../../graph-tools/model.ts'
 import { applyEdits, contentLength, type Edit } from '../../graph-tools/splice.ts'
 import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
+import { alignDecoder } from '../alignment/align-decoder.ts'
+import { type Alignment, alignmentFile, writeAlignment } from '../alignment/alignment-file.ts'
 import { type Prepared, progressOf, shareDecoders } from '../quantize/share-decoders.ts'
 import { Failure } from '../shared/failure.ts'
 import { copyWhole, exists, formatBytes } from '../shared/output-files.ts'
 import { exportFolder } from './export-stage.ts'
+import { writeOwnConfig } from './own-config.ts'
 import type { Run, Stage } from './stage.ts'
 
 /** config.json is written by the quantize stage, which knows all variants. */
@@ -35,13 +38,25 @@ export const rewriteStage: Stage = {
         ? []
         : [...DECODERS.map((name) => graphFile(name, FP32)), decoderData(FP32), EMBEDDINGS]),
       ...COPIED,
-    ].map((name) => join(paths.model, name)),
+    ]
+      .map((name) => join(paths.model, name))
+      .concat(options.skipDecoder ? [] : [alignmentFile(paths.work)]),
   async run(run) {
     const from = exportFolder(run.paths.work)
     if (await exists(join(from, graphFile(ENCODER, FP32)))) await rewriteEncoder(run, from)
     if (await exists(join(from, graphFile(DECODERS[0], FP32)))) await rewriteDecoders(run, from)
     for (const name of COPIED) await copyWhole(join(from, name), join(run.paths.model, name))
+    if (!run.options.skipDecoder) await writeAlignment(run.paths.work, await align(run))
   },
+}
+
+/** The speech has to be encoded for it. */
+async function align(run: Run): Promise<Alignment | undefined> {
+  const { options, paths, checkpoint, emit, signal } = run
+  if (options.skipEncoder) return undefined
+  await writeOwnConfig(run, [FP32]) // FP32 can be run then; the quantize stage writes that of all variants
+  const { threads } = options
+  return alignDecoder({ ...{ folder: paths.model, checkpoint, threads, emit, signal } })
 }
 
 async function rewriteEncoder(run: Run, from: string): Promise<void> {

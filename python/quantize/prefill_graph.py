@@ -10,13 +10,15 @@ import onnx_ir as ir
 
 from int8_products import Int8Products
 
+LAST_ROWS = ("logits", "alignment")  # the outputs of the positions that have logits
 PACKED = re.compile(r"_Q\d$")
 
 
 def make_prefill(model: ir.Model) -> None:
     """Change the quantized `decoder` into `decoder_prefill`: products take inputs {weight}.int8 i8 [K, N], {weight}.scale f32 [N]"""
     graph = model.graph
-    graph.outputs.remove(next(value for value in graph.outputs if value.name == "logits"))
+    for value in [value for value in graph.outputs if value.name in LAST_ROWS]:
+        graph.outputs.remove(value)
     _read_sizes_from_one(graph)
     _remove_unused(graph)
     products = Int8Products(graph, "prefill")

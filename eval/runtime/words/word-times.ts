@@ -1,8 +1,6 @@
 import type { Span } from '../audio/pieces.ts'
-import { SAMPLE_RATE } from '../audio/sample-rate.ts'
 import type { TimedWord } from '../timed-word.ts'
 import { monotonicPath } from './monotonic-path.ts'
-import { pausesIn } from './pauses.ts'
 import type { TokenText } from './token-ranges.ts'
 import { type Range, wordRanges } from './word-ranges.ts'
 
@@ -26,8 +24,10 @@ export interface Evidence extends TokenText {
    * [tokens + 1, features]
    */
   readonly attention: readonly Float32Array[]
-  /** 16 kHz mono */
-  readonly samples: Float32Array
+  /** where nobody speaks */
+  readonly pauses: readonly Span[]
+  /** of the audio */
+  readonly seconds: number
 }
 
 /**
@@ -37,7 +37,7 @@ export interface Evidence extends TokenText {
  * @returns times in seconds from the first sample, in order: no word begins before the one before ends
  */
 export function timedWords(evidence: Evidence, from = 0): TimedWord[] {
-  const { text, ranges, attention, samples } = evidence
+  const { text, ranges, attention, pauses, seconds } = evidence
   const features = attention[0]?.length ?? 0
   const first = ranges.findIndex(({ end }) => end > from)
   const words = wordRanges(text.slice(from)).map(({ start, end }) => ({
@@ -47,14 +47,12 @@ export function timedWords(evidence: Evidence, from = 0): TimedWord[] {
   if (first < 0 || features === 0 || words.length === 0) return []
   const rows = attention.slice(first)
   const path = monotonicPath(costsOf(rows), rows.length, features)
-  const seconds = samples.length / SAMPLE_RATE
   const tokensBy = words.map((word) => tokensOf(word, ranges, text).map((token) => token - first))
   const spans = tokensBy.map((tokens): Span => {
     const start = featureStart(path.first[tokens[0] ?? 0] ?? 0)
     const end = featureStart((path.last[tokens.at(-1) ?? 0] ?? 0) + 1)
     return { start: Math.min(start, seconds), end: Math.min(end, seconds) }
   })
-  const pauses = pausesIn(samples)
   const at = atPauses(spans, pauses, seconds).map((span, i) => {
     const own = (tokensBy[i] as number[]).map((token) => rows[token] as Float32Array)
     return onOneSide(span, pauses, own)
