@@ -22,6 +22,11 @@ export function normalizedWords(text: string, normalizer: NormalizerName): strin
 const WITHOUT_SPACES =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Bopomofo}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u
 
+/** The words with those of such scripts in characters: where one ends there, its writers do not say. */
+export function smallestWords(words: readonly string[]): string[] {
+  return words.flatMap((word) => (WITHOUT_SPACES.test(word) ? Array.from(word) : [word]))
+}
+
 /**
  * The characters that are compared, for CER: those of the words, with one space between words, as jiwer has them. At
  * characters of scripts that are written without spaces there is none: Whisper's authors count such languages by
