@@ -1,6 +1,8 @@
 import type { UtteranceRecord } from '../record.ts'
+import type { TimedWord } from '../runtime/timed-word.ts'
 import type { Score } from '../score.ts'
 import { totalErrors } from '../wer.ts'
+import { placeWords } from '../word-places.ts'
 import type { Report } from './report.ts'
 
 /** An utterance as the page lists it. */
@@ -28,9 +30,13 @@ export interface ListedResult {
   readonly compute: number
   /** failed in a way that WER does not name */
   readonly failures: readonly string[]
+  /** words of the text that have times: from where to where they stand in it, in UTF-16 units, and in seconds */
+  readonly spoken: readonly (readonly [from: number, to: number, start: number, end: number])[]
   /** where it was split, in seconds */
   readonly splits: readonly number[]
 }
+
+type WithWords = UtteranceRecord & { readonly words?: readonly TimedWord[] }
 
 /** Utterances of all datasets, with what each system made of them. */
 export function listUtterances(report: Report): ListedUtterance[] {
@@ -72,8 +78,14 @@ function listResult(score: Score | undefined): ListedResult | null {
     operations: operations.join(''),
     ...{ words: reference, heard: hypothesis, errors: totalErrors(errors) },
     ...{ text: record.text, compute: Number(record.compute.toFixed(4)), failures: failuresOf(score) },
+    spoken: spokenWords(record),
     splits: record.pieces.slice(1).map(({ start }) => Number(start.toFixed(1))),
   }
+}
+
+function spokenWords({ text, words = [] }: WithWords): ListedResult['spoken'] {
+  const rounded = (seconds: number) => Number(seconds.toFixed(3))
+  return placeWords(text, words).map(({ from, to, start, end }) => [from, to, rounded(start), rounded(end)])
 }
 
 function failuresOf({ record }: Score): string[] {

@@ -1,6 +1,7 @@
 import { downloadCsv } from './page-csv.js'
 import { bdi, byId, element, hidden, isolated, nameOf, plural, systems, utterances } from './page-dom.js'
 import { player } from './page-player.js'
+import { spokenText } from './page-words.js'
 
 const PAGE = 25
 const [find, system, show, sort] = ['find', 'system', 'show', 'sort'].map(byId)
@@ -74,18 +75,23 @@ function errorsText({ errors, words, compute }) {
   return `${plural(errors, 'error')}${of}, ${compute.toFixed(2)}\u00a0s`
 }
 
-function headOf(at) {
-  const { id, dataset, speaker, seconds, hasAudio } = utterances[at]
+function headOf(at, sound) {
+  const { id, dataset, speaker, seconds } = utterances[at]
   const link = element('a', 'id', hidden('Link to '), nameOf(id))
   link.href = linkOf[at]
   const facts = [[dataset], ...(speaker ? [['speaker ', speaker]] : [])].map((parts) =>
     element('span', '', ...parts.slice(0, -1), nameOf(parts.at(-1))),
   )
-  const sound = hasAudio ? player(at, id) : element('span', '', 'no audio in this page')
-  return element('div', 'head', link, ...facts, element('span', '', `${seconds.toFixed(1)} s`), sound)
+  const control = sound?.play ?? element('span', '', 'no audio in this page')
+  return element('div', 'head', link, ...facts, element('span', '', `${seconds.toFixed(1)} s`), control)
 }
 
-function resultOf(result, i) {
+function textOf({ text, spoken }, i, id, sound) {
+  if (!sound || spoken.length === 0) return bdi(text, 'text')
+  return spokenText(text, spoken, sound, `${systems[i]}, ${id}`)
+}
+
+function resultOf(result, i, id, sound) {
   const name = element(
     'div',
     'name',
@@ -98,22 +104,23 @@ function resultOf(result, i) {
     const at = result.splits.map((seconds) => `${seconds.toFixed(1)} s`).join(', ')
     tags.push(element('span', 'split', `split at ${at}`))
   }
-  const heard = element('div', 'heard', alignment(result), bdi(result.text, 'text'), ...tags)
+  const heard = element('div', 'heard', alignment(result), textOf(result, i, id, sound), ...tags)
   return element('div', 'result', name, heard)
 }
 
 function itemOf(at) {
-  const { reference, notes, results } = utterances[at]
+  const { id, reference, notes, results, hasAudio } = utterances[at]
+  const sound = hasAudio ? player(at, id) : undefined
   const told = notes.map((note) =>
     element('span', 'noted', 'The recording was read with a note: ', bdi(note)),
   )
   const text = element('div', 'heard', bdi(reference, 'reference'), ...told)
   const said = element('div', 'result', element('div', 'name', 'Reference'), text)
-  const item = element('li', '', headOf(at), said)
+  const item = element('li', '', headOf(at, sound), said)
   item.id = `utterance-${at}`
   item.tabIndex = -1
   results.forEach((result, i) => {
-    if (result && isChosen(i)) item.append(resultOf(result, i))
+    if (result && isChosen(i)) item.append(resultOf(result, i, id, sound))
   })
   return item
 }

@@ -29,19 +29,61 @@ function makeAudio(at, id, play) {
   return audio
 }
 
-/** A button that plays and pauses the audio at a place in the list; the keyboard's focus stays on it. */
+/** The audio at a place in the list: a button that plays and pauses it, and on which the keyboard's focus stays. */
 export function player(at, id) {
   const play = button('play', 'Play', hidden(' ', bdi(id)))
+  const followers = []
   let audio
-  play.addEventListener('click', () => {
+  const begin = () => {
     if (!audio) {
       audio = makeAudio(at, id, play)
+      track(audio, (seconds) => {
+        for (const show of followers) show(seconds)
+      })
       play.after(audio)
     }
-    if (audio.paused) audio.play().catch(() => {})
+    return audio
+  }
+  play.addEventListener('click', () => {
+    if (begin().paused) start(audio)
     else audio.pause()
   })
-  return play
+  return {
+    play,
+    playFrom(seconds) {
+      const seek = () => {
+        audio.currentTime = seconds
+      }
+      if (begin().readyState > 0) seek()
+      else audio.addEventListener('loadedmetadata', seek, { once: true })
+      start(audio)
+    },
+    /** Call with the place that is heard, in seconds, while it moves; with none at the end. */
+    follow: (show) => followers.push(show),
+  }
+}
+
+function start(audio) {
+  audio.play().catch(() => {})
+}
+
+/** With every picture while it plays: events alone come four times a second. */
+function track(audio, tell) {
+  let frame = 0
+  const step = () => {
+    tell(audio.currentTime)
+    frame = requestAnimationFrame(step)
+  }
+  audio.addEventListener('playing', () => {
+    cancelAnimationFrame(frame)
+    step()
+  })
+  for (const event of ['pause', 'ended', 'seeked', 'emptied']) {
+    audio.addEventListener(event, () => {
+      if (event !== 'seeked') cancelAnimationFrame(frame)
+      tell(audio.ended ? undefined : audio.currentTime)
+    })
+  }
 }
 
 /** One at a time, whichever control started it. */

@@ -22,6 +22,7 @@ const SCRIPTS = [
   './page-tables.js',
   './page-charts.js',
   './page-player.js',
+  './page-words.js',
   './page-list.js',
 ]
 
@@ -52,7 +53,7 @@ export async function reportPage(report: Report, options: PageOptions): Promise<
 <main>
 ${figures(report)}
 ${charts(report, options.fidelity)}
-${list(utterances.length, audio.size)}
+${list(utterances.length, audio.size, hasSpokenWords(utterances, audio))}
 </main>
 <p id="status" class="hidden" role="status"></p>
 <div id="tip" hidden></div>
@@ -137,11 +138,18 @@ ${drawn.join('\n')}
 ${values ? `<details><summary>Values<span class="hidden"> of ${title}</span></summary>${htmlTable(values, `values-${id}`)}</details>` : ''}</figure>`
 }
 
-function list(count: number, withAudio: number): string {
+function hasSpokenWords(
+  utterances: readonly ListedUtterance[],
+  audio: ReadonlyMap<number, EmbeddedAudio>,
+): boolean {
+  return [...audio.keys()].some((i) => utterances[i]?.results.some((result) => result?.spoken.length))
+}
+
+function list(count: number, withAudio: number, hasWords: boolean): string {
   const some = `the audio of ${withAudio.toLocaleString('en')}, those with the most errors`
   const audio = withAudio < count ? ` The page has ${withAudio > 0 ? some : 'no audio'}.` : ''
   return `<section id="utterances" aria-labelledby="utterances-title"><h2 id="utterances-title">Utterances</h2>
-<p class="note">${count === 1 ? 'One utterance.' : `${count.toLocaleString('en')} utterances.`}${audio}</p>
+<p class="note">${count === 1 ? 'One utterance.' : `${count.toLocaleString('en')} utterances.`}${audio}${hasWords ? ' Below each alignment stands the text as it was heard: a click on a word plays the clip from there.' : ''}</p>
 <ul class="legend words" aria-label="Marks of the alignment">
 <li><span class="h">word</span> <span class="note">right</span></li>
 <li><span class="s"><del>said</del> <ins>heard</ins></span> <span class="note">another word (substitution)</span></li>

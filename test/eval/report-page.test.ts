@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,6 +42,7 @@ beforeAll(async () => {
     writeEmpty(),
     writeFormulas(),
     writeFidelity(),
+    writeSpoken(),
   ])
   ;[probes, axe] = await Promise.all([readFile(PROBE, 'utf8'), readFile(AXE, 'utf8')])
   browser = await started
@@ -116,6 +117,29 @@ async function writeEmpty(): Promise<void> {
     'empty',
     exampleReport({ ...{ systems: ['FP32'], datasets: ['clips'], count: 0 }, texts: () => ['', ''] }),
   )
+}
+
+/** Words with their times: of two systems, of one whose words have none, in Arabic, and in writing without spaces. */
+async function writeSpoken(): Promise<void> {
+  const said = (words: readonly string[]) =>
+    words.map((text, i) => {
+      const end = i === words.length - 1 ? 1.9 : 0.25 * i + 0.25
+      return { text, start: 0.25 * i + 0.125, end }
+    })
+  const texts = [
+    ['Yes, it <b> is.', ['Yes,', 'it', '<b>', 'is.']],
+    ['مرحبا بالعالم اختبار', ['مرحبا', 'بالعالم', 'اختبار']],
+    ['今天 天气。', ['今', '天', '天', '气。']],
+    ['no audio', ['no', 'audio']],
+  ] as const
+  const report = exampleReport({
+    ...{ systems: ['FP32', 'int4', 'engine'], datasets: ['clips'], count: 4 },
+    texts: (row) => ['yes', texts[row]?.[0] ?? ''],
+    more: (row, system) => (system < 2 ? { words: said(texts[row]?.[1] ?? []) } : {}) as object,
+  })
+  const tone = Float32Array.from({ length: 32000 }, (_, i) => 0.1 * Math.sin(i / 10))
+  await writeFile(join(root, 'long-tone.wav'), encodeWav(tone))
+  await writePage('spoken', report, (key) => (key === 'key 3' ? undefined : join(root, 'long-tone.wav')))
 }
 
 const point = (
@@ -441,6 +465,172 @@ describe('the list of utterances', () => {
     const text = await textOf(page, '#download')
     expect(text).toMatch(/^"'=system\(\)"|,"'=system\(\)",/m)
     expect(text.split('\r\n').length).toBeGreaterThan(rows.length)
+  })
+})
+
+/** Play a clip until a place, and stop there. */
+async function playedTo(page: Page, item: string, seconds: number): Promise<void> {
+  await page.locator(`${item} .word`).first().click()
+  await page.evaluate(`document.querySelector('${item} audio').pause()`)
+  await page.evaluate(`document.querySelector('${item} audio').currentTime = ${seconds}`)
+  await page.waitForFunction(`document.querySelector('${item} [aria-current]')`)
+}
+
+describe('the scripts', () => {
+  it('are one script in the page, in which no name stands for two things', async () => {
+    const folder = new URL('../../eval/report/', import.meta.url)
+    const scripts = (await readdir(folder)).filter((name) => name.endsWith('.js'))
+    const sources = await Promise.all(scripts.map((name) => readFile(new URL(name, folder), 'utf8')))
+    const names = sources.flatMap((source) =>
+      [...source.matchAll(/^(?:export )?(?:function|const|let) (\w+)/gm)].map(([, name]) => name),
+    )
+    expect(names.length).toBeGreaterThan(50)
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
+  })
+})
+
+describe('words with times', () => {
+  const words = (page: Page, item: string) => page.locator(`${item} .spoken`).first().locator('.word')
+  const shown = (page: Page) => page.locator('[aria-current]').allTextContents()
+
+  it('are the words of the text, which stays as it is', async () => {
+    const page = await openPage('spoken.html')
+    await page.selectOption('#show', 'all')
+    await page.selectOption('#sort', 'row')
+    expect(await page.locator('#list .text').allTextContents()).toEqual(
+      ['Yes, it <b> is.', 'مرحبا بالعالم اختبار', '今天 天气。', 'no audio'].flatMap((text) => [
+        text,
+        text,
+        text,
+      ]),
+    )
+    expect(await words(page, '#utterance-2').allTextContents()).toEqual(['今', '天', '天', '气。'])
+    // neither where there is no audio, nor where words have no times
+    expect(await page.locator('#list .spoken').count()).toBe(6)
+    expect(await page.locator('#utterance-0 .spoken').first().getAttribute('aria-label')).toBe(
+      'Words of \u2068FP32, clip-0\u2069: Enter plays from a word',
+    )
+    expect(await page.locator('#utterances > .note').innerText()).toContain(
+      'Below each alignment stands the text as it was heard: a click on a word plays the clip from there.',
+    )
+    const calm = await openPage('calm.html')
+    expect(await calm.locator('#utterances > .note').innerText()).not.toContain('a click')
+    expect(await calm.locator('.word').count()).toBe(0)
+  })
+
+  it('are shown while they are said, of all systems, and not at the end', async () => {
+    const page = await openPage('spoken.html')
+    await page.evaluate(`
+      globalThis.seen = []
+      new MutationObserver(() => {
+        const now = [...document.querySelectorAll('#utterance-0 [aria-current]')].map((word) => word.textContent).join()
+        if (now !== '') seen.push(now)
+      }).observe(document.querySelector('#utterance-0'), { subtree: true, attributeFilter: ['aria-current'] })`)
+    await page.locator('#utterance-0 .play').click()
+    await page.waitForFunction(`seen.at(-1) === 'is.,is.'`)
+    const seen = new Set(await page.evaluate<string[]>('seen'))
+    // a browser that is short of time leaves pictures out
+    expect([...seen]).toEqual(['Yes,,Yes,', 'it,it', '<b>,<b>', 'is.,is.'].filter((word) => seen.has(word)))
+    expect(seen.size).toBeGreaterThan(1)
+    await page.waitForFunction(`document.querySelector('#utterance-0 audio').ended`)
+    expect(await shown(page)).toEqual([])
+  })
+
+  it('play the clip from where they are said when they are clicked', async () => {
+    const page = await openPage('spoken.html')
+    await words(page, '#utterance-0').nth(2).click()
+    await page.waitForFunction(`document.querySelector('#utterance-0 audio').currentTime > 0.625`)
+    expect(await page.locator('#utterance-0 .play').innerText()).toMatch(/^Pause/)
+    const audio = `document.querySelector('#utterance-0 audio')`
+    await page.evaluate(`${audio}.pause(); ${audio}.currentTime = 0.5`) // in the pause before it
+    await page.waitForFunction(`!document.querySelector('#utterance-0 [aria-current]')`)
+    await page.evaluate(`${audio}.currentTime = 0.4`)
+    await page.waitForFunction(`document.querySelector('#utterance-0 [aria-current]')`)
+    expect(await shown(page)).toEqual(['it', 'it'])
+    await words(page, '#utterance-1').first().click()
+    await page.waitForFunction(`document.querySelector('#utterance-1 audio').currentTime > 0.125`)
+    expect(await page.evaluate(`${audio}.paused`)).toBe(true)
+  })
+
+  it('are one stop of the Tab key, and reached with the arrow keys in the direction of the writing', async () => {
+    const page = await openPage('spoken.html')
+    const focused = () => page.evaluate<string>('document.activeElement.textContent')
+    await page.locator('#utterance-0 .play').focus()
+    await page.keyboard.press('Tab')
+    expect(await focused()).toBe('Yes,')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowRight')
+    expect(await focused()).toBe('<b>')
+    await page.keyboard.press('Enter')
+    await page.waitForFunction(`document.querySelector('#utterance-0 audio').currentTime > 0.625`)
+    expect(await focused()).toBe('<b>')
+    await page.keyboard.press('End')
+    expect(await focused()).toBe('is.')
+    const top = await page.evaluate('scrollY')
+    await page.keyboard.press('Space')
+    await page.waitForFunction(`document.querySelector('#utterance-0 audio').currentTime > 0.875`)
+    expect(await page.evaluate('scrollY')).toBe(top)
+    await page.keyboard.press('ArrowRight') // there is none
+    await page.keyboard.press('Home')
+    expect(await focused()).toBe('Yes,')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(`document.activeElement.parentElement.getAttribute('aria-label')`)).toContain(
+      'int4',
+    )
+    await words(page, '#utterance-1').first().focus()
+    await page.keyboard.press('ArrowLeft')
+    expect(await focused()).toBe('بالعالم')
+    expect(await page.locator('#utterance-1 .word[tabindex="0"]').allTextContents()).toEqual([
+      'بالعالم',
+      'مرحبا',
+    ])
+  })
+
+  it('can be selected without playing', async () => {
+    const page = await openPage('spoken.html')
+    const line = words(page, '#utterance-0')
+    await line.first().dblclick()
+    await page.evaluate(`document.querySelector('#utterance-0 audio').pause()`)
+    const drag = async (first: number, last: number) => {
+      const [from, to] = [await line.nth(first).boundingBox(), await line.nth(last).boundingBox()]
+      if (!from || !to) throw new Error('The words are not in the page.')
+      await page.evaluate('getSelection().removeAllRanges()')
+      await page.mouse.move(from.x + 1, from.y + 5)
+      await page.mouse.down()
+      await page.mouse.move(to.x + to.width - 1, to.y + 5)
+      await page.mouse.up()
+      return page.evaluate('String(getSelection())')
+    }
+    expect(await drag(0, 0)).toMatch(/^Y?es,?$/)
+    expect(await drag(0, 3)).toMatch(/it <b> is/)
+    expect(await page.evaluate(`document.querySelector('#utterance-0 audio').paused`)).toBe(true)
+  })
+
+  it.each([
+    { colorScheme: 'light', width: 1280 },
+    { colorScheme: 'dark', width: 390 },
+  ] as const)(
+    'have no fault that axe-core finds: $colorScheme, $width px wide',
+    async ({ colorScheme, width }) => {
+      const page = await openPage('spoken.html', { colorScheme, viewport: { width, height: 800 } })
+      await playedTo(page, '#utterance-0', 0.2)
+      await page.evaluate(axe)
+      expect(await probe(page, 'axe()')).toEqual([])
+    },
+  )
+
+  it.each(VIEWS)('are told apart, $colorScheme, $width px wide', async ({ colorScheme, width }) => {
+    const page = await openPage('spoken.html', { colorScheme, viewport: { width, height: 800 } })
+    const before = await words(page, '#utterance-0').nth(3).boundingBox()
+    await playedTo(page, '#utterance-0', 0.2)
+    expect(await words(page, '#utterance-0').nth(3).boundingBox()).toMatchObject({
+      x: before?.x,
+      width: before?.width,
+    })
+    const [letters, ground] = await probe<number[]>(page, 'wordContrast("[aria-current]")')
+    expect(letters).toBeGreaterThan(4.5)
+    expect(ground).toBeGreaterThan(3)
+    expect(await probe(page, 'sticksOut()')).toEqual([])
   })
 })
 

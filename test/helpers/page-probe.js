@@ -102,6 +102,12 @@ globalThis.probe = {
     const fill = (selector) => getComputedStyle(document.querySelector(selector)).fill
     return ['text', 'circle'].map((selector) => contrast(fill(selector), fill('#ground')))
   },
+  /** Of a word that stands out: its letters with its ground, and its ground with that of the list. */
+  wordContrast(selector) {
+    const { color, backgroundColor } = getComputedStyle(document.querySelector(selector))
+    const list = getComputedStyle(document.querySelector('#list > li')).backgroundColor
+    return [contrast(color, backgroundColor), contrast(backgroundColor, list)]
+  },
   /** Texts that hold one of these names and are in no element that keeps their direction apart. */
   notIsolated(names) {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
