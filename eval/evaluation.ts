@@ -89,8 +89,8 @@ function countDone(dataset: Dataset, done: ReadonlySet<string>): number {
 }
 
 async function transcribeOne(transcriber: Transcriber, utterance: Utterance, signal: AbortSignal) {
-  const { id, row, key, speaker, text: reference, path, problem } = utterance
-  const known = defined({ id, row, key, speaker, reference })
+  const { id, row, key, speaker, text: reference, words: referenceWords, path, problem } = utterance
+  const known = defined({ id, row, key, speaker, reference, referenceWords })
   const failed = (message: string) => ({
     ...known,
     seconds: 0,

@@ -17,6 +17,9 @@ const PIECE = fields({
   firstToken: number,
 })
 
+/** Seconds from the start of the utterance. */
+const WORDS = list(fields({ text, start: number, end: number }))
+
 /** One utterance transcribed by one system: a line of results.jsonl. */
 const UTTERANCE = fields({
   kind: v.literal('utterance', KINDS),
@@ -38,6 +41,10 @@ const UTTERANCE = fields({
   /** the hypothesis; empty when there is none */
   text,
   language: v.exactOptional(text),
+  /** of the hypothesis, with their times; not of engines, nor of releases that tell none */
+  words: v.exactOptional(WORDS),
+  /** of the reference, where the dataset has times */
+  referenceWords: v.exactOptional(WORDS),
   /** seconds of compute: all of a piece's parts, or the wall time of an engine's command */
   compute: number,
   /** one unless the recording was split; none for engines, and when there is a problem */

@@ -1,5 +1,7 @@
 import { type NormalizerName, normalizedCharacters, normalizedWords } from './normalize/normalizers.ts'
 import type { UtteranceRecord } from './record.ts'
+import { defined } from './runtime/defined.ts'
+import { edgeErrors, oddTimes, type WordTimes } from './time-errors.ts'
 import { alignWords, countErrors, editDistance, type Operation, type WordErrors } from './wer.ts'
 
 /** How one utterance was transcribed, by one normalizer. */
@@ -13,6 +15,8 @@ export interface Score {
   /** of the reference */
   readonly characters: number
   readonly characterErrors: number
+  /** where both sides have times of words */
+  readonly times?: WordTimes
 }
 
 /** An utterance without a hypothesis has all its words deleted: it is never left out. */
@@ -25,5 +29,14 @@ export function scoreUtterance(record: UtteranceRecord, normalizer: NormalizerNa
     ...{ record, reference, hypothesis, operations, errors: countErrors(operations) },
     characters: characters.length,
     characterErrors: editDistance(characters, normalizedCharacters(hypothesis)),
+    ...defined({ times: timesOf(record, normalizer) }),
   }
+}
+
+function timesOf(
+  { words, referenceWords, seconds }: UtteranceRecord,
+  normalizer: NormalizerName,
+): WordTimes | undefined {
+  if (!words || !referenceWords) return undefined
+  return { errors: edgeErrors(referenceWords, words, normalizer), odd: oddTimes(words, seconds) }
 }

@@ -4,6 +4,7 @@ import type { NormalizerName } from './normalize/normalizers.ts'
 import type { UtteranceRecord } from './record.ts'
 import type { Timing } from './runtime/recognize.ts'
 import { type Score, scoreUtterance } from './score.ts'
+import { summarizeTimes, type TimeFigures } from './time-errors.ts'
 import { addErrors, errorRate, NO_ERRORS, totalErrors, type WordErrors, wordErrorRate } from './wer.ts'
 
 /** Seconds below which half, nine tenths and 99 of 100 utterances are. */
@@ -43,6 +44,8 @@ export interface Row {
   readonly cerInterval: Interval
   readonly failures: Failures
   readonly speed: Speed
+  /** undefined unless both sides of an utterance have times of words */
+  readonly times?: TimeFigures
 }
 
 /** Times are seconds; of utterances that were transcribed. */
@@ -89,6 +92,7 @@ export function summarize(
   const characterErrors = scores.reduce((sum, score) => sum + score.characterErrors, 0)
   // Nothing transcribed is no measurement, and not the same as silence.
   const measured = (rate: number) => (scores.length === 0 ? Number.NaN : rate)
+  const timed = scores.flatMap(({ times }) => times ?? [])
   return {
     ...names,
     utterances: scores.length,
@@ -102,6 +106,7 @@ export function summarize(
     ),
     failures: countFailures(scores.map(({ record }) => record)),
     speed: measureSpeed(scores.map(({ record }) => record).filter(({ problem }) => problem === undefined)),
+    ...(timed.length > 0 && { times: summarizeTimes(timed) }),
   }
 }
 

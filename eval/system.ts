@@ -5,6 +5,7 @@ import { startPool } from './pool.ts'
 import type { UtteranceRecord } from './record.ts'
 import type { SystemDescription } from './run-description.ts'
 import { chooseWay } from './runtime/decoder.ts'
+import { defined } from './runtime/defined.ts'
 import type { Recognition } from './runtime/recognize.ts'
 import { openRelease } from './runtime/release.ts'
 import type { WorkerSetup } from './runtime/worker-client.ts'
@@ -13,7 +14,7 @@ import { identifySources } from './sources.ts'
 /** One utterance as a system heard it. */
 export type Transcription = Pick<
   UtteranceRecord,
-  'seconds' | 'samples' | 'text' | 'language' | 'compute' | 'pieces' | 'warnings'
+  'seconds' | 'samples' | 'text' | 'language' | 'words' | 'compute' | 'pieces' | 'warnings'
 >
 
 /** A system made ready. */
@@ -98,8 +99,10 @@ function flatten({ text, language, pieces }: Recognition): Omit<Transcription, '
     (sum, { timing }) => sum + timing.mel + timing.encoder + timing.prefill + timing.decode,
     0,
   )
-  const records = pieces.map(({ tokens: _, text: __, speech: ___, ...rest }) => rest)
-  return { text, compute, pieces: records, ...(language !== undefined && { language }) }
+  const records = pieces.map(({ tokens: _, text: __, speech: ___, words: ____, ...rest }) => rest)
+  const isTimed = pieces.some(({ words }) => words !== undefined)
+  const words = isTimed ? pieces.flatMap((piece) => piece.words ?? []) : undefined
+  return { text, compute, pieces: records, ...defined({ language, words }) }
 }
 
 /** Sixteen hexadecimal digits that stand for an object's JSON. */

@@ -1,7 +1,7 @@
+import type { FigureTable } from './figure-table.ts'
 import { distinctLabels } from './label.ts'
 import { type SystemMark, systemMark } from './plot.ts'
 import { mainRows, type Report } from './report.ts'
-import type { FigureTable } from './tables.ts'
 
 /** A chart, drawn once for each dataset, with the same scales for all. */
 export interface Chart {

@@ -2,11 +2,11 @@ import * as Plot from '@observablehq/plot'
 import type { Score } from '../score.ts'
 import { totalErrors } from '../wer.ts'
 import { allScores, type Chart, chartSystems, panelsOf, upTo } from './chart-rows.ts'
+import { cell, type FigureTable, nameCell } from './figure-table.ts'
 import { columnsOf, distinctLabels, isolated } from './label.ts'
 import { percent } from './number-text.ts'
 import { drawPlot } from './plot.ts'
 import type { Report } from './report.ts'
-import { cell, type FigureTable, nameCell } from './tables.ts'
 
 /** Upper ends of the ranges of clip length, in seconds. */
 const LENGTHS = [2, 5, 10, 15, 20, 30, 60, Number.POSITIVE_INFINITY]

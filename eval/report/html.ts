@@ -1,6 +1,6 @@
+import type { Cell, FigureTable } from './figure-table.ts'
 import { shortened } from './label.ts'
 import type { Sentence } from './sentence.ts'
-import type { Cell, FigureTable } from './tables.ts'
 
 /** Of a name in a sentence or a table. */
 const NAME_COLUMNS = 60

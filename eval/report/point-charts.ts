@@ -1,11 +1,11 @@
 import * as Plot from '@observablehq/plot'
 import { allScores, type Chart, chartSystems, knownRows, panelsOf, timedRows, upTo } from './chart-rows.ts'
+import { cell, nameCell } from './figure-table.ts'
 import { isolated } from './label.ts'
 import { placesInList } from './listed.ts'
 import { megabytes, percent } from './number-text.ts'
 import { drawPlot, pointLabels } from './plot.ts'
 import type { Report } from './report.ts'
-import { cell, nameCell } from './tables.ts'
 
 /** Names stand beside their points up to this many systems; the legend has all. */
 const NAMED = 12

@@ -8,11 +8,11 @@ import {
   timedRows,
   upTo,
 } from './chart-rows.ts'
+import { cell, nameCell } from './figure-table.ts'
 import { isolated } from './label.ts'
 import { percent } from './number-text.ts'
 import { drawPlot } from './plot.ts'
 import type { Report } from './report.ts'
-import { cell, nameCell } from './tables.ts'
 
 const PARTS = ['mel', 'encoder', 'prefill', 'decode'] as const
 /** Of a system: its name and its figure, and the mark below them. */

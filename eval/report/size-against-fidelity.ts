@@ -1,9 +1,9 @@
 import type { Chart, ChartSystem } from './chart-rows.ts'
 import { drawable, type FidelityPoint, fidelityPlot, isDominated } from './fidelity-plot.ts'
+import { cell, nameCell } from './figure-table.ts'
 import { distinctLabels } from './label.ts'
 import { megabytes } from './number-text.ts'
 import { drawPlot, WIDTH } from './plot.ts'
-import { cell, nameCell } from './tables.ts'
 
 const NAME_COLUMNS = 18
 const HEIGHT = 380

@@ -1,8 +1,10 @@
 import { csvText } from '../csv.ts'
 import type { Percentiles, Row } from '../summary.ts'
+import { type Cell, type Column, cell, column, type FigureTable, nameCell } from './figure-table.ts'
 import { megabytes, percent } from './number-text.ts'
 import { mainRows, type Report, type SystemFigures } from './report.ts'
-import { plainText, type Sentence, sentence } from './sentence.ts'
+import { plainText, sentence } from './sentence.ts'
+import { timeColumns, timeTable } from './time-table.ts'
 
 /** results.csv: a line for each dataset, system and normalizer, every figure in base units. */
 export function resultsCsv(report: Report): string {
@@ -38,6 +40,7 @@ function csvRow(row: Row, system: SystemFigures | undefined, report: Report) {
     ...{ cpu_features: said(({ features }) => features.join(' ')), node: said(({ node }) => node) },
     onnxruntime: said(({ onnxruntime }) => onnxruntime),
     execution_provider: said(({ executionProvider }) => executionProvider),
+    ...timeColumns(row.times, number),
   }
 }
 
@@ -61,27 +64,6 @@ export interface TextTable {
   readonly rows: readonly (readonly string[])[]
 }
 
-/** A table for people, with the numbers behind it. */
-export interface FigureTable {
-  readonly title: Sentence
-  readonly columns: readonly Column[]
-  readonly rows: readonly (readonly Cell[])[]
-}
-
-export interface Column {
-  readonly label: string
-  /** names of a cell's values in a CSV file */
-  readonly csv: readonly string[]
-}
-
-export interface Cell {
-  readonly text: string
-  /** in base units, not rounded; none where nothing is known, and in cells of text */
-  readonly values?: readonly number[]
-  /** the text is of others */
-  readonly isName?: boolean
-}
-
 const ACCURACY: readonly Column[] = [
   ...[column('system'), column('WER'), column('95 % interval', ['WER low', 'WER high']), column('words')],
   column('sub', ['substitutions']),
@@ -101,7 +83,7 @@ const SPEED: readonly Column[] = [
   ...[column('load', ['load, s']), column('memory', ['memory, bytes']), column('size', ['size, bytes'])],
 ]
 
-/** One table of accuracy and one of speed for each dataset. */
+/** One table of accuracy and one of speed for each dataset, and one of the times of words where there are any. */
 export function figureTables(report: Report): FigureTable[] {
   return report.run.datasets.flatMap(({ name, count, of, normalizer }) => {
     const rows = mainRows(report).filter(({ dataset, utterances }) => dataset === name && utterances > 0)
@@ -117,6 +99,7 @@ export function figureTables(report: Report): FigureTable[] {
         columns: SPEED,
         rows: rows.map((row) => speedCells(row, systemOf(report, row))),
       },
+      ...timeTable(name, rows),
     ]
   })
 }
@@ -127,10 +110,6 @@ export function textTables(report: Report): TextTable[] {
     columns: columns.map(({ label }) => label),
     rows: rows.map((row) => row.map(({ text }) => text)),
   }))
-}
-
-function column(label: string, csv: readonly string[] = [label]): Column {
-  return { label, csv }
 }
 
 function accuracyCells({ system, wer, werInterval, errors, cer }: Row): Cell[] {
@@ -157,19 +136,6 @@ function speedCells({ system, speed }: Row, figures: SystemFigures | undefined):
     ...[speed.firstToken?.p50, latency.p50, latency.p90, latency.p99, figures?.loadSeconds].map(time),
     ...[figures?.peakMemory, figures?.bytes].map((bytes) => cell(megabytes, bytes)),
   ]
-}
-
-export function nameCell(text: string): Cell {
-  return { text, isName: true }
-}
-
-/** A dash for what is not known. */
-export function cell(write: (value: number) => string, ...values: readonly (number | undefined)[]): Cell {
-  const known = values.filter((value) => value !== undefined && Number.isFinite(value)) as number[]
-  const [first] = known
-  return first === undefined || known.length < values.length
-    ? { text: '-' }
-    : { text: write(first), values: known }
 }
 
 function systemOf({ systems }: Report, { system }: Row): SystemFigures | undefined {

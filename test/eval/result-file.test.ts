@@ -56,6 +56,7 @@ describe('results.jsonl', () => {
         loadSeconds: 1,
       } as const,
       { ...RECORD, speaker: '7', language: 'German', warnings: ['cut'], problem: 'none' },
+      { ...RECORD, words: [], referenceWords: [{ text: 'one two', start: 0, end: 0.5 }] },
     ]
     const file = await openResults(path())
     for (const record of [...others, RECORD]) await file.add(record)
@@ -79,6 +80,11 @@ describe('results.jsonl', () => {
       'an ending that nothing has',
       changed(RECORD, ({ pieces }) => Object.assign(Object(pieces)[0], { ending: 'bored' })),
       'line 2: pieces.0.ending is "bored", wanted "end", "limit" or "loop".',
+    ],
+    [
+      'a word without its end',
+      { ...RECORD, words: [{ text: 'one', start: 0 }] },
+      'line 2: words.0.end is missing, wanted a number.',
     ],
     [
       'a machine without a processor',

@@ -141,6 +141,11 @@ describe('npm run evaluate', () => {
     const common = ['--models', `FP32:${model}`, '--datasets', folder]
     const whole = await evaluate([...common, '--output', path('whole')])
     expect(whole.exitCode).toBe(0)
+    expect(whole.stdout).toContain('Times of words on clips: mean error (median) of starts and ends')
+    const { times } = (await json('whole', 'report.json')).rows[0]
+    expect(times.utterances).toBe(CLIPS)
+    expect(times.all.edges / times.of).toBeGreaterThan(0.95)
+    expect(times.all.mean).toBeLessThan(0.1)
 
     const args = [...common, '--cache', path('cache'), '--threads', '1', '--output', path('killed')]
     const killed = startCli(args, {}, MAIN)

@@ -15,12 +15,18 @@ export interface EdgeErrors {
 /** Words of a hypothesis whose times cannot be right. */
 export interface OddTimes {
   readonly words: number
-  /** that end when they start, or before */
+  /** with a letter or digit, that end when they start, or before */
   readonly zeroLength: number
   /** that start before the word ahead of them does */
   readonly nonMonotonic: number
   /** that end after the recording */
   readonly afterEnd: number
+}
+
+/** How right the times of one utterance are. */
+export interface WordTimes {
+  readonly errors: EdgeErrors
+  readonly odd: OddTimes
 }
 
 /** Of absolute errors, in seconds; NaN of none. */
@@ -52,6 +58,8 @@ export interface TimeFigures {
 
 /** A recording ends between two samples, and times are written to a millisecond. */
 const ROUNDING = 0.001
+
+const SAID = /[\p{L}\p{N}]/u
 
 /** A word as it is compared. An entry of several words (`on the`) has a start with its first alone, and an end with its last. */
 interface Unit {
@@ -94,16 +102,14 @@ export function oddTimes(words: readonly TimedWord[], seconds: number): OddTimes
   const count = (is: (word: TimedWord, i: number) => boolean) => words.filter(is).length
   return {
     words: words.length,
-    zeroLength: count(({ start, end }) => end <= start),
+    zeroLength: count(({ text, start, end }) => end <= start && SAID.test(text)),
     nonMonotonic: count(({ start }, i) => start < (words[i - 1]?.start ?? start)),
     afterEnd: count(({ end }) => end > seconds + ROUNDING),
   }
 }
 
 /** Figures over the edges of all utterances; intervals are of utterances drawn whole. */
-export function summarizeTimes(
-  utterances: readonly { readonly errors: EdgeErrors; readonly odd: OddTimes }[],
-): TimeFigures {
+export function summarizeTimes(utterances: readonly WordTimes[]): TimeFigures {
   const errors = utterances.map((utterance) => utterance.errors)
   const starts = errors.flatMap((one) => one.starts)
   const ends = errors.flatMap((one) => one.ends)

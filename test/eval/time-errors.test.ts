@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { TimedWord } from '../../eval/runtime/timed-word.ts'
-import { edgeErrors, oddTimes, summarizeTimes } from '../../eval/word-times.ts'
+import { edgeErrors, oddTimes, summarizeTimes } from '../../eval/time-errors.ts'
 
 /** `one 0 0.5` is a word; several are separated by commas. */
 function words(text: string): TimedWord[] {
@@ -86,7 +86,7 @@ describe('errors of edges', () => {
 describe('times that cannot be right', () => {
   it.each([
     ['one 0 0.5, two 0.5 1', NONE],
-    ['one 0 0, two 0.5 0.4', { zeroLength: 2 }],
+    ['one 0 0, two 0.5 0.4, - 0.5 0.5', { zeroLength: 2 }],
     ['one 0.5 1, two 0.4 1, three 0.45 1', { nonMonotonic: 1 }],
     ['one 0.5 0.9, one 0.5 1', NONE],
     ['one 0 1.0005, two 0.5 1.5', { afterEnd: 1 }],

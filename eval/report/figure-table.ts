@@ -1,0 +1,40 @@
+import type { Sentence } from './sentence.ts'
+
+/** A table for people, with the numbers behind it. */
+export interface FigureTable {
+  readonly title: Sentence
+  readonly columns: readonly Column[]
+  readonly rows: readonly (readonly Cell[])[]
+}
+
+export interface Column {
+  readonly label: string
+  /** names of a cell's values in a CSV file */
+  readonly csv: readonly string[]
+}
+
+export interface Cell {
+  readonly text: string
+  /** in base units, not rounded; none where nothing is known, and in cells of text */
+  readonly values?: readonly number[]
+  /** the text is of others */
+  readonly isName?: boolean
+}
+
+/** @param csv names of the values; by default one that is the label */
+export function column(label: string, csv: readonly string[] = [label]): Column {
+  return { label, csv }
+}
+
+export function nameCell(text: string): Cell {
+  return { text, isName: true }
+}
+
+/** A dash for what is not known. */
+export function cell(write: (value: number) => string, ...values: readonly (number | undefined)[]): Cell {
+  const known = values.filter((value) => value !== undefined && Number.isFinite(value)) as number[]
+  const [first] = known
+  return first === undefined || known.length < values.length
+    ? { text: '-' }
+    : { text: write(first), values: known }
+}
