@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { bytesField, numberField, type ProtoField, ProtoFile } from './proto-file.ts'
 
@@ -36,24 +37,29 @@ export interface MappedWeight extends Range {
 /**
  * A graph whose large weights stand inside of it, with them named as external data instead: at their place in the very
  * same file. The runtime maps them then, where it would read and copy them twice.
- * @returns undefined when it holds no large weight, or cannot be read. Then open the file itself: the error is the runtime's
+ * @param path may be a link, as in the hub's cache: the runtime takes external data from the file's own folder alone
+ * @returns undefined when it holds no large weight, has other external data, or cannot be read. Then open the file itself:
+ *   the error is the runtime's
  */
 export function mapInlineWeights(path: string): MappedGraph | undefined {
-  const file = openFile(path)
+  const real = realPath(path)
+  const file = openFile(real)
   if (file === undefined) return undefined
   try {
     let count = 0
+    let hasOthers = false
     const bytes = rewriteTensors(file, (tensor) => {
+      hasOthers ||= tensor.some(({ number }) => number === TENSOR.externalData)
       const raw = tensor.find(({ number }) => number === TENSOR.rawData)
       if (raw === undefined || raw.end - raw.body < SMALLEST) return undefined
       count++
       const others = tensor.filter((field) => field !== raw).map(({ start, end }) => file.read(start, end))
       return Buffer.concat([
         ...others,
-        externalFields({ file: basename(path), offset: raw.body, length: raw.end - raw.body }),
+        externalFields({ file: basename(real), offset: raw.body, length: raw.end - raw.body }),
       ])
     })
-    return count > 0 ? { bytes, folder: dirname(path) } : undefined
+    return count > 0 && !hasOthers ? { bytes, folder: dirname(real) } : undefined
   } catch {
     return undefined // it is not a graph, ends too early, or is a folder
   } finally {
@@ -156,6 +162,14 @@ function readRange(folder: string, { file, offset, length }: Range): Buffer {
     return Buffer.from(data.read(offset, offset + length))
   } finally {
     data.close()
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onnx } from 'onnx-proto'
 import { describe, expect, it } from 'vitest'
@@ -84,16 +84,37 @@ describe('weights inside of a graph', () => {
     )
   })
 
-  it('are left where they are when they are few, or the file is cut short, missing or not a graph', async () => {
+  it('are mapped through a link from the folder that the file is in, as in the cache of the hub', async () => {
+    const folder = await folderWith({ blob: graphOf([small, large]) })
+    await mkdir(join(folder, 'snapshot'))
+    const path = join(folder, 'snapshot', 'g.onnx')
+    await symlink('../blob', path)
+    const mapped = mapInlineWeights(path)
+    expect(mapped?.folder).toBe(await realpath(folder))
+    expect(await run(await openGraph(path, mapped, CPU))).toEqual(
+      await run(await openGraph(join(folder, 'blob'), undefined, CPU)),
+    )
+  })
+
+  it('are left where they are when they are few, or others are elsewhere already, or the file is cut short, missing or not a graph', async () => {
     const whole = graphOf([small, large])
     const folder = await folderWith({
       'few.onnx': graphOf([small]),
+      'others.onnx': graphOf([
+        {
+          ...small,
+          rawData: new Uint8Array(),
+          dataLocation: EXTERNAL,
+          externalData: [{ key: 'location', value: 'few.onnx' }],
+        },
+        large,
+      ]),
       'cut.onnx': whole.subarray(0, whole.length - 2000),
       'empty.onnx': new Uint8Array(),
       'text.onnx': Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n'),
     })
     await mkdir(join(folder, 'folder.onnx'))
-    for (const name of ['few', 'cut', 'empty', 'text', 'gone', 'folder'])
+    for (const name of ['few', 'others', 'cut', 'empty', 'text', 'gone', 'folder'])
       expect(mapInlineWeights(join(folder, `${name}.onnx`)), name).toBeUndefined()
     await expect(openGraph(join(folder, 'cut.onnx'), undefined, CPU)).rejects.toThrow(
       /^onnxruntime cannot load .*cut.onnx: /,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -249,6 +250,23 @@ describe('Qwen3Asr', () => {
       {},
       plainFused,
     )
+  })
+
+  it('reads a release in the cache of the hub, where every file is a link to one of another name', async () => {
+    const [blobs, snapshot] = [path('hub/blobs'), path('hub/snapshots/main')]
+    await mkdir(blobs, { recursive: true })
+    await mkdir(snapshot, { recursive: true })
+    for (const name of await readdir(model)) {
+      if (!/\.(onnx|data|bin|json)$/.test(name)) continue
+      const blob = createHash('sha256').update(name).digest('hex')
+      await cp(join(model, name), join(blobs, blob))
+      await symlink(`../../blobs/${blob}`, join(snapshot, name))
+    }
+    for (const variant of ['fp32', 'int4']) {
+      const heard = (folder: string) =>
+        withAsr((asr) => asr.transcribe(files[0] as string), { variant }, folder)
+      expect((await heard(snapshot)).text).toBe((await heard(model)).text)
+    }
   })
 
   it('is what the package exports, to a program elsewhere', async () => {
