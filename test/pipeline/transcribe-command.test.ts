@@ -212,6 +212,28 @@ describe('transcribing files', () => {
     )
   })
 
+  it('writes the object of OpenAI, of what the model said', async () => {
+    const { segments, text, seconds } = JSON.parse((await transcribe(first, '--format', 'json')).out)
+    const { out } = await transcribe(first, '--format', 'json', '--openai')
+    const object = JSON.parse(out)
+    expect(object).toMatchObject({ task: 'transcribe', language: 'english', text })
+    expect(object.duration).toBeCloseTo(seconds, 3)
+    expect(object.segments).toMatchObject([{ id: 0, text, temperature: 0, avg_logprob: null }])
+    expect(object.segments[0].tokens).toHaveLength(segments[0].tokens)
+    expect(object.words?.map(({ word }: { word: string }) => word)).toEqual(
+      segments[0].words?.map((word: { text: string }) => word.text),
+    )
+  })
+
+  it('refuses times of words where the graphs tell none', async () => {
+    const options = ['--layout', 'split', '--format', 'vtt', '--word-timestamps']
+    await expect(transcribe(first, ...options)).rejects.toMatchObject({
+      message: `int4 in ${model} has no times of words in the split layout, which --word-timestamps needs.`,
+      hint: 'Leave --word-timestamps out, or use the fused layout of a release that has them.',
+      exitCode: 1,
+    })
+  })
+
   it('says what is odd in a recording, in JSON too', async () => {
     const loud = Buffer.alloc(44 + 4 * samples.length)
     loud.set(encodeWav(new Float32Array(2 * samples.length)))
