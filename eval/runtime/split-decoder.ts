@@ -60,8 +60,8 @@ export async function openSplitDecoder(
     attention() {
       throw new RangeError('The split layout says nothing about attention.')
     },
-    shorten() {
-      throw new RangeError('The split layout takes no drafts.')
+    shorten(_, positions) {
+      if (positions > 0) throw new RangeError('The split layout takes no drafts.')
     },
     remove() {
       sequence = undefined
