@@ -1,5 +1,4 @@
 import type { UtteranceRecord } from '../record.ts'
-import type { TimedWord } from '../runtime/timed-word.ts'
 import type { Score } from '../score.ts'
 import { totalErrors } from '../wer.ts'
 import { placeWords } from '../word-places.ts'
@@ -35,8 +34,6 @@ export interface ListedResult {
   /** where it was split, in seconds */
   readonly splits: readonly number[]
 }
-
-type WithWords = UtteranceRecord & { readonly words?: readonly TimedWord[] }
 
 /** Utterances of all datasets, with what each system made of them. */
 export function listUtterances(report: Report): ListedUtterance[] {
@@ -83,7 +80,7 @@ function listResult(score: Score | undefined): ListedResult | null {
   }
 }
 
-function spokenWords({ text, words = [] }: WithWords): ListedResult['spoken'] {
+function spokenWords({ text, words = [] }: UtteranceRecord): ListedResult['spoken'] {
   const rounded = (seconds: number) => Number(seconds.toFixed(3))
   return placeWords(text, words).map(({ from, to, start, end }) => [from, to, rounded(start), rounded(end)])
 }

@@ -135,7 +135,7 @@ async function writeSpoken(): Promise<void> {
   const report = exampleReport({
     ...{ systems: ['FP32', 'int4', 'engine'], datasets: ['clips'], count: 4 },
     texts: (row) => ['yes', texts[row]?.[0] ?? ''],
-    more: (row, system) => (system < 2 ? { words: said(texts[row]?.[1] ?? []) } : {}) as object,
+    more: (row, system) => (system < 2 ? { words: said(texts[row]?.[1] ?? []) } : {}),
   })
   const tone = Float32Array.from({ length: 32000 }, (_, i) => 0.1 * Math.sin(i / 10))
   await writeFile(join(root, 'long-tone.wav'), encodeWav(tone))
