@@ -5,7 +5,11 @@ import type { SystemRecord, UtteranceRecord } from './record.ts'
 import type { ResultFile } from './result-file.ts'
 import { defined } from './runtime/defined.ts'
 import { SpeechError } from './runtime/speech-error.ts'
+import type { TimedWord } from './runtime/timed-word.ts'
 import { type System, settingOf, type Transcriber } from './system.ts'
+
+/** Seconds by which the words of a reference may end after the recording. */
+const LONGEST_EXCESS = 0.5
 
 export type EvaluationEvent =
   | { readonly event: 'loading'; readonly system: System }
@@ -89,8 +93,8 @@ function countDone(dataset: Dataset, done: ReadonlySet<string>): number {
 }
 
 async function transcribeOne(transcriber: Transcriber, utterance: Utterance, signal: AbortSignal) {
-  const { id, row, key, speaker, text: reference, words: referenceWords, path, problem } = utterance
-  const known = defined({ id, row, key, speaker, reference, referenceWords })
+  const { id, row, key, speaker, text: reference, words = [], path, problem } = utterance
+  const known = defined({ id, row, key, speaker, reference })
   const failed = (message: string) => ({
     ...known,
     seconds: 0,
@@ -101,11 +105,21 @@ async function transcribeOne(transcriber: Transcriber, utterance: Utterance, sig
   })
   if (path === undefined) return failed(problem ?? 'The dataset holds no audio.')
   try {
-    return { ...known, ...(await transcriber.transcribe(path, signal)) }
+    const heard = await transcriber.transcribe(path, signal)
+    const note = excessNote(words, heard.seconds)
+    if (note !== undefined) return { ...known, ...heard, warnings: [...(heard.warnings ?? []), note] }
+    return { ...known, ...heard, ...(words.length > 0 && { referenceWords: words }) }
   } catch (error) {
     if (error instanceof SpeechError) return failed(error.message.replace(`${path}: `, ''))
     throw error
   }
+}
+
+/** Times that end long after the recording are of another one, or in milliseconds. */
+function excessNote(words: readonly TimedWord[], seconds: number): string | undefined {
+  const end = words.reduce((last, word) => Math.max(last, word.end), 0)
+  if (end <= seconds + LONGEST_EXCESS) return undefined
+  return `The times of its words are not compared: they end at ${end} s, and the recording at ${seconds.toFixed(2)} s.`
 }
 
 function systemRecord(

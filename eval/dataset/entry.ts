@@ -24,6 +24,8 @@ export interface Entry {
   readonly file: string
   /** what the file's name is relative to */
   readonly folder: string
+  /** what a Kaldi directory calls the recording */
+  readonly recording?: string
   /** the reference; blank when there is none */
   readonly text: string
   readonly speaker?: string

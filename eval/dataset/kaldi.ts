@@ -25,7 +25,7 @@ export async function* readKaldi(folder: string, names: readonly string[]): Asyn
     const speaker = speakers?.get(id)
     const lacking = segments && !segment ? `segments has no ${id}` : `wav.scp has no ${recording}`
     return {
-      ...{ id, file: file ?? '', folder, text },
+      ...{ id, file: file ?? '', folder, recording, text },
       ...(speaker && { speaker }),
       ...(segment && { span: { offset: segment.offset, duration: segment.duration } }),
       ...(file === undefined && { problem: `${join(folder, lacking)}.` }),

@@ -39,12 +39,13 @@ type ReadCtm = (path: string) => ReturnType<typeof readCtm>
  */
 export function makeFindWords(): FindWords {
   const [filesIn, ctmOf] = [once(timeFiles), once(readCtm)]
-  return async ({ id, folder, span }, path) => {
-    const recording = stemOf(basename(path))
-    const names = [recording, id.normalize('NFC'), ...(isAudioName(id) ? [stemOf(id)] : [])]
+  return async ({ id, recording, folder, span }, path) => {
+    const file = basename(path).normalize('NFC')
+    const ofRecording = [stemOf(file), file, ...(recording === undefined ? [] : [recording])]
+    const names = [...ofRecording, id.normalize('NFC'), ...(isAudioName(id) ? [stemOf(id)] : [])]
     const files = await Promise.all([...new Set([dirname(path), folder])].map(filesIn))
     const found = (await inTextGrid(files, names)) ?? (await inCtm(files, names, ctmOf))
-    return found && (span && found.name === recording ? wordsWithin(found.words, span) : found.words)
+    return found && (span && ofRecording.includes(found.name) ? wordsWithin(found.words, span) : found.words)
   }
 }
 

@@ -13,7 +13,7 @@ const TIMES: readonly Column[] = [
     column(edges, [`${edges}: mean error, s`, `${edges}: median error, s`]),
   ),
   column('bias', ['bias, s']),
-  ...['within 80 ms', 'within 200 ms'].map((label) => column(label)),
+  ...['80 ms', '200 ms'].map((most) => column(`≤ ${most}`, [`within ${most}`])),
   column('edges', ['edges', 'edges of the reference']),
   ...['zero length', 'out of order', 'after the end', 'words'].map((label) => column(label)),
 ]

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readCtm } from '../../eval/dataset/ctm.ts'
@@ -138,10 +138,16 @@ describe('words of CTM files', () => {
       ...files,
       'x.ctm': 'r 1 0.01 0.1 one\nr 1 0.1 0.16 two\nr 1 0.24 0.15 three',
     })
-    expect(await wordsOf(byRecording)).toEqual({
+    const parts = {
       u1: ['one 0.01-0.11', 'two 0.1-0.26'],
       u2: ['three 0-0.14'], // its middle is in the second part, its start is not
-    })
+    }
+    expect(await wordsOf(byRecording)).toEqual(parts)
+    for (const name of ['rec', 'r.wav']) {
+      const text = (await readFile(join(byRecording, 'x.ctm'), 'utf8')).replaceAll(/^\S+/gm, name)
+      await writeFile(join(byRecording, 'x.ctm'), text)
+      expect(await wordsOf(byRecording)).toEqual(parts)
+    }
   })
 
   it('are none where no line has the name, and the manifest goes before them', async () => {

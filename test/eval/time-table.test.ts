@@ -51,7 +51,7 @@ describe('times of words in a report', () => {
     expect(tables[2]).toEqual({
       title: 'Times of words on clips: mean error (median) of starts and ends',
       columns: [
-        ...['system', 'error', '95 % interval', 'starts', 'ends', 'bias', 'within 80 ms', 'within 200 ms'],
+        ...['system', 'error', '95 % interval', 'starts', 'ends', 'bias', '≤ 80 ms', '≤ 200 ms'],
         ...['edges', 'zero length', 'out of order', 'after the end', 'words'],
       ],
       rows: [
@@ -144,16 +144,17 @@ describe('times of words in results', () => {
     const utterances: Utterance[] = [
       { ...utterance, id: 'a', row: 0, key: 'a', words: REFERENCE },
       { ...utterance, id: 'b', row: 1, key: 'b' },
+      { ...utterance, id: 'ms', row: 2, key: 'ms', words: [{ text: 'One', start: 0, end: 400 }] },
     ]
     const dataset: Dataset = {
       ...{
         name: 'clips',
         source: { kind: 'folder' },
-        count: 2,
-        of: 2,
+        count: 3,
+        of: 3,
         leftOut: 0,
         download: 0,
-        keys: ['a', 'b'],
+        keys: ['a', 'b', 'ms'],
       },
       audioPath: () => undefined,
       async *utterances() {
@@ -172,9 +173,16 @@ describe('times of words in results', () => {
     const { signal } = new AbortController()
     for await (const _ of evaluate([system], [dataset], results, { machine, signal }));
     const records = (await openResults(path)).records.filter((record) => record.kind === 'utterance')
-    expect(records.map(({ id, words, referenceWords }) => ({ id, words, referenceWords }))).toEqual([
-      { id: 'a', words: heard(0), referenceWords: REFERENCE },
-      { id: 'b', words: heard(0), referenceWords: undefined },
+    expect(records.map(({ id, referenceWords, warnings }) => ({ id, referenceWords, warnings }))).toEqual([
+      { id: 'a', referenceWords: REFERENCE, warnings: undefined },
+      { id: 'b', referenceWords: undefined, warnings: undefined },
+      {
+        ...{ id: 'ms', referenceWords: undefined },
+        warnings: [
+          'The times of its words are not compared: they end at 400 s, and the recording at 1.00 s.',
+        ],
+      },
     ])
+    for (const { words } of records) expect(words).toEqual(heard(0))
   })
 })
