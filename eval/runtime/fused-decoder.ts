@@ -4,7 +4,8 @@ import { LAYOUTS } from './graphs.ts'
 import { EMPTY_PAST, emptyPast, KvCache, roundUp } from './kv-cache.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import type { preparePrefill } from './prefill.ts'
-import { promptEmbeddings } from './prompt.ts'
+import { makeHeadKeeper } from './prompt-head.ts'
+import { ends, lastRows, newRows, promptBatch, shorter, tail } from './prompt-rows.ts'
 import { floats, openSession, output, type Source } from './session.ts'
 import { steadyRows } from './steady-rows.ts'
 
@@ -48,6 +49,22 @@ export async function openFusedDecoder(
     }
     return values
   }
+  const heads = makeHeadKeeper(names.past, config.cache, async (ids) => {
+    const embeds = promptBatch(
+      [{ prompt: { ids, audioOffset: 0 }, features: NOTHING }],
+      ids.length,
+      embeddings,
+    )
+    if (!prefillGraph) {
+      const past = emptyPast(names.past, 1, config.cache)
+      await run({ ...past, ...newRows(embeds, [ids.length], [0]) }, 1, 1, EMPTY_PAST)
+      return fresh.slice()
+    }
+    const { heads: keyHeads, headDim } = config.cache
+    const arrays = names.past.map(() => new Float32Array(keyHeads * ids.length * headDim))
+    await prefillGraph.run(embeds, arrays)
+    return arrays
+  })
   return {
     layout: 'fused',
     prefillKind: prefillGraph ? 'int8' : 'same',
@@ -61,28 +78,29 @@ export async function openFusedDecoder(
       const positions = 1 + draft.length
       if (positions > 1 && !(takesDrafts && inputs.length === 1))
         throw new RangeError(`A draft was given with ${inputs.length} prompts.`)
-      const lengths = inputs.map(({ prompt }) => prompt.ids.length)
-      const embeds = promptBatch(inputs, Math.max(...lengths), embeddings, draft)
+      const whole = inputs.map(({ prompt }) => prompt.ids.length)
+      const all = promptBatch(inputs, Math.max(...whole), embeddings, draft)
+      const head = inputs.length === 1 ? await heads.of((inputs[0] as PromptInput).prompt) : undefined
+      const embeds = head ? tail(all, head.length) : all
+      const past = whole.map(() => head?.length ?? 0)
+      const lengths = whole.map((length) => length - (head?.length ?? 0))
       if (!prefillGraph) {
-        const none = lengths.map(() => 0)
-        const past = emptyPast(names.past, inputs.length, config.cache)
-        const feeds = { ...past, ...newRows(embeds, ends(lengths, positions), none) }
-        const values = await run(feeds, inputs.length, positions, EMPTY_PAST)
-        cache.addRows(
-          fresh,
-          lengths.map((length) => length + draft.length),
-        )
+        const known = head?.feeds ?? emptyPast(names.past, inputs.length, config.cache)
+        const feeds = { ...known, ...newRows(embeds, ends(lengths, positions), past) }
+        const values = await run(feeds, inputs.length, positions, head ? 0 : EMPTY_PAST)
+        const added = lengths.map((length) => length + draft.length)
+        cache.addRows(fresh, added, head)
         return values
       }
       // all tokens but the prompt's last one, which goes through the graph that has logits
-      const [before, ones] = [lengths.map((length) => length - 1), lengths.map(() => 1)]
+      const before = lengths.map((length) => length - 1)
       const first = cache.rows
-      await prefillGraph.run(shorter(embeds, positions), cache.openRows(before))
-      cache.closeRows(before)
+      await prefillGraph.run(shorter(embeds, positions), cache.openRows(before, head), head)
+      cache.closeRows(before, head)
       if (positions > 1) cache.reserve(positions)
-      const last = lastRows(embeds, before, positions)
-      const feeds = { ...newRows(last, ends(ones, positions), before), ...cache.feedsFrom(first) }
-      const values = await run(feeds, inputs.length, positions)
+      const [ones, done] = [whole.map(() => 1), whole.map((length) => length - 1)]
+      const last = newRows(lastRows(embeds, before, positions), ends(ones, positions), done)
+      const values = await run({ ...last, ...cache.feedsFrom(first) }, inputs.length, positions)
       cache.append(fresh, first, inputs.length, positions)
       return values
     },
@@ -162,6 +180,8 @@ function makeBatch(rows: number, hiddenSize: number): Batch {
   return { rows, embeds, pastLengths, feeds, past: undefined }
 }
 
+const NOTHING = new Float32Array(0)
+
 /** The output with which words have times. Graphs of older releases lack it. */
 const ALIGNMENT = 'alignment'
 
@@ -194,63 +214,4 @@ function makeLogits(vocab: number, others: readonly string[]): (rows: number, po
     last = { rows, positions, logits }
     return logits
   }
-}
-
-/** Embeddings of prompts, and of a draft behind a single one, [inputs, longest + draft, hidden]; zeros behind the shorter ones. */
-function promptBatch(
-  inputs: readonly PromptInput[],
-  longest: number,
-  embeddings: EmbeddingTable,
-  draft: readonly number[],
-): Tensor {
-  const { hidden } = embeddings
-  const length = longest + draft.length
-  const embeds = new Float32Array(inputs.length * length * hidden)
-  for (const [row, { prompt, features }] of inputs.entries())
-    promptEmbeddings(prompt, features, embeddings, embeds.subarray(row * length * hidden))
-  for (const [i, token] of draft.entries()) embeddings.read(token, embeds, (longest + i) * hidden)
-  return new Tensor('float32', embeds, [inputs.length, length, hidden])
-}
-
-/** [rows, S, hidden] without the last positions of all. */
-function shorter(embeds: Tensor, positions: number): Tensor {
-  const [rows, length, hidden] = embeds.dims as [number, number, number]
-  const all = floats(embeds)
-  const kept = length - positions
-  if (rows === 1) return new Tensor('float32', all.subarray(0, kept * hidden), [1, kept, hidden])
-  const cut = new Float32Array(rows * kept * hidden)
-  for (let row = 0; row < rows; row++) {
-    const start = row * length * hidden
-    cut.set(all.subarray(start, start + kept * hidden), row * kept * hidden)
-  }
-  return new Tensor('float32', cut, [rows, kept, hidden])
-}
-
-/** Each row's positions from `starts` on, [rows, positions, hidden]. */
-function lastRows(embeds: Tensor, starts: readonly number[], positions: number): Tensor {
-  const [rows, longest, hidden] = embeds.dims as [number, number, number]
-  const size = positions * hidden
-  const last = new Float32Array(rows * size)
-  for (const [row, position] of starts.entries()) {
-    const start = (row * longest + position) * hidden
-    last.set(floats(embeds).subarray(start, start + size), row * size)
-  }
-  return new Tensor('float32', last, [rows, positions, hidden])
-}
-
-/** The lengths at whose ends there are logits: of each row `positions`, from the given one on. */
-function ends(lengths: readonly number[], positions: number): number[] {
-  return lengths.flatMap((length) => Array.from({ length: positions }, (_, i) => length + i))
-}
-
-function newRows(
-  embeds: Tensor,
-  lengths: readonly number[],
-  past: readonly number[],
-): Record<string, Tensor> {
-  return { input_embeds: embeds, input_lengths: integers(lengths), past_lengths: integers(past) }
-}
-
-function integers(values: readonly number[]): Tensor {
-  return new Tensor('int64', BigInt64Array.from(values, BigInt), [values.length])
 }

@@ -6,6 +6,8 @@ const BUCKET = 64
 /** Storage is larger than what it is for, so that it seldom moves; the system gives memory when it is written to. */
 const GROWTH = 1.5
 
+const NO_HEAD: RowHead = { length: 0, arrays: [] }
+
 /** The smallest multiple of `step` that is not below `count`. */
 export function roundUp(count: number, step: number): number {
   return Math.ceil(count / step) * step
@@ -17,6 +19,13 @@ export interface CacheShape {
   /** key/value heads */
   readonly heads: number
   readonly headDim: number
+}
+
+/** Keys and values of the positions that a row begins with. */
+export interface RowHead {
+  readonly length: number
+  /** as the cache has its arrays, each [1, heads, length, head_dim] */
+  readonly arrays: readonly Float32Array[]
 }
 
 /** Positions of {@link emptyPast}. */
@@ -96,56 +105,72 @@ export class KvCache {
    * Add rows with the keys and values of prompts.
    * @param arrays in the order of the names, each [rows, heads, longest, head_dim]; what is behind a row's length is left
    * @param lengths of the new rows
+   * @param head what all of them begin with, which is in neither
    */
-  addRows(arrays: readonly Float32Array[], lengths: readonly number[]): void {
+  addRows(arrays: readonly Float32Array[], lengths: readonly number[], head = NO_HEAD): void {
     const first = this.rows
     const longest = Math.max(...lengths)
     const { heads, headDim } = this.#shape
     const sources = this.#checked(arrays, lengths.length * heads * longest * headDim)
-    this.#resize(first + lengths.length, Math.max(longest, ...this.#lengths) + 1)
-    this.#lengths.push(...lengths)
-    const [from, to] = [longest * headDim, this.#capacity * headDim]
+    this.#resize(first + lengths.length, Math.max(head.length + longest, ...this.#lengths) + 1)
+    const [from, to, behind] = [longest * headDim, this.#capacity * headDim, head.length * headDim]
     for (const [i, source] of sources.entries()) {
       const storage = this.#storage[i] as Float32Array
       for (let part = 0; part < lengths.length * heads; part++) {
         const used = (lengths[Math.floor(part / heads)] as number) * headDim
         const start = (first * heads + part) * to
-        storage.set(source.subarray(part * from, part * from + used), start)
-        storage.fill(0, start + used, start + to)
+        storage.set(source.subarray(part * from, part * from + used), start + behind)
+        storage.fill(0, start + behind + used, start + to)
       }
     }
+    this.#addHead(head, lengths)
   }
 
   /**
    * Memory for new rows whose keys and values are written as {@link addRows} takes them: where they are to be, so that
    * they are not in memory twice. {@link closeRows} adds them.
    * @param lengths of the new rows
+   * @param head as for {@link addRows}
    * @returns in the order of the names, each [rows, heads, longest, head_dim]
    */
-  openRows(lengths: readonly number[]): readonly Float32Array[] {
+  openRows(lengths: readonly number[], head = NO_HEAD): readonly Float32Array[] {
     const [first, longest] = [this.rows, Math.max(...lengths)]
     const { heads, headDim } = this.#shape
-    this.#resize(first + lengths.length, Math.max(longest, ...this.#lengths) + 1)
+    this.#resize(first + lengths.length, Math.max(head.length + longest, ...this.#lengths) + 1)
     const start = first * heads * this.#capacity * headDim
     const end = start + lengths.length * heads * longest * headDim
     return this.#storage.map((storage) => storage.subarray(start, end))
   }
 
-  /** Add the rows that have been written. @param lengths as they were opened */
-  closeRows(lengths: readonly number[]): void {
+  /** Add the rows that have been written. @param lengths and head as they were opened */
+  closeRows(lengths: readonly number[], head = NO_HEAD): void {
     const [first, longest] = [this.rows, Math.max(...lengths)]
     const { heads, headDim } = this.#shape
-    const [from, to] = [longest * headDim, this.#capacity * headDim]
+    const [from, to, behind] = [longest * headDim, this.#capacity * headDim, head.length * headDim]
     const start = first * heads * to
     for (const storage of this.#storage) {
       // from the last one on, as each moves to behind its place
       for (let part = lengths.length * heads - 1; part >= 0; part--) {
         const used = (lengths[Math.floor(part / heads)] as number) * headDim
-        storage.copyWithin(start + part * to, start + part * from, start + part * from + used)
-        storage.fill(0, start + part * to + used, start + (part + 1) * to)
+        storage.copyWithin(start + part * to + behind, start + part * from, start + part * from + used)
+        storage.fill(0, start + part * to + behind + used, start + (part + 1) * to)
       }
     }
-    this.#lengths.push(...lengths)
+    this.#addHead(head, lengths)
+  }
+
+  /** Write the head in front of the new rows, and count them. @param lengths behind it */
+  #addHead(head: RowHead, lengths: readonly number[]): void {
+    const { heads, headDim } = this.#shape
+    const [size, to] = [head.length * headDim, this.#capacity * headDim]
+    for (const [i, values] of head.arrays.entries()) {
+      const storage = this.#storage[i] as Float32Array
+      for (let part = 0; part < lengths.length * heads; part++) {
+        const at = (part % heads) * size
+        storage.set(values.subarray(at, at + size), (this.rows * heads + part) * to)
+      }
+    }
+    this.#lengths.push(...lengths.map((length) => head.length + length))
     this.#feeds = undefined
   }
 

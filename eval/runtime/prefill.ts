@@ -6,6 +6,7 @@ import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import { readPrefillRecipe } from './prefill-weights.ts'
 import type { PrefillJob, PrefillReply, PrefillWeights } from './prefill-worker.ts'
 import { findStored, type PromptCache } from './prompt-cache.ts'
+import type { PromptHead } from './prompt-head.ts'
 import { graphPath } from './release.ts'
 import { openGraph, openSession, type SessionOptions, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
@@ -14,9 +15,10 @@ import { SpeechError } from './speech-error.ts'
 export interface Prefill {
   /**
    * @param embeds [rows, length, hidden]
+   * @param head what the rows begin with, where it has been computed; `embeds` is what follows
    * @param values where keys and values are written, in the order of `outputs`: [rows, kv_heads, length, head_dim]
    */
-  run(embeds: Tensor, values: readonly Float32Array[]): Promise<void>
+  run(embeds: Tensor, values: readonly Float32Array[], head?: PromptHead): Promise<void>
   release(): Promise<void>
 }
 
@@ -71,15 +73,17 @@ async function openPrefill(
     )
   }
   return {
-    async run(embeds, values) {
+    async run(embeds, values, head) {
       const [rows = 0, length = 0] = embeds.dims
       const dims = [rows, heads, length, headDim]
       const fetches = outputs.map((name, i) => [name, new Tensor('float32', values[i] as Float32Array, dims)])
       const feeds = {
         ...fixed,
-        ...emptyPast(pastNames, rows, { heads, headDim }),
+        ...(head
+          ? Object.fromEntries(pastNames.map((name) => [name, head.feeds[name] as Tensor]))
+          : emptyPast(pastNames, rows, { heads, headDim })),
         input_embeds: embeds,
-        past_lengths: new Tensor('int64', new BigInt64Array(rows), [rows]),
+        past_lengths: new Tensor('int64', new BigInt64Array(rows).fill(BigInt(head?.length ?? 0)), [rows]),
       }
       await session.run(feeds, Object.fromEntries(fetches))
     },

@@ -72,11 +72,16 @@ describe('the KV cache', () => {
         const added = Array.from({ length: 1 + Math.floor(random() * 2) }, () =>
           makeRow(1 + Math.floor(random() * 90)),
         )
-        cache.addRows(
-          arraysOf(added),
-          added.map((row) => row.length),
-        )
-        rows.push(...added)
+        const head = makeRow(Math.floor(random() * 3) * 20)
+        const lengths = added.map((row) => row.length)
+        const known = { length: head.length, arrays: head.length > 0 ? arraysOf([head]) : [] }
+        if (random() < 0.5) cache.addRows(arraysOf(added), lengths, known)
+        else {
+          const places = cache.openRows(lengths, known)
+          for (const [i, values] of arraysOf(added).entries()) places[i]?.set(values)
+          cache.closeRows(lengths, known)
+        }
+        rows.push(...added.map((row) => [...head, ...row]))
       } else if (choice < 0.3 && rows.length > 0) {
         const at = Math.floor(random() * rows.length)
         cache.removeRow(at)

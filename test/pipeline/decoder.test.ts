@@ -10,7 +10,7 @@ import { startEncoder } from '../../eval/runtime/encoder-thread.ts'
 import { openFusedDecoder } from '../../eval/runtime/fused-decoder.ts'
 import type { PrefillKind } from '../../eval/runtime/graphs.ts'
 import { MEL_BINS } from '../../eval/runtime/mel.ts'
-import { InferenceSession } from '../../eval/runtime/onnxruntime.ts'
+import { InferenceSession, type Tensor } from '../../eval/runtime/onnxruntime.ts'
 import { preparePrefill } from '../../eval/runtime/prefill.ts'
 import { openRelease, type Release } from '../../eval/runtime/release.ts'
 import type { ReleaseConfig } from '../../eval/runtime/release-config.ts'
@@ -132,6 +132,63 @@ describe('a draft behind a prompt', () => {
     expect(close(both.subarray(vocabSize), wanted[2] as Float32Array)).toBe(true)
     await expect(decoder.prefill([first, second], draft)).rejects.toThrow('A draft was given with 2 prompts.')
     await decoder.release()
+  })
+})
+
+describe('the head of prompts that have a context', () => {
+  const HEAD = 40
+  it.each([
+    ['fp32', 'same'],
+    ['int4', 'same'],
+    ['int4', 'int8'],
+  ] as const)('is computed once, with the same logits, %s, prompts %s', async (variant, kind) => {
+    const source = { release, variant: release.variant(variant) }
+    const prefill = kind === 'int8' ? preparePrefill(source) : undefined
+    const decoder = await openFusedDecoder(source, embeddings, { threads: 1 }, prefill)
+    const random = seededRandom(21)
+    const ids = (count: number) =>
+      Array.from({ length: count }, () => Math.floor(random() * config.vocabSize))
+    const [context, other] = [ids(HEAD), ids(HEAD)]
+    const [a, b] = [ids(30), ids(70)]
+    const input = (head: readonly number[], rest: readonly number[], isKept: boolean): PromptInput => ({
+      prompt: { ids: [...head, ...rest], audioOffset: isKept ? HEAD : 0 },
+      features: new Float32Array(0),
+    })
+    /** The prompt's logits, those after a draft of two of which one is taken back, and those of two steps. */
+    const decode = async (prompt: PromptInput) => {
+      const logits = [...(await decoder.prefill([prompt], [5, 6]))]
+      decoder.shorten(decoder.rows - 1, 1)
+      for (const token of [7, 8]) {
+        const all = await decoder.step(new Array<number>(decoder.rows).fill(token))
+        logits.push(...all.subarray(all.length - config.vocabSize))
+      }
+      return logits
+    }
+    const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
+    const run = vi.spyOn(prototype, 'run')
+    const positions = () => {
+      const fed = run.mock.calls.map(([feeds]) => (feeds as Record<string, Tensor>)['input_embeds'])
+      run.mockClear()
+      return fed.map((embeds) => embeds?.dims[1] ?? 0).filter((length) => length > 3)
+    }
+    const plain = [await decode(input(context, a, false)), await decode(input(context, b, false))]
+    plain.push(await decode(input(other, b, false)))
+    positions()
+    decoder.clear()
+    const kept = [await decode(input(context, a, true)), await decode(input(context, b, true))]
+    const spent = positions()
+    kept.push(await decode(input(other, b, true)))
+    const [last, draft] = kind === 'int8' ? [1, 0] : [0, 2]
+    expect(spent).toEqual([HEAD, a.length - last + draft, b.length - last + draft])
+    expect(positions()).toEqual([HEAD, b.length - last + draft])
+    run.mockRestore()
+    await decoder.release()
+    // 4-bit products round activations to 8 bits, where the last bit of a sum may decide
+    const limit = variant === 'int4' && kind === 'same' ? 0.1 : 1e-4
+    for (const [i, logits] of plain.entries()) {
+      const differences = logits.map((value, k) => Math.abs(value - (kept[i]?.[k] as number)))
+      expect(Math.max(...differences)).toBeLessThan(limit)
+    }
   })
 })
 
