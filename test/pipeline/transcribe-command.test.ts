@@ -225,6 +225,21 @@ describe('transcribing files', () => {
     )
   })
 
+  it('begins subtitles and words when they are said', async () => {
+    const [, row = ''] = /^(.*)$/m.exec(await readFile(join(BUNDLED_SPEECH, 'manifest.jsonl'), 'utf8')) ?? []
+    const { file, text, words } = JSON.parse(row)
+    expect(first).toBe(join(BUNDLED_SPEECH, file))
+    const { out } = await transcribe(first, '--format', 'vtt', '--word-timestamps', '--variant', 'fp32')
+    const [, times = '', line = ''] = out.split(/\n+/)
+    expect(line.replaceAll(/<[^>]*>/g, '')).toBe(text)
+    const [start, end = 0] = times.split(' --> ').map((time) => Number(time.slice(6)))
+    const starts = [...line.matchAll(/<00:00:([\d.]+)>/g)].map(([, time]) => Number(time))
+    const found = [start, ...starts, end]
+    const wanted = [...words.map((word: { start: number }) => word.start), words.at(-1).end]
+    expect(found).toHaveLength(wanted.length)
+    for (const [i, time] of wanted.entries()) expect(Math.abs((found[i] ?? 0) - time)).toBeLessThan(0.2)
+  })
+
   it('refuses times of words where the graphs tell none', async () => {
     const options = ['--layout', 'split', '--format', 'vtt', '--word-timestamps']
     await expect(transcribe(first, ...options)).rejects.toMatchObject({

@@ -75,6 +75,8 @@ describe('Qwen3Asr', () => {
       const transcript = await asr.transcribe(file)
       expect(plain(transcript.text)).toBe(plain(texts[0]))
       expect(transcript.language).toBe('English')
+      expect(asr.hasWordTimes).toBe(true)
+      expect(transcript.segments[0]?.words?.map(({ text }) => text).join(' ')).toBe(transcript.text)
       expect(transcript.seconds).toBeCloseTo(samples.length / 16000, 6)
       const [segment] = transcript.segments
       expect(segment).toMatchObject({ text: transcript.text, language: 'English', ending: 'end' })
@@ -235,7 +237,9 @@ describe('Qwen3Asr', () => {
     await withAsr(
       async (asr) => {
         expect([asr.layout, asr.prefill, asr.variant]).toEqual(['split', 'same', 'int4'])
+        expect(asr.hasWordTimes).toBe(false)
         const heard = await Promise.all(files.slice(0, 3).map((file) => asr.transcribe(file)))
+        for (const { segments } of heard) for (const { words } of segments) expect(words).toBe(undefined)
         expect(heard.map(({ text }) => plain(text))).toEqual(texts.slice(0, 3).map(plain))
       },
       {},
