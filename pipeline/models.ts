@@ -16,6 +16,8 @@ export interface ModelShape {
   readonly kvHeads: number
   readonly headDim: number
   readonly vocab: number
+  /** of a forced aligner: what a timestamp slot can be */
+  readonly classes?: number
 }
 
 export interface KnownModel {
@@ -70,7 +72,29 @@ export const MODELS = {
     },
     alignmentHeads: [[11, 2], [11, 13], [20, 3], [14, 15], [16, 14], [14, 14]], // biome-ignore format: a list
   },
+  aligner: {
+    name: 'qwen3-forced-aligner-0.6b',
+    source: { repo: 'Qwen/Qwen3-ForcedAligner-0.6B', revision: 'main' },
+    shape: {
+      ...DECODER,
+      vocab: 152064,
+      encoderLayers: 24,
+      encoderWidth: 1024,
+      encoderHeads: 16,
+      encoderFfn: 4096,
+      decoderWidth: 1024,
+      decoderFfn: 3072,
+      classes: 5000,
+    },
+  },
 } as const satisfies Record<string, KnownModel>
+
+/** That of the tiny model; for checkpoints with random weights. */
+export const TINY_SHAPE: ModelShape = {
+  ...{ encoderLayers: 3, encoderWidth: 128, encoderHeads: 4, encoderFfn: 512, convChannels: 32 },
+  ...{ decoderLayers: 3, decoderWidth: 128, decoderFfn: 384, heads: 4, kvHeads: 2, headDim: 32 },
+  vocab: 448,
+}
 
 /** Speech with transcripts that ships with the project. */
 export const BUNDLED_SPEECH = join(PROJECT, 'test', 'fixtures', 'speech')

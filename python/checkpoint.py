@@ -2,7 +2,8 @@
 
 The TypeScript side has already found out which format the checkpoint has, mapped the names, and checked every
 shape and offset; it hands over `checkpoint.json`: {"audio_config", "text_config", "files", "tensors":
-{name: {"file", "dtype", "shape", "start", "end"}}, ...}. Offsets are absolute bytes in the shard.
+{name: {"file", "dtype", "shape", "start", "end"}}, "aligner": of a forced aligner, ...}. Offsets are absolute bytes in
+the shard.
 """
 
 import json
@@ -19,6 +20,7 @@ class Checkpoint:
         self.folder = Path(self.description["folder"])
         self.audio = self.description["audio_config"]
         self.text = self.description["text_config"]
+        self.aligner = self.description.get("aligner")
         self.tensors = self.description["tensors"]
 
     def shape(self, name: str) -> tuple[int, ...]:

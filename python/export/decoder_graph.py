@@ -22,7 +22,8 @@ EMBEDDING = "model.language_model.embed_tokens.weight"
 class Decoder(nn.Module):
     """What the graphs share: layers, final norm, lm_head."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, head: str | None = None) -> None:
+        """head: the tensor of the output layer, where it is not the vocabulary's"""
         super().__init__()
         config = weights.checkpoint.text
         model = "model.language_model."
@@ -32,7 +33,8 @@ class Decoder(nn.Module):
         layers = range(config["num_hidden_layers"])
         self.layers = nn.ModuleList(DecoderLayer(weights, f"{model}layers.{i}.") for i in layers)
         self.norm = weights.vector(model + "norm.weight")
-        self.lm_head = weights.matrix(EMBEDDING if config["tie_word_embeddings"] else "lm_head.weight")
+        of_vocabulary = EMBEDDING if config["tie_word_embeddings"] else "lm_head.weight"
+        self.lm_head = weights.matrix(head or of_vocabulary)
         exponents = torch.arange(0, self.size, 2, dtype=torch.float) / self.size
         self.register_buffer("inverse_frequencies", 1.0 / (config["rope_theta"] ** exponents))
 

@@ -1,9 +1,9 @@
-"""Export the encoder and the three decoder graphs of a Qwen3-ASR checkpoint.
+"""Export the encoder and the three decoder graphs of a Qwen3-ASR checkpoint, or the graph of a forced aligner.
 
     python python/export/export.py --checkpoint checkpoint.json --out DIR [--opset 18] [--skip-encoder] [--skip-decoder]
 
 Writes encoder.onnx + encoder.data and decoder_init.onnx + decoder_step.onnx + decoder.onnx +
-decoder.data into DIR.
+decoder.data into DIR; of a forced aligner aligner.onnx + decoder.data + embed_tokens.bin in their place.
 """
 
 import argparse
@@ -14,8 +14,10 @@ import torch
 
 sys.path.insert(1, str(Path(__file__).parents[1]))  # modules that several folders share
 
+from aligner_graph import HEAD, Aligner
 from checkpoint import Checkpoint
 from decoder_graph import DecoderInit, DecoderStep, FusedDecoder
+from embeddings_file import write_embeddings
 from emit_onnx import DataFile, Signature, emit
 from encoder_graph import Encoder
 from protocol import UserError, progress, reporting
@@ -36,7 +38,8 @@ def main() -> None:
         if not args.skip_encoder:
             counts |= export_encoder(checkpoint, out, args.opset)
         if not args.skip_decoder:
-            counts |= export_decoders(checkpoint, out, args.opset)
+            export_rest = export_decoders if checkpoint.aligner is None else export_aligner
+            counts |= export_rest(checkpoint, out, args.opset)
         emit_event("result", operators=counts, torch=torch.__version__)
 
 
@@ -91,6 +94,31 @@ def export_decoders(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
         counts[spec.name] = emit(build(weights), weights, spec, opset, data, out / f"{spec.name}.onnx")
     progress("decoder graphs", len(graphs), len(graphs), "graphs")
     return counts
+
+
+def export_aligner(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
+    progress("aligner graph", 0, 1, "graphs")
+    data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.layers.", HEAD)))
+    weights = Weights(checkpoint)
+    signature = aligner_signature(checkpoint.text, checkpoint.aligner["classes"])
+    counts = emit(Aligner(weights), weights, signature, opset, data, out / "aligner.onnx")
+    write_embeddings(checkpoint, out / "embed_tokens.bin")
+    progress("aligner graph", 1, 1, "graphs")
+    return {"aligner": counts}
+
+
+def aligner_signature(text: dict, classes: int) -> Signature:
+    return Signature(
+        "aligner",
+        {
+            "input_embeds": torch.zeros(2, 41, text["hidden_size"]),
+            "input_lengths": torch.tensor([41, 38]),
+            "slots": torch.tensor([[25, 26, 31, 32], [30, 31, 36, 37]]),
+        },
+        {"input_embeds": {0: "B", 1: "S"}, "input_lengths": {0: "B"}, "slots": {0: "B", 1: "T"}},
+        {"logits": ["B", "T", classes]},
+        DECODER_OPS,
+    )
 
 
 def init_signature(text: dict) -> Signature:

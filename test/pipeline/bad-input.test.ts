@@ -136,15 +136,15 @@ describe('a bad checkpoint is refused before anything is written', () => {
     expect(other.lines[0]).toContain('is not a safetensors file (23 bytes)')
   })
 
-  it('a forced aligner', async () => {
-    const { model, lines } = await refusal((folder) =>
+  it('a forced aligner without a timestamp token', async () => {
+    const { lines } = await refusal((folder) =>
       editJson(folder, 'config.json', ({ audio_config, text_config }) => ({
         model_type: 'qwen3_asr',
         thinker_config: { audio_config, text_config, classify_num: 5000 },
       })),
     )
     expect(lines[0]).toBe(
-      `error: ${model} is a forced aligner (it classifies timestamps), wanted a speech recognition checkpoint.`,
+      'error: config.json: timestamp_token_id is missing, wanted an id below 448, the size of the vocabulary.',
     )
   })
 

@@ -116,7 +116,7 @@ describe('on the kernels of an older processor', () => {
     const job: ProductsJob = {
       ...{ folder, stretches: [null, 127] },
       files: [
-        ...['int4', 'int4-hq'].map(prefillRecipe),
+        ...['int4', 'int4-hq'].map((name) => prefillRecipe(name)),
         ...[graphFile('decoder', 'int8'), graphFile('encoder', 'i8')],
       ],
       blocks: [
