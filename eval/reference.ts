@@ -25,7 +25,8 @@ export interface Reference {
   readonly logits: ReferenceArray | undefined
 }
 
-const ARRAY = shape({ file: text, shape: list(count) })
+/** A file of floats. */
+export const ARRAY = shape({ file: text, shape: list(count) })
 /** index.json of python/reference.py. */
 const INDEX = shape({
   clips: list(
@@ -68,7 +69,8 @@ export async function readReference(
   }
 }
 
-async function readArray(
+/** @throws SpeechError when the file has another size */
+export async function readArray(
   folder: string,
   { file, shape: sizes }: Parsed<typeof ARRAY>,
 ): Promise<ReferenceArray> {

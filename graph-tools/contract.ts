@@ -34,9 +34,13 @@ export const EMBEDDINGS = 'embed_tokens.bin'
 /** Sizes of one model by their letters, each with the graph that told it first. */
 export type Sizes = Map<string, { readonly size: number; readonly graph: string }>
 
-/** What every program that loads a release relies on: the split layout. */
+/** What every program that loads a release relies on: the split layout, and the forced aligner's graph. */
 const GRAPH_CONTRACTS: Readonly<Record<string, GraphContract>> = {
   encoder: { inputs: [f32('mel', 1, 128, 't')], outputs: [f32('audio_features', 1, 'n', 'H')] },
+  aligner: {
+    inputs: [f32('input_embeds', 'b', 's', 'H'), i64('input_lengths', 'b'), i64('slots', 'b', 't')],
+    outputs: [f32('logits', 'b', 't', 'C')],
+  },
   decoder_init: {
     inputs: [
       i64('input_ids', 1, 's'),
@@ -99,7 +103,7 @@ const OLDEST_OPSET = 18
 
 /**
  * What about a graph breaks the release contract.
- * @param file its file's name: encoder, decoder_init, decoder_step, decoder, with a precision or without; others are
+ * @param file its file's name: encoder, decoder_init, decoder_step, decoder, aligner, with a precision or without; others are
  *   bound to nothing
  * @param sizes of the graphs of the same model that were looked at before; this one's are added
  */
@@ -127,8 +131,10 @@ export function contractProblems(file: string, model: Model, sizes: Sizes = new 
   return problems
 }
 
+const SPLIT = ['encoder', 'decoder_init', 'decoder_step']
 /** The graphs of a precision whose output layer is the embedding table: nothing else can read it. */
 const FUSED_ALONE = ['encoder', FUSED]
+const OF_ALIGNER = ['encoder', 'aligner']
 
 /**
  * Graphs that a release lacks: one precision at least must have all, where NAME.onnx stands in for NAME.PRECISION.onnx.
@@ -142,10 +148,11 @@ export function missingGraphs(files: readonly string[], others: readonly string[
   )
   const endings = new Set(ofRelease.map((file) => file.slice(file.indexOf('.'))))
   const byLength = (a: { length: number }, b: { length: number }) => a.length - b.length
-  const wanted = (ending: string) =>
-    others.includes(`embed_tokens${ending.replace(/onnx$/, 'json')}`)
-      ? FUSED_ALONE
-      : Object.keys(GRAPH_CONTRACTS)
+  const isAligner = ofRelease.some((file) => file.startsWith('aligner.'))
+  const wanted = (ending: string) => {
+    if (isAligner) return OF_ALIGNER
+    return others.includes(`embed_tokens${ending.replace(/onnx$/, 'json')}`) ? FUSED_ALONE : SPLIT
+  }
   const lacks = [...endings].sort(byLength).map((ending) =>
     wanted(ending)
       .filter((name) => !there.has(`${name}.onnx`) && !there.has(name + ending))

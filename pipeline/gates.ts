@@ -1,6 +1,7 @@
 import type { Gate, Limits } from './gates/gate.ts'
 import { kld } from './gates/kld-gate.ts'
 import { parity } from './gates/parity-gate.ts'
+import { moved, slotParity } from './gates/slot-gates.ts'
 import { ways } from './gates/ways-gate.ts'
 import { addedWer, wer } from './gates/wer-gate.ts'
 
@@ -11,6 +12,8 @@ export const GATES = {
   kld,
   wer,
   addedWer,
+  slotParity,
+  moved,
 } as const satisfies Readonly<Record<string, Gate>>
 
 /** The gates of a variant, with its own limits. */

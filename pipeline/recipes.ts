@@ -1,12 +1,4 @@
-import {
-  DECODERS,
-  ENCODER,
-  graphFile,
-  LAYOUT_NAMES,
-  LAYOUTS,
-  type Layout,
-  PREFILL,
-} from '../eval/runtime/graphs.ts'
+import { ENCODER, FAMILIES, type Family, graphFile, type Layout } from '../eval/runtime/graphs.ts'
 import type { Recipe, Rule } from './recipe-schema.ts'
 
 /** What a command line changes of every recipe. */
@@ -68,16 +60,16 @@ export function isChosen({ decoder }: Recipe): boolean {
 }
 
 /** The layouts that a recipe's weights can be read in: `decoder_init` looks up `embed_tokens.bin`. */
-export function layoutsOf(recipe: Recipe | undefined): readonly Layout[] {
-  return recipe?.embeddings === undefined ? LAYOUT_NAMES : ['fused']
+export function layoutsOf(recipe: Recipe | undefined, family: Family = 'asr'): readonly Layout[] {
+  const all = Object.keys(FAMILIES[family].layouts) as Layout[]
+  return recipe?.embeddings === undefined ? all : ['fused']
 }
 
 /** The decoder's graphs that a recipe makes. */
-export function decodersOf(recipe: Recipe | undefined): readonly string[] {
-  const layouts = layoutsOf(recipe)
-  return DECODERS.filter((graph) =>
-    layouts.some((layout) => (LAYOUTS[layout] as readonly string[]).includes(graph)),
-  )
+export function decodersOf(recipe: Recipe | undefined, family: Family = 'asr'): readonly string[] {
+  const { graphs, layouts } = FAMILIES[family]
+  const own = layoutsOf(recipe, family)
+  return graphs.filter((graph) => own.some((layout) => layouts[layout]?.includes(graph)))
 }
 
 const SOLVER_NAMES = { rtn: 'round-to-nearest', k_quant: 'k-quant', gptq: 'GPTQ' } as const
@@ -130,14 +122,15 @@ const PREFILL_TAG =
 export function quantizationTags(
   recipes: ReadonlyMap<string, Recipe | undefined>,
   accuracyLevel: number,
+  family: Family = 'asr',
 ): Record<string, string> {
   const tags: [string, string][] = []
   for (const [variant, recipe] of recipes) {
     const name = (graph: string) => graphFile(graph, variant).replace(/\.onnx$/, '')
     tags.push([name(ENCODER), (recipe && encoderTags(recipe, accuracyLevel)) ?? 'float32'])
-    for (const graph of decodersOf(recipe))
+    for (const graph of decodersOf(recipe, family))
       tags.push([name(graph), recipe === undefined ? 'float32' : recipeTag(recipe, accuracyLevel)])
-    if (recipe?.prompts === 'int8') tags.push([name(PREFILL), PREFILL_TAG])
+    if (recipe?.prompts === 'int8') tags.push([name(FAMILIES[family].prompts), PREFILL_TAG])
   }
   return Object.fromEntries(tags)
 }

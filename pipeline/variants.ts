@@ -2,10 +2,11 @@ import {
   decoderData,
   EMBEDDINGS,
   ENCODER,
+  FAMILIES,
+  type Family,
   FP32,
   graphFile,
   JSON_FILES,
-  PREFILL,
   prefillRecipe,
   quantizedTable,
 } from '../eval/runtime/graphs.ts'
@@ -22,6 +23,8 @@ export interface VariantRow {
   readonly recipe?: Recipe
   /** what it must pass before it is packaged, with the limits */
   readonly gates: GateLimits
+  /** the same of a forced aligner; none: forced aligners do not have the variant */
+  readonly alignerGates?: GateLimits
   /** made only when --variants names it */
   readonly isExtra?: true
 }
@@ -71,11 +74,13 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   [FP32]: {
     about: 'float32, as the checkpoint computes',
     gates: { parity: {}, wer: {} },
+    alignerGates: { slotParity: {} },
   },
   int4: {
     about: '4-bit weights in the decoder',
     recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
     gates: FOUR_BITS,
+    alignerGates: { moved: { share: 0.1, mean: 20 } },
   },
   'int4-hq': {
     about: '4-bit weights by GPTQ in the decoder, 8-bit ones in the output layer and the encoder',
@@ -106,6 +111,7 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     about: '8-bit weights',
     recipe: { decoder: [['*', 'q8b64']], encoder: [['*', 'q8b64']] },
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
+    alignerGates: { moved: { share: 0.03, mean: 5 } },
     isExtra: true,
   },
   int8: {
@@ -142,14 +148,39 @@ export function rowOf(variant: string): VariantRow {
   throw new RangeError(`There is no variant ${variant}; there are ${Object.keys(VARIANTS).join(', ')}.`)
 }
 
-/** A variant's recipe with what a command line changes of it. */
-export function recipeOf(variant: string, options: Parameters<typeof recipeWith>[1]): Recipe | undefined {
-  const { recipe } = rowOf(variant)
-  return recipe && recipeWith(recipe, options)
+/** The gates of a variant of a kind of model; none where that does not have the variant. */
+export function gateLimitsOf(variant: string, family: Family = 'asr'): GateLimits | undefined {
+  const { gates, alignerGates } = rowOf(variant)
+  return family === 'aligner' ? alignerGates : gates
 }
 
-/** Whether a variant has the fused layout's graph for prompts with 8-bit products. */
-function hasPrefill(variant: string, { prefillInt8 }: { readonly prefillInt8: boolean }): boolean {
+/** What decides about a variant's files. */
+interface FileOptions {
+  readonly prefillInt8: boolean
+  /** `asr` by default */
+  readonly family?: Family
+}
+
+/** A variant's recipe with what a command line changes of it. */
+export function recipeOf(
+  variant: string,
+  options: Parameters<typeof recipeWith>[1] & FileOptions,
+): Recipe | undefined {
+  const { recipe } = rowOf(variant)
+  const own = recipe && recipeWith(recipe, options)
+  return own && options.family === 'aligner' ? withExactHead(own) : own
+}
+
+/** An aligner's head decides about times: 4 bits lose more of them there than they save. */
+function withExactHead(recipe: Recipe): Recipe {
+  return {
+    ...recipe,
+    decoder: [['lm_head', 'q8b64'], ...recipe.decoder.filter(([name]) => name !== 'lm_head')],
+  }
+}
+
+/** Whether a variant has a graph for prompts with 8-bit products. */
+function hasPrefill(variant: string, { prefillInt8 }: FileOptions): boolean {
   return prefillInt8 && rowOf(variant).recipe?.prompts === 'int8'
 }
 
@@ -162,27 +193,29 @@ function hasTable(variant: string): boolean {
 export function waysOf(
   variant: string,
   provider: { readonly prompts: Way['prefill'] },
-  options: { readonly prefillInt8: boolean },
+  options: FileOptions,
 ): Way[] {
   const hasInt8 = provider.prompts === 'int8' && hasPrefill(variant, options)
-  return layoutsOf(rowOf(variant).recipe).flatMap((layout): Way[] => [
-    ...(hasInt8 && layout === 'fused' ? [{ layout, prefill: 'int8' } as const] : []),
+  return layoutsOf(rowOf(variant).recipe, options.family).flatMap((layout): Way[] => [
+    ...(hasInt8 && layout !== 'split' ? [{ layout, prefill: 'int8' } as const] : []),
     { layout, prefill: 'same' },
   ])
 }
 
 /** The decoder's files that are a variant's own. */
-export function decoderFiles(variant: string, options: { readonly prefillInt8: boolean }): string[] {
+export function decoderFiles(variant: string, options: FileOptions): string[] {
+  const { family = 'asr' } = options
+  const prompts = FAMILIES[family].prompts
   return [
-    ...decodersOf(rowOf(variant).recipe).map((graph) => graphFile(graph, variant)),
-    ...(hasPrefill(variant, options) ? [graphFile(PREFILL, variant), prefillRecipe(variant)] : []),
-    decoderData(variant),
+    ...decodersOf(rowOf(variant).recipe, family).map((graph) => graphFile(graph, variant)),
+    ...(hasPrefill(variant, options) ? [graphFile(prompts, variant), prefillRecipe(variant, family)] : []),
+    decoderData(variant, family),
     ...(hasTable(variant) ? [quantizedTable(variant)] : []),
   ]
 }
 
 /** Everything that one variant's archive holds. */
-export function variantFiles(variant: string, options: { readonly prefillInt8: boolean }): string[] {
+export function variantFiles(variant: string, options: FileOptions): string[] {
   const embeddings = hasTable(variant) ? [] : [EMBEDDINGS]
   return [graphFile(ENCODER, variant), ...decoderFiles(variant, options), ...embeddings, ...JSON_FILES]
 }

@@ -49,8 +49,8 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load_model(checkpoint: Checkpoint, special: dict) -> Qwen3ASRForConditionalGeneration:
-    """The transformers model in FP32, filled tensor by tensor from either checkpoint format."""
+def load_model(checkpoint: Checkpoint, special: dict, kind=Qwen3ASRForConditionalGeneration, **more):
+    """A transformers model of a kind in FP32, filled tensor by tensor from either checkpoint format."""
     text = {k: v for k, v in checkpoint.text.items() if k not in ("rope_scaling", "rope_theta")}
     text["rope_parameters"] = {"rope_type": "default", "rope_theta": checkpoint.text["rope_theta"]}
     config = Qwen3ASRConfig(
@@ -60,9 +60,10 @@ def load_model(checkpoint: Checkpoint, special: dict) -> Qwen3ASRForConditionalG
         pad_token_id=special["pad_token_id"],
         eos_token_id=special["eos_token_ids"],
         tie_word_embeddings=checkpoint.text["tie_word_embeddings"],
+        **more,
     )
     with torch.device("meta"):
-        model = Qwen3ASRForConditionalGeneration(config)
+        model = kind(config)
     model.to_empty(device="cpu")
     if checkpoint.text["tie_word_embeddings"]:
         model.lm_head.weight = model.get_input_embeddings().weight

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { parseChecked } from '../eval/checked-json.ts'
 import { seededRandom } from '../eval/random.ts'
 import { argmax, type Decoder, openDecoder, type PromptInput } from '../eval/runtime/decoder.ts'
+import { ALL_LAYOUTS } from '../eval/runtime/graphs.ts'
 import { MEL_BINS } from '../eval/runtime/mel.ts'
 import { usualCache } from '../eval/runtime/prompt-cache.ts'
 import { openVariantEmbeddings } from '../eval/runtime/quantized-embeddings.ts'
@@ -24,7 +25,7 @@ const UTTERANCE = shape({
 const JOB = shape({
   folder: text,
   variant: text,
-  layout: v.picklist(['fused', 'split'], '"fused" or "split"'),
+  layout: v.picklist(ALL_LAYOUTS, `one of ${ALL_LAYOUTS.join(', ')}`),
   prefill: v.picklist(['int8', 'same'], '"int8" or "same"'),
   threads: figure,
   measure: v.picklist(['steps', 'utterances'], '"steps" or "utterances"'),

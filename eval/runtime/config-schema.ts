@@ -114,6 +114,25 @@ const DECODER = {
   ),
 }
 
+const ALIGNER = {
+  classes: about('Classes of a slot: the last size of `logits`.', whole(2, 1 << 20)),
+  segment_ms: about('Class c is the time c x `segment_ms`, in milliseconds.', positive(10_000)),
+  timestamp_token_id: about('Id of `<timestamp>`, the token of a slot.', tokenId),
+  languages: about('English names of the languages that it was trained for.', list(text)),
+  max_seconds: about('Seconds of a recording at most.', positive(100_000)),
+}
+
+const ALIGNER_USE = {
+  graphs: about('Files of the graph, one for each variant.', list(text)),
+  about: about('How the graph works, in words.', text),
+  inputs: about('Inputs by name.', record(PORT)),
+  outputs: about('Outputs by name.', record(PORT)),
+  use: about('What to do, in order.', list(text)),
+  quicker_prompts: v.exactOptional(
+    about('Files that say how the graph runs with 8-bit products; each names its graph.', list(text)),
+  ),
+}
+
 const SPECIAL_IDS = {
   eos_token_ids: about(
     'Ids that end a text: `<|endoftext|>` and `<|im_end|>`.',
@@ -163,7 +182,13 @@ const QUANTIZATION = about(
 export const RELEASE_CONFIG = shape({
   model_type: MODEL_TYPE,
   encoder: about('Sizes of `encoder.onnx`.', shape(ENCODER)),
-  decoder: about('Sizes of the decoder graphs.', shape(DECODER)),
+  decoder: about('Sizes of the decoder graphs, or of the forced aligner.', shape(DECODER)),
+  aligner: v.exactOptional(
+    about(
+      'Of a forced aligner: what its slots mean, and how to run it.',
+      shape({ ...ALIGNER, ...ALIGNER_USE }),
+    ),
+  ),
   mel: about('How the mel spectrogram is computed.', shape(MEL)),
   special_tokens: about('Token ids of `tokenizer.json`.', shape(SPECIAL_IDS)),
   ...EMBEDDED,
@@ -182,6 +207,7 @@ export const READER_CONFIG = shape({
   encoder: v.exactOptional(shape({ window_frames: ENCODER.window_frames })),
   decoder: shape({ hidden_size, num_layers, num_key_value_heads, head_dim }),
   special_tokens: shape({ eos_token_ids: SPECIAL_IDS.eos_token_ids }),
+  aligner: v.exactOptional(shape(ALIGNER)),
   ...EMBEDDED,
   quantization: v.exactOptional(QUANTIZATION),
 })

@@ -4,18 +4,22 @@
 export const ENCODER = 'encoder'
 /** The graphs that make up each layout of the decoder, the one that is preferred first. */
 export const LAYOUTS = { fused: ['decoder'], split: ['decoder_init', 'decoder_step'] } as const
-export type Layout = keyof typeof LAYOUTS
-export const LAYOUT_NAMES = Object.keys(LAYOUTS) as readonly Layout[]
+export const LAYOUT_NAMES = Object.keys(LAYOUTS) as readonly (keyof typeof LAYOUTS)[]
 /** The decoder's graphs in all layouts, in the order in which they are made and listed. */
 export const DECODERS = [...LAYOUTS.split, ...LAYOUTS.fused] as const
 /** The fused layout's other graph for prompts, with 8-bit products. Its weights are made of those of the steps. */
 export const PREFILL = 'decoder_prefill'
 /** The forced aligner's graph, from a whole prompt to the classes of its slots. */
 export const ALIGNER = 'aligner'
+/** What a model may be run by: a layout of the decoder, or the aligner's graph. */
+export const ALL_LAYOUTS = [...LAYOUT_NAMES, ALIGNER] as const
+export type Layout = (typeof ALL_LAYOUTS)[number]
 
 /** A kind of model, by the graphs that its releases hold beside the encoder. */
 interface GraphFamily {
-  /** in the order in which they are made and listed */
+  /** the graphs of each way to run it, the way that is preferred first */
+  readonly layouts: Readonly<Partial<Record<Layout, readonly string[]>>>
+  /** all of them in the order in which they are made and listed */
   readonly graphs: readonly string[]
   /** of them, the one that {@link GraphFamily.prompts} is made of */
   readonly main: string
@@ -25,11 +29,17 @@ interface GraphFamily {
   readonly data: string
 }
 
-export const FAMILIES = {
-  asr: { graphs: DECODERS, main: LAYOUTS.fused[0], prompts: PREFILL, data: 'decoder_weights' },
-  aligner: { graphs: [ALIGNER], main: ALIGNER, prompts: 'aligner_prefill', data: 'aligner_weights' },
-} as const satisfies Readonly<Record<string, GraphFamily>>
-export type Family = keyof typeof FAMILIES
+export type Family = 'asr' | 'aligner'
+export const FAMILIES: Readonly<Record<Family, GraphFamily>> = {
+  asr: {
+    ...{ layouts: LAYOUTS, graphs: DECODERS, main: LAYOUTS.fused[0] },
+    ...{ prompts: PREFILL, data: 'decoder_weights' },
+  },
+  aligner: {
+    ...{ layouts: { aligner: [ALIGNER] }, graphs: [ALIGNER], main: ALIGNER },
+    ...{ prompts: 'aligner_prefill', data: 'aligner_weights' },
+  },
+}
 export const EMBEDDINGS = 'embed_tokens.bin'
 export const JSON_FILES = [
   'config.json',

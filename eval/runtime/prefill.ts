@@ -40,28 +40,46 @@ export function preparePrefill(
   source: Source,
   cache?: PromptCache,
 ): (shape: PrefillShape, options: SessionOptions) => Promise<Prefill> {
+  const open = preparePromptGraph(source, PREFILL, cache)
+  return async (shape, options) => openPrefill(await open(options), shape)
+}
+
+/** A graph with 8-bit products. */
+export interface PromptGraph {
+  readonly session: InferenceSession
+  /** what every run is fed: the weights, where they are not kept in a cache */
+  readonly fixed: Readonly<Record<string, Tensor>>
+}
+
+/**
+ * Begin to make the weights of a graph with 8-bit products, in a thread of their own: sessions load meanwhile.
+ * @param cache where they are kept for the next load
+ * @returns what opens the graph when they are there
+ */
+export function preparePromptGraph(
+  source: Source,
+  graph: string,
+  cache?: PromptCache,
+): (options: SessionOptions) => Promise<PromptGraph> {
   const weights = findWeights(source, cache)
   weights.catch(() => undefined) // whoever opens the graph is told
-  return async (shape, options) => openPrefill(source, await weights, shape, options)
+  return async (options) => openWith(await weights, source, graph, options)
 }
 
 /** A thread takes longer to start than to find what is in the cache. */
 async function findWeights(
-  { release: { folder }, variant }: Source,
+  { release: { folder, family }, variant }: Source,
   cache: PromptCache | undefined,
 ): Promise<PrefillWeights> {
-  const recipe = prefillRecipe(variant.name)
+  const recipe = prefillRecipe(variant.name, family)
   const stored = cache && (await findStored(cache, await readPrefillRecipe(folder, recipe)))
   return stored ? { stored } : weightsInThread({ folder, recipe, cache })
 }
 
 async function openPrefill(
-  source: Source,
-  weights: PrefillWeights,
+  { session, fixed }: PromptGraph,
   { past, outputs, heads, headDim }: PrefillShape,
-  options: SessionOptions,
 ): Promise<Prefill> {
-  const { session, fixed } = await openWith(weights, source, options)
   const pastNames = past.filter((name) => session.inputNames.includes(name))
   const known = new Set([...Object.keys(fixed), ...pastNames, 'input_embeds', 'past_lengths'])
   const unknown = session.inputNames.filter((name) => !known.has(name))
@@ -91,16 +109,15 @@ async function openPrefill(
   }
 }
 
-interface Opened {
-  readonly session: InferenceSession
-  /** what every run is fed */
-  readonly fixed: Readonly<Record<string, Tensor>>
-}
-
-async function openWith(weights: PrefillWeights, source: Source, options: SessionOptions): Promise<Opened> {
+async function openWith(
+  weights: PrefillWeights,
+  source: Source,
+  graph: string,
+  options: SessionOptions,
+): Promise<PromptGraph> {
   if ('stored' in weights) {
     const { folder, weights: stored } = weights.stored
-    const path = graphPath(source.release, source.variant, PREFILL)
+    const path = graphPath(source.release, source.variant, graph)
     return {
       session: await openGraph(path, { bytes: mappedPrefill(path, stored), folder }, options),
       fixed: {},
@@ -111,7 +128,7 @@ async function openWith(weights: PrefillWeights, source: Source, options: Sessio
     fixed[`${name}.int8`] = new Tensor('int8', levels, [K, N])
     fixed[`${name}.scale`] = new Tensor('float32', columns, [N])
   }
-  return { session: await openSession(source, PREFILL, options), fixed }
+  return { session: await openSession(source, graph, options), fixed }
 }
 
 /** @throws SpeechError when the graph, or a data file of its, ends too early */

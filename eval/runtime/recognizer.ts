@@ -46,7 +46,7 @@ export interface LoadOptions extends DecoderOptions {
  */
 export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
   requireProvider(options.provider ?? USUAL_PROVIDER)
-  const release = await openRelease(folder)
+  const release = await openRelease(folder, 'asr')
   const source = { release, variant: release.variant(options.variant) }
   if (!options.isEncoderApart) return loadWith(source, options, () => openEncoder(source, options))
   const { threads, provider } = options

@@ -6,6 +6,17 @@ import type { CacheShape } from './kv-cache.ts'
 import { checkedAs, section, text } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
+/** What config.json of a forced aligner's release says of its slots. */
+export interface AlignerSettings {
+  /** of a slot */
+  readonly classes: number
+  /** class c is the time c x segmentMs */
+  readonly segmentMs: number
+  readonly languages: readonly string[]
+  /** of a recording at most */
+  readonly maxSeconds: number
+}
+
 /** The parts of a release's config.json that a reader needs. */
 export interface ReleaseConfig {
   readonly hiddenSize: number
@@ -15,6 +26,8 @@ export interface ReleaseConfig {
   readonly windowFrames?: number | undefined
   readonly endIds: readonly number[]
   readonly embeddingShape: readonly [number, number]
+  /** of a forced aligner */
+  readonly aligner?: AlignerSettings | undefined
   /** how the weights of a graph were made, by the name of its file without .onnx; older releases may lack it */
   readonly quantization: Readonly<Record<string, string>>
 }
@@ -42,6 +55,7 @@ export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> 
   const config = checkedAs(READER_CONFIG, value, { file }, damaged)
   const [problem] = contradictions(config, file)
   if (problem !== undefined) throw damaged(problem)
+  const { aligner } = config
   const { encoder, decoder, special_tokens: special, embed_tokens_shape: shape, quantization = {} } = config
   return {
     hiddenSize: decoder.hidden_size,
@@ -54,6 +68,10 @@ export async function readReleaseConfig(folder: string): Promise<ReleaseConfig> 
     windowFrames: encoder?.window_frames,
     endIds: special.eos_token_ids,
     embeddingShape: shape,
+    aligner: aligner && {
+      ...{ classes: aligner.classes, segmentMs: aligner.segment_ms },
+      ...{ languages: aligner.languages, maxSeconds: aligner.max_seconds },
+    },
     quantization,
   }
 }

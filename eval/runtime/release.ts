@@ -1,15 +1,13 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  DECODERS,
   ENCODER,
+  FAMILIES,
+  type Family,
   FP32,
   graphFile,
-  LAYOUT_NAMES,
-  LAYOUTS,
   type Layout,
   PREFERRED,
-  PREFILL,
   type PrefillKind,
   prefillRecipe,
   quantizedTable,
@@ -43,6 +41,7 @@ export interface ReleaseVariant {
 /** A release directory, read once: nobody else derives anything from the names of its files. */
 export interface Release {
   readonly folder: string
+  readonly family: Family
   readonly config: ReleaseConfig
   /** FP32 first, then by name */
   readonly variants: readonly ReleaseVariant[]
@@ -56,20 +55,25 @@ export interface Release {
 
 /**
  * Read what a release directory holds: its variants, with the graphs and layouts of each.
- * @throws SpeechError when it holds no decoder graph, or its config.json is missing or not right
+ * @param wanted the only kind of model that will do; any by default
+ * @throws SpeechError when it holds no decoder graph, is of another kind, or its config.json is missing or not right
  */
-export async function openRelease(folder: string): Promise<Release> {
+export async function openRelease(folder: string, wanted?: Family): Promise<Release> {
   const files = new Set(await readdir(folder).catch(() => []))
-  const names = variantNames(files)
+  const family =
+    variantNames(files, 'asr').length === 0 && variantNames(files, 'aligner').length > 0 ? 'aligner' : 'asr'
+  if (wanted !== undefined && family !== wanted) throw otherFamily(folder, family, wanted)
+  const names = variantNames(files, family)
   if (names.length === 0)
     throw new SpeechError(
       `${folder} holds no decoder graph.`,
       'Give a release directory: one that holds encoder.onnx and decoder.onnx. The pipeline makes one.',
     )
   const config = await readReleaseConfig(folder)
-  const variants = names.map((name) => variantOf(name, files, config))
+  const variants = names.map((name) => variantOf(name, files, config, family))
   return {
     folder,
+    family,
     config,
     variants,
     variant(wanted) {
@@ -103,12 +107,13 @@ export function graphPath({ folder }: Release, { name, graphs }: ReleaseVariant,
   )
 }
 
-/** Every variant that has a decoder graph. */
-function variantNames(files: ReadonlySet<string>): string[] {
+/** Every variant that has a graph with which a layout begins. */
+function variantNames(files: ReadonlySet<string>, family: Family): string[] {
+  const firsts = Object.values(FAMILIES[family].layouts).map(([first]) => first)
   const found = new Set<string>()
   for (const file of files) {
-    const graph = /^decoder(?:_init)?(?:\.([\w-]+))?\.onnx$/.exec(file)
-    if (graph) found.add(graph[1] ?? FP32)
+    const [, graph = '', variant = FP32] = /^(\w+)(?:\.([\w-]+))?\.onnx$/.exec(file) ?? []
+    if (firsts.includes(graph)) found.add(variant)
   }
   const others = [...found].filter((name) => name !== FP32).sort()
   return found.has(FP32) ? [FP32, ...others] : others
@@ -118,18 +123,20 @@ function variantOf(
   name: string,
   files: ReadonlySet<string>,
   { quantization }: ReleaseConfig,
+  family: Family,
 ): ReleaseVariant {
-  const graphs = graphsOf(name, files)
+  const { prompts } = FAMILIES[family]
+  const graphs = graphsOf(name, files, family)
   const precision = new Map<string, string>()
   for (const [graph, file] of graphs) {
     const tag = quantization[file.replace(/\.onnx$/, '')]
     if (tag !== undefined) precision.set(graph, tag)
   }
-  const hasInt8 = files.has(prefillRecipe(name)) && graphs.get(PREFILL) === graphFile(PREFILL, name)
-  const layouts = layoutsOf((graph) => graphs.has(graph))
+  const hasInt8 = files.has(prefillRecipe(name, family)) && graphs.get(prompts) === graphFile(prompts, name)
+  const layouts = layoutsOf(family, (graph) => graphs.has(graph))
   const table = files.has(quantizedTable(name)) ? quantizedTable(name) : undefined
   const ways = layouts.flatMap((layout): Way[] => [
-    ...(layout === 'fused' && hasInt8 ? [{ layout, prefill: 'int8' } as const] : []),
+    ...(layout !== 'split' && hasInt8 ? [{ layout, prefill: 'int8' } as const] : []),
     { layout, prefill: 'same' },
   ])
   return {
@@ -143,10 +150,11 @@ function variantOf(
  * A variant's files by graph. One that has a layout of its own has no other: FP32's decoders do not go with its weights.
  * Where it has none, FP32's graphs stand in for those that it lacks.
  */
-function graphsOf(name: string, files: ReadonlySet<string>): Map<string, string> {
-  const own = layoutsOf((graph) => files.has(graphFile(graph, name)))
+function graphsOf(name: string, files: ReadonlySet<string>, family: Family): Map<string, string> {
+  const { graphs: all, prompts } = FAMILIES[family]
+  const own = layoutsOf(family, (graph) => files.has(graphFile(graph, name)))
   const graphs = new Map<string, string>()
-  for (const graph of [ENCODER, ...DECODERS, PREFILL]) {
+  for (const graph of [ENCODER, ...all, prompts]) {
     const isOwn = own.length > 0 && graph !== ENCODER
     const names = isOwn ? [graphFile(graph, name)] : candidates(graph, name)
     const file = names.find((candidate) => files.has(candidate))
@@ -156,8 +164,22 @@ function graphsOf(name: string, files: ReadonlySet<string>): Map<string, string>
 }
 
 /** Layouts whose graphs are all there. */
-function layoutsOf(isThere: (graph: string) => boolean): Layout[] {
-  return LAYOUT_NAMES.filter((layout) => LAYOUTS[layout].every(isThere))
+function layoutsOf(family: Family, isThere: (graph: string) => boolean): Layout[] {
+  const { layouts } = FAMILIES[family]
+  const names = Object.keys(layouts) as Layout[]
+  return names.filter((layout) => layouts[layout]?.every(isThere))
+}
+
+const KINDS: Readonly<Record<Family, { readonly what: string; readonly use: string }>> = {
+  asr: { what: 'a speech recognition model', use: 'npm run transcribe uses it.' },
+  aligner: { what: 'a forced aligner', use: 'npm run align uses it.' },
+}
+
+function otherFamily(folder: string, found: Family, wanted: Family): SpeechError {
+  return new SpeechError(
+    `${folder} holds ${KINDS[found].what}, wanted ${KINDS[wanted].what}.`,
+    KINDS[found].use,
+  )
 }
 
 function candidates(graph: string, variant: string): string[] {

@@ -19,10 +19,13 @@ export interface VariantFiles {
  * @throws SpeechError when there is no such variant
  */
 export async function variantFilesOf(folder: string, variant: string): Promise<VariantFiles> {
-  const { name: variantName, graphs, table = EMBEDDINGS } = (await openRelease(folder)).variant(variant)
+  const release = await openRelease(folder)
+  const { name: variantName, graphs, table = EMBEDDINGS } = release.variant(variant)
   const files = [...graphs.values()]
   const data = files.flatMap((name) => locationsOf(openModel(join(folder, name))))
-  const names = [...new Set([...files, ...data, prefillRecipe(variantName), table, ...JSON_FILES])]
+  const names = [
+    ...new Set([...files, ...data, prefillRecipe(variantName, release.family), table, ...JSON_FILES]),
+  ]
   const paths: string[] = []
   let bytes = 0
   for (const path of names.map((name) => join(folder, name))) {

@@ -2,6 +2,7 @@ import type { Comparison, Look } from '../../eval/parity.ts'
 import type { Reference } from '../../eval/reference.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'
+import type { SlotComparison } from '../../eval/slot-parity.ts'
 
 /** A variant's own limits for the figures of a gate, by their names in its row. */
 export type Limits = Readonly<Record<string, number>>
@@ -12,8 +13,8 @@ export interface Tolerance {
   readonly logits: number
 }
 
-/** What figures are measured in: error rates as a share of 1, divergences in nats, numbers of ids and tokens, or plain numbers. */
-export const UNITS = ['share', 'nats', 'count', 'number'] as const
+/** What figures are measured in: rates as a share of 1, divergences in nats, times, numbers of ids and tokens, or plain numbers. */
+export const UNITS = ['share', 'nats', 'milliseconds', 'count', 'number'] as const
 export type Unit = (typeof UNITS)[number]
 
 /** One figure that a gate must find for a way through a variant. */
@@ -123,4 +124,16 @@ export interface TextGate extends Common {
   judge(rates: WerRates, limits: Limits): readonly Finding[]
 }
 
-export type Gate = ClipsGate | LogitsGate | TextGate
+/** What one way through a forced aligner made of all clips. */
+export interface WaySlots {
+  readonly way: Way
+  readonly clips: readonly SlotComparison[]
+}
+
+/** Judges how far the slots of a forced aligner are from PyTorch's. */
+export interface SlotsGate extends Common {
+  readonly kind: 'slots'
+  judge(measured: readonly WaySlots[], limits: Limits, tolerance: Tolerance): readonly Finding[]
+}
+
+export type Gate = ClipsGate | LogitsGate | TextGate | SlotsGate

@@ -8,6 +8,7 @@ import {
   MEL_TOLERANCE,
 } from '../../eval/parity.ts'
 import type { Reference } from '../../eval/reference.ts'
+import type { Layout } from '../../eval/runtime/graphs.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { ClipsGate, Figure, ParityClip, Tolerance } from './gate.ts'
 
@@ -35,7 +36,7 @@ export const parity: ClipsGate = {
   },
 }
 
-function checksOf(layout: 'fused' | 'split', { features, logits }: Tolerance): [Check, number][] {
+function checksOf(layout: Layout, { features, logits }: Tolerance): [Check, number][] {
   if (layout === 'split')
     return [
       ['split logits', logits],

@@ -25,14 +25,44 @@ export interface ReferenceOptions {
 export async function dumpReference(
   clips: readonly ReferenceClip[],
   folder: string,
-  { checkpointFile, model, python, maxNewTokens }: ReferenceOptions,
+  { maxNewTokens, ...options }: ReferenceOptions,
+): Promise<void> {
+  const more = ['--max-new-tokens', String(maxNewTokens)]
+  await runReference('reference.py', clips, folder, options, more)
+}
+
+/** A text that PyTorch shall align. */
+export interface SlotReferenceClip {
+  readonly id: string
+  /** 16 kHz mono */
+  readonly samples: Float32Array
+  readonly text: string
+  /** English name */
+  readonly language?: string
+}
+
+/** The same of a forced aligner; eval/slot-reference.ts reads it. */
+export async function dumpSlotReference(
+  clips: readonly SlotReferenceClip[],
+  folder: string,
+  options: Omit<ReferenceOptions, 'maxNewTokens'>,
+): Promise<void> {
+  await runReference('aligner_reference.py', clips, folder, options)
+}
+
+async function runReference(
+  script: string,
+  clips: readonly { readonly id: string; readonly samples: Float32Array }[],
+  folder: string,
+  { checkpointFile, model, python }: Omit<ReferenceOptions, 'maxNewTokens'>,
+  more: readonly string[] = [],
 ): Promise<void> {
   const list = []
   await mkdir(join(folder, 'samples'), { recursive: true })
-  for (const { id, samples, steps } of clips) {
-    const file = join(folder, 'samples', `${id}.f32`)
+  for (const { samples, ...clip } of clips) {
+    const file = join(folder, 'samples', `${clip.id}.f32`)
     await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength))
-    list.push({ id, file, steps })
+    list.push({ ...clip, file })
   }
   const clipFile = join(folder, 'clips.json')
   await writeJson(clipFile, list)
@@ -42,7 +72,6 @@ export async function dumpReference(
     '--config': join(model, 'config.json'),
     '--clips': clipFile,
     '--out': folder,
-    '--max-new-tokens': String(maxNewTokens),
   }
-  await runPython('reference.py', Object.entries(args).flat(), python)
+  await runPython(script, [...Object.entries(args).flat(), ...more], python)
 }

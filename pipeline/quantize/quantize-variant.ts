@@ -4,9 +4,9 @@ import * as v from 'valibot'
 import { defined } from '../../eval/runtime/defined.ts'
 import {
   ENCODER,
+  FAMILIES,
   FP32,
   graphFile,
-  PREFILL,
   prefillRecipe,
   quantizedTable,
 } from '../../eval/runtime/graphs.ts'
@@ -101,9 +101,9 @@ export async function requireFit(
 }
 
 async function partsOf(
-  { from }: Making,
+  { from, family }: Making,
   recipe: Recipe,
-  { decoders = decodersOf(recipe) }: QuantizeOptions,
+  { decoders = decodersOf(recipe, family) }: QuantizeOptions,
 ): Promise<Parts> {
   const [first = ''] = decoders
   return {
@@ -171,13 +171,14 @@ async function placeDecoders(
   recipe: Recipe,
   decoders: readonly string[],
 ): Promise<void> {
-  const names = [...decoders, ...(recipe.prompts === 'int8' ? [PREFILL] : [])]
+  const { family = 'asr' } = sharing
+  const names = [...decoders, ...(recipe.prompts === 'int8' ? [FAMILIES[family].prompts] : [])]
   const open = (name: string) => ({ name, model: openModel(join(work, graphFile(name, variant))), edits: [] })
-  const widening = join(to, prefillRecipe(variant))
+  const widening = join(to, prefillRecipe(variant, family))
   const table = join(to, quantizedTable(variant))
   for (const file of [widening, table]) await rm(file, { force: true })
   await shareDecoders({ folder: to, ...sharing }, names.map(open), variant)
-  if (recipe.prompts === 'int8') await writeJson(widening, await prefillWeightsOf(to, variant))
+  if (recipe.prompts === 'int8') await writeJson(widening, await prefillWeightsOf(to, variant, family))
   if (recipe.embeddings !== undefined) await writeJson(table, await embeddingTableOf(to, variant))
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { decoderData, EMBEDDINGS, graphFile } from '../../eval/runtime/graphs.ts'
+import { decoderData, EMBEDDINGS, type Family, graphFile } from '../../eval/runtime/graphs.ts'
 import { type CommitOptions, commit, type FileChange } from '../../graph-tools/commit.ts'
 import type { Model, Tensor } from '../../graph-tools/model.ts'
 import { SHARE_MINIMUM, shareWeights } from '../../graph-tools/share.ts'
@@ -10,6 +10,8 @@ import { formatBytes } from '../shared/output-files.ts'
 /** Where decoders are shared, and whom to say so. */
 export interface Sharing {
   readonly folder: string
+  /** `asr` by default */
+  readonly family?: Family
   readonly emit: Emit
   readonly signal: AbortSignal
 }
@@ -25,12 +27,12 @@ export interface Prepared {
 
 /** Share the weights of the decoder graphs in a folder's data file of one variant, and write the graphs. */
 export async function shareDecoders(
-  { folder, emit, signal }: Sharing,
+  { folder, family, emit, signal }: Sharing,
   graphs: readonly Prepared[],
   variant: string,
   more: readonly FileChange[] = [],
 ): Promise<void> {
-  const location = decoderData(variant)
+  const location = decoderData(variant, family)
   const shared = await shareWeights(
     graphs.map(({ model }) => model),
     {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { LAYOUT_NAMES, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
+import { ALL_LAYOUTS, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { about, count, dictionary, list, type Parsed, shape, text, truth } from '../../eval/runtime/schema.ts'
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
 import { type Finding, UNITS } from '../gates/gate.ts'
@@ -8,7 +8,10 @@ const figure = v.nullable(v.number('a number or null'))
 
 /** The way through a variant. */
 export const GATE_RESULT_WAY = {
-  layout: about("The decoder's graphs: fused or split.", v.picklist(LAYOUT_NAMES, 'fused or split')),
+  layout: about(
+    "The decoder's graphs: fused or split; or the forced aligner's.",
+    v.picklist(ALL_LAYOUTS, 'fused, split or aligner'),
+  ),
   prefill: about(
     'What ran prompts: the graph with 8-bit products, or that of the steps.',
     v.picklist(PREFILL_KINDS, 'int8 or same'),
@@ -23,7 +26,7 @@ export const GATE_RESULT = shape({
   ...GATE_RESULT_WAY,
   unit: v.exactOptional(
     about(
-      'What the figure is measured in: a share of 1, nats, how many, or a plain number.',
+      'What the figure is measured in: a share of 1, nats, milliseconds, how many, or a plain number.',
       v.picklist(UNITS, `one of ${UNITS.join(', ')}`),
     ),
   ),

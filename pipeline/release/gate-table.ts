@@ -22,6 +22,7 @@ export function shownValue({ found, unit, problem }: GateResult): string {
   if (problem !== undefined) return problem
   if (found === null) return 'not a number'
   if (unit === 'share') return percent(found)
+  if (unit === 'milliseconds') return `${found.toFixed(1)} ms`
   return unit === 'count' || found === 0 ? String(found) : `${found.toExponential(1)}${suffixOf(unit)}`
 }
 
@@ -31,5 +32,6 @@ function limitOf({ unit }: GateResult, limit: number): string {
 }
 
 function suffixOf(unit: GateResult['unit']): string {
+  if (unit === 'milliseconds') return ' ms'
   return unit === 'nats' ? ' nats' : ''
 }

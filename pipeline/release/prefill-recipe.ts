@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { decoderData, graphFile, LAYOUTS, PREFILL } from '../../eval/runtime/graphs.ts'
+import { decoderData, FAMILIES, type Family, graphFile } from '../../eval/runtime/graphs.ts'
 import type { PackedWeight } from '../../eval/runtime/prefill-weights.ts'
 import { openModel } from '../../graph-tools/model.ts'
 import { Failure } from '../shared/failure.ts'
@@ -13,17 +13,29 @@ const ABOUT =
   'bits two in a byte, each n in whole bytes, or 8 (4 bits) and 128 (8 bits) where there are none. What takes few bytes stands here ' +
   'in base64 instead of an offset. With w = (q - zero_point) * scale, and for each n the largest possible |w| of its blocks, ' +
   'max(zero_point, 2 ** bits - 1 - zero_point) * |scale|: {name}.scale[n] = largest / 64, and ' +
-  '{name}.int8[k, n] = round(w[k, n] / {name}.scale[n]). Run the graph on all tokens of a prompt but the last, with past_lengths 0 ' +
-  'and pasts of zeros, C = 1; its outputs are the past with which decoder takes the last token, and every later one.'
+  '{name}.int8[k, n] = round(w[k, n] / {name}.scale[n]). '
+
+/** What to do with the graph. */
+const USE: Readonly<Record<Family, string>> = {
+  asr:
+    'Run the graph on all tokens of a prompt but the last, with past_lengths 0 ' +
+    'and pasts of zeros, C = 1; its outputs are the past with which decoder takes the last token, and every later one.',
+  aligner: 'The graph is run as aligner is, and gives the same logits, quicker.',
+}
 
 /**
  * How the prefill graph's weights are made, with the places of those of the steps in the data file.
  * @throws Failure when a weight is not there, or not in the data file
  */
-export async function prefillWeightsOf(folder: string, variant: string): Promise<object> {
-  const file = graphFile(LAYOUTS.fused[0], variant)
+export async function prefillWeightsOf(
+  folder: string,
+  variant: string,
+  family: Family = 'asr',
+): Promise<object> {
+  const { main, prompts } = FAMILIES[family]
+  const file = graphFile(main, variant)
   const decoder = openModel(join(folder, file))
-  const { graph } = openModel(join(folder, graphFile(PREFILL, variant)))
+  const { graph } = openModel(join(folder, graphFile(prompts, variant)))
   const weights: (PackedWeight & { readonly block_size: number })[] = []
   for (const { name, shape } of graph.inputs) {
     const weight = /^(.*)\.int8$/.exec(name)?.[1]
@@ -39,7 +51,9 @@ export async function prefillWeightsOf(folder: string, variant: string): Promise
     weights.push({ name: weight, K, N, ...places })
   }
   return {
-    ...{ about: ABOUT, graph: graphFile(PREFILL, variant), data: decoderData(variant) },
+    about: ABOUT + USE[family],
+    graph: graphFile(prompts, variant),
+    data: decoderData(variant, family),
     ...withSizes(weights),
   }
 }

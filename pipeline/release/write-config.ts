@@ -1,10 +1,12 @@
 import { configProblems, type ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
-import { EMBEDDINGS, graphFile, LAYOUTS, prefillRecipe, quantizedTable } from '../../eval/runtime/graphs.ts'
+import { EMBEDDINGS, FAMILIES, graphFile, prefillRecipe, quantizedTable } from '../../eval/runtime/graphs.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Alignment } from '../alignment/alignment-file.ts'
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { type Checkpoint, familyOf } from '../checkpoint/checkpoint.ts'
 import type { Recipe } from '../recipe-schema.ts'
 import { Failure } from '../shared/failure.ts'
+import { alignerSection } from './aligner-section.ts'
+import { port } from './port.ts'
 import { ENDS, TOKEN_IDS } from './token-ids.ts'
 
 /**
@@ -22,9 +24,14 @@ export function releaseConfig(
   alignment?: Alignment,
 ): ReleaseConfigFile {
   const { audio_config: audio, text_config: text } = checkpoint
+  const family = familyOf(checkpoint)
   const quicker = [...recipes]
     .filter(([, recipe]) => recipe?.prompts === 'int8')
-    .map(([name]) => prefillRecipe(name))
+    .map(([name]) => prefillRecipe(name, family))
+  const how = {
+    graphs: [...recipes.keys()].map((variant) => graphFile(FAMILIES[family].main, variant)),
+    ...(quicker.length > 0 && { quicker_prompts: quicker }),
+  }
   const tables = [...recipes]
     .filter(([, recipe]) => recipe?.embeddings !== undefined)
     .map(([name]) => [name, quantizedTable(name)] as const)
@@ -54,11 +61,13 @@ export function releaseConfig(
       tie_word_embeddings: text.tie_word_embeddings,
       rope_scaling: checkpoint.rope_scaling,
       ...(alignment && { alignment }),
-      fused: {
-        ...fusedSection(checkpoint, [...recipes.keys()], alignment !== undefined),
-        ...(quicker.length > 0 && { quicker_prompts: quicker }),
-      },
+      ...(checkpoint.aligner === undefined && {
+        fused: { ...fusedSection(checkpoint, alignment !== undefined), ...how },
+      }),
     },
+    ...(checkpoint.aligner && {
+      aligner: { ...alignerSection(checkpoint.aligner, text.hidden_size), ...how },
+    }),
     mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: audio.num_mel_bins, fmin: 0, fmax: 8000 },
     special_tokens: { eos_token_ids: ENDS.map(tokenizer.idOf), ...tokenIds(tokenizer) },
     embed_tokens_dtype: 'float16',
@@ -79,18 +88,11 @@ function tokenIds({ idOf }: Tokenizer): Record<keyof typeof TOKEN_IDS, number> {
 /** How to run the fused decoder, for a reader who has nothing but this file and the graphs. */
 function fusedSection(
   { text_config: text }: Checkpoint,
-  variants: readonly string[],
   isAligned: boolean,
-): NonNullable<ReleaseConfigFile['decoder']['fused']> {
+): Omit<NonNullable<ReleaseConfigFile['decoder']['fused']>, 'graphs'> {
   const [layers, kv, size] = [text.num_hidden_layers, text.num_key_value_heads, text.head_dim]
-  const port = (type: 'float32' | 'int64', shape: readonly (string | number)[], about: string) => ({
-    type,
-    shape,
-    about,
-  })
   const cache = (positions: string, about: string) => port('float32', ['B', kv, positions, size], about)
   return {
-    graphs: variants.map((variant) => graphFile(LAYOUTS.fused[0], variant)),
     about:
       'One graph for prompts and steps, for B sequences at once. Feed B rows of S embeddings and a buffer of C >= 1 past ' +
       'positions; get the logits of the last position of each row, or of several, and the keys and values of the S new positions alone. ' +

@@ -1,4 +1,5 @@
 import { isAbsolute, relative } from 'node:path'
+import type { Family } from '../../eval/runtime/graphs.ts'
 
 /** Something to open or to run when a command has ended. */
 export interface NextStep {
@@ -12,17 +13,25 @@ export interface NextStep {
 interface ModelPlaces {
   readonly model: string
   readonly name: string
+  /** `asr` by default */
+  readonly family?: Family
   /** the page of the evaluation stage, when there is one */
   readonly page?: string
   /** undefined: there is no release yet */
   readonly release?: string
 }
 
-export function stepsAfterModel({ model, name, page, release }: ModelPlaces): NextStep[] {
+/** The command line that uses a model. */
+const USE: Readonly<Record<Family, (folder: string) => string>> = {
+  asr: (folder) => `npm run transcribe -- recording.wav --model-dir ${folder}`,
+  aligner: (folder) => `npm run align -- recording.wav text.txt --model-dir ${folder}`,
+}
+
+export function stepsAfterModel({ model, name, family = 'asr', page, release }: ModelPlaces): NextStep[] {
   const folder = shellWord(shortPath(model))
   return [
     ...(page === undefined ? [] : [{ what: 'figures', text: shortPath(page) }]),
-    { what: 'use it', text: `npm run transcribe -- recording.wav --model-dir ${folder}` },
+    { what: 'use it', text: USE[family](folder) },
     ...(release === undefined
       ? []
       : [{ what: 'verify', text: `npm run package -- verify ${folder}` }, publishStep(folder, name)]),

@@ -1,15 +1,16 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DECODERS } from '../../eval/runtime/graphs.ts'
+import { FAMILIES } from '../../eval/runtime/graphs.ts'
 import { dictionary, number, section } from '../../eval/runtime/schema.ts'
 import { fileOf, readCheckpointJson } from '../checkpoint/checkpoint-files.ts'
 import { checkpointSums } from '../checkpoint/checkpoint-sums.ts'
+import { FAMILY_ROWS } from '../families.ts'
 import { checkedResult, type PythonResult, runPython } from '../python/run-python.ts'
 import { freshFolder, writeJson } from '../shared/output-files.ts'
 import { checkpointFile } from '../shared/paths.ts'
 import type { Run, Stage } from './stage.ts'
 
-/** PyTorch to ONNX: three graphs with their weights beside them, tokenizer and processor files. */
+/** PyTorch to ONNX: the graphs with their weights beside them, tokenizer and processor files. */
 export const exportStage: Stage = {
   name: 'export',
   isTransient: true,
@@ -23,9 +24,15 @@ export const exportStage: Stage = {
     }
   },
   outputs: ({ paths, options }) => {
+    const { graphs: decoders } = FAMILIES[options.family]
+    const rest = [
+      ...decoders.map((name) => `${name}.onnx`),
+      'decoder.data',
+      ...FAMILY_ROWS[options.family].exported,
+    ]
     const graphs = [
       ...(options.skipEncoder ? [] : ['encoder.onnx', 'encoder.data']),
-      ...(options.skipDecoder ? [] : [...DECODERS.map((name) => `${name}.onnx`), 'decoder.data']),
+      ...(options.skipDecoder ? [] : rest),
     ]
     return [...graphs, ...PROCESSOR_FILES].map((name) => join(exportFolder(paths.work), name))
   },

@@ -25,7 +25,7 @@ export async function writeOwnConfig(
   const { options, paths, checkpoint } = run
   const tokenizer = await readTokenizer(paths.model)
   const recipes = new Map(variants.map((name) => [name, asMade(recipeOf(name, options), encoders[name])]))
-  const tags = quantizationTags(recipes, options.accuracyLevel)
+  const tags = quantizationTags(recipes, options.accuracyLevel, options.family)
   const config = releaseConfig(checkpoint, tokenizer, recipes, tags, alignment)
   await writeJson(join(paths.model, 'config.json'), config)
 }

@@ -41,6 +41,7 @@ export const quantizeStage: Stage = {
     await writeOwnConfig(run, run.options.variants, { alignment }) // FP32 can be run then: recipes may want to be calibrated by it
     const making = {
       ...{ from: model, to: model, work: join(work, 'quantize'), emit: run.emit, signal: run.signal },
+      family: run.options.family,
       python: await pythonOptions(run, 'quantize'),
     }
     const wanted: (readonly [string, Recipe])[] = []
@@ -98,7 +99,9 @@ function quantized({ variants }: Pick<Run['options'], 'variants'>): string[] {
 /** Variants of an earlier run that are not wanted now would pass for a part of this model. */
 async function removeOthers({ options, paths }: Run): Promise<void> {
   const kept = options.variants.flatMap((name) => decoderFiles(name, options))
-  const all = VARIANT_NAMES.flatMap((name) => decoderFiles(name, { prefillInt8: true }))
+  const all = VARIANT_NAMES.flatMap((name) =>
+    decoderFiles(name, { family: options.family, prefillInt8: true }),
+  )
   const encoders = VARIANT_NAMES.filter((name) => !options.variants.includes(name) && name !== FP32)
   const others = [
     ...all.filter((file) => !kept.includes(file)),

@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import {
-  DECODERS,
   decoderData,
   EMBEDDINGS,
   ENCODER,
+  FAMILIES,
   FP32,
   graphFile,
   JSON_FILES,
 } from '../../eval/runtime/graphs.ts'
 import { commit } from '../../graph-tools/commit.ts'
-import { planEmbedding } from '../../graph-tools/embed-fp16.ts'
+import { type EmbeddingPlan, planEmbedding } from '../../graph-tools/embed-fp16.ts'
 import { inlineWeights } from '../../graph-tools/externalize.ts'
 import { type Model, openModel } from '../../graph-tools/model.ts'
 import { applyEdits, contentLength, type Edit } from '../../graph-tools/splice.ts'
@@ -17,6 +17,7 @@ import { stripAllowzero } from '../../graph-tools/strip-allowzero.ts'
 import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { alignDecoder } from '../alignment/align-decoder.ts'
 import { type Alignment, alignmentFile, writeAlignment } from '../alignment/alignment-file.ts'
+import { FAMILY_ROWS } from '../families.ts'
 import { type Prepared, progressOf, shareDecoders } from '../quantize/share-decoders.ts'
 import { Failure } from '../shared/failure.ts'
 import { copyWhole, exists, formatBytes } from '../shared/output-files.ts'
@@ -34,9 +35,7 @@ export const rewriteStage: Stage = {
   outputs: ({ paths, options }) =>
     [
       ...(options.skipEncoder ? [] : [graphFile(ENCODER, FP32)]),
-      ...(options.skipDecoder
-        ? []
-        : [...DECODERS.map((name) => graphFile(name, FP32)), decoderData(FP32), EMBEDDINGS]),
+      ...(options.skipDecoder ? [] : decodersOf(options)),
       ...COPIED,
     ]
       .map((name) => join(paths.model, name))
@@ -44,7 +43,8 @@ export const rewriteStage: Stage = {
   async run(run) {
     const from = exportFolder(run.paths.work)
     if (await exists(join(from, graphFile(ENCODER, FP32)))) await rewriteEncoder(run, from)
-    if (await exists(join(from, graphFile(DECODERS[0], FP32)))) await rewriteDecoders(run, from)
+    const [first = ''] = FAMILIES[run.options.family].graphs
+    if (await exists(join(from, graphFile(first, FP32)))) await rewriteDecoders(run, from)
     for (const name of COPIED) await copyWhole(join(from, name), join(run.paths.model, name))
     if (!run.options.skipDecoder) await writeAlignment(run.paths.work, await align(run))
   },
@@ -53,10 +53,15 @@ export const rewriteStage: Stage = {
 /** The speech has to be encoded for it. */
 async function align(run: Run): Promise<Alignment | undefined> {
   const { options, paths, checkpoint, emit, signal } = run
-  if (options.skipEncoder) return undefined
+  if (options.skipEncoder || !FAMILY_ROWS[options.family].hasAlignment) return undefined
   await writeOwnConfig(run, [FP32]) // FP32 can be run then; the quantize stage writes that of all variants
   const { threads } = options
   return alignDecoder({ ...{ folder: paths.model, checkpoint, threads, emit, signal } })
+}
+
+function decodersOf({ family }: Run['options']): string[] {
+  const graphs = FAMILIES[family].graphs.map((name) => graphFile(name, FP32))
+  return [...graphs, decoderData(FP32, family), EMBEDDINGS]
 }
 
 async function rewriteEncoder(run: Run, from: string): Promise<void> {
@@ -68,14 +73,29 @@ async function rewriteEncoder(run: Run, from: string): Promise<void> {
 }
 
 async function rewriteDecoders(run: Run, from: string): Promise<void> {
-  const models = DECODERS.map((name) => openModel(join(from, graphFile(name, FP32))))
-  const plan = await planEmbedding(models, { folder: run.paths.model, location: EMBEDDINGS })
+  const { family } = run.options
+  const names = FAMILIES[family].graphs
+  const models = names.map((name) => openModel(join(from, graphFile(name, FP32))))
+  const plan = await embeddingsOf(run, from, models)
   const graphs = models.map((model, i): Prepared => {
-    const name = DECODERS[i] as string
+    const name = names[i] as string
     const cleaned = clean(run, model, name)
     return { name, model, edits: [...cleaned, ...(plan.edits[i] ?? [])], except: plan.gone }
   })
-  await shareDecoders({ ...run, folder: run.paths.model }, graphs, FP32, plan.data)
+  await shareDecoders({ ...run, family, folder: run.paths.model }, graphs, FP32, plan.data)
+}
+
+/** The embedding table is in a graph, or has been exported as it is. */
+async function embeddingsOf(
+  run: Run,
+  from: string,
+  models: readonly Model[],
+): Promise<Pick<EmbeddingPlan, 'edits' | 'gone' | 'data'>> {
+  const { exported } = FAMILY_ROWS[run.options.family]
+  if (!exported.includes(EMBEDDINGS))
+    return planEmbedding(models, { folder: run.paths.model, location: EMBEDDINGS })
+  await copyWhole(join(from, EMBEDDINGS), join(run.paths.model, EMBEDDINGS))
+  return { edits: [], gone: new Set(), data: [] }
 }
 
 /** Edits that remove the exporter's traces and allowzero, which must be provable in our own graphs. */

@@ -1,7 +1,9 @@
 import { join, resolve } from 'node:path'
 import { requireSpeech } from '../../eval/dataset/folder-dataset.ts'
-import { readCheckpoint } from '../checkpoint/checkpoint.ts'
+import type { Family } from '../../eval/runtime/graphs.ts'
+import { familyOf, readCheckpoint } from '../checkpoint/checkpoint.ts'
 import { checkpointFolder, resolveSource } from '../checkpoint/checkpoint-source.ts'
+import { FAMILY_ROWS, stagesFor } from '../families.ts'
 import { findPython, type Python } from '../python/venv.ts'
 import type { Emit } from '../shared/events.ts'
 import { type NextStep, stepsAfterModel } from '../shared/next-steps.ts'
@@ -26,17 +28,22 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   await requireWritable(paths.model, 'The output folder', 'Name another folder with --output.')
   const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
   const checkpoint = await readCheckpoint(folder)
+  const family = familyOf(checkpoint)
+  const { stages, leftOut } = stagesFor(options, family)
+  const reason = `${FAMILY_ROWS[family].what} has no such stage`
+  for (const stage of leftOut) emit({ event: 'stage-skip', stage, reason })
   const { base, flag, maxWer, place } = source
   const origin = 'repo' in place ? place.repo : folder
   const { runStages } = await import('./stage-runner.ts') // a wrong input is named before the stages are loaded
   await runStages({
-    ...{ options, name, base, maxWer, origin, checkpoint, paths, emit, signal, python },
+    options: { ...options, family, stages },
+    ...{ name, base, maxWer, origin, checkpoint, paths, emit, signal, python },
     ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),
   })
   emit({
     event: 'done',
     seconds: (performance.now() - started) / 1000,
-    ...(await outcomeOf(paths, name, options)),
+    ...(await outcomeOf(paths, name, family, stages)),
   })
 }
 
@@ -44,7 +51,8 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
 async function outcomeOf(
   paths: Paths,
   name: string,
-  { stages }: Options,
+  family: Family,
+  stages: Options['stages'],
 ): Promise<{ release: string; next: readonly NextStep[] }> {
   const page = join(paths.model, 'evaluation.html')
   const isPackaged = stages.includes('package')
@@ -53,7 +61,7 @@ async function outcomeOf(
     release: isPackaged ? `The release is in ${paths.release}` : `The model is in ${paths.model}`,
     next: isUsable
       ? stepsAfterModel({
-          ...{ model: paths.model, name },
+          ...{ model: paths.model, name, family },
           ...((await exists(page)) && { page }),
           ...(isPackaged && { release: paths.release }),
         })

@@ -1,3 +1,4 @@
+import type { Family } from '../../eval/runtime/graphs.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Source } from '../checkpoint/checkpoint-source.ts'
 import type { Python } from '../python/venv.ts'
@@ -8,7 +9,7 @@ import type { Options } from './run-options.ts'
 
 /** What a stage is given. */
 export interface Run extends Omit<Source, 'place'> {
-  readonly options: Options
+  readonly options: Options & { readonly family: Family }
   /** the commit of a checkpoint that is the hub's */
   readonly revision?: string
   /** the hub repository, or the checkpoint's folder */

@@ -1,7 +1,8 @@
-"""The fused decoder's graph for prompts, with 8-bit products: made from the quantized decoder, whose weights it is fed as int8.
+"""A graph for prompts, with 8-bit products: made from the quantized decoder or aligner, whose weights it is fed as int8.
 
 A product of many rows by int4 weights runs at the speed of float32, one of int8 by int8 two to four times as fast.
-The graph has no logits: the last token of a prompt goes through the decoder itself, as every later one.
+The decoder's has no logits: the last token of a prompt goes through the decoder itself, as every later one. The aligner's
+has nothing else.
 """
 
 import re
@@ -15,10 +16,11 @@ PACKED = re.compile(r"_Q\d$")
 
 
 def make_prefill(model: ir.Model) -> None:
-    """Change the quantized `decoder` into `decoder_prefill`: products take inputs {weight}.int8 i8 [K, N], {weight}.scale f32 [N]"""
+    """Change the quantized graph: products take inputs {weight}.int8 i8 [K, N], {weight}.scale f32 [N]"""
     graph = model.graph
-    for value in [value for value in graph.outputs if value.name in LAST_ROWS]:
-        graph.outputs.remove(value)
+    if len(graph.outputs) > 1:
+        for value in [value for value in graph.outputs if value.name in LAST_ROWS]:
+            graph.outputs.remove(value)
     _read_sizes_from_one(graph)
     _remove_unused(graph)
     products = Int8Products(graph, "prefill")

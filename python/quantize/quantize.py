@@ -6,7 +6,7 @@
 recipe.json: {"variant": suffix of the new files, "decoder": [[selector, format], ...], "encoder": [...] the same for the
 encoder, "encoderFallback": [rules, ...] for the encoder where those lose too much on the calibration, best first
 (encoder_gate.py), "encoderSmooth": of its norms (encoder_smooth.py), "solver" and "smooth" of the decoder's weights
-(weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts": "int8" for a graph decoder_prefill too, "embeddings":
+(weight_maker.py), "accuracyLevel": of MatMulNBits, "prompts": "int8" for a graph decoder_prefill or aligner_prefill too, "embeddings":
 "lm_head" where lm_head is the embedding table too}. Selectors and formats: formats.py.
 
 --check: only say what in the recipe does not fit the graphs, before minutes go into a calibration.
@@ -41,7 +41,7 @@ from tensors import Store, bring_along, initializer, source_of, values_of
 from weight_maker import WeightMaker, maker_of, require_compatible
 
 Tensors = list[tuple[str, ir.TensorProtocol]]
-FUSED = "decoder"  # what the graph for prompts is made of
+PROMPTED = ("decoder", "aligner")  # what graphs for prompts are made of
 
 
 @dataclass
@@ -145,7 +145,7 @@ def quantize_all(paths: list[Path], job: Job, out: Path) -> tuple[dict[str, str]
     for path, model in zip(paths, models, strict=True):
         counts[path.stem] = quantize(model, job)
         ir.save(model, out / f"{path.stem}.{variant}.onnx")
-        if path.stem == FUSED and recipe.get("prompts") == "int8":
+        if path.stem in PROMPTED and recipe.get("prompts") == "int8":
             make_prefill(model)
             ir.save(model, out / f"{path.stem}_prefill.{variant}.onnx")
     return {name: format_name(job.rules, name, shapes[name]) for name in sorted(shapes)} | job.kept, counts

@@ -1,0 +1,165 @@
+import { SAMPLE_RATE } from '../audio/sample-rate.ts'
+import { argmax } from '../decoder.ts'
+import { defined } from '../defined.ts'
+import type { EmbeddingTable } from '../embeddings.ts'
+import { type Encoder, openEncoder } from '../encoder.ts'
+import type { PrefillKind } from '../graphs.ts'
+import { LANGUAGES, languageName } from '../languages.ts'
+import { logMel } from '../mel.ts'
+import type { PromptCache } from '../prompt-cache.ts'
+import { USUAL_PROVIDER } from '../providers.ts'
+import { openVariantEmbeddings } from '../quantized-embeddings.ts'
+import { openRelease, type Way } from '../release.ts'
+import type { AlignerSettings } from '../release-config.ts'
+import { requireProvider, type SessionOptions } from '../session.ts'
+import { SpeechError } from '../speech-error.ts'
+import type { TimedWord } from '../timed-word.ts'
+import { readTokenizer, type Tokenizer } from '../tokenizer.ts'
+import { alignerPrompt } from './aligner-prompt.ts'
+import { fixTimes } from './fix-times.ts'
+import { openSlotGraph, type SlotGraph } from './slot-graph.ts'
+import { foreignLetters, requireLanguage, unitsOf, writtenUnits } from './units.ts'
+
+/** One loaded variant of a forced aligner's release. */
+export interface Aligner {
+  readonly variant: string
+  readonly settings: AlignerSettings
+  readonly hiddenSize: number
+  readonly tokenizer: Tokenizer
+  readonly encoder: Encoder
+  readonly embeddings: EmbeddingTable
+  readonly graph: SlotGraph
+}
+
+export interface AlignerOptions extends SessionOptions {
+  /** as `openRelease` names them; int4 where the folder has it */
+  readonly variant?: string
+  /** `int8` where the variant and the provider have it: quicker */
+  readonly prefill?: PrefillKind
+  readonly cache?: PromptCache
+}
+
+/** When the words of a text are said. */
+export interface Alignment {
+  /** in the order of the text; their starts and ends do not decrease */
+  readonly words: readonly TimedWord[]
+  /** sentences about what may be wrong */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Load a forced aligner's release. Calls of one aligner must not overlap.
+ * @throws SpeechError when a file is missing, the runtime refuses it, or it is not a forced aligner
+ */
+export async function loadAligner(folder: string, options: AlignerOptions): Promise<Aligner> {
+  const { provider = USUAL_PROVIDER, threads, cache } = options
+  requireProvider(provider)
+  const release = await openRelease(folder, 'aligner')
+  const variant = release.variant(options.variant)
+  const { config } = release
+  if (config.aligner === undefined)
+    throw new SpeechError(`${folder}/config.json has no section aligner.`, 'Run the pipeline again.')
+  const ways = variant.ways(provider)
+  const way = ways.find(({ prefill }) => prefill === (options.prefill ?? prefill))
+  if (way === undefined) throw noWay(folder, variant.name, ways)
+  const source = { release, variant }
+  const session = { threads, provider }
+  const embeddings = await openVariantEmbeddings(release, variant)
+  return {
+    variant: variant.name,
+    settings: config.aligner,
+    hiddenSize: config.hiddenSize,
+    tokenizer: await readTokenizer(folder),
+    encoder: await openEncoder(source, session),
+    embeddings,
+    graph: await openSlotGraph(source, embeddings, {
+      ...session,
+      prefill: way.prefill,
+      ...defined({ cache }),
+    }),
+  }
+}
+
+export async function releaseAligner({ encoder, graph, embeddings }: Aligner): Promise<void> {
+  await encoder.release()
+  await graph.release()
+  embeddings.close()
+}
+
+/**
+ * Find when the words of a text are said in a recording.
+ * @param samples 16 kHz mono
+ * @param language name, ISO code or BCP 47 tag; Japanese is known without
+ * @throws SpeechError for a language that the aligner does not know, and a recording that is too long for it
+ */
+export async function align(
+  aligner: Aligner,
+  samples: Float32Array,
+  text: string,
+  { language }: { readonly language?: string } = {},
+): Promise<Alignment> {
+  const { settings } = aligner
+  const name = language === undefined ? undefined : languageName(language)
+  if (name !== undefined) requireLanguage(name, settings.languages)
+  const seconds = samples.length / SAMPLE_RATE
+  if (seconds > settings.maxSeconds) throw tooLong(seconds, settings.maxSeconds)
+  const units = unitsOf(text, name)
+  if (units.length === 0) return { words: [], warnings: [] }
+  const spoken = units.map((unit) => unit.spoken)
+  const logits = await slotLogits(aligner, samples, spoken)
+  const times = slotTimes(logits, settings).map((ms) => Math.min(ms / 1000, seconds))
+  const words = writtenUnits(text, units).map((written, i) => ({
+    ...{ text: written, start: times[2 * i] ?? 0, end: times[2 * i + 1] ?? 0 },
+  }))
+  return { words, warnings: name === undefined ? warningsOf(text, settings) : [] }
+}
+
+/** Logits of the slots of units, [2 x units, classes], flat. */
+async function slotLogits(
+  { encoder, hiddenSize, tokenizer, graph }: Aligner,
+  samples: Float32Array,
+  units: readonly string[],
+): Promise<Float32Array> {
+  const features = await encoder.run(logMel(samples))
+  return graph.run(alignerPrompt(tokenizer, features.length / hiddenSize, units), features)
+}
+
+/** The class with the largest logit of each slot. @param logits [slots, classes], flat */
+export function slotClasses(logits: Float32Array, { classes }: Pick<AlignerSettings, 'classes'>): number[] {
+  return Array.from({ length: logits.length / classes }, (_, i) =>
+    argmax(logits.subarray(i * classes, (i + 1) * classes)),
+  )
+}
+
+/** Milliseconds of each slot, which do not decrease. @param logits [slots, classes], flat */
+export function slotTimes(
+  logits: Float32Array,
+  settings: Pick<AlignerSettings, 'classes' | 'segmentMs'>,
+): number[] {
+  return fixTimes(slotClasses(logits, settings).map((each) => each * settings.segmentMs))
+}
+
+function warningsOf(text: string, { languages }: AlignerSettings): string[] {
+  const codes = Object.entries(LANGUAGES).flatMap(([code, name]) => (languages.includes(name) ? [code] : []))
+  const letters = foreignLetters(text, codes)
+  if (letters === undefined) return []
+  return [
+    `Most letters of the text (${letters} ...) belong to no language that the aligner knows: the times may be wrong. ` +
+      `It knows ${languages.join(', ')}.`,
+  ]
+}
+
+function tooLong(seconds: number, most: number): SpeechError {
+  return new SpeechError(
+    `The recording has ${seconds.toFixed(1)} s, wanted at most ${most} s, which the aligner can look at together.`,
+    'Cut the recording in pauses, and its text with it.',
+  )
+}
+
+function noWay(folder: string, variant: string, ways: readonly Way[]): SpeechError {
+  const kinds = ways.map(({ prefill }) => prefill).join(' and ')
+  return new SpeechError(
+    `${variant} in ${folder} cannot be run so on this provider.`,
+    kinds === '' ? 'Run the pipeline again.' : `It can be run with prefill ${kinds}.`,
+  )
+}
