@@ -123,11 +123,11 @@ const ALIGNER = {
 }
 
 const ALIGNER_USE = {
-  graphs: about('Files of the graph, one for each variant.', list(text)),
   about: about('How the graph works, in words.', text),
   inputs: about('Inputs by name.', record(PORT)),
   outputs: about('Outputs by name.', record(PORT)),
   use: about('What to do, in order.', list(text)),
+  graphs: about('Files of the graph, one for each variant.', list(text)),
   quicker_prompts: v.exactOptional(
     about('Files that say how the graph runs with 8-bit products; each names its graph.', list(text)),
   ),

@@ -28,10 +28,8 @@ export function releaseConfig(
   const quicker = [...recipes]
     .filter(([, recipe]) => recipe?.prompts === 'int8')
     .map(([name]) => prefillRecipe(name, family))
-  const how = {
-    graphs: [...recipes.keys()].map((variant) => graphFile(FAMILIES[family].main, variant)),
-    ...(quicker.length > 0 && { quicker_prompts: quicker }),
-  }
+  const graphs = [...recipes.keys()].map((variant) => graphFile(FAMILIES[family].main, variant))
+  const prompts = quicker.length > 0 ? { quicker_prompts: quicker } : {}
   const tables = [...recipes]
     .filter(([, recipe]) => recipe?.embeddings !== undefined)
     .map(([name]) => [name, quantizedTable(name)] as const)
@@ -62,11 +60,11 @@ export function releaseConfig(
       rope_scaling: checkpoint.rope_scaling,
       ...(alignment && { alignment }),
       ...(checkpoint.aligner === undefined && {
-        fused: { ...fusedSection(checkpoint, alignment !== undefined), ...how },
+        fused: { graphs, ...fusedSection(checkpoint, alignment !== undefined), ...prompts },
       }),
     },
     ...(checkpoint.aligner && {
-      aligner: { ...alignerSection(checkpoint.aligner, text.hidden_size), ...how },
+      aligner: { ...alignerSection(checkpoint.aligner, text.hidden_size), graphs, ...prompts },
     }),
     mel: { sample_rate: 16000, n_fft: 400, hop_length: 160, n_mels: audio.num_mel_bins, fmin: 0, fmax: 8000 },
     special_tokens: { eos_token_ids: ENDS.map(tokenizer.idOf), ...tokenIds(tokenizer) },

@@ -13,7 +13,7 @@ import { Failure } from '../shared/failure.ts'
 import { checkpointFile } from '../shared/paths.ts'
 import { gateLimitsOf, waysOf } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
-import { spokenClips } from './spoken-clips.ts'
+import { speechClips } from './parity-clips.ts'
 import type { Run } from './stage.ts'
 import { reportGates, requirePass } from './validation-report.ts'
 
@@ -63,7 +63,7 @@ export async function validateAligner(run: Run, folder: string): Promise<void> {
 
 /** The bundled utterances and cuts of odd lengths with what is said, and one utterance with odd texts. */
 async function spokenTexts(): Promise<SlotReferenceClip[]> {
-  const clips = await spokenClips()
+  const clips = await speechClips()
   const { samples = new Float32Array() } = clips.find(({ isUtterance }) => isUtterance) ?? {}
   return [
     ...clips.map(({ id, samples, text }) => ({ id, samples, text })),

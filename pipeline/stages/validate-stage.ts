@@ -20,7 +20,7 @@ import { freshFolder } from '../shared/output-files.ts'
 import { checkpointFile } from '../shared/paths.ts'
 import { BASELINE, rowOf, waysOf } from '../variants.ts'
 import { pythonOptions } from './export-stage.ts'
-import { type SpokenClip, spokenClips } from './spoken-clips.ts'
+import { type SpeechClip, speechClips } from './parity-clips.ts'
 import type { Run, Stage } from './stage.ts'
 import { identifyFolder } from './stamp.ts'
 import { validateAligner } from './validate-aligner.ts'
@@ -55,7 +55,7 @@ const VALIDATIONS: Readonly<Record<Family, (run: Run, folder: string) => Promise
 
 /** @param folder for what PyTorch computes */
 async function validateRecognition(run: Run, folder: string): Promise<void> {
-  const clips = await spokenClips()
+  const clips = await speechClips()
   await dumpClips(run, clips, folder)
   const { versions } = await readReferenceIndex(folder)
   const fingerprints = await fingerprintVariants(run.paths, run.options.variants)
@@ -98,7 +98,7 @@ async function validateRecognition(run: Run, folder: string): Promise<void> {
   requirePass(gates)
 }
 
-async function dumpClips(run: Run, clips: readonly SpokenClip[], folder: string): Promise<void> {
+async function dumpClips(run: Run, clips: readonly SpeechClip[], folder: string): Promise<void> {
   const steps = Math.floor(LOGIT_BYTES / (4 * run.checkpoint.text_config.vocab_size))
   await dumpReference(
     clips.map(({ id, samples }) => ({ id, samples, steps })),
@@ -115,7 +115,7 @@ async function dumpClips(run: Run, clips: readonly SpokenClip[], folder: string)
 /** Each clip with what PyTorch made of it, one in memory at a time. */
 async function* references(
   run: Run,
-  clips: readonly SpokenClip[],
+  clips: readonly SpeechClip[],
   folder: string,
   what: string,
 ): AsyncGenerator<ParityClip> {

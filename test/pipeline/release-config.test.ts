@@ -103,6 +103,6 @@ describe('config.json', () => {
 
   it('may have keys that nobody knows yet', async () => {
     const { decoder, ...config } = await tinyConfig()
-    expect(configProblems({ ...config, aligner: {}, decoder: { ...decoder, later: 1 } })).toEqual([])
+    expect(configProblems({ ...config, unknown: {}, decoder: { ...decoder, later: 1 } })).toEqual([])
   })
 })

@@ -57,10 +57,16 @@ it('what a script of Python depends on holds modules of several folders', async 
   const { files } = await openSources(PROJECT).of(['python/bench/bench_decode.py'])
   expect(files).toEqual([
     ...['python/bench/bench_decode.py', 'python/bench/split_reader.py'],
-    'python/checkpoint.py',
-    ...['decoder_graph', 'emit_onnx', 'encoder_graph', 'export', 'fused_ops', 'weights'].map(
-      (name) => `python/export/${name}.py`,
-    ),
+    ...['python/checkpoint.py', 'python/export/aligner_graph.py'],
+    ...[
+      'decoder_graph',
+      'embeddings_file',
+      'emit_onnx',
+      'encoder_graph',
+      'export',
+      'fused_ops',
+      'weights',
+    ].map((name) => `python/export/${name}.py`),
     ...['python/no_telemetry.py', 'python/protocol.py'],
     ...(await readdir(join(PROJECT, 'python/quantize')))
       .filter((name) => name.endsWith('.py'))

@@ -10,7 +10,7 @@ const STRADDLING_SECONDS = [0.1, 0.99, 1.0, 1.01, 7.99, 8.01, 31]
 const TOKENS_BELOW_SECONDS = 30
 
 /** Speech that a release is compared with PyTorch on. */
-export interface SpokenClip {
+export interface SpeechClip {
   readonly id: string
   readonly samples: Float32Array
   /** what is said; of a cut what is said at its beginning, or the beginning of what is said */
@@ -19,15 +19,15 @@ export interface SpokenClip {
 }
 
 /** The bundled utterances, and cuts of them joined to the straddling lengths. */
-export async function spokenClips(): Promise<SpokenClip[]> {
+export async function speechClips(): Promise<SpeechClip[]> {
   const utterances = await readSpeechFolder(BUNDLED_SPEECH)
-  const clips: SpokenClip[] = []
+  const clips: SpeechClip[] = []
   for (const { id, path, problem, text } of utterances) {
     if (path === undefined) throw new Failure(problem ?? `The recording ${id} is missing.`)
     clips.push({ id, samples: (await loadClip(path)).samples, text, isUtterance: true })
   }
   const joined = Float32Array.from(clips.flatMap(({ samples }) => [...samples]))
-  const cuts = STRADDLING_SECONDS.map((seconds): SpokenClip => {
+  const cuts = STRADDLING_SECONDS.map((seconds): SpeechClip => {
     const samples = joined.slice(0, Math.round(seconds * SAMPLE_RATE))
     const { text = '' } = clips[0] ?? {}
     return { id: `cut-${seconds.toFixed(2)}-s`, samples, text, isUtterance: false }
