@@ -129,7 +129,7 @@ export class Qwen3Asr {
       if (!(Number.isInteger(value) && value > 0))
         throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)
     }
-    const release = await openRelease(folder, 'asr')
+    const release = await openRelease(folder)
     const variant = release.variant(options.variant)
     const layout = options.layout ?? variant.ways(provider ?? USUAL_PROVIDER)[0]?.layout ?? 'split'
     const worker = await startWorker({
