@@ -233,6 +233,10 @@ function checkLimits({ maxPieceSeconds = 1, maxNewTokens = 1 }: TranscribeOption
     throw new SpeechError(`maxNewTokens is ${maxNewTokens}, wanted a whole number above 0.`)
 }
 
+function recitalNote({ start }: Heard['recognition']['pieces'][number]): string {
+  return `at ${start.toFixed(0)} s the output was the context itself, so that it was decoded again without it.`
+}
+
 function transcriptOf({ seconds, notes, recognition: { text, language, pieces } }: Heard): Transcript {
   const sum = (part: keyof Timing) => pieces.reduce((total, { timing }) => total + timing[part], 0)
   return {
@@ -246,6 +250,6 @@ function transcriptOf({ seconds, notes, recognition: { text, language, pieces } 
         ...(words && { words }),
       }),
     ),
-    warnings: notes,
+    warnings: [...notes, ...pieces.filter(({ hasRecited }) => hasRecited).map(recitalNote)],
   }
 }

@@ -2,15 +2,17 @@ import { type Cut, joinTranscripts, piecesOf, type Span, speechSpan, splitPoints
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import type { Decoded } from './decode-loop.ts'
 import type { TakePlace } from './decode-places.ts'
+import { defined } from './defined.ts'
 import { languageName } from './languages.ts'
 import { tokenLimit } from './limits.ts'
 import { logMel } from './mel.ts'
 import type { PromptOptions } from './prompt.ts'
+import { isRecital, mayRecite } from './recital.ts'
 import { encode, promptOf, type Recognizer } from './recognizer.ts'
 import { tellInOrder } from './tell-in-order.ts'
 import type { TimedWord } from './timed-word.ts'
 import { type ParsedTranscript, parseTranscript, textStart, transcriptSoFar } from './transcript.ts'
-import { pausesIn } from './words/pauses.ts'
+import { mayBeSpeech, pausesIn } from './words/pauses.ts'
 import { tokenRanges } from './words/token-ranges.ts'
 import { timedWords } from './words/word-times.ts'
 
@@ -45,6 +47,8 @@ export interface Piece extends ParsedTranscript, Pick<Decoded, 'tokens' | 'gener
   /** where in the piece the speech is */
   readonly speech: Span
   readonly raw: string
+  /** the text was that of the context, and is what was heard without it */
+  readonly hasRecited?: true
   /** its words with their times in the recording; undefined where the decoder tells none */
   readonly words?: readonly TimedWord[]
   readonly timing: Timing
@@ -137,11 +141,40 @@ async function eachInPlace<T>(
   }
 }
 
+interface PieceControl {
+  readonly signal: AbortSignal | undefined
+  readonly onToken: ((tokens: readonly number[]) => void) | undefined
+}
+
+/** Without speech, a context would be recited, and a language that is forced would be made up. */
 async function recognizePiece(
+  recognizer: Recognizer,
+  cut: Cut,
+  given: RecognizeOptions,
+  { signal, onToken }: PieceControl,
+): Promise<Piece> {
+  const { context = '', language, ...others } = given
+  const options: RecognizeOptions = mayBeSpeech(cut.samples) ? given : others
+  if (!options.context) return decodePiece(recognizer, cut, options, { signal, onToken })
+  const onHeard = (tokens: readonly number[]) => {
+    if (!mayRecite(soFar(recognizer, tokens, options), context)) onToken?.(tokens)
+  }
+  const piece = await decodePiece(recognizer, cut, options, { signal, onToken: onToken && onHeard })
+  if (!isRecital(piece.text, context)) return piece
+  const again = await decodePiece(recognizer, cut, defined({ ...others, language }), { signal, onToken })
+  return { ...again, hasRecited: true, timing: sumOf(piece.timing, again.timing) }
+}
+
+function sumOf(a: Timing, b: Timing): Timing {
+  const part = (name: keyof Timing) => a[name] + b[name]
+  return { mel: part('mel'), encoder: part('encoder'), prefill: part('prefill'), decode: part('decode') }
+}
+
+async function decodePiece(
   recognizer: Recognizer,
   { start: first, samples }: Cut,
   options: RecognizeOptions,
-  control: { signal: AbortSignal | undefined; onToken: ((tokens: readonly number[]) => void) | undefined },
+  control: PieceControl,
 ): Promise<Piece> {
   const clock: number[] = []
   const lap = () => clock.push(performance.now())

@@ -6,7 +6,7 @@ import { makePlaces } from '../../eval/runtime/decode-places.ts'
 import type { Decoder } from '../../eval/runtime/decoder.ts'
 import { tokenLimit } from '../../eval/runtime/limits.ts'
 import { openAudio } from '../../eval/runtime/opened-audio.ts'
-import { recognizePieces } from '../../eval/runtime/recognize.ts'
+import { type RecognizeOptions, recognizePieces } from '../../eval/runtime/recognize.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { ReleaseConfig } from '../../eval/runtime/release-config.ts'
 import { SPECIAL_TOKENS, type Tokenizer } from '../../eval/runtime/tokenizer.ts'
@@ -129,6 +129,61 @@ describe('recognizePieces', () => {
     const running = recognizePieces(fakeRecognizer(4, 20), cuts(), {}, { signal: stop.signal })
     await expect(running).rejects.toThrow('enough')
     expect(given).toBe(5)
+  })
+})
+
+describe('a context', () => {
+  const tone = (seconds: number, level: number) =>
+    Float32Array.from({ length: seconds * 16000 }, (_, i) => level * Math.sin(i / 5))
+  const speech = Float32Array.from([...tone(1, 0.3), ...tone(1, 0.003), ...tone(1, 0.3)])
+
+  /** Says each text in turn, word by word. */
+  function saying(...texts: string[]) {
+    const words: string[] = []
+    const told: string[] = []
+    let runs = 0
+    const decode: Recognizer['decode'] = async (request) => {
+      const tokens: number[] = []
+      for (const word of (texts[runs++] ?? '').split(/(?= )/u)) {
+        tokens.push(words.push(word) - 1)
+        request.onToken?.([...tokens])
+      }
+      return { tokens, generated: tokens.length, ending: 'end', prefill: 1, decode: 2 }
+    }
+    const tokenizer = { decode: (ids: readonly number[]) => ids.map((id) => words[id]).join('') }
+    const recognizer = { ...fakeRecognizer(1, 1), tokenizer, decode } as unknown as Recognizer
+    return async (samples: Float32Array, options: RecognizeOptions) => {
+      const cuts = [{ start: 0, samples }]
+      const { pieces } = await recognizePieces(recognizer, cuts, options, {
+        onText: (text) => told.push(text),
+      })
+      return { piece: pieces[0], runs, told: told.join('') }
+    }
+  }
+  const context = 'Anna Berta, Caesar, Dora, Emil'
+
+  it('that is recited is left out when it is decoded again, and is never told', async () => {
+    const run = saying('Berta Caesar, Dora!', 'Good morning.')
+    const { piece, runs, told } = await run(speech, { context, language: 'English' })
+    expect(piece).toMatchObject({ text: 'Good morning.', hasRecited: true })
+    expect(piece?.timing).toMatchObject({ prefill: 2, decode: 4 })
+    expect({ runs, told }).toEqual({ runs: 2, told: 'Good morning.' })
+  })
+
+  it('may be said by someone: its words among others are told as they come', async () => {
+    const run = saying('Anna Berta met Emil today.')
+    const { piece, runs, told } = await run(speech, { context, language: 'English' })
+    expect(piece?.text).toBe('Anna Berta met Emil today.')
+    expect(piece).not.toHaveProperty('hasRecited')
+    expect({ runs, told }).toEqual({ runs: 1, told: 'Anna Berta met Emil today.' })
+  })
+
+  it('is not given to a piece without speech, and neither is a language', async () => {
+    const run = saying('language None<asr_text>')
+    const silent = await run(tone(2, 0.3), { context, language: 'English' })
+    expect(silent.piece).toMatchObject({ text: '', language: undefined, saysNone: true })
+    const heard = await saying('Hello.')(speech, { context, language: 'English' })
+    expect(heard.piece).toMatchObject({ text: 'Hello.', language: 'English' })
   })
 })
 
