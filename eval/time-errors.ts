@@ -46,7 +46,7 @@ export interface TimeFigures {
   /** utterances of which both sides have times */
   readonly utterances: number
   /** edges of their references; those of words that are not in the hypothesis have no error */
-  readonly of: number
+  readonly referenceEdges: number
   readonly starts: EdgeFigures
   readonly ends: EdgeFigures
   readonly all: EdgeFigures
@@ -118,7 +118,7 @@ export function summarizeTimes(utterances: readonly WordTimes[]): TimeFigures {
   const sum = (part: keyof OddTimes) => utterances.reduce((total, { odd }) => total + odd[part], 0)
   return {
     utterances: utterances.length,
-    of: errors.reduce((total, one) => total + one.of, 0),
+    referenceEdges: errors.reduce((total, one) => total + one.of, 0),
     starts: figuresOf(starts),
     ends: figuresOf(ends),
     all: figuresOf([...starts, ...ends]),

@@ -25,7 +25,10 @@ export function timeTable(dataset: string, rows: readonly Row[]): FigureTable[] 
   return timed.length > 0 ? [{ title, columns: TIMES, rows: timed }] : []
 }
 
-function timeCells(system: string, { starts, ends, all, meanInterval, of, odd }: TimeFigures): Cell[] {
+function timeCells(
+  system: string,
+  { starts, ends, all, meanInterval, referenceEdges, odd }: TimeFigures,
+): Cell[] {
   const error = ({ mean, median }: EdgeFigures) =>
     cell(() => `${milliseconds(mean)} (${(1000 * median).toFixed(0)})`, mean, median)
   const between = ({ low, high }: Interval) =>
@@ -34,7 +37,7 @@ function timeCells(system: string, { starts, ends, all, meanInterval, of, odd }:
     ...[nameCell(system), error(all), between(meanInterval), error(starts), error(ends)],
     cell((bias) => `${bias < 0 ? '' : '+'}${milliseconds(bias)}`, all.bias),
     ...[all.within80, all.within200].map((share) => cell(percent, share)),
-    cell(() => `${all.edges} of ${of}`, all.edges, of),
+    cell(() => `${all.edges} of ${referenceEdges}`, all.edges, referenceEdges),
     ...[odd.zeroLength, odd.nonMonotonic, odd.afterEnd, odd.words].map((count) => cell(String, count)),
   ]
 }
@@ -56,7 +59,7 @@ export function timeColumns(times: TimeFigures | undefined, number: (value: numb
     time_within_80ms_high: number(times?.within80Interval.high),
   }
   return {
-    ...{ time_utterances: times?.utterances ?? '', time_edges_of_reference: times?.of ?? '' },
+    ...{ time_utterances: times?.utterances ?? '', time_edges_of_reference: times?.referenceEdges ?? '' },
     ...{ ...edges('time', times?.all), ...intervals },
     ...{ ...edges('start', times?.starts), ...edges('end', times?.ends) },
     ...{ timed_words: times?.odd.words ?? '', zero_length_words: times?.odd.zeroLength ?? '' },

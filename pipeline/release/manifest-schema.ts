@@ -17,6 +17,7 @@ import { CALIBRATION, CHOSEN } from './calibration-schema.ts'
 import { ENCODER_CHOICES } from './encoder-schema.ts'
 import { FIDELITIES } from './fidelity-schema.ts'
 import { GATE_RESULTS } from './gate-result.ts'
+import { TIMES } from './times-schema.ts'
 
 /*
  * manifest.json of a release. Keys that the schema does not name are let pass and not kept: later releases of this format
@@ -144,6 +145,9 @@ const RESULT = shape({
       tokensPerSecond: about('Tokens for each second of decoding.', figure),
       latency: about('Seconds for a whole utterance.', PERCENTILES),
     }),
+  ),
+  times: v.exactOptional(
+    about('Times of words against those of the references, where both sides have them.', TIMES),
   ),
 })
 

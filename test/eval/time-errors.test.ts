@@ -134,7 +134,7 @@ describe('figures', () => {
       ...{ within80: 0.5, within200: 5 / 6 },
     })
     expect(rest).toEqual({
-      ...{ utterances: 2, of: 8, odd: { words: 5, zeroLength: 1, nonMonotonic: 2, afterEnd: 1 } },
+      ...{ utterances: 2, referenceEdges: 8, odd: { words: 5, zeroLength: 1, nonMonotonic: 2, afterEnd: 1 } },
       meanInterval: { low: expect.closeTo(0.42 / 4), high: expect.closeTo(0.3 / 2) }, // of resamples of one utterance
       within80Interval: { low: 0, high: 0.75 },
     })

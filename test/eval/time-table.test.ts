@@ -118,7 +118,7 @@ describe('times of words in a report', () => {
     ])
     expect(rows[0]?.times).toMatchObject({
       utterances: 2,
-      of: 8,
+      referenceEdges: 8,
       odd: { words: 2, zeroLength: 1 },
       ends: { edges: 1 },
     })

@@ -17,6 +17,7 @@ const [PERCENTILES, RANGE] = [
   { low: null, high: 0.1 },
 ]
 
+const EDGES = { edges: 456, mean: 0.046, median: 0.034, bias: 0.02, within80: 0.84, within200: 0.99 }
 const MANIFEST: Manifest = {
   format: 1,
   name: 'qwen3-asr-0.6b',
@@ -67,6 +68,11 @@ const MANIFEST: Manifest = {
             timing: { mel: 0.1, encoder: 0.2, prefill: 0.1, decode: 0.3 },
             ...{ firstToken: PERCENTILES, tokens: 977, tokensPerSecond: 2947, latency: PERCENTILES },
           },
+          times: {
+            ...{ utterances: 70, referenceEdges: 916, starts: EDGES, ends: EDGES, all: EDGES },
+            ...{ meanInterval: RANGE, within80Interval: RANGE },
+            odd: { words: 484, zeroLength: 0, nonMonotonic: 0, afterEnd: 0 },
+          },
         },
       ],
       differences: [
@@ -92,10 +98,10 @@ const MANIFEST: Manifest = {
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 /** What a release may lack, and figures that there may be none of. */
 const OPTIONAL =
-  /^(source\.revision|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.speed\.(timing|firstToken))$/
+  /^(source\.revision|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.(times|speed\.(timing|firstToken)))$/
 const FREE = /^evaluation\.0\.(source|selection)\.\w+$/
 const FIGURE =
-  /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|^gates\.0\.(found|limit)$|^fidelity\.0\.((kld|ratio)\.(mean|low|high|median|p99|max)|top1|cosine)$/
+  /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|\.times\.(starts|ends|all)\.(mean|median|bias|within\d+)$|^gates\.0\.(found|limit)$|^fidelity\.0\.((kld|ratio)\.(mean|low|high|median|p99|max)|top1|cosine)$/
 
 function refusalOf(value: unknown): string | undefined {
   try {
