@@ -1,4 +1,5 @@
-import { argmax, type Decoder, type PromptInput } from './decoder.ts'
+import { argmax, type Decoder } from './decoder.ts'
+import type { PromptInput } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { type Repetition, RepetitionGuard, withoutRepeats } from './repetition.ts'
 

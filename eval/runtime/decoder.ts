@@ -2,19 +2,13 @@ import type { EmbeddingTable } from './embeddings.ts'
 import { openFusedDecoder } from './fused-decoder.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { preparePrefill } from './prefill.ts'
-import type { Prompt } from './prompt.ts'
+import type { PromptInput } from './prompt.ts'
 import type { PromptCache } from './prompt-cache.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import type { Way } from './release.ts'
 import type { SessionOptions, Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 import { openSplitDecoder } from './split-decoder.ts'
-
-export interface PromptInput {
-  readonly prompt: Prompt
-  /** audio features [N, H], flat */
-  readonly features: Float32Array
-}
 
 /** Sequences that are decoded together, one token each at a time. Calls must not overlap. */
 export interface Decoder {

@@ -1,7 +1,6 @@
-import type { PromptInput } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { Tensor } from './onnxruntime.ts'
-import { promptEmbeddings } from './prompt.ts'
+import { type PromptInput, promptEmbeddings } from './prompt.ts'
 import { floats } from './session.ts'
 
 /* The embeddings of prompts as the fused graphs take them. */

@@ -23,6 +23,12 @@ export interface Prompt {
   readonly audioOffset: number
 }
 
+export interface PromptInput {
+  readonly prompt: Prompt
+  /** audio features [N, H], flat */
+  readonly features: Float32Array
+}
+
 /**
  * The prompt of the model card, every id from the model's own tokenizer.
  * @param audioTokens number of audio features that take the pads' places

@@ -1,7 +1,8 @@
-import type { Decoder, PromptInput } from './decoder.ts'
+import type { Decoder } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { LAYOUTS } from './graphs.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import type { PromptInput } from './prompt.ts'
 import { floats, openSession, output, type SessionOptions, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 

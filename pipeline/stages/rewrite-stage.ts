@@ -8,6 +8,7 @@ import {
   graphFile,
   JSON_FILES,
 } from '../../eval/runtime/graphs.ts'
+import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import { commit } from '../../graph-tools/commit.ts'
 import { type EmbeddingPlan, planEmbedding } from '../../graph-tools/embed-fp16.ts'
 import { inlineWeights } from '../../graph-tools/externalize.ts'
@@ -18,12 +19,14 @@ import { stripTraces } from '../../graph-tools/strip-traces.ts'
 import { alignDecoder } from '../alignment/align-decoder.ts'
 import { type Alignment, alignmentFile, writeAlignment } from '../alignment/alignment-file.ts'
 import { FAMILY_ROWS } from '../families.ts'
+import { CALIBRATION_SPEECH } from '../models.ts'
 import { type Prepared, progressOf, shareDecoders } from '../quantize/share-decoders.ts'
+import { releaseConfig } from '../release/write-config.ts'
 import { Failure } from '../shared/failure.ts'
-import { copyWhole, exists, formatBytes } from '../shared/output-files.ts'
+import { copyWhole, exists, formatBytes, writeJson } from '../shared/output-files.ts'
 import { exportFolder } from './export-stage.ts'
-import { writeOwnConfig } from './own-config.ts'
 import type { Run, Stage } from './stage.ts'
+import { identifyFolder } from './stamp.ts'
 
 /** config.json is written by the quantize stage, which knows all variants. */
 const COPIED = JSON_FILES.filter((name) => name !== 'config.json')
@@ -31,7 +34,8 @@ const COPIED = JSON_FILES.filter((name) => name !== 'config.json')
 /** Native rewriting: no traces, no allowzero, encoder weights inside, decoder weights shared, embeddings FP16. */
 export const rewriteStage: Stage = {
   name: 'rewrite',
-  inputs: async () => ({}),
+  // which heads follow speech is found out with it
+  inputs: async () => ({ speech: await identifyFolder(CALIBRATION_SPEECH) }),
   outputs: ({ paths, options }) =>
     [
       ...(options.skipEncoder ? [] : [graphFile(ENCODER, FP32)]),
@@ -54,7 +58,9 @@ export const rewriteStage: Stage = {
 async function align(run: Run): Promise<Alignment | undefined> {
   const { options, paths, checkpoint, emit, signal } = run
   if (options.skipEncoder || !FAMILY_ROWS[options.family].hasAlignment) return undefined
-  await writeOwnConfig(run, [FP32]) // FP32 can be run then; the quantize stage writes that of all variants
+  // FP32 can be run then; the quantize stage writes that of all variants
+  const config = releaseConfig(checkpoint, await readTokenizer(paths.model), new Map([[FP32, undefined]]), {})
+  await writeJson(join(paths.model, 'config.json'), config)
   const { threads } = options
   return alignDecoder({ ...{ folder: paths.model, checkpoint, threads, emit, signal } })
 }

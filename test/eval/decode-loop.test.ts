@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type DecodeRequest, makeDecodeLoop } from '../../eval/runtime/decode-loop.ts'
-import type { Decoder, PromptInput } from '../../eval/runtime/decoder.ts'
+import type { Decoder } from '../../eval/runtime/decoder.ts'
+import type { PromptInput } from '../../eval/runtime/prompt.ts'
 import type { ReleaseConfig } from '../../eval/runtime/release-config.ts'
 
 const END = 9
