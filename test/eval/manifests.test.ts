@@ -1,10 +1,12 @@
 import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
-import { digest, folder, heard, noise, open, WAVS } from '../helpers/recordings.ts'
+import { digest, folder, freshRoot, heard, noise, open, WAVS } from '../helpers/recordings.ts'
+
+beforeEach(freshRoot)
 
 describe('layouts of folders', () => {
   it.each<[string, Readonly<Record<string, string>>]>([

@@ -1,11 +1,24 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { encodeFloatWav } from '../../eval/dataset/float-wav.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
-import { ALL, digest, folder, heard, noise, open, RATE, root, WAVS } from '../helpers/recordings.ts'
+import {
+  ALL,
+  digest,
+  folder,
+  freshRoot,
+  heard,
+  noise,
+  open,
+  RATE,
+  root,
+  WAVS,
+} from '../helpers/recordings.ts'
+
+beforeEach(freshRoot)
 
 describe('names of files', () => {
   const NFC = 'für Größe.wav'

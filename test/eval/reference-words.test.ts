@@ -1,11 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { readCtm } from '../../eval/dataset/ctm.ts'
 import { readSpeechFolder } from '../../eval/dataset/folder-dataset.ts'
 import { readTextGrid } from '../../eval/dataset/text-grid.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
-import { folder, open, WAVS } from '../helpers/recordings.ts'
+import { folder, freshRoot, open, WAVS } from '../helpers/recordings.ts'
+
+beforeEach(freshRoot)
 
 /** Words in one line each: `one 0-0.25`. */
 const short = (words: readonly { text: string; start: number; end: number }[] | undefined) =>

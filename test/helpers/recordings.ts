@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { beforeEach, expect } from 'vitest'
+import { expect } from 'vitest'
 import { type OpenOptions, openDataset } from '../../eval/dataset/open.ts'
 import { seededRandom } from '../../eval/random.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
@@ -28,9 +28,11 @@ export function digest(samples: Float32Array | undefined): string {
 }
 
 export let root = ''
-beforeEach(async () => {
+
+/** A new root, for `beforeEach` of each test file: files may share this module, whose own hook only the first would have. */
+export async function freshRoot(): Promise<void> {
   root = await temporaryFolder()
-})
+}
 
 /** A folder with these texts, and a recording wherever a name ends in .wav. */
 export async function folder(
