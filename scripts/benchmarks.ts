@@ -25,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     load: () => import('./bench-variants.ts'),
   },
   peers: { describe: 'Variants against other engines.', load: () => import('./bench-peers.ts') },
+  words: { describe: 'Times of words, and what they cost.', load: () => import('./bench-words.ts') },
   package: { describe: 'Archives against gzip and pigz.', load: () => import('./bench-package.ts') },
   publish: { describe: 'Uploads against the Python client.', load: () => import('./bench-publish.ts') },
 }

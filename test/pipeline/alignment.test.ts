@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { recognize } from '../../eval/runtime/recognize.ts'
@@ -7,6 +7,7 @@ import { type HeardClip, hearClips } from '../../pipeline/alignment/attention-ru
 import { chooseHeads } from '../../pipeline/alignment/choose-heads.ts'
 import { readSpokenClips, type SpokenClip } from '../../pipeline/alignment/spoken-clips.ts'
 import { BUNDLED_SPEECH, CALIBRATION_SPEECH } from '../../pipeline/models.ts'
+import { alignmentCost } from '../../scripts/alignment-cost.ts'
 import { sharedReleases } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
@@ -84,4 +85,21 @@ describe('the heads that follow speech', () => {
     expect(chooseHeads(deaf)).toBeUndefined()
     expect(chooseHeads([])).toBeUndefined()
   })
+})
+
+it('the benchmark of words compares them with times by length, and the output with graphs that lack it', async () => {
+  const { run } = await import('../../scripts/bench-words.ts')
+  expect(run).toBeTypeOf('function')
+  const { parts } = await alignmentCost(model, 'int4', 1, 2)
+  expect(parts.map(({ name }) => name)).toEqual([
+    '11 s, a prompt',
+    '11 s, a step',
+    '35 s, a prompt',
+    '35 s, a step',
+  ])
+  expect(parts.every(({ without, together }) => without > 0 && together > 0)).toBe(true)
+  expect((await readdir(model)).filter((name) => name.startsWith('.without-'))).toEqual([])
+  await expect(alignmentCost(join(model, '.work', 'export'), 'fp32', 1, 1)).rejects.toThrow(
+    'does not have the output alignment.',
+  )
 })
