@@ -1,5 +1,5 @@
 import { link, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { graphFile, LAYOUTS } from '../eval/runtime/graphs.ts'
 import { usualCache } from '../eval/runtime/prompt-cache.ts'
 import {
@@ -27,7 +27,7 @@ const TURN = 6
 
 /**
  * Time prompts and steps of a release with the output for times of words, and without it.
- * @param folder release directory; a copy of links is made beside its files for as long as it takes
+ * @param folder release directory; a copy of links is made beside it for as long as it takes
  * @throws Failure when the variant does not have the output
  */
 export async function alignmentCost(
@@ -38,7 +38,7 @@ export async function alignmentCost(
 ): Promise<CostFigures> {
   const graph = graphFile(LAYOUTS.fused[0], variant)
   const model = openModel(join(folder, graph))
-  const plain = await mkdtemp(join(folder, '.without-'))
+  const plain = await mkdtemp(join(dirname(folder), '.without-'))
   try {
     const files = (await readdir(folder, { withFileTypes: true })).filter((file) => file.isFile())
     for (const { name } of files) if (name !== graph) await link(join(folder, name), join(plain, name))
