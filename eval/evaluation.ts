@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { Dataset, Utterance } from './dataset/utterance.ts'
+import { contextOf, type Hotwords } from './hotwords/hotwords.ts'
 import type { Machine } from './machine.ts'
 import type { SystemRecord, UtteranceRecord } from './record.ts'
 import type { ResultFile } from './result-file.ts'
@@ -60,7 +61,10 @@ export async function* evaluate(
         const transcribe = async (utterance: Utterance): Promise<UtteranceRecord> => ({
           ...common,
           ...{ setting: system.setting, machine: id },
-          ...(await transcribeOne(transcriber, utterance, signal)),
+          ...(await transcribeOne(transcriber, utterance, {
+            signal,
+            hotwords: system.hotwords?.of(utterance),
+          })),
         })
         for await (const record of inParallel(wanted, transcriber.size, transcribe)) {
           await results.add(record)
@@ -92,9 +96,13 @@ function countDone(dataset: Dataset, done: ReadonlySet<string>): number {
   return dataset.keys.reduce((sum, key) => sum + (done.has(`${dataset.name} ${key}`) ? 1 : 0), 0)
 }
 
-async function transcribeOne(transcriber: Transcriber, utterance: Utterance, signal: AbortSignal) {
+async function transcribeOne(
+  transcriber: Transcriber,
+  utterance: Utterance,
+  { signal, hotwords }: { readonly signal: AbortSignal; readonly hotwords: Hotwords | undefined },
+) {
   const { id, row, key, speaker, text: reference, words = [], path, problem } = utterance
-  const known = defined({ id, row, key, speaker, reference })
+  const known = defined({ id, row, key, speaker, reference, hotwords: hotwords && kept(hotwords) })
   const failed = (message: string) => ({
     ...known,
     seconds: 0,
@@ -105,7 +113,8 @@ async function transcribeOne(transcriber: Transcriber, utterance: Utterance, sig
   })
   if (path === undefined) return failed(problem ?? 'The dataset holds no audio.')
   try {
-    const heard = await transcriber.transcribe(path, signal)
+    const context = hotwords && contextOf(hotwords)
+    const heard = await transcriber.transcribe(path, { signal, context })
     const note = excessNote(words, heard.seconds)
     if (note !== undefined) return { ...known, ...heard, warnings: [...(heard.warnings ?? []), note] }
     return { ...known, ...heard, ...(words.length > 0 && { referenceWords: words }) }
@@ -113,6 +122,11 @@ async function transcribeOne(transcriber: Transcriber, utterance: Utterance, sig
     if (error instanceof SpeechError) return failed(error.message.replace(`${path}: `, ''))
     throw error
   }
+}
+
+/** Without what else a file says of them. */
+function kept({ rare, list }: Hotwords): Hotwords {
+  return { rare, list }
 }
 
 /** Times that end long after the recording are of another one, or in milliseconds. */

@@ -1,5 +1,6 @@
 import { peakMemory, resetPeakMemory } from './memory.ts'
 import { usefulJobs } from './runtime/job-queue.ts'
+import type { RecognizeOptions } from './runtime/recognize.ts'
 import { type Heard, startWorker, type WorkerClient, type WorkerSetup } from './runtime/worker-client.ts'
 
 /** Worker threads, each with one variant's sessions; the calling thread stays free. */
@@ -9,7 +10,7 @@ export interface Pool {
   /** until all had loaded */
   readonly loadSeconds: number
   /** @throws SpeechError when the clip cannot be read; the signal's reason when it aborts */
-  transcribe(path: string, signal: AbortSignal): Promise<Heard>
+  transcribe(path: string, signal: AbortSignal, options?: RecognizeOptions): Promise<Heard>
   /** of the process since the pool was started, in bytes */
   peakMemory(): number
   close(): Promise<void>
@@ -49,12 +50,12 @@ export async function startPool(setup: WorkerSetup, count: number): Promise<Pool
 function queueFor(seats: readonly Seat[], places: number): Pool['transcribe'] {
   const waiting: (() => void)[] = []
   const freest = () => seats.reduce((a, b) => (b.jobs < a.jobs ? b : a))
-  return async (path, signal) => {
+  return async (path, signal, options = {}) => {
     while (freest().jobs >= places) await new Promise<void>((resolve) => waiting.push(resolve))
     const seat = freest()
     seat.jobs++
     try {
-      return await seat.worker.transcribe({ path }, { signal })
+      return await seat.worker.transcribe({ path }, { signal, options })
     } finally {
       seat.jobs--
       waiting.shift()?.()

@@ -12,6 +12,8 @@ const PIECE = fields({
   saysNone: truth,
   generated: number,
   ending: v.picklist(['end', 'limit', 'loop'], '"end", "limit" or "loop"'),
+  /** its text was that of the context, and is what was heard without it */
+  hasRecited: v.exactOptional(truth),
   loop: v.exactOptional(fields({ period: number, repeats: number })),
   timing: fields({ mel: number, encoder: number, prefill: number, decode: number }),
   firstToken: number,
@@ -51,6 +53,8 @@ const UTTERANCE = fields({
   pieces: list(PIECE),
   /** what is odd in the recording */
   warnings: v.exactOptional(list(text)),
+  /** of the list that was given as context; none where the utterance has no list, or lists were not used */
+  hotwords: v.exactOptional(fields({ rare: list(text), list: list(text) })),
   /** why there is no hypothesis */
   problem: v.exactOptional(text),
 })

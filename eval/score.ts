@@ -1,3 +1,5 @@
+import { type HotwordScore, scoreHotwords } from './hotwords/hotword-score.ts'
+import type { Hotwords } from './hotwords/hotwords.ts'
 import { type NormalizerName, normalizedCharacters, normalizedWords } from './normalize/normalizers.ts'
 import type { UtteranceRecord } from './record.ts'
 import { defined } from './runtime/defined.ts'
@@ -17,10 +19,19 @@ export interface Score {
   readonly characterErrors: number
   /** where both sides have times of words */
   readonly times?: WordTimes
+  /** where the utterance has a list of hotwords, used or not */
+  readonly hotwords?: HotwordScore
 }
 
-/** An utterance without a hypothesis has all its words deleted: it is never left out. */
-export function scoreUtterance(record: UtteranceRecord, normalizer: NormalizerName): Score {
+/**
+ * An utterance without a hypothesis has all its words deleted: it is never left out.
+ * @param hotwords of the utterance, used or not
+ */
+export function scoreUtterance(
+  record: UtteranceRecord,
+  normalizer: NormalizerName,
+  hotwords?: Hotwords,
+): Score {
   const reference = normalizedWords(record.reference, normalizer)
   const hypothesis = normalizedWords(record.text, normalizer)
   const operations = alignWords(reference, hypothesis)
@@ -29,7 +40,10 @@ export function scoreUtterance(record: UtteranceRecord, normalizer: NormalizerNa
     ...{ record, reference, hypothesis, operations, errors: countErrors(operations) },
     characters: characters.length,
     characterErrors: editDistance(characters, normalizedCharacters(hypothesis)),
-    ...defined({ times: timesOf(record, normalizer) }),
+    ...defined({
+      times: timesOf(record, normalizer),
+      hotwords: hotwords && scoreHotwords({ reference, hypothesis, operations }, hotwords, normalizer),
+    }),
   }
 }
 

@@ -1,4 +1,11 @@
 import { bootstrapInterval, type Difference, type Interval, pairedDifference, quantile } from './bootstrap.ts'
+import {
+  compareHotwords,
+  type HotwordDifferences,
+  type HotwordFigures,
+  summarizeHotwords,
+} from './hotwords/hotword-figures.ts'
+import type { Hotwords } from './hotwords/hotwords.ts'
 import { isBlank } from './normalize/comparable.ts'
 import type { NormalizerName } from './normalize/normalizers.ts'
 import type { UtteranceRecord } from './record.ts'
@@ -46,6 +53,10 @@ export interface Row {
   readonly speed: Speed
   /** undefined unless both sides of an utterance have times of words */
   readonly times?: TimeFigures
+  /** undefined unless an utterance has a list of hotwords */
+  readonly hotwords?: HotwordFigures
+  /** utterances with a piece whose output was its context, which was then decoded again without */
+  readonly recitals: number
 }
 
 /** Times are seconds; of utterances that were transcribed. */
@@ -73,12 +84,21 @@ export interface PairedRow extends Difference {
   readonly second: string
   /** on utterances that both have */
   readonly utterances: number
+  /** where the second differs from the first by lists of hotwords alone */
+  readonly hotwords?: HotwordDifferences
 }
 
-/** Scores of the records in the order of the dataset. */
-export function scoreAll(records: readonly UtteranceRecord[], normalizer: NormalizerName): Score[] {
+/**
+ * Scores of the records in the order of the dataset.
+ * @param hotwords by the utterance's key
+ */
+export function scoreAll(
+  records: readonly UtteranceRecord[],
+  normalizer: NormalizerName,
+  hotwords: ReadonlyMap<string, Hotwords>,
+): Score[] {
   return records
-    .map((record) => scoreUtterance(record, normalizer))
+    .map((record) => scoreUtterance(record, normalizer, hotwords.get(record.key)))
     .sort((a, b) => a.record.row - b.record.row)
 }
 
@@ -93,6 +113,7 @@ export function summarize(
   // Nothing transcribed is no measurement, and not the same as silence.
   const measured = (rate: number) => (scores.length === 0 ? Number.NaN : rate)
   const timed = scores.flatMap(({ times }) => times ?? [])
+  const listed = scores.flatMap(({ hotwords }) => hotwords ?? [])
   return {
     ...names,
     utterances: scores.length,
@@ -107,25 +128,37 @@ export function summarize(
     failures: countFailures(scores.map(({ record }) => record)),
     speed: measureSpeed(scores.map(({ record }) => record).filter(({ problem }) => problem === undefined)),
     ...(timed.length > 0 && { times: summarizeTimes(timed) }),
+    ...(listed.length > 0 && { hotwords: summarizeHotwords(listed) }),
+    recitals: scores.filter(({ record }) => record.pieces.some(({ hasRecited }) => hasRecited)).length,
   }
 }
 
-/** Whether two systems differ on the utterances that both transcribed. */
+/**
+ * Whether two systems differ on the utterances that both transcribed.
+ * @param comparesLists the second differs from the first by lists of hotwords alone
+ */
 export function compareScores(
   names: Pick<PairedRow, 'dataset' | 'normalizer' | 'first' | 'second'>,
   first: readonly Score[],
   second: readonly Score[],
+  comparesLists: boolean,
 ): PairedRow {
   const others = new Map(second.map((score) => [score.record.key, score]))
   const pairs = first.flatMap((score) => {
     const other = others.get(score.record.key)
-    return other ? [[wordSample(score), wordSample(other)] as const] : []
+    return other ? [[score, other] as const] : []
   })
   const difference = pairedDifference(
-    pairs.map(([a]) => a),
-    pairs.map(([, b]) => b),
+    pairs.map(([a]) => wordSample(a)),
+    pairs.map(([, b]) => wordSample(b)),
   )
-  return { ...names, utterances: pairs.length, ...difference }
+  const listed = comparesLists
+    ? pairs.flatMap(([a, b]) => (a.hotwords && b.hotwords ? [[a.hotwords, b.hotwords] as const] : []))
+    : []
+  return {
+    ...{ ...names, utterances: pairs.length, ...difference },
+    ...(listed.length > 0 && { hotwords: compareHotwords(listed) }),
+  }
 }
 
 function wordSample({ errors }: Score) {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Engine, identifyEngine, runEngine } from './engine.ts'
+import type { HotwordLists } from './hotwords/hotwords.ts'
 import { onnxruntimeVersion } from './machine.ts'
 import { startPool } from './pool.ts'
 import type { UtteranceRecord } from './record.ts'
@@ -17,13 +18,20 @@ export type Transcription = Pick<
   'seconds' | 'samples' | 'text' | 'language' | 'words' | 'compute' | 'pieces' | 'warnings'
 >
 
+/** What is said to a system beside the recording. */
+export interface TranscriberOptions {
+  readonly signal: AbortSignal
+  /** of this utterance; undefined: that of all, if there is one */
+  readonly context?: string | undefined
+}
+
 /** A system made ready. */
 export interface Transcriber {
   /** how many utterances at once */
   readonly size: number
   readonly loadSeconds?: number
   /** @throws SpeechError when this utterance cannot be transcribed */
-  transcribe(path: string, signal: AbortSignal): Promise<Transcription>
+  transcribe(path: string, options: TranscriberOptions): Promise<Transcription>
   /** bytes since it was started */
   peakMemory?(): number
   close(): Promise<void>
@@ -31,6 +39,8 @@ export interface Transcriber {
 
 /** Something that transcribes: a variant of a release, or another engine for comparison. */
 export interface System extends SystemDescription {
+  /** given to it as contexts, each with its utterance */
+  readonly hotwords?: HotwordLists
   start(): Promise<Transcriber>
 }
 
@@ -43,6 +53,7 @@ export interface ModelOptions extends Omit<WorkerSetup, 'layout' | 'warmUp'> {
   readonly workers: number
   readonly isSteady: boolean
   readonly provider: string
+  readonly hotwords?: HotwordLists | undefined
 }
 
 /** What decides about the text: a change of it makes other results. */
@@ -50,7 +61,8 @@ const DECODER = ['eval/runtime/worker.ts']
 
 /** A variant of a release directory, in worker threads of its own. */
 export async function modelSystem(model: ModelOptions): Promise<System> {
-  const { name, folder, bytes, fingerprint, threads, workers, batch, isSteady, provider, options } = model
+  const { name, folder, bytes, fingerprint, threads, workers, batch, isSteady, provider, options, hotwords } =
+    model
   const release = await openRelease(folder)
   const source = { release, variant: release.variant(model.variant) }
   const { layout, prefill } = chooseWay(source, model)
@@ -62,6 +74,7 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
     ...options,
     onnxruntime: onnxruntimeVersion(),
     decoder: (await identifySources(DECODER)).slice(0, 16),
+    ...(hotwords && { hotwords: hotwords.id }),
   }
   const start = async (): Promise<Transcriber> => {
     const pool = await startPool(
@@ -70,13 +83,22 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
     )
     return {
       ...pool,
-      async transcribe(path, signal) {
-        const { seconds, sha256: samples, notes, recognition } = await pool.transcribe(path, signal)
+      async transcribe(path, { signal, context }) {
+        const own = context === undefined ? {} : { context }
+        const { seconds, sha256: samples, notes, recognition } = await pool.transcribe(path, signal, own)
         return { seconds, samples, ...(notes.length > 0 && { warnings: notes }), ...flatten(recognition) }
       },
     }
   }
-  return { name, kind: 'model', bytes, settings, setting: settingOf(settings), start }
+  return {
+    name,
+    kind: 'model',
+    bytes,
+    settings,
+    setting: settingOf(settings),
+    start,
+    ...defined({ hotwords }),
+  }
 }
 
 /**
@@ -88,7 +110,10 @@ export async function engineSystem(engine: Engine, workers: number, timeout: num
   const settings = { command: engine.command, program: await identifyEngine(engine), workers }
   const start = async (): Promise<Transcriber> => ({
     size: workers,
-    transcribe: async (path, signal) => ({ ...(await runEngine(engine, path, timeout, signal)), pieces: [] }),
+    transcribe: async (path, { signal }) => ({
+      ...(await runEngine(engine, path, timeout, signal)),
+      pieces: [],
+    }),
     close: async () => {},
   })
   return { name: engine.name, kind: 'engine', settings, setting: settingOf(settings), start }

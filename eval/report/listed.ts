@@ -96,5 +96,6 @@ function failuresOf({ record }: Score): string[] {
     ...any(({ hasMarker }) => !hasMarker, 'without <asr_text>'),
     ...any(({ ending }) => ending === 'loop', 'stopped in a loop'),
     ...any(({ ending }) => ending === 'limit', 'cut at the token limit'),
+    ...any(({ hasRecited }) => hasRecited === true, 'recited its context, decoded again without'),
   ]
 }

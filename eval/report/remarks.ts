@@ -29,6 +29,7 @@ export function remarksOf(report: Report): Remarks {
     differences: mainDifferences(report).map(differenceSentence),
     failures: [
       ...mainRows(report).flatMap(failureSentence),
+      ...mainRows(report).flatMap((row) => withoutListSentence(row, report)),
       ...problemSentences(report),
       ...noteSentences(report),
       ...leftOut,
@@ -55,7 +56,7 @@ function differenceSentence(row: PairedRow): Sentence {
   return sentence`${{ name: dataset }}: ${{ name: second }} ${verdict} ${{ name: first }}: ${figures} (paired bootstrap, ${utterances} utterances)`
 }
 
-function failureSentence({ dataset, system, failures }: Row): Sentence[] {
+function failureSentence({ dataset, system, failures, recitals }: Row): Sentence[] {
   const { problems, empty, saysNone, withoutMarker, loops, limited } = failures
   const said = [
     [problems, 'could not be read or transcribed (all their words count as deleted)'],
@@ -64,8 +65,23 @@ function failureSentence({ dataset, system, failures }: Row): Sentence[] {
     [withoutMarker, 'without <asr_text>'],
     [loops, 'stopped in a loop'],
     [limited, 'cut at the token limit'],
+    [recitals, 'recited the context, and decoded again without it'],
   ].flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))
   return said.length === 0 ? [] : [sentence`${{ name: dataset }}, ${{ name: system }}: ${said.join(', ')}`]
+}
+
+/** Utterances for which a file of lists has none. */
+function withoutListSentence(
+  { dataset, system, utterances, hotwords }: Row,
+  { systems }: Report,
+): Sentence[] {
+  const isGiven = systems.some(({ name, settings }) => name === system && settings['hotwords'] !== undefined)
+  const without = utterances - (hotwords?.utterances ?? 0)
+  if (!isGiven || without === 0) return []
+  const count = `${plural(without, 'utterance')} of ${utterances}`
+  return [
+    sentence`${{ name: dataset }}, ${{ name: system }}: ${count} without a list of hotwords, transcribed without a context and left out of the table of hotwords`,
+  ]
 }
 
 /** The first of the clips that could not be read, by name; results.jsonl has all. */
@@ -145,7 +161,7 @@ function howDecoded(systems: readonly SystemFigures[]): Sentence[] {
 }
 
 function decodingOf(settings: SystemFigures['settings']): string {
-  const { layout, batch, prefill, steady, language, context, prompt, stopLoops } = settings
+  const { layout, batch, prefill, steady, language, context, prompt, stopLoops, hotwords } = settings
   return [
     `${layout} layout`,
     Number(batch) > 1 ? `up to ${batch} utterances decoded together` : 'one utterance at a time',
@@ -153,6 +169,7 @@ function decodingOf(settings: SystemFigures['settings']): string {
     ...(steady ? ['steps of an even number of rows, so that batches change no transcript'] : []),
     ...(language ? [`${language} forced`] : []),
     ...(context ? ['with a context'] : []),
+    ...(hotwords ? ['with the hotwords of each utterance as its context'] : []),
     ...(prompt === 'legacy' ? ["with the wrong ids of older exporters' prompt"] : []),
     ...(stopLoops === false ? ['loops not stopped'] : []),
   ].join(', ')

@@ -1,3 +1,4 @@
+import type { Hotwords } from '../hotwords/hotwords.ts'
 import type { Machine } from '../machine.ts'
 import type { NormalizerName } from '../normalize/normalizers.ts'
 import type { ResultRecord, SystemRecord, UtteranceRecord } from '../record.ts'
@@ -49,14 +50,18 @@ export function makeReport(
       shown.push(...found)
       missing += dataset.keys.length - found.length
     }
+    const hotwords = hotwordsOf([...bySystem.values()].flat())
     for (const normalizer of normalizers) {
-      const scored = new Map([...bySystem].map(([{ name }, found]) => [name, scoreAll(found, normalizer)]))
+      const scored = new Map(
+        [...bySystem].map(([{ name }, found]) => [name, scoreAll(found, normalizer, hotwords)]),
+      )
       const names = { dataset: dataset.name, normalizer }
       for (const [system, list] of scored) rows.push(summarize({ ...names, system }, list))
-      for (const [first, second] of pairsOf([...scored.keys()])) {
+      for (const [one, other] of pairsOf(run.systems)) {
+        const [first, second] = [one.name, other.name]
         const sides = [scored.get(first) ?? [], scored.get(second) ?? []] as const
         if (sides.every((side) => side.length > 0)) {
-          differences.push(compareScores({ ...names, first, second }, ...sides))
+          differences.push(compareScores({ ...names, first, second }, ...sides, isWithLists(one, other)))
         }
       }
       if (normalizer === dataset.normalizer) scores.set(dataset.name, scored)
@@ -123,6 +128,17 @@ function machinesOf(shown: readonly UtteranceRecord[], records: readonly ResultR
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-function pairsOf(names: readonly string[]): [string, string][] {
-  return names.flatMap((first, i) => names.slice(i + 1).map((second): [string, string] => [first, second]))
+function pairsOf<T>(items: readonly T[]): [T, T][] {
+  return items.flatMap((first, i) => items.slice(i + 1).map((second): [T, T] => [first, second]))
+}
+
+/** The lists that a system was given, by the utterance's key: the others are scored by them too. */
+function hotwordsOf(records: readonly UtteranceRecord[]): ReadonlyMap<string, Hotwords> {
+  return new Map(records.flatMap(({ key, hotwords }) => (hotwords ? [[key, hotwords] as const] : [])))
+}
+
+/** Whether the second system is the first with lists of hotwords. */
+function isWithLists(first: SystemDescription, second: SystemDescription): boolean {
+  const { hotwords, ...others } = second.settings
+  return hotwords !== undefined && JSON.stringify(others) === JSON.stringify(first.settings)
 }

@@ -1,8 +1,9 @@
 import { csvText } from '../csv.ts'
 import type { Percentiles, Row } from '../summary.ts'
 import { type Cell, type Column, cell, column, type FigureTable, nameCell } from './figure-table.ts'
+import { hotwordColumns, hotwordTables } from './hotword-table.ts'
 import { megabytes, percent } from './number-text.ts'
-import { mainRows, type Report, type SystemFigures } from './report.ts'
+import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
 import { plainText, sentence } from './sentence.ts'
 import { timeColumns, timeTable } from './time-table.ts'
 
@@ -41,6 +42,7 @@ function csvRow(row: Row, system: SystemFigures | undefined, report: Report) {
     onnxruntime: said(({ onnxruntime }) => onnxruntime),
     execution_provider: said(({ executionProvider }) => executionProvider),
     ...timeColumns(row.times, number),
+    ...hotwordColumns(row, number),
   }
 }
 
@@ -83,7 +85,7 @@ const SPEED: readonly Column[] = [
   ...[column('load', ['load, s']), column('memory', ['memory, bytes']), column('size', ['size, bytes'])],
 ]
 
-/** One table of accuracy and one of speed for each dataset, and one of the times of words where there are any. */
+/** One table of accuracy and one of speed for each dataset, and those of the times of words and of hotwords where there are any. */
 export function figureTables(report: Report): FigureTable[] {
   return report.run.datasets.flatMap(({ name, count, of, normalizer }) => {
     const rows = mainRows(report).filter(({ dataset, utterances }) => dataset === name && utterances > 0)
@@ -100,6 +102,7 @@ export function figureTables(report: Report): FigureTable[] {
         rows: rows.map((row) => speedCells(row, systemOf(report, row))),
       },
       ...timeTable(name, rows),
+      ...hotwordTables(name, rows, differencesOf(report, name)),
     ]
   })
 }
@@ -136,6 +139,10 @@ function speedCells({ system, speed }: Row, figures: SystemFigures | undefined):
     ...[speed.firstToken?.p50, latency.p50, latency.p90, latency.p99, figures?.loadSeconds].map(time),
     ...[figures?.peakMemory, figures?.bytes].map((bytes) => cell(megabytes, bytes)),
   ]
+}
+
+function differencesOf(report: Report, name: string) {
+  return mainDifferences(report).filter(({ dataset }) => dataset === name)
 }
 
 function systemOf({ systems }: Report, { system }: Row): SystemFigures | undefined {

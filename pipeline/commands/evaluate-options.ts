@@ -7,7 +7,7 @@ import { languageName } from '../../eval/runtime/languages.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
 import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { variantName } from '../../eval/runtime/release.ts'
-import type { EvaluateOptions, ModelSpec } from '../evaluate/evaluation-options.ts'
+import { type EvaluateOptions, type ModelSpec, withHotwords } from '../evaluate/evaluation-options.ts'
 import {
   type CommandLine,
   flag,
@@ -72,6 +72,7 @@ const OPTIONS = {
   'max-download': { ...text('refuse to fetch more than this'), default: '1GB' },
   language: SHARED.language,
   context: SHARED.context,
+  hotwords: text('measure each model with lists of hotwords, too: a .tsv of id, text, rare words, list'),
   prompt: {
     ...oneOf(['published', 'legacy'], "legacy: the wrong ids of older exporters' prompt"),
     default: 'published',
@@ -129,11 +130,12 @@ type Parsed = OptionsOf<typeof OPTIONS>
 
 function optionsOf(parsed: Parsed): EvaluateCommand {
   const { models, engine: engines, nSamples, sample, seed, shard, ...named } = parsed
+  refuseWithoutUse(parsed)
   const { language, maxDownload, maxPiece, loopGuard, steady, threads, ...options } = named
   return {
     command: 'evaluate',
     ...options,
-    ...{ models: modelsOf(models, engines), engines },
+    ...{ models: modelsOf(models, engines, parsed.hotwords !== undefined), engines },
     selection: selectionOf(parsed),
     maxDownload: bytesOf(maxDownload),
     maxPieceSeconds: maxPiece,
@@ -144,11 +146,22 @@ function optionsOf(parsed: Parsed): EvaluateCommand {
   }
 }
 
-function modelsOf(models: readonly string[], engines: readonly string[]): ModelSpec[] {
+/** Lists are contexts of models. */
+function refuseWithoutUse({ hotwords, context, models }: Parsed): void {
+  if (hotwords === undefined) return
+  if (context) throw usage('Found --hotwords with --context, wanted one of them.')
+  if (models.length === 0)
+    throw usage('Found --hotwords without --models: commands of other engines take no lists.')
+}
+
+function modelsOf(models: readonly string[], engines: readonly string[], hasLists: boolean): ModelSpec[] {
   if (models.length + engines.length === 0)
     throw usage('Found no --models and no --engine, wanted at least one.')
   const specs = models.map(parseModel)
-  const names = [...specs.map(({ name }) => name), ...engines.map((engine) => engine.split(':')[0])]
+  const names = [
+    ...specs.flatMap(({ name }) => (hasLists ? [name, withHotwords(name)] : [name])),
+    ...engines.map((engine) => engine.split(':')[0]),
+  ]
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) throw usage(`Two systems are named ${twice}, wanted names of their own.`)
   return specs

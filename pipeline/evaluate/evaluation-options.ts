@@ -32,6 +32,13 @@ export interface EvaluateOptions
   readonly engineTimeout: number
   /** undefined: by dataset, under output/evaluation or where this user can write */
   readonly output?: string
+  /** file of lists; each model is measured with them, too */
+  readonly hotwords?: string
   /** undefined: output/.cache, or where this user can write */
   readonly cache?: string
+}
+
+/** What a model with lists of hotwords is named in tables. */
+export function withHotwords(name: string): string {
+  return `${name} + hotwords`
 }

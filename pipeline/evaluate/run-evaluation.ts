@@ -3,22 +3,25 @@ import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { parseEngine } from '../../eval/engine.ts'
 import { evaluate } from '../../eval/evaluation.ts'
+import { readBiasingLists } from '../../eval/hotwords/biasing-lists.ts'
+import type { HotwordLists } from '../../eval/hotwords/hotwords.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import { megabytes } from '../../eval/report/number-text.ts'
 import type { Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
 import type { RunDescription } from '../../eval/run-description.ts'
 import { defined } from '../../eval/runtime/defined.ts'
-import { engineSystem, modelSystem, type System } from '../../eval/system.ts'
+import { engineSystem, type ModelOptions, modelSystem, type System } from '../../eval/system.ts'
 import { type Connection, connectHub } from '../hub/connection.ts'
 import { Failure } from '../shared/failure.ts'
 import { takeLock } from '../shared/lock.ts'
 import { requireWritable } from '../shared/writable.ts'
 import { calibratedNotes } from './calibrated-clips.ts'
-import type { EvaluateOptions } from './evaluation-options.ts'
+import { type EvaluateOptions, withHotwords } from './evaluation-options.ts'
 import { defaultPlaces, type Places } from './evaluation-places.ts'
 import type { Progress } from './evaluation-progress.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
+import { chosenRecords, otherTexts, requireLists } from './hotword-checks.ts'
 import { RESULTS } from './result-files.ts'
 import { writeReport } from './write-report.ts'
 
@@ -42,7 +45,8 @@ export async function runEvaluation(
 ): Promise<Evaluated> {
   const hub = options.datasets.some(isOnHub) ? await connectHub() : undefined // refused before anything takes time
   const { results: parent, cache } = await placesOf(options, progress)
-  const systems = await openSystems(options, cache)
+  const hotwords = options.hotwords === undefined ? undefined : await readBiasingLists(options.hotwords)
+  const systems = await openSystems(options, hotwords, cache)
   const datasets = await openDatasets(options, hub, cache, progress, signal)
   const output = options.output ?? join(parent, outputName(datasets, options))
   const release = await takeLock(join(output, '.lock'), output)
@@ -56,12 +60,17 @@ export async function runEvaluation(
       signal,
       retry: options.retry,
     })) {
-      if (event.event === 'loading') progress.note(`Loading ${event.system.name}`)
-      else if (event.event === 'loaded') progress.begin(event.system.name, event.missing)
+      if (event.event === 'loading') {
+        if (event.system.hotwords && hotwords)
+          requireLists(hotwords, chosenRecords(datasets, results.records))
+        progress.note(`Loading ${event.system.name}`)
+      } else if (event.event === 'loaded') progress.begin(event.system.name, event.missing)
       else if (event.event === 'finished') progress.finish()
       else progress.add(event.record, normalizers.get(event.record.dataset) ?? 'basic')
     }
     progress.close()
+    if (hotwords)
+      for (const note of otherTexts(hotwords, chosenRecords(datasets, results.records))) progress.note(note)
     for (const note of await calibratedNotes(options.models, results.records)) progress.note(note)
     return { output, report: await writeReport(output, run, results.records, datasets) }
   } finally {
@@ -84,7 +93,12 @@ async function placesOf(options: EvaluateOptions, progress: Progress): Promise<O
   return { results, cache }
 }
 
-async function openSystems(options: EvaluateOptions, cache: string): Promise<System[]> {
+/** A model with lists follows the same without: what the latter has transcribed tells which utterances there are. */
+async function openSystems(
+  options: EvaluateOptions,
+  hotwords: HotwordLists | undefined,
+  cache: string,
+): Promise<System[]> {
   const { threads, workers, batch, isSteady, prefill, provider } = options
   const { prompt, maxPieceSeconds, stopLoops, maxNewTokens, language, context } = options
   const recognize = defined({
@@ -99,13 +113,13 @@ async function openSystems(options: EvaluateOptions, cache: string): Promise<Sys
   for (const { name, folder, variant } of options.models) {
     const { paths, bytes } = await variantFilesOf(folder, variant)
     const fingerprint = await fingerprintFiles(paths, cache)
-    systems.push(
-      await modelSystem({
-        ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady, provider },
-        ...defined({ prefill }),
-        options: recognize,
-      }),
-    )
+    const model: ModelOptions = {
+      ...{ name, folder, variant, bytes, fingerprint, threads, workers, batch, isSteady, provider },
+      ...defined({ prefill }),
+      options: recognize,
+    }
+    systems.push(await modelSystem(model))
+    if (hotwords) systems.push(await modelSystem({ ...model, name: withHotwords(name), hotwords }))
   }
   for (const text of options.engines) {
     systems.push(await engineSystem(parseEngine(text), workers, options.engineTimeout))

@@ -38,11 +38,13 @@ export interface ExampleOptions {
   /** what else a record has */
   readonly more?: (row: number, system: number) => Partial<UtteranceRecord>
   readonly normalizer?: NormalizerName
+  /** what else its settings have */
+  readonly settings?: (system: number) => Readonly<Record<string, unknown>>
 }
 
 /** A report of made-up records. */
 export function exampleReport(options: ExampleOptions): Report {
-  const { systems, datasets, count, normalizer = 'basic' } = options
+  const { systems, datasets, count, normalizer = 'basic', settings } = options
   const rows = Array.from({ length: count }, (_, row) => row)
   const records = datasets.flatMap((dataset) =>
     systems.flatMap((system, s) => rows.map((row) => exampleRecord(dataset, row, system, s, options))),
@@ -59,7 +61,7 @@ export function exampleReport(options: ExampleOptions): Report {
     })),
     systems: systems.map((name, s) => ({
       ...{ name, kind: 'model', setting: `setting-${s}`, bytes: 9e8 + 3e8 * s },
-      settings: { layout: 'fused', batch: 1 },
+      settings: { layout: 'fused', batch: 1, ...settings?.(s) },
     })) as Report['systems'],
     selection: { sample: 'all' },
   }

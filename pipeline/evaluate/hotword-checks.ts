@@ -1,0 +1,46 @@
+import type { Dataset } from '../../eval/dataset/utterance.ts'
+import type { BiasingLists } from '../../eval/hotwords/biasing-lists.ts'
+import { normalizedWords } from '../../eval/normalize/normalizers.ts'
+import { plural } from '../../eval/plural.ts'
+import type { ResultRecord, UtteranceRecord } from '../../eval/record.ts'
+import { Failure } from '../shared/failure.ts'
+
+/** One record of each utterance that was chosen. */
+export function chosenRecords(
+  datasets: readonly Pick<Dataset, 'name' | 'keys'>[],
+  records: readonly ResultRecord[],
+): UtteranceRecord[] {
+  const keys = new Map(datasets.map(({ name, keys: chosen }) => [name, new Set(chosen)]))
+  const found = records.flatMap((record) =>
+    record.kind === 'utterance' && keys.get(record.dataset)?.has(record.key)
+      ? [[`${record.dataset} ${record.key}`, record] as const]
+      : [],
+  )
+  return [...new Map(found).values()]
+}
+
+/** @throws Failure when no utterance has a list: the file is of other data */
+export function requireLists({ source, rows }: BiasingLists, records: readonly UtteranceRecord[]): void {
+  const [first] = records
+  if (!first || records.some(({ id }) => rows.has(id))) return
+  const [known = ''] = rows.keys()
+  throw new Failure(
+    `None of the ${plural(records.length, 'utterance')} has a list in ${source}: their ids are such as ${first.id}, those of the file such as ${known}.`,
+    'The first column must hold the ids of the dataset; results.jsonl lists them.',
+  )
+}
+
+/** A sentence for each dataset in which utterances have another text than the lists' file has for them. */
+export function otherTexts({ source, rows }: BiasingLists, records: readonly UtteranceRecord[]): string[] {
+  const words = (text: string) => normalizedWords(text, 'basic').join(' ')
+  const others = records.filter(({ id, reference }) => {
+    const text = rows.get(id)?.text
+    return text !== undefined && words(text) !== words(reference)
+  })
+  return [...new Set(others.map(({ dataset }) => dataset))].map((name) => {
+    const list = others.filter(({ dataset }) => dataset === name)
+    const id = list[0]?.id ?? ''
+    const verb = list.length === 1 ? 'has' : 'have'
+    return `${name}: ${plural(list.length, 'utterance')} ${verb} another reference than the text in ${source}, first ${id} (line ${rows.get(id)?.line}). The dataset's references are scored.`
+  })
+}
