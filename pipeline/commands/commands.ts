@@ -5,6 +5,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Run
   pipeline: () => import('./pipeline-command.ts'),
   evaluate: () => import('./evaluate-command.ts'),
   transcribe: () => import('./transcribe-command.ts'),
+  align: () => import('./align-command.ts'),
   package: () => import('./package-command.ts'),
   publish: () => import('./publish-command.ts'),
   compare: () => import('./compare-command.ts'),

@@ -37,7 +37,7 @@ export async function transcribeFiles(
 ): Promise<number> {
   const { files, outputDir, format } = options
   if (outputDir !== undefined) await prepareFolder(outputDir, options)
-  const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir'))
+  const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir', 'asr'))
   const asr = await Qwen3Asr.load(modelDir, options)
   try {
     if (options.wordTimestamps) requireWordTimes(asr, modelDir)

@@ -7,8 +7,7 @@ export class PreparedLast extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
     const needs = await Promise.all(sorted.map(({ moduleId }) => needsOf(moduleId)))
-    const dearest = PREPARED.findLast((what) => needs.some(({ prepared }) => prepared === what))
-    if (dearest !== undefined) await wishFor(dearest)
+    for (const what of PREPARED) if (needs.some(({ prepared }) => prepared === what)) await wishFor(what)
     const waits = (at: number) => needs[at]?.prepared !== undefined
     return [...sorted.filter((_, at) => !waits(at)), ...sorted.filter((_, at) => waits(at))]
   }

@@ -6,5 +6,9 @@ export const MADE = join(PROJECT, 'node_modules', '.cache', 'qwen3-asr-onnx-test
 /** The test-only Python packages are in a folder of their own, so that .venv stays what users have. */
 export const TEST_PACKAGES = join(PROJECT, '.venv', 'test-packages')
 export const RELEASES = join(MADE, 'releases')
+/** A forced aligner with random weights: its checkpoint, and the model directory that is made of it. */
+export const ALIGNERS = join(MADE, 'aligners')
+/** What the pipeline printed when it made that. */
+export const ALIGNER_RECORD = join(MADE, 'aligners.log')
 /** What the pipeline printed when it made the release in there. */
 export const RECORD = join(MADE, 'releases.log')

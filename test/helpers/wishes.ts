@@ -7,9 +7,17 @@ import { MADE } from './places.ts'
  * wish is `wish-NAME`, a thing that is ready `NAME`, and `failed` says why nothing more will come.
  */
 
-/** In the order in which they are made; each needs the ones before it. */
-export const PREPARED = ['python', 'referees', 'release'] as const
+/** In the order in which they are made. */
+export const PREPARED = ['python', 'referees', 'release', 'aligner'] as const
 export type Prepared = (typeof PREPARED)[number]
+
+/** What is made on the way to a thing. */
+const BEFORE: Readonly<Record<Prepared, readonly Prepared[]>> = {
+  python: [],
+  referees: ['python'],
+  release: ['python', 'referees'],
+  aligner: ['python'],
+}
 
 const VARIABLE = 'QWEN3_ASR_ONNX_TESTS'
 
@@ -33,7 +41,8 @@ export async function wishFor(what: Prepared): Promise<void> {
 /** Whether somebody wishes for a thing, or for one that needs it. */
 export async function isWished(what: Prepared): Promise<boolean> {
   const names = await readdir(wishes())
-  return PREPARED.slice(PREPARED.indexOf(what)).some((name) => names.includes(`wish-${name}`))
+  const leads = (wish: Prepared) => wish === what || BEFORE[wish].includes(what)
+  return PREPARED.some((wish) => names.includes(`wish-${wish}`) && leads(wish))
 }
 
 export async function tellReady(what: Prepared): Promise<void> {

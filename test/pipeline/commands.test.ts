@@ -46,6 +46,7 @@ const ALL: [
   ['pipeline', command('pipeline'), ['--model', 'tiny'], 'name', 'stdout'],
   ['evaluate', command('evaluate'), ['--models', 'a:b', '--datasets', 'c'], 'shard', 'stderr'],
   ['transcribe', command('transcribe'), ['a.wav'], 'rate', 'stderr'],
+  ['align', command('align'), ['a.wav', 'text'], 'variant', 'stderr'],
   ['package', command('package'), ['folder'], 'level', 'stdout'],
   ['publish', command('publish'), ['--repo', 'a/b'], 'tag', 'stdout'],
   ['compare', command('compare'), ['--audio', 'a.wav', '--model-dir', 'b'], 'python', 'stderr'],
@@ -166,6 +167,7 @@ describe('values of options', () => {
       ['pipeline', '--model', 'tiny'],
       ['evaluate', '--models', 'a:b', '--datasets', 'c'],
       ['transcribe', 'a.wav'],
+      ['align', 'a.wav', 'text'],
     ] as const) {
       const { run } = await command(name).load()
       const { stdout } = await inProcess(run, [...args, '--language', 'Klingon', '--json'])

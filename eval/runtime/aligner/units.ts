@@ -71,7 +71,8 @@ function looksJapanese(text: string): boolean {
 }
 
 /**
- * Each unit as it is written: with the punctuation that stands at it, a dash between spaces at the word before.
+ * Each unit as it is written: with the punctuation that stands at it, a dash between spaces at the word before. Line breaks
+ * and tabs are spaces.
  * @param units of the text, in their order
  */
 export function writtenUnits(text: string, units: readonly Unit[]): string[] {
@@ -79,7 +80,10 @@ export function writtenUnits(text: string, units: readonly Unit[]): string[] {
     const before = units[i]?.end ?? 0
     return before + borderIn(text.slice(before, unit.start))
   })
-  return units.map((_, i) => text.slice(borders[i - 1] ?? 0, borders[i] ?? text.length).trim())
+  return units.map((_, i) => {
+    const written = text.slice(borders[i - 1] ?? 0, borders[i] ?? text.length)
+    return written.trim().replace(/\s+/g, ' ')
+  })
 }
 
 /** How much of what stands between two units belongs to the first. */
