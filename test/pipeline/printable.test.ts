@@ -151,12 +151,13 @@ describe('what commands write', () => {
           : [],
       ),
     )
-    // help; lines that are written over; our own sentences; transcripts
+    // help; lines that are written over; our own sentences; transcripts and words
     const others = [
       'commands/arguments.ts',
       'graph/progress-line.ts',
       'shared/interruption.ts',
       'commands/transcribe-command.ts',
+      'commands/align-command.ts',
       'publish/run-publish.ts',
     ]
     expect(writing.flat().sort()).toEqual(['commands/reporter.ts', ...others, 'release/card.ts'].sort())
