@@ -62,13 +62,9 @@ export async function openRelease(folder: string, wanted?: Family): Promise<Rele
   const files = new Set(await readdir(folder).catch(() => []))
   const family =
     variantNames(files, 'asr').length === 0 && variantNames(files, 'aligner').length > 0 ? 'aligner' : 'asr'
-  if (wanted !== undefined && family !== wanted) throw otherFamily(folder, family, wanted)
   const names = variantNames(files, family)
-  if (names.length === 0)
-    throw new SpeechError(
-      `${folder} holds no decoder graph.`,
-      'Give a release directory: one that holds encoder.onnx and decoder.onnx. The pipeline makes one.',
-    )
+  if (names.length === 0) throw nothing(folder, wanted)
+  if (wanted !== undefined && family !== wanted) throw otherFamily(folder, family, wanted)
   const config = await readReleaseConfig(folder)
   const variants = names.map((name) => variantOf(name, files, config, family))
   return {
@@ -173,6 +169,14 @@ function layoutsOf(family: Family, isThere: (graph: string) => boolean): Layout[
 const KINDS: Readonly<Record<Family, { readonly what: string; readonly use: string }>> = {
   asr: { what: 'a speech recognition model', use: 'npm run transcribe uses it.' },
   aligner: { what: 'a forced aligner', use: 'npm run align uses it.' },
+}
+
+function nothing(folder: string, wanted: Family = 'asr'): SpeechError {
+  const graph = FAMILIES[wanted].main
+  return new SpeechError(
+    `${folder} holds no ${graph} graph.`,
+    `Give a release directory: one that holds encoder.onnx and ${graph}.onnx. The pipeline makes one.`,
+  )
 }
 
 function otherFamily(folder: string, found: Family, wanted: Family): SpeechError {

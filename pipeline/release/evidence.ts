@@ -68,6 +68,7 @@ export async function gatherEvidence(
       'Give a model directory of the pipeline: npm run pipeline -- --model MODEL --until evaluate',
     )
   }
+  await openRelease(paths.model, 'asr') // nothing proves and describes others yet
   const parity = await readSection(paths, 'parity', PARITY)
   const evaluation = await readSection(paths, 'evaluation', EVALUATION)
   const isOwn = ({ variant }: Pick<GateResult, 'variant'>) => variants.includes(variant)

@@ -1,7 +1,7 @@
 import { basename, extname } from 'node:path'
 import { cuesOf, srt, vtt } from '../../eval/cues.ts'
-import { type Alignment, align, loadAligner, releaseAligner } from '../../eval/runtime/aligner/aligner.ts'
-import { loadClip } from '../../eval/runtime/audio/clip.ts'
+import type { AlignedAudio } from '../../eval/runtime/aligner/aligner.ts'
+import { startAligner } from '../../eval/runtime/aligner-thread.ts'
 import { defined } from '../../eval/runtime/defined.ts'
 import { usualCache } from '../../eval/runtime/prompt-cache.ts'
 import { readText } from '../../eval/text-file.ts'
@@ -14,11 +14,9 @@ import { rounded, roundedWords } from './rounded.ts'
 import { ctm, textGrid } from './word-files.ts'
 
 /** A recording, its text, and when its words are said. */
-export interface Aligned extends Alignment {
+export interface Aligned extends AlignedAudio {
   readonly file: string
   readonly variant: string
-  /** of the recording */
-  readonly seconds: number
   readonly text: string
 }
 
@@ -30,16 +28,15 @@ export async function alignFile(options: AlignOptions, signal: AbortSignal): Pro
   const { audio, variant, threads, provider, language } = options
   const text = await textOf(options.text)
   const folder = options.modelDir ?? (await onlyModel('name its folder with --model-dir', 'aligner'))
-  const { samples, seconds, notes } = await loadClip(audio, signal)
   const cache = options.cache ? usualCache() : undefined
-  const aligner = await loadAligner(folder, { threads, provider, ...defined({ variant, cache }) })
+  const aligner = await startAligner({ folder, threads, provider, ...defined({ variant, cache }) })
   try {
     signal.throwIfAborted()
-    const { words, warnings } = await align(aligner, samples, text, defined({ language }))
-    const about = { file: audio, variant: aligner.variant, seconds, text }
-    return { ...about, words, warnings: [...notes, ...warnings] }
+    const aligned = await aligner.align({ input: { path: audio }, text, ...defined({ language }) })
+    signal.throwIfAborted()
+    return { file: audio, variant: aligner.variant, text, ...aligned }
   } finally {
-    await releaseAligner(aligner)
+    await aligner.release()
   }
 }
 

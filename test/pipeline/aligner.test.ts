@@ -10,6 +10,7 @@ import {
   slotTimes,
 } from '../../eval/runtime/aligner/aligner.ts'
 import { alignerPrompt } from '../../eval/runtime/aligner/aligner-prompt.ts'
+import { startAligner } from '../../eval/runtime/aligner-thread.ts'
 import { openEmbeddings } from '../../eval/runtime/embeddings.ts'
 import { logMel } from '../../eval/runtime/mel.ts'
 import { InferenceSession, Tensor } from '../../eval/runtime/onnxruntime.ts'
@@ -277,6 +278,44 @@ describe('align', () => {
     await writeFile(join(copy, 'config.json'), JSON.stringify({ ...config, aligner: undefined }))
     await expect(loadAligner(copy, { threads: 1 })).rejects.toThrow('has no section aligner')
     await rm(copy, { recursive: true })
+  })
+})
+
+describe('an aligner in a thread of its own', () => {
+  it('does what it is asked for in turn, and reads recordings itself', async () => {
+    const aligner = await startAligner({ folder, threads: 1, variant: 'fp32' })
+    expect(aligner).toMatchObject({ variant: 'fp32', settings: { classes: CLASSES, maxSeconds: 180 } })
+    const samples = noise(2)
+    const jobs = [
+      aligner.align({ input: { samples, sampleRate: 16_000 }, text: 'One two' }),
+      aligner.align({ input: { samples, sampleRate: 16_000 }, text: 'x', language: 'Thai' }),
+      aligner.align({
+        input: { path: join(BUNDLED_SPEECH, 'held-out-004.flac') },
+        text: 'Three.',
+        language: 'en',
+      }),
+      aligner.align({ input: { samples: noise(181), sampleRate: 16_000 }, text: 'x' }),
+    ]
+    const [first, second, third, fourth] = await Promise.allSettled(jobs)
+    const alone = await using({ variant: 'fp32' }, (own) => align(own, samples, 'One two'))
+    expect(first).toEqual({ status: 'fulfilled', value: { seconds: 2, ...alone } })
+    expect(second).toMatchObject({
+      reason: { message: 'The aligner does not know Thai.', name: 'SpeechError' },
+    })
+    expect(third).toMatchObject({ value: { words: [{ text: 'Three.' }], warnings: [] } })
+    expect(fourth).toMatchObject({
+      reason: { message: expect.stringMatching(/^The recording has more than 180 s, wanted at most 180 s,/) },
+    })
+    await aligner.release()
+  })
+
+  it('says why it cannot be loaded', async () => {
+    await expect(startAligner({ folder: '/nowhere', threads: 1 })).rejects.toThrow(
+      '/nowhere holds no aligner graph.',
+    )
+    await expect(startAligner({ folder, threads: 1, variant: 'q8' })).rejects.toThrow(
+      `${folder} has no variant q8.`,
+    )
   })
 })
 

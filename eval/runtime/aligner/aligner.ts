@@ -1,3 +1,4 @@
+import type { Cut } from '../audio/pieces.ts'
 import { SAMPLE_RATE } from '../audio/sample-rate.ts'
 import { argmax } from '../decoder.ts'
 import { defined } from '../defined.ts'
@@ -6,6 +7,7 @@ import { type Encoder, openEncoder } from '../encoder.ts'
 import type { PrefillKind } from '../graphs.ts'
 import { LANGUAGES, languageName } from '../languages.ts'
 import { logMel } from '../mel.ts'
+import { type AudioInput, openAudio } from '../opened-audio.ts'
 import type { PromptCache } from '../prompt-cache.ts'
 import { USUAL_PROVIDER } from '../providers.ts'
 import { openVariantEmbeddings } from '../quantized-embeddings.ts'
@@ -45,6 +47,12 @@ export interface Alignment {
   readonly words: readonly TimedWord[]
   /** sentences about what may be wrong */
   readonly warnings: readonly string[]
+}
+
+/** The same of a recording that was read. */
+export interface AlignedAudio extends Alignment {
+  /** of the recording */
+  readonly seconds: number
 }
 
 /**
@@ -102,7 +110,7 @@ export async function align(
   const name = language === undefined ? undefined : languageName(language)
   if (name !== undefined) requireLanguage(name, settings.languages)
   const seconds = samples.length / SAMPLE_RATE
-  if (seconds > settings.maxSeconds) throw tooLong(seconds, settings.maxSeconds)
+  if (seconds > settings.maxSeconds) throw tooLong(seconds.toFixed(1), settings.maxSeconds)
   const units = unitsOf(text, name)
   if (units.length === 0) return { words: [], warnings: [] }
   const spoken = units.map((unit) => unit.spoken)
@@ -112,6 +120,31 @@ export async function align(
     ...{ text: written, start: times[2 * i] ?? 0, end: times[2 * i + 1] ?? 0 },
   }))
   return { words, warnings: name === undefined ? warningsOf(text, settings) : [] }
+}
+
+/**
+ * As {@link align}, of a recording that is read. No more of it is held than the aligner can look at together.
+ * @throws SpeechError as {@link align}, and when the recording cannot be read
+ */
+export async function alignAudio(
+  aligner: Aligner,
+  input: AudioInput,
+  text: string,
+  options: Parameters<typeof align>[3] = {},
+): Promise<AlignedAudio> {
+  const { maxSeconds } = aligner.settings
+  const audio = await openAudio(input, maxSeconds)
+  const pieces: Cut[] = []
+  try {
+    for await (const piece of audio.cuts) {
+      pieces.push(piece)
+      if (pieces.length > 1) throw tooLong(`more than ${maxSeconds}`, maxSeconds)
+    }
+  } finally {
+    await audio.close()
+  }
+  const { words, warnings } = await align(aligner, audio.first.samples, text, options)
+  return { seconds: audio.seconds(), words, warnings: [...audio.notes, ...warnings] }
 }
 
 /** Logits of the slots of units, [2 x units, classes], flat. */
@@ -149,9 +182,9 @@ function warningsOf(text: string, { languages }: AlignerSettings): string[] {
   ]
 }
 
-function tooLong(seconds: number, most: number): SpeechError {
+function tooLong(seconds: string, most: number): SpeechError {
   return new SpeechError(
-    `The recording has ${seconds.toFixed(1)} s, wanted at most ${most} s, which the aligner can look at together.`,
+    `The recording has ${seconds} s, wanted at most ${most} s, which the aligner can look at together.`,
     'Cut the recording in pauses, and its text with it.',
   )
 }
