@@ -24,6 +24,8 @@ export interface CostFigures {
 const LENGTHS = [1100, 3500] as const
 /** Steps of a turn, of which the first is not timed: what the other side left in the caches is gone then. */
 const TURN = 6
+/** Prompts of a side, of which the first is not timed. */
+const PROMPTS = 4
 
 /**
  * Time prompts and steps of a release with the output for times of words, and without it.
@@ -44,11 +46,23 @@ export async function alignmentCost(
     for (const { name } of files) if (name !== graph) await link(join(folder, name), join(plain, name))
     await writeFile(join(plain, graph), editedBytes(model.bytes, [withoutOutput(model)]))
     const options = { variant, threads, layout: 'fused', cache: usualCache() } as const
-    const sides = [await loadRecognizer(plain, options), await loadRecognizer(folder, options)] as const
-    const parts = []
-    for (const frames of LENGTHS) parts.push(...(await timeLength(sides, frames, rounds)))
-    for (const side of sides) await releaseRecognizer(side)
-    return { parts }
+    const times = new Map<string, Times>()
+    // which one is loaded first decides about its memory: each is, once
+    for (const folders of [
+      [plain, folder],
+      [folder, plain],
+    ]) {
+      const sides: Side[] = []
+      for (const one of folders)
+        sides.push({ isPlain: one === plain, recognizer: await loadRecognizer(one, options) })
+      for (const frames of LENGTHS) await timeLength(sides, frames, rounds, times)
+      for (const { recognizer } of sides) await releaseRecognizer(recognizer)
+    }
+    return {
+      parts: [...times].map(([name, { without, together }]) => {
+        return { name, without: median(without), together: median(together) }
+      }),
+    }
   } finally {
     await rm(plain, { recursive: true, force: true })
   }
@@ -66,32 +80,48 @@ function withoutOutput({ graph, path }: Model) {
   return { region: graph.region, start, end, content: [] }
 }
 
-async function timeLength(sides: readonly [Recognizer, Recognizer], frames: number, rounds: number) {
-  const [first] = sides
+interface Side {
+  readonly isPlain: boolean
+  readonly recognizer: Recognizer
+}
+
+/** Seconds. */
+interface Times {
+  readonly without: number[]
+  readonly together: number[]
+}
+
+async function timeLength(
+  sides: readonly Side[],
+  frames: number,
+  rounds: number,
+  times: Map<string, Times>,
+): Promise<void> {
+  const note = (part: string, { isPlain }: Side, started: number) => {
+    const name = `${frames / 100} s, ${part}`
+    const all = times.get(name) ?? { without: [], together: [] }
+    times.set(name, all)
+    all[isPlain ? 'without' : 'together'].push((performance.now() - started) / 1000)
+  }
   const mel = { data: Float32Array.from({ length: 128 * frames }, (_, i) => Math.sin(i * i)), frames }
-  const features = await encode(first, mel)
-  const prompt = promptOf(first, features)
-  const prompts: number[][] = [[], []]
-  const steps: number[][] = [[], []]
-  for (const [i, { decoder }] of sides.entries()) {
-    for (let run = 0; run < 4; run++) {
+  for (const side of sides) {
+    const { decoder } = side.recognizer
+    const features = await encode(side.recognizer, mel)
+    const prompt = promptOf(side.recognizer, features)
+    for (let run = 0; run < PROMPTS; run++) {
       decoder.clear()
       const started = performance.now()
       await decoder.prefill([{ prompt, features }])
-      if (run > 0) prompts[i]?.push((performance.now() - started) / 1000)
+      if (run > 0) note('a prompt', side, started)
     }
   }
   for (let round = 0; round < rounds; round++) {
-    for (const i of round % 2 === 0 ? [0, 1] : [1, 0]) {
+    for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
       for (let step = 0; step < TURN; step++) {
         const started = performance.now()
-        await sides[i as 0 | 1].decoder.step([100 + step])
-        if (step > 0) steps[i]?.push((performance.now() - started) / 1000)
+        await side.recognizer.decoder.step([100 + step])
+        if (step > 0) note('a step', side, started)
       }
     }
   }
-  const of = (name: string, [without = [], together = []]: readonly (readonly number[])[]) => ({
-    ...{ name: `${frames / 100} s, ${name}`, without: median(without), together: median(together) },
-  })
-  return [of('a prompt', prompts), of('a step', steps)]
 }
