@@ -118,7 +118,7 @@ describe('the lists of the bundled recordings', () => {
     expect([...rows.keys()]).toEqual((await bundledRows(1000)).map(({ id }) => id))
     for (const { rare, list, text } of rows.values()) {
       expect(list.length).toBe(rare.length + 20)
-      const said = text.toLowerCase().match(/[\p{L}']+/gu) ?? []
+      const said: readonly string[] = text.toLowerCase().match(/[\p{L}']+/gu) ?? []
       expect(list.filter((word) => said.includes(word))).toEqual(rare)
     }
   })
