@@ -7,8 +7,8 @@ export const LINE = 42
 const LINES = 2
 /** Seconds that a cue is shown at most, and at least where there is room. */
 export const [LONGEST, SHORTEST] = [7, 1]
-/** Seconds of silence that no cue goes on over: what comes behind would be shown long before it is said. */
-const PAUSE = 2
+/** Seconds of silence that no cue goes on over, behind a sentence and within one: what comes behind would be shown long before it is said. */
+const [SENTENCE_PAUSE, PAUSE] = [1, 2]
 /** What a cue costs that ends inside of a sentence: behind a comma, or anywhere. An empty cue costs 1. */
 const [CLAUSE_END, WORD_END] = [0.3, 0.6]
 /** What a cue that is too short to be read costs more than one that is empty. */
@@ -61,7 +61,8 @@ export function bestEnds(parts: readonly string[], measured: Lines, times: Times
     for (let begin = end - 1; begin >= 0; begin--) {
       const length = measured.length(begin, end)
       const isTooLong = times.spoken(begin, end) > LONGEST || measured.lines(begin, end) === undefined
-      const isBroken = end - begin > 1 && times.pause(begin + 1) >= PAUSE
+      const isSentence = endCost(parts[begin] as string) === 0
+      const isBroken = end - begin > 1 && times.pause(begin + 1) >= (isSentence ? SENTENCE_PAUSE : PAUSE)
       if ((isTooLong && end - begin > 1) || isBroken) break
       const cost = (costs[begin] as number) + sizeCost(length, times.shown(begin, end)) + last
       if (cost < (costs[end] as number)) {

@@ -188,6 +188,13 @@ Nobody <00:00:01.300>knew <00:00:01.600>what <00:00:01.900>the <00:00:02.200>peo
       [1, 2, 'Yes'],
       [3.2, 4.2, 'no'],
     ])
+    const sentences = [
+      { text: 'Yes.', start: 1, end: 1.2 },
+      { text: 'No.', start: 2.2, end: 2.3 },
+    ]
+    expect(
+      cuesOf([{ start: 0, end: 9, text: 'Yes. No.', words: sentences }]).map(({ text }) => text),
+    ).toEqual(['Yes.', 'No.'])
     const slow = cuesOf([{ start: 0, end: 30, text: 'Slow', words: [{ text: 'Slow', start: 2, end: 22 }] }])
     expect(slow.map(({ start, end }) => [start, end])).toEqual([[2, 9]])
   })
