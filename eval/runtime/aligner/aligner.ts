@@ -115,11 +115,14 @@ export async function align(
   if (units.length === 0) return { words: [], warnings: [] }
   const spoken = units.map((unit) => unit.spoken)
   const logits = await slotLogits(aligner, samples, spoken)
-  const times = slotTimes(logits, settings).map((ms) => Math.min(ms / 1000, seconds))
+  const told = toldTimes(logits, settings)
+  const fixed = fixTimes(told)
+  const times = fixed.map((ms) => Math.min(ms / 1000, seconds))
   const words = writtenUnits(text, units).map((written, i) => ({
     ...{ text: written, start: times[2 * i] ?? 0, end: times[2 * i + 1] ?? 0 },
   }))
-  return { words, warnings: name === undefined ? warningsOf(text, settings) : [] }
+  const others = name === undefined ? warningsOf(text, settings) : []
+  return { words, warnings: [...others, ...disorder(told, fixed)] }
 }
 
 /**
@@ -169,7 +172,24 @@ export function slotTimes(
   logits: Float32Array,
   settings: Pick<AlignerSettings, 'classes' | 'segmentMs'>,
 ): number[] {
-  return fixTimes(slotClasses(logits, settings).map((each) => each * settings.segmentMs))
+  return fixTimes(toldTimes(logits, settings))
+}
+
+/** Milliseconds of each slot, as the model tells them. */
+function toldTimes(logits: Float32Array, settings: Pick<AlignerSettings, 'classes' | 'segmentMs'>): number[] {
+  return slotClasses(logits, settings).map((each) => each * settings.segmentMs)
+}
+
+/** Of a text that is said in the recording, few times are out of order. */
+const [FEW, SHARE] = [4, 0.25]
+
+function disorder(told: readonly number[], fixed: readonly number[]): string[] {
+  const others = told.filter((ms, i) => ms !== fixed[i]).length
+  if (others < FEW || others < SHARE * told.length) return []
+  return [
+    `${others} of ${told.length} starts and ends of words were out of order, and have been laid between the others: ` +
+      'is this text said in this recording?',
+  ]
 }
 
 function warningsOf(text: string, { languages }: AlignerSettings): string[] {
