@@ -54,7 +54,7 @@ describe('make-checkpoint', () => {
 describe('measure', () => {
   it('reports the peak of a whole process tree, and ends as the command does', async () => {
     // A parent and a child of 150 MB each, touched, for longer than the sampling interval.
-    const hold = 'const held = Buffer.alloc(150e6, 1); setTimeout(() => process.exit(7), 1200)'
+    const hold = 'const held = Buffer.alloc(150e6, 1); setTimeout(() => process.exit(7), 2500)'
     const parent = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(hold)}]); ${hold}`
     const { exitCode, stdout } = await runScript('measure', [process.execPath, '-e', parent])
     expect(exitCode).toBe(7)
