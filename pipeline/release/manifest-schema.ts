@@ -146,6 +146,9 @@ const RESULT = shape({
       latency: about('Seconds for a whole utterance.', PERCENTILES),
     }),
   ),
+  recitals: v.exactOptional(
+    about('Utterances that were decoded again, since the output was their context.', count),
+  ),
   times: v.exactOptional(
     about('Times of words against those of the references, where both sides have them.', TIMES),
   ),
