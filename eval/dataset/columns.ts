@@ -39,6 +39,8 @@ export const COLUMNS = {
   duration: ['duration'],
   /** with their times */
   words: ['words'],
+  /** that may be said */
+  hotwords: ['hotwords'],
 } as const
 
 export type Role = keyof typeof COLUMNS
@@ -68,6 +70,7 @@ export function findColumns(names: readonly string[], options: ColumnOptions = {
     offset: find('offset'),
     duration: find('duration'),
     words: find('words'),
+    hotwords: find('hotwords'),
   }
 }
 

@@ -1,3 +1,4 @@
+import { defined } from '../runtime/defined.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { TimedWord } from '../runtime/timed-word.ts'
 import {
@@ -31,6 +32,8 @@ export interface Entry {
   readonly speaker?: string
   /** of the reference, with times from the start of the utterance, when the manifest has them */
   readonly words?: readonly TimedWord[]
+  /** words and phrases that may be said, when the manifest has them */
+  readonly hotwords?: readonly string[]
   /** the whole recording when there is none */
   readonly span?: Span
   /** why there is no recording */
@@ -63,11 +66,12 @@ export function entryOf(values: Readonly<Record<string, unknown>>, source: Entry
   const [id, speaker] = [scalar(read('id')), scalar(read('speaker'))]
   const text = valueAt(values, columns.text, options.textColumn)
   const words = listedWords(read('words'), where)
+  const hotwords = listedTexts(read('hotwords'), where)
   return {
     id: id ?? (span?.isSegment ? `${file} ${span.offset}+${span.duration ?? 'rest'}` : file),
     ...{ file, folder, text: textOf(text, where) },
     ...(speaker !== undefined && { speaker }),
-    ...(words && { words }),
+    ...defined({ words, hotwords }),
     ...(span && { span: { offset: span.offset, duration: span.duration } }),
   }
 }
@@ -121,6 +125,19 @@ function textOf(value: unknown, where: string): string {
     `${where}: the text is ${typeName(value)}, wanted a string.`,
     'Name a column that holds text with --text-column; COLUMN.FIELD is a field of an object.',
   )
+}
+
+/**
+ * The hotwords of a manifest.
+ * @returns undefined for a column that holds something else than a list
+ * @throws SpeechError when a part of the list is not a text
+ */
+function listedTexts(value: unknown, where: string): readonly string[] | undefined {
+  if (!Array.isArray(value)) return undefined
+  return value.map((text: unknown, i) => {
+    if (typeof text === 'string' && text.trim() !== '') return text.trim()
+    throw new SpeechError(`${where}: hotword ${i + 1} is ${typeName(text)}, wanted a text.`)
+  })
 }
 
 function scalar(value: unknown): string | undefined {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hashFile } from '../hash-file.ts'
+import { defined } from '../runtime/defined.ts'
 import { describeFileError, fileProblem } from '../runtime/plain-file.ts'
 import type { Entry, Span } from './entry.ts'
 import { type Locate, makeLocate, meantPath } from './locate.ts'
@@ -18,8 +19,8 @@ export interface Recording {
 export type Identify = (entry: Entry, row: number) => Promise<Recording>
 
 /**
- * An identifier that hashes each file once. A key holds audio, part, reference and its times: with one of them changed it
- * is another utterance. What is not a file that can be read becomes an utterance with a problem.
+ * An identifier that hashes each file once. A key holds audio, part, reference, its times and hotwords: with one of them changed
+ * it is another utterance. What is not a file that can be read becomes an utterance with a problem.
  * @param cache where parts of recordings are kept
  */
 export function makeIdentify(cache: string): Identify {
@@ -31,8 +32,8 @@ export function makeIdentify(cache: string): Identify {
     return known
   }
   return async (entry, row) => {
-    const { id, text, speaker, span } = entry
-    const known = { id, row, text, ...(speaker !== undefined && { speaker }) }
+    const { id, text, speaker, span, hotwords } = entry
+    const known = { id, row, text, ...defined({ speaker, hotwords }) }
     const failed = (problem: string): Recording => ({
       utterance: { ...known, key: `${id} missing ${textHash(text)}`, path: undefined, problem },
     })
@@ -46,8 +47,8 @@ export function makeIdentify(cache: string): Identify {
     }
     const part = span && { span, name: `${span.offset}+${span.duration ?? 'rest'}` }
     const words = entry.words ?? (await findWords(entry, path.found))
-    const times = words ? [textHash(JSON.stringify(words))] : []
-    const key = [id, hash, ...(part ? [part.name] : []), textHash(text), ...times].join(' ')
+    const beside = [words, hotwords].flatMap((list) => (list ? [textHash(JSON.stringify(list))] : []))
+    const key = [id, hash, ...(part ? [part.name] : []), textHash(text), ...beside].join(' ')
     const utterance = { ...known, key, path: path.found, ...(words && { words }) }
     return part
       ? { utterance, part: { span: part.span, target: join(cache, 'parts', hash, `${part.name}.wav`) } }

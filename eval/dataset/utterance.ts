@@ -17,6 +17,8 @@ export interface Utterance {
   readonly speaker?: string
   /** of the reference, with their times; they may differ from `text` in case and punctuation */
   readonly words?: readonly TimedWord[]
+  /** words and phrases that may be said, where the dataset has them */
+  readonly hotwords?: readonly string[]
   readonly problem?: string
 }
 

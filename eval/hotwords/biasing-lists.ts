@@ -2,20 +2,13 @@ import { hashFile } from '../hash-file.ts'
 import { requireFile } from '../runtime/plain-file.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { type Line, readLines } from '../text-file.ts'
-import type { HotwordLists, Hotwords } from './hotwords.ts'
+import type { HotwordLists, ListedRow } from './hotwords.ts'
 import { makeListParser, type ParseList } from './text-list.ts'
-
-/** A line of a file of lists. */
-export interface BiasingRow extends Hotwords {
-  /** what the utterance says, as the file has it */
-  readonly text: string
-  readonly line: number
-}
 
 /** Lists by the utterance's id, in the layout of the public LibriSpeech lists. */
 export interface BiasingLists extends HotwordLists {
   /** in the order of the file */
-  readonly rows: ReadonlyMap<string, BiasingRow>
+  readonly rows: ReadonlyMap<string, ListedRow>
 }
 
 const COLUMNS = ['id', 'text', 'rare words', 'list']
@@ -31,7 +24,7 @@ export async function readBiasingLists(path: string): Promise<BiasingLists> {
   await requireFile(path)
   const id = (await hashFile(path, 'sha256')).slice(0, 16)
   const parse = makeListParser()
-  const rows = new Map<string, BiasingRow>()
+  const rows = new Map<string, ListedRow>()
   for await (const line of readLines(path)) {
     if (line.text.trim() === '') continue
     const [name, row] = rowOf(path, line, parse)
@@ -44,7 +37,7 @@ export async function readBiasingLists(path: string): Promise<BiasingLists> {
   return { id, source: path, rows, of: (utterance) => rows.get(utterance.id) }
 }
 
-function rowOf(path: string, { text: line, number }: Line, parse: ParseList): [string, BiasingRow] {
+function rowOf(path: string, { text: line, number }: Line, parse: ParseList): [string, ListedRow] {
   const where = `${path}, line ${number}`
   const cells = line.split('\t').map((cell) => cell.trim())
   if (cells.length !== COLUMNS.length)

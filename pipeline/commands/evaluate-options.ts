@@ -72,7 +72,9 @@ const OPTIONS = {
   'max-download': { ...text('refuse to fetch more than this'), default: '1GB' },
   language: SHARED.language,
   context: SHARED.context,
-  hotwords: text('measure each model with lists of hotwords, too: a .tsv of id, text, rare words, list'),
+  hotwords: text(
+    'measure each model with lists of hotwords, too: a .tsv of id, text, rare words and list, or manifest for its column hotwords',
+  ),
   prompt: {
     ...oneOf(['published', 'legacy'], "legacy: the wrong ids of older exporters' prompt"),
     default: 'published',

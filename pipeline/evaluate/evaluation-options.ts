@@ -32,7 +32,7 @@ export interface EvaluateOptions
   readonly engineTimeout: number
   /** undefined: by dataset, under output/evaluation or where this user can write */
   readonly output?: string
-  /** file of lists; each model is measured with them, too */
+  /** file of lists, or `manifest`; each model is measured with them, too */
   readonly hotwords?: string
   /** undefined: output/.cache, or where this user can write */
   readonly cache?: string

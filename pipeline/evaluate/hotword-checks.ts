@@ -1,8 +1,9 @@
 import type { Dataset } from '../../eval/dataset/utterance.ts'
-import type { BiasingLists } from '../../eval/hotwords/biasing-lists.ts'
+import type { HotwordLists } from '../../eval/hotwords/hotwords.ts'
 import { normalizedWords } from '../../eval/normalize/normalizers.ts'
 import { plural } from '../../eval/plural.ts'
 import type { ResultRecord, UtteranceRecord } from '../../eval/record.ts'
+import type { System } from '../../eval/system.ts'
 import { Failure } from '../shared/failure.ts'
 
 /** One record of each utterance that was chosen. */
@@ -19,10 +20,14 @@ export function chosenRecords(
   return [...new Map(found).values()]
 }
 
-/** @throws Failure when no utterance has a list: the file is of other data */
-export function requireLists({ source, rows }: BiasingLists, records: readonly UtteranceRecord[]): void {
+/**
+ * Before models are measured with the lists of a file.
+ * @param records of the chosen utterances, without lists
+ * @throws Failure when none has a list: the file is of other data
+ */
+export function requireLists({ source, rows }: HotwordLists, records: readonly UtteranceRecord[]): void {
   const [first] = records
-  if (!first || records.some(({ id }) => rows.has(id))) return
+  if (!rows || !first || records.some(({ id }) => rows.has(id))) return
   const [known = ''] = rows.keys()
   throw new Failure(
     `None of the ${plural(records.length, 'utterance')} has a list in ${source}: their ids are such as ${first.id}, those of the file such as ${known}.`,
@@ -30,8 +35,31 @@ export function requireLists({ source, rows }: BiasingLists, records: readonly U
   )
 }
 
+/**
+ * After models were measured with lists.
+ * @throws Failure when no utterance had a list
+ */
+export function requireUsed(
+  { source }: HotwordLists,
+  systems: readonly System[],
+  records: readonly ResultRecord[],
+): void {
+  const settings = new Set(systems.flatMap(({ setting, hotwords }) => (hotwords ? [setting] : [])))
+  const listed = records.filter(
+    (record): record is UtteranceRecord => record.kind === 'utterance' && settings.has(record.setting),
+  )
+  if (listed.length === 0 || listed.some(({ hotwords }) => hotwords !== undefined)) return
+  throw new Failure(
+    `None of the utterances has a list in ${source}.`,
+    'Write {"file": "a.flac", "text": "...", "hotwords": ["a", "b"]}, or name a .tsv file of lists.',
+  )
+}
+
 /** A sentence for each dataset in which utterances have another text than the lists' file has for them. */
-export function otherTexts({ source, rows }: BiasingLists, records: readonly UtteranceRecord[]): string[] {
+export function otherTexts(
+  { source, rows = new Map() }: HotwordLists,
+  records: readonly UtteranceRecord[],
+): string[] {
   const words = (text: string) => normalizedWords(text, 'basic').join(' ')
   const others = records.filter(({ id, reference }) => {
     const text = rows.get(id)?.text

@@ -5,6 +5,7 @@ import { parseEngine } from '../../eval/engine.ts'
 import { evaluate } from '../../eval/evaluation.ts'
 import { readBiasingLists } from '../../eval/hotwords/biasing-lists.ts'
 import type { HotwordLists } from '../../eval/hotwords/hotwords.ts'
+import { MANIFEST, MANIFEST_LISTS } from '../../eval/hotwords/manifest-lists.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import { megabytes } from '../../eval/report/number-text.ts'
 import type { Report } from '../../eval/report/report.ts'
@@ -21,7 +22,7 @@ import { type EvaluateOptions, withHotwords } from './evaluation-options.ts'
 import { defaultPlaces, type Places } from './evaluation-places.ts'
 import type { Progress } from './evaluation-progress.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
-import { chosenRecords, otherTexts, requireLists } from './hotword-checks.ts'
+import { chosenRecords, otherTexts, requireLists, requireUsed } from './hotword-checks.ts'
 import { RESULTS } from './result-files.ts'
 import { writeReport } from './write-report.ts'
 
@@ -45,7 +46,7 @@ export async function runEvaluation(
 ): Promise<Evaluated> {
   const hub = options.datasets.some(isOnHub) ? await connectHub() : undefined // refused before anything takes time
   const { results: parent, cache } = await placesOf(options, progress)
-  const hotwords = options.hotwords === undefined ? undefined : await readBiasingLists(options.hotwords)
+  const hotwords = await readLists(options.hotwords)
   const systems = await openSystems(options, hotwords, cache)
   const datasets = await openDatasets(options, hub, cache, progress, signal)
   const output = options.output ?? join(parent, outputName(datasets, options))
@@ -69,13 +70,21 @@ export async function runEvaluation(
       else progress.add(event.record, normalizers.get(event.record.dataset) ?? 'basic')
     }
     progress.close()
-    if (hotwords)
+    if (hotwords) {
+      requireUsed(hotwords, systems, results.records)
       for (const note of otherTexts(hotwords, chosenRecords(datasets, results.records))) progress.note(note)
+    }
     for (const note of await calibratedNotes(options.models, results.records)) progress.note(note)
     return { output, report: await writeReport(output, run, results.records, datasets) }
   } finally {
     await release()
   }
+}
+
+/** Before anything takes time. */
+async function readLists(given: string | undefined): Promise<HotwordLists | undefined> {
+  if (given === undefined) return undefined
+  return given === MANIFEST ? MANIFEST_LISTS : readBiasingLists(given)
 }
 
 /** Where things go, which is checked before anything is fetched or measured. */

@@ -8,7 +8,12 @@ import { remarks } from '../../eval/report/remarks.ts'
 import { resultsCsv, textTables } from '../../eval/report/tables.ts'
 import { openResults, readResults } from '../../eval/result-file.ts'
 import type { System, TranscriberOptions } from '../../eval/system.ts'
-import { chosenRecords, otherTexts, requireLists } from '../../pipeline/evaluate/hotword-checks.ts'
+import {
+  chosenRecords,
+  otherTexts,
+  requireLists,
+  requireUsed,
+} from '../../pipeline/evaluate/hotword-checks.ts'
 import { reportJson } from '../../pipeline/evaluate/write-report.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { exampleReport } from '../helpers/report-records.ts'
@@ -220,6 +225,19 @@ describe('lists of other data', () => {
     )
     expect(() => requireLists(lists, [...records, record('b', 'Berta')])).not.toThrow()
     expect(() => requireLists(lists, [])).not.toThrow()
+  })
+
+  it('are refused at last when no utterance had a list, of a manifest too', () => {
+    const start = () => Promise.reject(new Error('not started'))
+    const system: System = {
+      ...{ name: 'a', kind: 'model', setting: 's', settings: {}, hotwords: lists },
+      start,
+    }
+    const check = (more: Partial<UtteranceRecord>) => () =>
+      requireUsed(lists, [system], [{ ...record('a', 'Anna'), setting: 's', ...more }])
+    expect(check({})).toThrow('None of the utterances has a list in lists.tsv.')
+    expect(check({ setting: 'other' })).not.toThrow()
+    expect(check({ hotwords: HOTWORDS })).not.toThrow()
   })
 
   it('are noted where their text is another one, in each dataset', () => {

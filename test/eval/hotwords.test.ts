@@ -5,11 +5,13 @@ import { bootstrapInterval, pairedDifference } from '../../eval/bootstrap.ts'
 import { readBiasingLists } from '../../eval/hotwords/biasing-lists.ts'
 import { compareHotwords, summarizeHotwords } from '../../eval/hotwords/hotword-figures.ts'
 import { scoreHotwords } from '../../eval/hotwords/hotword-score.ts'
-import { contextOf, type Hotwords } from '../../eval/hotwords/hotwords.ts'
+import { contextOf, type HotwordLists, type Hotwords } from '../../eval/hotwords/hotwords.ts'
+import { MANIFEST_LISTS } from '../../eval/hotwords/manifest-lists.ts'
 import { makeListParser } from '../../eval/hotwords/text-list.ts'
 import { type NormalizerName, normalizedWords } from '../../eval/normalize/normalizers.ts'
 import { alignWords } from '../../eval/wer.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { folder, freshRoot, open } from '../helpers/recordings.ts'
 
 const HINT =
   'Write a line for each utterance, without a header, with tabs between: ID, TEXT, ["rare", "words"], ["all", "rare", "words"].'
@@ -45,9 +47,11 @@ describe('a file of lists', () => {
         },
       ],
     ])
-    expect(lists.of({ id: '61-70968-0000' })?.list).toEqual(['athens', "o'neil"])
-    expect(lists.of({ id: '61-70968-0002' })).toBeUndefined()
-    expect(contextOf(lists.of({ id: '61-70968-0001' }) as Hotwords)).toBe('athens, o\'neil, say "no", café')
+    expect(lists.of({ id: '61-70968-0000', text: '' })?.list).toEqual(['athens', "o'neil"])
+    expect(lists.of({ id: '61-70968-0002', text: '' })).toBeUndefined()
+    expect(contextOf(lists.of({ id: '61-70968-0001', text: '' }) as Hotwords)).toBe(
+      'athens, o\'neil, say "no", café',
+    )
   })
 
   it('has another id with another content, and ends of lines do not matter', async () => {
@@ -133,6 +137,53 @@ describe('a list of texts', () => {
     ["[' New York ']", ['New York']],
   ])('%s', (source, texts) => {
     expect(parse(source)).toEqual({ texts })
+  })
+})
+
+describe('hotwords of a manifest', () => {
+  beforeEach(freshRoot)
+  const opened = async (hotwords: unknown, text = 'Ask Anna in New York.') => {
+    const line = JSON.stringify({ file: 'a.wav', text, hotwords })
+    const { utterances } = await open(await folder('data', { 'a.wav': '', 'manifest.jsonl': line }))
+    return utterances[0]
+  }
+
+  it('are lists, of which those are said that the reference has', async () => {
+    const utterance = await opened(['anna', ' New York ', 'York Minster', 'Berta'])
+    expect(MANIFEST_LISTS.of(utterance as Parameters<HotwordLists['of']>[0])).toEqual({
+      rare: ['anna', 'New York'],
+      list: ['anna', 'New York', 'York Minster', 'Berta'],
+    })
+    const list = ['\u5f20\u4f1f', '\u5f20\u7ef4']
+    expect(MANIFEST_LISTS.of({ id: 'a', text: '\u6211\u53eb\u5f20\u4f1f', hotwords: list })).toEqual({
+      rare: ['\u5f20\u4f1f'],
+      list,
+    })
+  })
+
+  it('are a part of the key: with another list it is another utterance', async () => {
+    const keys: string[] = []
+    for (const hotwords of [['anna'], ['berta'], undefined]) keys.push((await opened(hotwords))?.key ?? '')
+    expect(new Set(keys).size).toBe(3)
+    expect(keys[0]?.startsWith(`${keys[2]} `)).toBe(true)
+  })
+
+  it.each([
+    ['null', null],
+    ['a text', 'anna'],
+    ['an object', {}],
+  ])('are none in a column that holds %s', async (_, hotwords) => {
+    const utterance = await opened(hotwords)
+    expect(utterance?.hotwords).toBeUndefined()
+    expect(MANIFEST_LISTS.of(utterance as Parameters<HotwordLists['of']>[0])).toBeUndefined()
+  })
+
+  it.each<[unknown[], string]>([
+    [['anna', 3], 'line 1: hotword 2 is a number (3), wanted a text.'],
+    [[' '], 'line 1: hotword 1 is a string ( ), wanted a text.'],
+    [[{ text: 'anna' }], 'line 1: hotword 1 is an object of text, wanted a text.'],
+  ])('are refused by line: %j', async (hotwords, message) => {
+    await expect(opened(hotwords)).rejects.toThrow(message)
   })
 })
 

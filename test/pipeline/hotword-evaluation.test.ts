@@ -108,6 +108,14 @@ describe('a release measured with lists of hotwords', () => {
     await expect(run({ hotwords: lists })).rejects.toThrow(
       `None of the ${CLIPS + 1} utterances has a list in ${lists}: their ids are such as held-out-000, those of the file such as x-1.`,
     )
+
+    await expect(run({ hotwords: 'manifest' })).rejects.toThrow(
+      'None of the utterances has a list in the column hotwords of a manifest.',
+    )
+    const [line = ''] = (await readFile(manifest, 'utf8')).split('\n')
+    await writeFile(manifest, JSON.stringify({ ...JSON.parse(line), hotwords: ['seven', 'kitchen'] }))
+    await run({ hotwords: 'manifest' })
+    expect((await utterances()).at(-1)?.hotwords).toEqual({ rare: ['seven'], list: ['seven', 'kitchen'] })
   })
 })
 
