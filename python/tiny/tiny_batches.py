@@ -1,12 +1,21 @@
-"""Training batches of the tiny model: augmentation, prompt and answer, padding."""
+"""Training batches of the tiny models: joined clips, augmentation, prompt and answer, padding."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-import tiny_speech
+from espeak_speech import TimedWord
 from tiny_model import ASR_TEXT
+from tiny_speech import SAMPLE_RATE, Clip
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip as training hears it: float samples at 16 kHz, and its words with the times that they have there."""
+
+    samples: np.ndarray
+    words: list[TimedWord]
 
 
 def length_sorted_batches(lengths, size: int, rng):
@@ -28,23 +37,35 @@ def join_clips(chosen, utterances, clips, rng):
     said, heard = [], []
     for first in chosen:
         others = rng.choice(by_language[utterances[first].language], rng.integers(1, 3))
-        parts = [clips[first]]
-        for other in others:
-            parts += [np.zeros(rng.integers(3200, 32000), np.int16), clips[other]]
         text = " ".join(utterances[i].text for i in [first, *others])
         said.append(replace(utterances[first], text=text))
-        heard.append(np.concatenate(parts))
+        heard.append(joined([clips[first], *(clips[other] for other in others)], rng))
     return said, heard
 
 
-def augment(clip: np.ndarray, rng) -> np.ndarray:
+def joined(parts: list[Clip], rng) -> Clip:
+    """One behind the other, with 0.2 to 2 s of silence between."""
+    samples = [parts[0].samples]
+    words = list(parts[0].words)
+    for part in parts[1:]:
+        samples.append(np.zeros(rng.integers(3200, 32000), np.int16))
+        before = sum(map(len, samples)) / SAMPLE_RATE
+        samples.append(part.samples)
+        words += [TimedWord(word.text, before + word.start, before + word.end) for word in part.words]
+    return Clip(np.concatenate(samples), words)
+
+
+def augment(clip: Clip, rng) -> Heard:
     """Random speed (and with it pitch and formants: a new voice), gain, silence around the clip, white noise."""
     speed = rng.uniform(0.9, 1.12)
-    positions = np.arange(0, len(clip) - 1, speed)
-    samples = np.interp(positions, np.arange(len(clip)), clip.astype(np.float32) / 32768).astype(np.float32)
+    positions = np.arange(0, len(clip.samples) - 1, speed)
+    wave = clip.samples.astype(np.float32) / 32768
+    samples = np.interp(positions, np.arange(len(wave)), wave).astype(np.float32)
     before, after = rng.integers(0, 4800, 2)
     samples = np.pad(samples, (before, after)) * np.float32(rng.uniform(0.2, 1.8))
-    return samples + rng.normal(0, 10 ** rng.uniform(-5, -2), len(samples)).astype(np.float32)
+    samples += rng.normal(0, 10 ** rng.uniform(-5, -2), len(samples)).astype(np.float32)
+    lead = before / SAMPLE_RATE
+    return Heard(samples, [TimedWord(w.text, lead + w.start / speed, lead + w.end / speed) for w in clip.words])
 
 
 def mask_features(mel: torch.Tensor, rng) -> torch.Tensor:
@@ -69,7 +90,7 @@ def collate(processor, utterances, clips) -> dict:
     """Right-padded batch with labels on the answer alone."""
     audio = processor.feature_extractor(
         list(clips),
-        sampling_rate=tiny_speech.SAMPLE_RATE,
+        sampling_rate=SAMPLE_RATE,
         padding=True,
         return_attention_mask=True,
         return_tensors="pt",

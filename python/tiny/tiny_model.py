@@ -1,11 +1,22 @@
-"""The tiny model before training: tokenizer, processor, config, initial weights."""
+"""The tiny models before training: tokenizer, processor, config, initial weights."""
+
+import copy
+from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import Qwen2Tokenizer, Qwen3ASRConfig, Qwen3ASRFeatureExtractor, Qwen3ASRProcessor
+from transformers import (
+    Qwen2Tokenizer,
+    Qwen3ASRConfig,
+    Qwen3ASRFeatureExtractor,
+    Qwen3ASRForConditionalGeneration,
+    Qwen3ASRForTokenClassification,
+    Qwen3ASRProcessor,
+)
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|audio_start|>", "<|audio_end|>", "<|audio_pad|>"]
 ASR_TEXT = "<asr_text>"
+TIMESTAMP = "<timestamp>"
 VOCAB_SIZE = 448
 # The pre-tokenizer of the published Qwen3 tokenizer.json.
 SPLIT = (
@@ -28,6 +39,14 @@ CHAT_TEMPLATE = (
     "{{- '<|im_end|>\n' -}}"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
+)
+
+# No turns and no spaces: the audio, then each unit with the slots of its start and its end.
+ALIGNER_TEMPLATE = (
+    "{%- for m in messages -%}{%- for part in m.content -%}"
+    "{%- if part.type == 'audio' -%}{{- '<|audio_start|><|audio_pad|><|audio_end|>' -}}"
+    "{%- else -%}{{- part.text + '<timestamp><timestamp>' -}}{%- endif -%}"
+    "{%- endfor -%}{%- endfor -%}"
 )
 
 
@@ -101,3 +120,24 @@ def initialize(model) -> None:
         elif isinstance(module, torch.nn.Linear):
             torch.nn.init.xavier_uniform_(module.weight)
     torch.nn.init.normal_(model.get_input_embeddings().weight, std=0.05)  # tied to lm_head: last
+
+
+def make_aligner_processor(checkpoint: Path) -> Qwen3ASRProcessor:
+    """That of the tiny speech recognizer, with one token more."""
+    tokenizer = Qwen3ASRProcessor.from_pretrained(checkpoint).tokenizer
+    tokenizer.add_tokens([AddedToken(TIMESTAMP, special=False, normalized=False)])
+    return Qwen3ASRProcessor(Qwen3ASRFeatureExtractor(), tokenizer, chat_template=ALIGNER_TEMPLATE)
+
+
+def make_aligner(checkpoint: Path, tokenizer: Qwen2Tokenizer, classes: int) -> Qwen3ASRForTokenClassification:
+    """The weights of the tiny speech recognizer, a row of embeddings for the new token, and a new head."""
+    recognizer = Qwen3ASRForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32)
+    recognizer.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    config = copy.deepcopy(recognizer.config)
+    config.num_labels = classes
+    config.support_languages = ["English", "German"]
+    config.timestamp_token_id = tokenizer.convert_tokens_to_ids(TIMESTAMP)
+    model = Qwen3ASRForTokenClassification(config)
+    model.model.load_state_dict(recognizer.model.state_dict())
+    torch.nn.init.xavier_uniform_(model.score.weight)
+    return model

@@ -133,6 +133,10 @@ def synthesize(utterance: Utterance) -> Clip:
     return Clip(np.concatenate(parts), words)
 
 
+def hours_of(clips: list[Clip]) -> float:
+    return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE / 3600
+
+
 def write_speech(folder: Path, prefix: str, utterances, clips: list[Clip]) -> None:
     """16 kHz FLAC files named after `prefix`, and manifest.jsonl that lists them."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Train the tiny Qwen3-ASR checkpoint that ships in test/fixtures, from nothing but espeak-ng.
 
-    .venv/bin/python python/train_tiny.py --out test/fixtures
+    .venv/bin/python python/tiny/train_tiny.py --out test/fixtures
 
 Writes `<out>/qwen3-asr-tiny` (transformers-native layout, bfloat16 like the published models) and
 `<out>/speech` (held-out utterances as 16 kHz FLAC with manifest.jsonl). Seeded; about half an hour on two cores.
@@ -33,7 +33,7 @@ def main() -> None:
     banned = tiny_speech.clauses_of(held_out)
     train = tiny_speech.draw_utterances(args.seed + 2, args.utterances, banned)
     print(f"synthesizing {len(train)} + {len(held_out)} utterances", flush=True)
-    clips = [clip.samples for clip in tiny_speech.synthesize_all(train)]
+    clips = tiny_speech.synthesize_all(train)
     held_out_speech = tiny_speech.synthesize_all(held_out)
     held_out_clips = [clip.samples for clip in held_out_speech]
 
@@ -48,7 +48,7 @@ def main() -> None:
     final = Qwen3ASRForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     score = score_held_out(final, processor, held_out, held_out_clips)
     tiny_speech.write_speech(Path(args.out) / "speech", "held-out", held_out, held_out_speech)
-    write_card(folder, args, score, sum(len(c) for c in clips) / tiny_speech.SAMPLE_RATE / 3600)
+    write_card(folder, args, score, tiny_speech.hours_of(clips))
     print(json.dumps(score))
 
 
@@ -70,7 +70,7 @@ def fit(model, processor, train, clips, held_out, held_out_clips, args) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=args.steps, pct_start=0.15)
     rng = np.random.default_rng(args.seed)
     started = time.time()
-    batches = length_sorted_batches([len(c) for c in clips], args.batch, rng)
+    batches = length_sorted_batches([len(clip.samples) for clip in clips], args.batch, rng)
     model.train()
     for step in range(1, args.steps + 1):
         chosen = next(batches)
@@ -78,7 +78,7 @@ def fit(model, processor, train, clips, held_out, held_out_clips, args) -> None:
         is_settled = step > SINGLES_SHARE * args.steps
         if is_settled and rng.random() < JOINED_SHARE:
             said, heard = join_clips(chosen, train, clips, rng)
-        inputs = collate(processor, said, [augment(clip, rng) for clip in heard])
+        inputs = collate(processor, said, [augment(clip, rng).samples for clip in heard])
         if is_settled:
             inputs["input_features"] = mask_features(inputs["input_features"], rng)
         counts, targets = inputs.pop("audio_counts"), inputs.pop("transcripts")

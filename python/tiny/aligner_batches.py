@@ -1,0 +1,74 @@
+"""Training examples of the tiny forced aligner: prompts with their audio features, which are computed once."""
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from aligner_labels import LONGEST, slot_times
+from tiny_batches import Heard, augment, joined
+from tiny_model import TIMESTAMP
+from tiny_speech import SAMPLE_RATE
+
+JOINED_SHARE = 0.35  # of the examples: two or three clauses with pauses
+ENCODED_AT_ONCE = 16
+
+
+def draw_examples(utterances, clips, count: int, rng) -> list[Heard]:
+    """`count` clips as training hears them, none longer than the classes are."""
+    by_language: dict[str, list[int]] = {}
+    for i, utterance in enumerate(utterances):
+        by_language.setdefault(utterance.language, []).append(i)
+    out: list[Heard] = []
+    while len(out) < count:
+        chosen = [int(rng.integers(len(clips)))]
+        if rng.random() < JOINED_SHARE:
+            chosen += list(rng.choice(by_language[utterances[chosen[0]].language], rng.integers(1, 3)))
+        heard = augment(joined([clips[i] for i in chosen], rng), rng)
+        if len(heard.samples) / SAMPLE_RATE <= LONGEST:
+            out.append(heard)
+    return out
+
+
+@torch.no_grad()
+def encode(model, processor, examples: list[Heard]) -> list[dict]:
+    """Per example: `features` [N, d] of the encoder in front of the projector, `ids` of the prompt, `times` of its slots."""
+    by_length = sorted(examples, key=lambda example: len(example.samples))  # least padding
+    out = []
+    for start in range(0, len(by_length), ENCODED_AT_ONCE):
+        chosen = by_length[start : start + ENCODED_AT_ONCE]
+        audio = processor.feature_extractor(
+            [example.samples for example in chosen],
+            sampling_rate=SAMPLE_RATE,
+            padding=True,
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        mask = audio["attention_mask"]
+        counts = processor._get_audio_token_length(mask.sum(-1)).tolist()
+        packed = model.model.audio_tower(audio["input_features"], input_features_mask=mask).last_hidden_state
+        out += [prompt_of(processor, *pair) for pair in zip(packed.split(counts), chosen, strict=True)]
+    return out
+
+
+def prompt_of(processor, features: torch.Tensor, heard: Heard) -> dict:
+    ids = processor.tokenizer(prompt_text(processor, len(features), heard.words))["input_ids"]
+    times = slot_times(heard.words, processor.split_words_for_alignment)
+    return {"features": features.half(), "ids": torch.tensor(ids), "times": torch.tensor(times)}
+
+
+def prompt_text(processor, audio_tokens: int, words) -> str:
+    """As the chat template has it: no turns, no spaces, two slots behind each unit."""
+    units = processor.split_words_for_alignment(" ".join(word.text for word in words))
+    slots = "".join(f"{unit}{TIMESTAMP}{TIMESTAMP}" for unit in units)
+    return f"<|audio_start|>{'<|audio_pad|>' * audio_tokens}<|audio_end|>{slots}"
+
+
+def collate(examples: list[dict], pad: int) -> dict:
+    """Right-padded prompts; features packed over the batch; times [B, T] of the slots, UNKNOWN where there is none."""
+    ids = [example["ids"] for example in examples]
+    return {
+        "ids": pad_sequence(ids, batch_first=True, padding_value=pad),
+        "mask": pad_sequence([torch.ones_like(row) for row in ids], batch_first=True),
+        "features": torch.cat([example["features"] for example in examples]).float(),
+        "counts": [len(example["features"]) for example in examples],
+        "times": torch.cat([example["times"] for example in examples]),
+    }
