@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSpeechFolder } from '../eval/dataset/folder-dataset.ts'
+import { hashFile } from '../eval/hash-file.ts'
 import { loadClip } from '../eval/runtime/audio/clip.ts'
 import { hashSamples } from '../eval/runtime/audio/sample-hash.ts'
 import type { TimedWord } from '../eval/runtime/timed-word.ts'
@@ -11,6 +12,10 @@ import { BUNDLED_SPEECH, CALIBRATION_SPEECH, MODELS, PROJECT } from '../pipeline
 async function bytesIn(folder: string): Promise<number> {
   const infos = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))
   return infos.reduce((sum, { size }) => sum + size, 0)
+}
+
+function valuesOf(tensors: Readonly<Record<string, { readonly shape: readonly number[] }>>): number {
+  return Object.values(tensors).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
 }
 
 interface Line {
@@ -48,14 +53,30 @@ describe('the bundled checkpoint and speech', () => {
     expect(await bytesIn(folder)).toBeLessThanOrEqual(6e6)
     const { format, tensors } = await readCheckpoint(folder)
     expect(format).toBe('native')
-    const values = Object.values(tensors).reduce(
-      (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
-      0,
-    )
-    expect(values).toBe(1_360_704)
+    expect(valuesOf(tensors)).toBe(1_360_704)
     const card = await readFile(join(folder, 'README.md'), 'utf8')
     expect(card).toMatch(/--seed \d+/)
     expect(Number(/WER (\d+\.\d+) %/.exec(card)?.[1])).toBeLessThanOrEqual(3)
+  })
+
+  it('the forced aligner is one in the same shape, in at most 3 MB, for the languages that it was trained for', async () => {
+    const folder = join(PROJECT, 'test', 'fixtures', 'qwen3-aligner-tiny')
+    expect(await bytesIn(folder)).toBeLessThanOrEqual(3e6)
+    const { format, aligner, text_config: text, audio_config: audio, tensors } = await readCheckpoint(folder)
+    expect(format).toBe('native')
+    expect(aligner).toEqual({
+      ...{ classes: 160, segment_ms: 80, timestamp_token_id: 448, languages: ['English', 'German'] },
+    })
+    const recognizer = await readCheckpoint(MODELS.tiny.source.folder)
+    expect(audio).toEqual(recognizer.audio_config)
+    expect(text).toEqual({ ...recognizer.text_config, vocab_size: 449, tie_word_embeddings: false })
+    expect(valuesOf(tensors)).toBe(1_381_312)
+    expect(await hashFile(join(folder, 'model.safetensors'), 'sha256')).toBe(
+      'ad155b296b2d4ea7e0f2ba984efed30dc20557bfa0f4d531407f150580800dff',
+    )
+    const card = await readFile(join(folder, 'README.md'), 'utf8')
+    expect(card).toMatch(/--seed \d+/)
+    expect(Number(/mean absolute error (\d+\.\d) ms/.exec(card)?.[1])).toBeLessThanOrEqual(80)
   })
 
   it('the speech is at least 60 clips in at most 4 MB, some over 10 s, in both languages, by voices training has not heard', async () => {
