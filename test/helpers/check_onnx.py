@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-SIZES = {"T": 330, "N": 43, "S": 60, "P": 37, "B": 2, "C": 37}
+SIZES = {"T": 330, "N": 43, "S": 60, "P": 37, "B": 2, "B * K": 2, "C": 37}
 LENGTHS = {"input_lengths": [60, 41], "past_lengths": [20, 37]}  # of the two rows
 
 
