@@ -96,7 +96,7 @@ def outputs(path: Path) -> list[np.ndarray]:
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(1)
-    sizes = {"B": 2, "S": 9, "C": 6, "T": 530, "N": 5, "P": 7}
+    sizes = {"B": 2, "B * K": 2, "S": 9, "C": 6, "T": 530, "N": 5, "P": 7}
     given = {
         "input_lengths": np.array([9, 7]),
         "past_lengths": np.array([5, 0]),
