@@ -7,7 +7,7 @@ import type { ResultFile } from './result-file.ts'
 import { defined } from './runtime/defined.ts'
 import { SpeechError } from './runtime/speech-error.ts'
 import type { TimedWord } from './runtime/timed-word.ts'
-import { type System, settingOf, type Transcriber } from './system.ts'
+import { type System, settingOf, type Transcriber, type TranscriberOptions } from './system.ts'
 
 /** Seconds by which the words of a reference may end after the recording. */
 const LONGEST_EXCESS = 0.5
@@ -64,6 +64,7 @@ export async function* evaluate(
           ...(await transcribeOne(transcriber, utterance, {
             signal,
             hotwords: system.hotwords?.of(utterance),
+            language: dataset.language,
           })),
         })
         for await (const record of inParallel(wanted, transcriber.size, transcribe)) {
@@ -99,7 +100,13 @@ function countDone(dataset: Dataset, done: ReadonlySet<string>): number {
 async function transcribeOne(
   transcriber: Transcriber,
   utterance: Utterance,
-  { signal, hotwords }: { readonly signal: AbortSignal; readonly hotwords: Hotwords | undefined },
+  {
+    signal,
+    hotwords,
+    language,
+  }: Pick<TranscriberOptions, 'signal' | 'language'> & {
+    readonly hotwords: Hotwords | undefined
+  },
 ) {
   const { id, row, key, speaker, text: reference, words = [], path, problem } = utterance
   const known = defined({ id, row, key, speaker, reference, hotwords: hotwords && kept(hotwords) })
@@ -114,7 +121,7 @@ async function transcribeOne(
   if (path === undefined) return failed(problem ?? 'The dataset holds no audio.')
   try {
     const context = hotwords && contextOf(hotwords)
-    const heard = await transcriber.transcribe(path, { signal, context })
+    const heard = await transcriber.transcribe(path, { signal, context, reference, language })
     const note = excessNote(words, heard.seconds)
     if (note !== undefined) return { ...known, ...heard, warnings: [...(heard.warnings ?? []), note] }
     return { ...known, ...heard, ...(words.length > 0 && { referenceWords: words }) }

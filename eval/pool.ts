@@ -1,23 +1,28 @@
 import { peakMemory, resetPeakMemory } from './memory.ts'
-import { usefulJobs } from './runtime/job-queue.ts'
-import type { RecognizeOptions } from './runtime/recognize.ts'
-import { type Heard, startWorker, type WorkerClient, type WorkerSetup } from './runtime/worker-client.ts'
 
 /** Worker threads, each with one variant's sessions; the calling thread stays free. */
-export interface Pool {
-  /** utterances to give at once */
+export interface Pool<Worker> {
+  /** jobs to give at once */
   readonly size: number
   /** until all had loaded */
   readonly loadSeconds: number
-  /** @throws SpeechError when the clip cannot be read; the signal's reason when it aborts */
-  transcribe(path: string, signal: AbortSignal, options?: RecognizeOptions): Promise<Heard>
+  /** Let the worker with the fewest jobs do one, when there is a place. @throws what the job throws */
+  run<Result>(job: (worker: Worker) => Promise<Result>): Promise<Result>
   /** of the process since the pool was started, in bytes */
   peakMemory(): number
   close(): Promise<void>
 }
 
-interface Seat {
-  readonly worker: WorkerClient
+interface PoolOptions<Worker> {
+  readonly count: number
+  /** jobs that a worker may have at once */
+  readonly places: number
+  start(): Promise<Worker>
+  end(worker: Worker): Promise<void>
+}
+
+interface Seat<Worker> {
+  readonly worker: Worker
   jobs: number
 }
 
@@ -25,16 +30,20 @@ interface Seat {
  * Start `count` workers and load a variant in each.
  * @throws SpeechError when the release cannot be loaded
  */
-export async function startPool(setup: WorkerSetup, count: number): Promise<Pool> {
+export async function startPool<Worker>({
+  count,
+  places,
+  start,
+  end,
+}: PoolOptions<Worker>): Promise<Pool<Worker>> {
   resetPeakMemory()
   const started = performance.now()
-  const starting = Array.from({ length: count }, () => startWorker(setup))
-  const settled = await Promise.allSettled(starting)
-  const seats = settled.flatMap((result): Seat[] =>
+  const settled = await Promise.allSettled(Array.from({ length: count }, start))
+  const seats = settled.flatMap((result): Seat<Worker>[] =>
     result.status === 'fulfilled' ? [{ worker: result.value, jobs: 0 }] : [],
   )
   const close = async () => {
-    await Promise.all(seats.map(({ worker }) => worker.close()))
+    await Promise.all(seats.map(({ worker }) => end(worker)))
   }
   const failed = settled.find((result) => result.status === 'rejected')
   if (failed) {
@@ -42,20 +51,19 @@ export async function startPool(setup: WorkerSetup, count: number): Promise<Pool
     throw failed.reason
   }
   const loadSeconds = (performance.now() - started) / 1000
-  const places = usefulJobs(setup.batch)
-  return { size: count * places, loadSeconds, transcribe: queueFor(seats, places), peakMemory, close }
+  return { size: count * places, loadSeconds, run: queueFor(seats, places), peakMemory, close }
 }
 
 /** Jobs go to the worker with the fewest, and wait while all have as many as they may. */
-function queueFor(seats: readonly Seat[], places: number): Pool['transcribe'] {
+function queueFor<Worker>(seats: readonly Seat<Worker>[], places: number): Pool<Worker>['run'] {
   const waiting: (() => void)[] = []
   const freest = () => seats.reduce((a, b) => (b.jobs < a.jobs ? b : a))
-  return async (path, signal, options = {}) => {
+  return async (job) => {
     while (freest().jobs >= places) await new Promise<void>((resolve) => waiting.push(resolve))
     const seat = freest()
     seat.jobs++
     try {
-      return await seat.worker.transcribe({ path }, { signal, options })
+      return await job(seat.worker)
     } finally {
       seat.jobs--
       waiting.shift()?.()

@@ -40,19 +40,23 @@ const UTTERANCE = fields({
   seconds: number,
   /** sha256 of what was heard, float32 at 16 kHz: not of engines, and not in older results */
   samples: v.exactOptional(text),
-  /** the hypothesis; empty when there is none */
+  /** the hypothesis; empty when there is none, and of aligners, which are given the reference */
   text,
   language: v.exactOptional(text),
-  /** of the hypothesis, with their times; not of engines, nor of releases that tell none */
+  /** of the hypothesis, with their times, and of aligners of the reference; not of engines, nor of releases that tell none */
   words: v.exactOptional(WORDS),
   /** of the reference, where the dataset has times */
   referenceWords: v.exactOptional(WORDS),
   /** seconds of compute: all of a piece's parts, or the wall time of an engine's command */
   compute: number,
-  /** one unless the recording was split; none for engines, and when there is a problem */
+  /** one unless the recording was split; none for engines and aligners, and when there is a problem */
   pieces: list(PIECE),
+  /** parts of `compute`, of aligners alone: `prefill` is the aligner's graph */
+  timing: v.exactOptional(fields({ mel: number, encoder: number, prefill: number })),
   /** what is odd in the recording */
   warnings: v.exactOptional(list(text)),
+  /** why an aligner's times may be wrong */
+  doubts: v.exactOptional(list(text)),
   /** of the list that was given as context; none where the utterance has no list, or lists were not used */
   hotwords: v.exactOptional(fields({ rare: list(text), list: list(text) })),
   /** why there is no hypothesis */

@@ -27,7 +27,7 @@ const DATASET = shape({
 
 const SYSTEM = shape({
   name: text,
-  kind: v.picklist(['model', 'engine'], '"model" or "engine"'),
+  kind: v.picklist(['model', 'engine', 'aligner'], '"model", "engine" or "aligner"'),
   /** everything that decides about text and speed, the machine aside */
   settings: dictionary(v.unknown()),
   /** of `settings`; results of another setting are not reused */

@@ -4,7 +4,7 @@ import { type NormalizerName, normalizedCharacters, normalizedWords } from './no
 import type { UtteranceRecord } from './record.ts'
 import { defined } from './runtime/defined.ts'
 import { edgeErrors, oddTimes, type WordTimes } from './time-errors.ts'
-import { alignWords, countErrors, editDistance, type Operation, type WordErrors } from './wer.ts'
+import { alignWords, countErrors, editDistance, NO_ERRORS, type Operation, type WordErrors } from './wer.ts'
 
 /** How one utterance was transcribed, by one normalizer. */
 export interface Score {
@@ -44,6 +44,15 @@ export function scoreUtterance(
       times: timesOf(record, normalizer),
       hotwords: hotwords && scoreHotwords({ reference, hypothesis, operations }, hotwords, normalizer),
     }),
+  }
+}
+
+/** Of an aligner, which has no hypothesis: its words are those of the reference, and nothing is counted but their times. */
+export function scoreAligned(record: UtteranceRecord, normalizer: NormalizerName): Score {
+  return {
+    ...{ record, reference: [], hypothesis: [], operations: [], errors: NO_ERRORS },
+    ...{ characters: 0, characterErrors: 0 },
+    ...defined({ times: timesOf(record, normalizer) }),
   }
 }
 

@@ -9,8 +9,11 @@ import type { Hotwords } from './hotwords/hotwords.ts'
 import { isBlank } from './normalize/comparable.ts'
 import type { NormalizerName } from './normalize/normalizers.ts'
 import type { UtteranceRecord } from './record.ts'
+import type { SystemDescription } from './run-description.ts'
+import type { AlignerTiming } from './runtime/aligner/aligner.ts'
+import { defined } from './runtime/defined.ts'
 import type { Timing } from './runtime/recognize.ts'
-import { type Score, scoreUtterance } from './score.ts'
+import { type Score, scoreAligned, scoreUtterance } from './score.ts'
 import { summarizeTimes, type TimeFigures } from './time-errors.ts'
 import { addErrors, errorRate, NO_ERRORS, totalErrors, type WordErrors, wordErrorRate } from './wer.ts'
 
@@ -43,6 +46,7 @@ export interface Row {
   readonly system: string
   readonly normalizer: NormalizerName
   readonly utterances: number
+  /** of aligners, which have no hypotheses, counts of words are 0, and rates and their intervals NaN */
   readonly errors: WordErrors
   readonly wer: number
   readonly werInterval: Interval
@@ -66,11 +70,11 @@ export interface Speed {
   /** compute / audio, and audio / compute */
   readonly rtf: number
   readonly rtfx: number
-  /** undefined for engines */
-  readonly timing?: Timing
+  /** undefined for engines; aligners decode nothing */
+  readonly timing?: AlignerTiming & Partial<Timing>
   /** computed, those of loops that were cut out too */
   readonly tokens: number
-  /** of decoding after the prefill */
+  /** of decoding after the prefill; NaN where nothing is decoded */
   readonly tokensPerSecond: number
   readonly firstToken?: Percentiles
   /** compute of a whole utterance */
@@ -88,30 +92,40 @@ export interface PairedRow extends Difference {
   readonly hotwords?: HotwordDifferences
 }
 
-/**
- * Scores of the records in the order of the dataset.
- * @param hotwords by the utterance's key
- */
+/** Of one system's records. */
+interface ScoreOptions {
+  readonly kind: SystemDescription['kind']
+  readonly normalizer: NormalizerName
+  /** by the utterance's key */
+  readonly hotwords: ReadonlyMap<string, Hotwords>
+}
+
+/** Scores of a system's records in the order of the dataset. */
 export function scoreAll(
   records: readonly UtteranceRecord[],
-  normalizer: NormalizerName,
-  hotwords: ReadonlyMap<string, Hotwords>,
+  { kind, normalizer, hotwords }: ScoreOptions,
 ): Score[] {
-  return records
-    .map((record) => scoreUtterance(record, normalizer, hotwords.get(record.key)))
-    .sort((a, b) => a.record.row - b.record.row)
+  const score = (record: UtteranceRecord) =>
+    kind === 'aligner'
+      ? scoreAligned(record, normalizer)
+      : scoreUtterance(record, normalizer, hotwords.get(record.key))
+  return records.map(score).sort((a, b) => a.record.row - b.record.row)
+}
+
+interface Names {
+  readonly dataset: string
+  readonly system: string
+  readonly normalizer: NormalizerName
 }
 
 /** Corpus figures of one system on one dataset. */
-export function summarize(
-  names: { readonly dataset: string; readonly system: string; readonly normalizer: NormalizerName },
-  scores: readonly Score[],
-): Row {
+export function summarize(names: Names, kind: SystemDescription['kind'], scores: readonly Score[]): Row {
   const errors = scores.reduce((sum, score) => addErrors(sum, score.errors), NO_ERRORS)
   const characters = scores.reduce((sum, score) => sum + score.characters, 0)
   const characterErrors = scores.reduce((sum, score) => sum + score.characterErrors, 0)
   // Nothing transcribed is no measurement, and not the same as silence.
-  const measured = (rate: number) => (scores.length === 0 ? Number.NaN : rate)
+  const heard = kind === 'aligner' ? [] : scores
+  const measured = (rate: number) => (heard.length === 0 ? Number.NaN : rate)
   const timed = scores.flatMap(({ times }) => times ?? [])
   const listed = scores.flatMap(({ hotwords }) => hotwords ?? [])
   return {
@@ -119,13 +133,16 @@ export function summarize(
     utterances: scores.length,
     errors,
     wer: measured(wordErrorRate(errors)),
-    werInterval: bootstrapInterval(scores.map(wordSample)),
+    werInterval: bootstrapInterval(heard.map(wordSample)),
     characters,
     cer: measured(errorRate(characterErrors, characters)),
     cerInterval: bootstrapInterval(
-      scores.map((score) => ({ errors: score.characterErrors, length: score.characters })),
+      heard.map((score) => ({ errors: score.characterErrors, length: score.characters })),
     ),
-    failures: countFailures(scores.map(({ record }) => record)),
+    failures: countFailures(
+      scores.map(({ record }) => record),
+      kind,
+    ),
     speed: measureSpeed(scores.map(({ record }) => record).filter(({ problem }) => problem === undefined)),
     ...(timed.length > 0 && { times: summarizeTimes(timed) }),
     ...(listed.length > 0 && { hotwords: summarizeHotwords(listed) }),
@@ -165,7 +182,7 @@ function wordSample({ errors }: Score) {
   return { errors: totalErrors(errors), length: errors.words }
 }
 
-function countFailures(records: readonly UtteranceRecord[]): Failures {
+function countFailures(records: readonly UtteranceRecord[], kind: SystemDescription['kind']): Failures {
   const count = (is: (record: UtteranceRecord) => boolean) => records.filter(is).length
   const ofModels = records.filter(({ pieces }) => pieces.length > 0)
   const pieces = (is: (piece: UtteranceRecord['pieces'][number]) => boolean) =>
@@ -173,7 +190,8 @@ function countFailures(records: readonly UtteranceRecord[]): Failures {
   return {
     problems: count(({ problem }) => problem !== undefined),
     empty: count(
-      ({ problem, text, reference }) => problem === undefined && text === '' && !isBlank(reference),
+      ({ problem, text, reference }) =>
+        kind !== 'aligner' && problem === undefined && text === '' && !isBlank(reference),
     ),
     saysNone: pieces(({ saysNone }) => saysNone),
     withoutMarker: pieces(({ hasMarker }) => !hasMarker),
@@ -187,22 +205,25 @@ function measureSpeed(records: readonly UtteranceRecord[]): Speed {
     records.reduce((total, record) => total + of(record), 0)
   const [audioSeconds, compute] = [sum(({ seconds }) => seconds), sum((record) => record.compute)]
   const tokens = sum(({ pieces }) => pieces.reduce((total, piece) => total + piece.generated, 0))
-  const part = (name: keyof Timing) =>
-    sum(({ pieces }) => pieces.reduce((total, { timing }) => total + timing[name], 0))
-  const timing = {
-    mel: part('mel'),
-    encoder: part('encoder'),
-    prefill: part('prefill'),
-    decode: part('decode'),
-  }
+  const timing = timingOf(records)
   const firstTokens = records.flatMap(({ pieces }) => pieces.slice(0, 1).map((piece) => piece.firstToken))
-  const isModel = firstTokens.length > 0
   return {
     ...{ audioSeconds, compute, rtf: compute / audioSeconds, rtfx: audioSeconds / compute },
-    ...(isModel && { timing, firstToken: percentiles(firstTokens) }),
-    ...{ tokens, tokensPerSecond: tokens / timing.decode },
+    ...defined({ timing }),
+    ...(firstTokens.length > 0 && { firstToken: percentiles(firstTokens) }),
+    ...{ tokens, tokensPerSecond: tokens / (timing?.decode ?? Number.NaN) },
     latency: percentiles(records.map((record) => record.compute)),
   }
+}
+
+/** Of all records, which are of one system. */
+function timingOf(records: readonly UtteranceRecord[]): Speed['timing'] {
+  const parts = records.flatMap(({ pieces, timing }) => timing ?? pieces.map((piece) => piece.timing))
+  const part = (name: keyof Timing) =>
+    parts.reduce((total, one: AlignerTiming & Partial<Timing>) => total + (one[name] ?? 0), 0)
+  if (parts.length === 0) return undefined
+  const before = { mel: part('mel'), encoder: part('encoder'), prefill: part('prefill') }
+  return parts.some((one) => 'decode' in one) ? { ...before, decode: part('decode') } : before
 }
 
 function percentiles(values: readonly number[]): Percentiles {

@@ -7,15 +7,25 @@ import type { UtteranceRecord } from './record.ts'
 import type { SystemDescription } from './run-description.ts'
 import { chooseWay } from './runtime/decoder.ts'
 import { defined } from './runtime/defined.ts'
+import { usefulJobs } from './runtime/job-queue.ts'
 import type { Recognition } from './runtime/recognize.ts'
-import { openRelease } from './runtime/release.ts'
-import type { WorkerSetup } from './runtime/worker-client.ts'
+import type { Release } from './runtime/release.ts'
+import { startWorker, type WorkerSetup } from './runtime/worker-client.ts'
 import { identifySources } from './sources.ts'
 
 /** One utterance as a system heard it. */
 export type Transcription = Pick<
   UtteranceRecord,
-  'seconds' | 'samples' | 'text' | 'language' | 'words' | 'compute' | 'pieces' | 'warnings'
+  | 'seconds'
+  | 'samples'
+  | 'text'
+  | 'language'
+  | 'words'
+  | 'compute'
+  | 'pieces'
+  | 'timing'
+  | 'warnings'
+  | 'doubts'
 >
 
 /** What is said to a system beside the recording. */
@@ -23,6 +33,10 @@ export interface TranscriberOptions {
   readonly signal: AbortSignal
   /** of this utterance; undefined: that of all, if there is one */
   readonly context?: string | undefined
+  /** what is said in it; for aligners alone */
+  readonly reference: string
+  /** that the dataset is known to be in, by ISO code; for aligners alone */
+  readonly language?: string | undefined
 }
 
 /** A system made ready. */
@@ -37,7 +51,7 @@ export interface Transcriber {
   close(): Promise<void>
 }
 
-/** Something that transcribes: a variant of a release, or another engine for comparison. */
+/** Something that is measured: a variant of a recognizer or of a forced aligner, or another engine for comparison. */
 export interface System extends SystemDescription {
   /** given to it as contexts, each with its utterance */
   readonly hotwords?: HotwordLists
@@ -59,11 +73,10 @@ export interface ModelOptions extends Omit<WorkerSetup, 'layout' | 'warmUp'> {
 /** What decides about the text: a change of it makes other results. */
 const DECODER = ['eval/runtime/worker.ts']
 
-/** A variant of a release directory, in worker threads of its own. */
-export async function modelSystem(model: ModelOptions): Promise<System> {
+/** A variant of a recognizer's release, in worker threads of its own. */
+export async function modelSystem(release: Release, model: ModelOptions): Promise<System> {
   const { name, folder, bytes, fingerprint, threads, workers, batch, isSteady, provider, options, hotwords } =
     model
-  const release = await openRelease(folder)
   const source = { release, variant: release.variant(model.variant) }
   const { layout, prefill } = chooseWay(source, model)
   const variant = source.variant.name
@@ -77,15 +90,18 @@ export async function modelSystem(model: ModelOptions): Promise<System> {
     ...(hotwords && { hotwords: hotwords.id }),
   }
   const start = async (): Promise<Transcriber> => {
-    const pool = await startPool(
-      { folder, variant, threads, provider, layout, prefill, batch, isSteady, warmUp: true, options },
-      workers,
-    )
+    const setup = { folder, variant, threads, provider, layout, prefill, batch, isSteady, options }
+    const pool = await startPool({
+      ...{ count: workers, places: usefulJobs(batch) },
+      start: () => startWorker({ ...setup, warmUp: true }),
+      end: (worker) => worker.close(),
+    })
     return {
       ...pool,
       async transcribe(path, { signal, context }) {
-        const own = context === undefined ? {} : { context }
-        const { seconds, sha256: samples, notes, recognition } = await pool.transcribe(path, signal, own)
+        const own = defined({ context })
+        const heard = await pool.run((worker) => worker.transcribe({ path }, { signal, options: own }))
+        const { seconds, sha256: samples, notes, recognition } = heard
         return { seconds, samples, ...(notes.length > 0 && { warnings: notes }), ...flatten(recognition) }
       },
     }

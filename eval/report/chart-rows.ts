@@ -36,14 +36,14 @@ export function chartSystems({ run }: Report, columns = NAME_COLUMNS): ReadonlyM
   return new Map(names.map((name, i) => [name, { name, label: labels.get(name) ?? '', ...systemMark(i) }]))
 }
 
-/** Rows that have an error rate: nothing may have been transcribed. */
+/** Rows that have an error rate: nothing may have been transcribed, and aligners have none. */
 export function knownRows(report: Report) {
   return mainRows(report).filter(({ wer }) => Number.isFinite(wer))
 }
 
-/** Of these, those that have times. */
+/** Rows that have times. */
 export function timedRows(report: Report) {
-  return knownRows(report).filter(({ speed }) => Number.isFinite(speed.rtf))
+  return mainRows(report).filter(({ speed }) => Number.isFinite(speed.rtf))
 }
 
 export function allScores(report: Report) {

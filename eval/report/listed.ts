@@ -26,6 +26,8 @@ export interface ListedResult {
   readonly heard: readonly string[]
   readonly errors: number
   readonly text: string
+  /** the text is the reference, whose words an aligner has timed: nothing was heard, and nothing can differ */
+  readonly isAligned?: true
   readonly compute: number
   /** failed in a way that WER does not name */
   readonly failures: readonly string[]
@@ -41,8 +43,9 @@ export function listUtterances(report: Report): ListedUtterance[] {
     const bySystem = [...systems.values()].map(
       (scores) => new Map(scores.map((score) => [score.record.key, score] as const)),
     )
+    const aligners = report.systems.map(({ kind }) => kind === 'aligner')
     return [...recordsOf(systems)].map(([key, record]) => {
-      const results = bySystem.map((scores) => listResult(scores.get(key)))
+      const results = bySystem.map((scores, i) => listResult(scores.get(key), aligners[i] === true))
       const records = bySystem.flatMap((scores) => scores.get(key)?.record ?? [])
       const seconds = Math.max(0, ...records.map((one) => one.seconds))
       const notes = [...new Set(records.flatMap(({ warnings = [] }) => warnings))]
@@ -68,30 +71,32 @@ function recordsOf(systems: ReadonlyMap<string, readonly Score[]>): ReadonlyMap<
   return new Map([...systems.values()].flat().map(({ record }) => [record.key, record]))
 }
 
-function listResult(score: Score | undefined): ListedResult | null {
+function listResult(score: Score | undefined, isAligned: boolean): ListedResult | null {
   if (!score) return null
   const { record, operations, reference, hypothesis, errors } = score
+  const text = isAligned ? record.reference : record.text
   return {
     operations: operations.join(''),
     ...{ words: reference, heard: hypothesis, errors: totalErrors(errors) },
-    ...{ text: record.text, compute: Number(record.compute.toFixed(4)), failures: failuresOf(score) },
-    spoken: spokenWords(record),
+    ...{ text, compute: Number(record.compute.toFixed(4)), failures: failuresOf(record, isAligned) },
+    ...(isAligned && { isAligned }),
+    spoken: spokenWords(text, record.words),
     splits: record.pieces.slice(1).map(({ start }) => Number(start.toFixed(1))),
   }
 }
 
-function spokenWords({ text, words = [] }: UtteranceRecord): ListedResult['spoken'] {
+function spokenWords(text: string, words: UtteranceRecord['words'] = []): ListedResult['spoken'] {
   const rounded = (seconds: number) => Number(seconds.toFixed(3))
   return placeWords(text, words).map(({ from, to, start, end }) => [from, to, rounded(start), rounded(end)])
 }
 
-function failuresOf({ record }: Score): string[] {
-  const { problem, text, pieces } = record
+function failuresOf({ problem, text, pieces, doubts = [] }: UtteranceRecord, isAligned: boolean): string[] {
   const any = (is: (piece: (typeof pieces)[number]) => boolean, what: string) =>
     pieces.some(is) ? [what] : []
   return [
     ...(problem === undefined ? [] : [problem]),
-    ...(problem === undefined && text === '' ? ['no text'] : []),
+    ...doubts,
+    ...(problem === undefined && text === '' && !isAligned ? ['no text'] : []),
     ...any(({ saysNone }) => saysNone, 'said "language None"'),
     ...any(({ hasMarker }) => !hasMarker, 'without <asr_text>'),
     ...any(({ ending }) => ending === 'loop', 'stopped in a loop'),

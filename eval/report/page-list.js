@@ -32,7 +32,8 @@ const SHOW = {
   failures: (utterance) =>
     utterance.notes.length > 0 ||
     resultsOf(utterance).some(({ failures, splits }) => failures.length + splits.length > 0),
-  differ: ({ results }) => new Set(results.map((result) => result?.heard.join(' '))).size > 1,
+  differ: ({ results }) =>
+    new Set(results.filter((result) => !result?.isAligned).map((result) => result?.heard.join(' '))).size > 1,
 }
 const NONE = {
   all: 'There are no utterances in this report.',
@@ -70,7 +71,8 @@ function alignment({ operations, words, heard }) {
   return line
 }
 
-function errorsText({ errors, words, compute }) {
+function errorsText({ errors, words, compute, isAligned }) {
+  if (isAligned) return `the reference, aligned, ${compute.toFixed(2)}\u00a0s`
   const of = words.length > 0 ? ` in ${plural(words.length, 'word')}` : '; the reference has no words'
   return `${plural(errors, 'error')}${of}, ${compute.toFixed(2)}\u00a0s`
 }
@@ -104,7 +106,8 @@ function resultOf(result, i, id, sound) {
     const at = result.splits.map((seconds) => `${seconds.toFixed(1)} s`).join(', ')
     tags.push(element('span', 'split', `split at ${at}`))
   }
-  const heard = element('div', 'heard', alignment(result), textOf(result, i, id, sound), ...tags)
+  const text = textOf(result, i, id, sound)
+  const heard = element('div', 'heard', ...(result.isAligned ? [] : [alignment(result)]), text, ...tags)
   return element('div', 'result', name, heard)
 }
 
@@ -198,8 +201,9 @@ function csvRows() {
     const { dataset, id, row, speaker, seconds, reference, notes, results } = utterances[at]
     return results.flatMap((result, i) => {
       if (!result || !isChosen(i)) return []
-      const { text, words, errors, operations, compute, failures } = result
+      const { text, words, errors, operations, compute, failures, isAligned } = result
       const kinds = ['s', 'd', 'i'].map((letter) => count(operations, letter))
+      const counts = [words.length, errors, ...kinds].map((number) => (isAligned ? '' : number))
       return [
         [
           dataset,
@@ -210,9 +214,7 @@ function csvRows() {
           systems[i],
           reference,
           text,
-          words.length,
-          errors,
-          ...kinds,
+          ...counts,
           compute,
           [...failures, ...notes].join('; '),
         ],
@@ -241,5 +243,7 @@ addEventListener('utterance', ({ detail }) => {
   location.hash = linkOf[detail]
   open(detail)
 })
+if (!utterances.some(({ results }) => results.some((result) => result && !result.isAligned)))
+  show.value = 'all' // aligners make no errors of words
 update()
 openLink()

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import { allScores, type Chart, chartSystems, knownRows, panelsOf, timedRows, upTo } from './chart-rows.ts'
+import { allScores, type Chart, chartSystems, knownRows, panelsOf, upTo } from './chart-rows.ts'
 import { cell, nameCell } from './figure-table.ts'
 import { isolated } from './label.ts'
 import { placesInList } from './listed.ts'
@@ -15,7 +15,9 @@ const HEIGHT = 300
 const CELLS = 160
 
 export function againstSpeed(report: Report): Chart | undefined {
-  const rows = timedRows(report).map((row) => ({ row, x: row.speed.rtf }))
+  const rows = knownRows(report)
+    .filter(({ speed }) => Number.isFinite(speed.rtf))
+    .map((row) => ({ row, x: row.speed.rtf }))
   return scatter(report, rows, {
     ...{ id: 'wer-rtf', title: 'Accuracy against speed' },
     ...{ note: 'Nearer to the lower left corner is better.', unit: 'RTF', label: 'RTF' },

@@ -28,8 +28,9 @@ export function remarksOf(report: Report): Remarks {
   return {
     differences: mainDifferences(report).map(differenceSentence),
     failures: [
-      ...mainRows(report).flatMap(failureSentence),
+      ...mainRows(report).flatMap((row) => failureSentence(row, kindOf(report, row.system))),
       ...mainRows(report).flatMap((row) => withoutListSentence(row, report)),
+      ...doubtSentences(report),
       ...problemSentences(report),
       ...noteSentences(report),
       ...leftOut,
@@ -56,10 +57,21 @@ function differenceSentence(row: PairedRow): Sentence {
   return sentence`${{ name: dataset }}: ${{ name: second }} ${verdict} ${{ name: first }}: ${figures} (paired bootstrap, ${utterances} utterances)`
 }
 
-function failureSentence({ dataset, system, failures, recitals }: Row): Sentence[] {
+function kindOf({ systems }: Report, system: string) {
+  return systems.find(({ name }) => name === system)?.kind
+}
+
+function failureSentence(
+  { dataset, system, failures, recitals }: Row,
+  kind: SystemFigures['kind'] | undefined,
+): Sentence[] {
   const { problems, empty, saysNone, withoutMarker, loops, limited } = failures
+  const lost =
+    kind === 'aligner'
+      ? 'could not be read or aligned (they are in no figure)'
+      : 'could not be read or transcribed (all their words count as deleted)'
   const said = [
-    [problems, 'could not be read or transcribed (all their words count as deleted)'],
+    [problems, lost],
     [empty, 'empty'],
     [saysNone, 'said "language None"'],
     [withoutMarker, 'without <asr_text>'],
@@ -84,6 +96,21 @@ function withoutListSentence(
   ]
 }
 
+/** How many alignments may be wrong, and what is said of the first. */
+function doubtSentences({ scores }: Report): Sentence[] {
+  return [...scores].flatMap(([dataset, systems]) =>
+    [...systems].flatMap(([system, list]) => {
+      const doubted = list.flatMap(({ record }) => (record.doubts ? [record] : []))
+      const [first] = doubted
+      if (!first) return []
+      const of = sentence`${{ name: dataset }}, ${{ name: system }}`
+      const count = plural(doubted.length, 'utterance')
+      const why = { name: first.doubts?.join(' ') ?? '', columns: REASON_COLUMNS }
+      return [sentence`${of}: times of ${count} may be wrong, first ${{ name: first.id }}: ${why}`]
+    }),
+  )
+}
+
 /** The first of the clips that could not be read, by name; results.jsonl has all. */
 function problemSentences(report: Report): Sentence[] {
   return clipSentences(report, ({ problem }) => problem)
@@ -93,7 +120,8 @@ function problemSentences(report: Report): Sentence[] {
 function noteSentences(report: Report): Sentence[] {
   const noteOf = ({ warnings }: UtteranceRecord) => warnings?.join(' ') || undefined
   const counts = report.run.datasets.flatMap(({ name }) => {
-    const count = saidOfClips(report, noteOf).filter(({ dataset }) => dataset === name).length
+    const noted = saidOfClips(report, noteOf).filter(({ dataset }) => dataset === name)
+    const count = new Set(noted.map(({ id }) => id)).size
     return count > 0
       ? [
           sentence`${{ name }}: ${plural(count, 'recording')} ${count === 1 ? 'was' : 'were'} read with a note`,
@@ -117,7 +145,7 @@ function clipSentences(report: Report, say: Say): Sentence[] {
     .concat(more > 0 ? [sentence`and ${more} more, in results.jsonl`] : [])
 }
 
-/** What is said of each clip, once: systems that read the same recording say the same. */
+/** What is said of each clip, once: systems that read the same recording mostly say the same. */
 function saidOfClips({ scores }: Report, say: Say) {
   const records = [...scores.values()].flatMap((systems) =>
     [...systems.values()].flat().map(({ record }) => record),
@@ -126,7 +154,7 @@ function saidOfClips({ scores }: Report, say: Say) {
     records.flatMap((record) => {
       const { dataset, id } = record
       const text = say(record)
-      return text === undefined ? [] : [[`${dataset} ${id}`, { dataset, id, text }] as const]
+      return text === undefined ? [] : [[`${dataset} ${id} ${text}`, { dataset, id, text }] as const]
     }),
   )
   return [...distinct.values()]
@@ -135,7 +163,7 @@ function saidOfClips({ scores }: Report, say: Say) {
 function howMeasured({ machines, systems }: Report): Sentence[] {
   const rtf =
     'RTF = seconds of compute per second of audio, after a warm-up, without reading and decoding the file; commands of other engines with their start'
-  return [[rtf], ...howDecoded(systems), ...machines.map(machineSentence)]
+  return [[rtf], ...howRun(systems), ...machines.map(machineSentence)]
 }
 
 function machineSentence({ machine, results }: Report['machines'][number]): Sentence {
@@ -149,15 +177,23 @@ function machineSentence({ machine, results }: Report['machines'][number]): Sent
   return sentence`${results} results on ${{ name: cpu }}${flags}, ${cores} cores, ${memoryGiB} GiB, ${platform}: ${side}, ${versions}`
 }
 
-/** A line for every way to decode, with the systems that were measured so. */
-function howDecoded(systems: readonly SystemFigures[]): Sentence[] {
+/** A line for every way to run a model, with the systems that were measured so. */
+function howRun(systems: readonly SystemFigures[]): Sentence[] {
   const names = new Map<string, Sentence[]>()
   for (const { name, kind, settings } of systems) {
-    if (kind !== 'model') continue
-    const way = decodingOf(settings)
+    if (kind === 'engine') continue
+    const way = kind === 'aligner' ? aligningOf(settings) : decodingOf(settings)
     names.set(way, [...(names.get(way) ?? []), [{ name }]])
   }
   return [...names].map(([way, of]) => sentence`${joinSentences(of, ', ')}: ${way}`)
+}
+
+function aligningOf({ prefill, language }: SystemFigures['settings']): string {
+  return [
+    'given the reference, of which it finds the times; one utterance at a time',
+    ...(prefill === 'int8' ? ['prompts in 8 bits'] : []),
+    ...(language ? [`as ${language}`] : []),
+  ].join(', ')
 }
 
 function decodingOf(settings: SystemFigures['settings']): string {

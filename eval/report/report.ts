@@ -53,11 +53,15 @@ export function makeReport(
     const hotwords = hotwordsOf([...bySystem.values()].flat())
     for (const normalizer of normalizers) {
       const scored = new Map(
-        [...bySystem].map(([{ name }, found]) => [name, scoreAll(found, normalizer, hotwords)]),
+        [...bySystem].map(([{ name, kind }, found]) => [
+          name,
+          scoreAll(found, { kind, normalizer, hotwords }),
+        ]),
       )
       const names = { dataset: dataset.name, normalizer }
-      for (const [system, list] of scored) rows.push(summarize({ ...names, system }, list))
-      for (const [one, other] of pairsOf(run.systems)) {
+      for (const { name: system, kind } of run.systems)
+        rows.push(summarize({ ...names, system }, kind, scored.get(system) ?? []))
+      for (const [one, other] of pairsOf(run.systems.filter(({ kind }) => kind !== 'aligner'))) {
         const [first, second] = [one.name, other.name]
         const sides = [scored.get(first) ?? [], scored.get(second) ?? []] as const
         if (sides.every((side) => side.length > 0)) {

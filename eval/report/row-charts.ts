@@ -97,7 +97,10 @@ export function realTimeFactors(report: Report): Chart | undefined {
 function partsOf({ system, dataset, speed }: ReturnType<typeof timedRows>[number]) {
   const { timing, audioSeconds, rtf } = speed
   const parts = timing
-    ? PARTS.map((part) => ({ part: part as string, rtf: timing[part] / audioSeconds }))
+    ? PARTS.flatMap((part) => {
+        const seconds = timing[part]
+        return seconds === undefined ? [] : [{ part: part as string, rtf: seconds / audioSeconds }]
+      })
     : [{ part: 'command', rtf }]
   return parts.map((part) => ({ ...part, system, dataset }))
 }

@@ -17,21 +17,22 @@ function csvRow(row: Row, system: SystemFigures | undefined, report: Report) {
   const share = (seconds: number | undefined) =>
     number(seconds === undefined ? undefined : seconds / speed.audioSeconds)
   const machines = report.machines.map(({ machine }) => machine)
+  const heard = (count: number) => (system?.kind === 'aligner' ? '' : count)
   const said = (of: (machine: (typeof machines)[number]) => string | number) =>
     [...new Set(machines.map(of))].join('; ')
   return {
     ...{ dataset: row.dataset, system: row.system, normalizer: row.normalizer, utterances: row.utterances },
     ...{ wer: number(row.wer), wer_low: number(row.werInterval.low), wer_high: number(row.werInterval.high) },
-    ...{ words: errors.words, hits: errors.hits, substitutions: errors.substitutions },
-    ...{ deletions: errors.deletions, insertions: errors.insertions },
+    ...{ words: heard(errors.words), hits: heard(errors.hits), substitutions: heard(errors.substitutions) },
+    ...{ deletions: heard(errors.deletions), insertions: heard(errors.insertions) },
     ...{ cer: number(row.cer), cer_low: number(row.cerInterval.low), cer_high: number(row.cerInterval.high) },
-    ...{ characters: row.characters, problems: failures.problems, empty: failures.empty },
-    ...{ says_none: failures.saysNone, without_marker: failures.withoutMarker },
-    ...{ loops_stopped: failures.loops, token_limit: failures.limited },
+    ...{ characters: heard(row.characters), problems: failures.problems, empty: heard(failures.empty) },
+    ...{ says_none: heard(failures.saysNone), without_marker: heard(failures.withoutMarker) },
+    ...{ loops_stopped: heard(failures.loops), token_limit: heard(failures.limited) },
     ...{ audio_seconds: number(speed.audioSeconds), compute_seconds: number(speed.compute) },
     ...{ rtf: number(speed.rtf), rtfx: number(speed.rtfx), rtf_mel: share(speed.timing?.mel) },
     ...{ rtf_encoder: share(speed.timing?.encoder), rtf_prefill: share(speed.timing?.prefill) },
-    ...{ rtf_decode: share(speed.timing?.decode), tokens: speed.tokens },
+    ...{ rtf_decode: share(speed.timing?.decode), tokens: heard(speed.tokens) },
     tokens_per_second: number(speed.timing && speed.tokensPerSecond),
     ...percentileColumns('first_token', speed.firstToken),
     ...percentileColumns('latency', speed.latency),
@@ -85,17 +86,19 @@ const SPEED: readonly Column[] = [
   ...[column('load', ['load, s']), column('memory', ['memory, bytes']), column('size', ['size, bytes'])],
 ]
 
-/** One table of accuracy and one of speed for each dataset, and those of the times of words and of hotwords where there are any. */
+/** One table of accuracy and one of speed for each dataset, and those of the times of words and of hotwords where there are any. Aligners have no accuracy. */
 export function figureTables(report: Report): FigureTable[] {
   return report.run.datasets.flatMap(({ name, count, of, normalizer }) => {
     const rows = mainRows(report).filter(({ dataset, utterances }) => dataset === name && utterances > 0)
     const chosen = count === of ? `all ${of}` : `${count} of ${of}`
+    const heard = rows.filter((row) => systemOf(report, row)?.kind !== 'aligner')
+    const accuracy = {
+      title: sentence`WER on ${{ name }} (${chosen} utterances, normalizer ${normalizer})`,
+      columns: ACCURACY,
+      rows: heard.map(accuracyCells),
+    }
     return [
-      {
-        title: sentence`WER on ${{ name }} (${chosen} utterances, normalizer ${normalizer})`,
-        columns: ACCURACY,
-        rows: rows.map(accuracyCells),
-      },
+      ...(heard.length > 0 || rows.length === 0 ? [accuracy] : []),
       {
         title: sentence`Speed on ${{ name }}`,
         columns: SPEED,

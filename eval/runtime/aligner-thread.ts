@@ -6,6 +6,8 @@ import { startThread } from './thread-calls.ts'
 /** What the thread is started with. */
 export interface AlignerSetup extends AlignerOptions {
   readonly folder: string
+  /** align the first recording twice, so that the first figures are like the others */
+  readonly warmUp?: boolean
 }
 
 /** What is known of an aligner that has been loaded. */

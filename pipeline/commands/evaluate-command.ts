@@ -58,6 +58,8 @@ async function tell({ report, output: folder }: Evaluated, output: Output): Prom
 function refuseNothing({ report }: Evaluated): void {
   const { dataset, system } =
     report.rows.find(({ failures, utterances }) => utterances > 0 && failures.problems === utterances) ?? {}
-  if (system === undefined) return
-  throw new Failure(`${system} transcribed nothing of ${dataset}.`, 'See above why; --retry tries again.')
+  const found = report.systems.find(({ name }) => name === system)
+  if (found === undefined) return
+  const did = found.kind === 'aligner' ? 'aligned' : 'transcribed'
+  throw new Failure(`${system} ${did} nothing of ${dataset}.`, 'See above why; --retry tries again.')
 }

@@ -39,6 +39,10 @@ const LINE: CommandLine = {
       '--models fp32:output/qwen3-asr-0.6b int4:output/qwen3-asr-0.6b:int4 --datasets librispeech-other --n-samples 200',
       'two variants on the same utterances',
     ],
+    [
+      '--models asr:output/qwen3-asr-0.6b al:output/qwen3-forced-aligner-0.6b --datasets ./clips',
+      'times of words, by a recognizer and by a forced aligner',
+    ],
     ['merge part-1 part-2 --output whole', 'put together what ran with --shard 1/2 and --shard 2/2'],
   ],
 }

@@ -55,7 +55,7 @@ export async function compareAudio(options: CompareOptions, told: Told, signal: 
     ),
   )
   const results = new Map<string, PathResult[]>(clips.map(({ id }) => [id, []]))
-  const { variants } = await openRelease(modelDir)
+  const { variants } = await openRelease(modelDir, 'asr')
   let decode = (_: readonly number[]) => ''
   for (const { name: variant } of variants) {
     const recognizer = await loadRecognizer(modelDir, { variant, threads })

@@ -3,7 +3,7 @@ import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import type { UtteranceRecord } from '../../eval/record.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { scoreUtterance } from '../../eval/score.ts'
-import { totalErrors } from '../../eval/wer.ts'
+import { NO_ERRORS, totalErrors } from '../../eval/wer.ts'
 import type { Emit } from '../shared/events.ts'
 import { formatSeconds } from '../shared/output-files.ts'
 import { printable } from '../shared/printable.ts'
@@ -16,7 +16,8 @@ const FRAME_MS = 250
 /** How far an evaluation is: one live line on a terminal, a line now and then in a log. Writes to stderr. */
 export interface Progress {
   begin(system: string, missing: number): void
-  add(record: UtteranceRecord, normalizer: NormalizerName): void
+  /** @param normalizer undefined where nothing was heard: of aligners */
+  add(record: UtteranceRecord, normalizer: NormalizerName | undefined): void
   finish(): void
   note(text: string): void
   close(): void
@@ -96,8 +97,8 @@ export function progressEvents(emit: Emit): Progress {
   }
 }
 
-function count(state: State, record: UtteranceRecord, normalizer: NormalizerName): void {
-  const { errors } = scoreUtterance(record, normalizer)
+function count(state: State, record: UtteranceRecord, normalizer: NormalizerName | undefined): void {
+  const errors = normalizer === undefined ? NO_ERRORS : scoreUtterance(record, normalizer).errors
   state.done++
   state.errors += totalErrors(errors)
   state.words += errors.words

@@ -7,12 +7,14 @@ import { readBiasingLists } from '../../eval/hotwords/biasing-lists.ts'
 import type { HotwordLists } from '../../eval/hotwords/hotwords.ts'
 import { MANIFEST, MANIFEST_LISTS } from '../../eval/hotwords/manifest-lists.ts'
 import { describeMachine } from '../../eval/machine.ts'
+import type { UtteranceRecord } from '../../eval/record.ts'
+import { releaseSystem } from '../../eval/release-system.ts'
 import { megabytes } from '../../eval/report/number-text.ts'
 import type { Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
 import type { RunDescription } from '../../eval/run-description.ts'
 import { defined } from '../../eval/runtime/defined.ts'
-import { engineSystem, type ModelOptions, modelSystem, type System } from '../../eval/system.ts'
+import { engineSystem, type ModelOptions, type System } from '../../eval/system.ts'
 import { type Connection, connectHub } from '../hub/connection.ts'
 import { Failure } from '../shared/failure.ts'
 import { takeLock } from '../shared/lock.ts'
@@ -55,6 +57,8 @@ export async function runEvaluation(
     const run = describeRun(systems, datasets, options)
     const results = await openResults(join(output, RESULTS))
     const normalizers = new Map(run.datasets.map(({ name, normalizer }) => [name, normalizer]))
+    const normalizerOf = ({ kind }: System, { dataset }: UtteranceRecord) =>
+      kind === 'aligner' ? undefined : normalizers.get(dataset)
     const machine = describeMachine(options.threads, options.workers)
     for await (const event of evaluate(systems, datasets, results, {
       machine,
@@ -67,7 +71,7 @@ export async function runEvaluation(
         progress.note(`Loading ${event.system.name}`)
       } else if (event.event === 'loaded') progress.begin(event.system.name, event.missing)
       else if (event.event === 'finished') progress.finish()
-      else progress.add(event.record, normalizers.get(event.record.dataset) ?? 'basic')
+      else progress.add(event.record, normalizerOf(event.system, event.record))
     }
     progress.close()
     if (hotwords) {
@@ -127,8 +131,10 @@ async function openSystems(
       ...defined({ prefill }),
       options: recognize,
     }
-    systems.push(await modelSystem(model))
-    if (hotwords) systems.push(await modelSystem({ ...model, name: withHotwords(name), hotwords }))
+    const system = await releaseSystem(model)
+    systems.push(system)
+    if (hotwords && system.kind === 'model')
+      systems.push(await releaseSystem({ ...model, name: withHotwords(name), hotwords }))
   }
   for (const text of options.engines) {
     systems.push(await engineSystem(parseEngine(text), workers, options.engineTimeout))

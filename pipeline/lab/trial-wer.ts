@@ -1,11 +1,12 @@
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { evaluate } from '../../eval/evaluation.ts'
 import { describeMachine } from '../../eval/machine.ts'
+import { releaseSystem } from '../../eval/release-system.ts'
 import { openResults, type ResultFile } from '../../eval/result-file.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { scoreUtterance } from '../../eval/score.ts'
-import { modelSystem, type System } from '../../eval/system.ts'
+import type { System } from '../../eval/system.ts'
 import { addErrors, NO_ERRORS, totalErrors, type WordErrors } from '../../eval/wer.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { Emit } from '../shared/events.ts'
@@ -48,7 +49,7 @@ export async function measureWer(options: WerOptions): Promise<NonNullable<Trial
 
 async function systemOf({ cache, threads }: WerOptions, folder: string, variant: string): Promise<System> {
   const { paths, bytes } = await variantFilesOf(folder, variant)
-  return modelSystem({
+  return releaseSystem({
     ...{ name: variant, folder, variant, bytes, provider: USUAL_PROVIDER, options: {} },
     ...{ threads, workers: 1, batch: 1, isSteady: true }, // as the defaults of npm run evaluate
     fingerprint: await fingerprintFiles(paths, cache),

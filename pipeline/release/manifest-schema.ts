@@ -136,7 +136,7 @@ const RESULT = shape({
             mel: about('Mel spectrogram.', number),
             encoder: about('Audio encoder.', number),
             prefill: about('Prompt.', number),
-            decode: about('Every further token.', number),
+            decode: v.exactOptional(about('Every further token; not of aligners.', number)),
           }),
         ),
       ),

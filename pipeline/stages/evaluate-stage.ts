@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { evaluate } from '../../eval/evaluation.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
+import { releaseSystem } from '../../eval/release-system.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
@@ -10,7 +11,7 @@ import { defined } from '../../eval/runtime/defined.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { shape, text } from '../../eval/runtime/schema.ts'
-import { modelSystem, type System } from '../../eval/system.ts'
+import type { System } from '../../eval/system.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { gatesOf } from '../gates.ts'
@@ -84,7 +85,7 @@ async function systemOf(run: Run, variant: string): Promise<System> {
   const { threads, language, context, maxNewTokens, providers } = run.options
   const folder = run.paths.model
   const { paths, bytes } = await variantFilesOf(folder, variant)
-  return modelSystem({
+  return releaseSystem({
     ...{ name: variant, folder, variant, bytes, provider: providers[0] ?? USUAL_PROVIDER },
     ...{ threads, workers: 1, batch: 1, isSteady: true }, // as the defaults of npm run evaluate
     fingerprint: await fingerprintFiles(paths, run.paths.work),

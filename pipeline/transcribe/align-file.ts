@@ -34,7 +34,8 @@ export async function alignFile(options: AlignOptions, signal: AbortSignal): Pro
     signal.throwIfAborted()
     const aligned = await aligner.align({ input: { path: audio }, text, ...defined({ language }) })
     signal.throwIfAborted()
-    return { file: audio, variant: aligner.variant, text, ...aligned }
+    const warnings = [...aligned.notes, ...aligned.warnings]
+    return { file: audio, variant: aligner.variant, text, ...aligned, warnings }
   } finally {
     await aligner.release()
   }

@@ -38,13 +38,15 @@ export interface ExampleOptions {
   /** what else a record has */
   readonly more?: (row: number, system: number) => Partial<UtteranceRecord>
   readonly normalizer?: NormalizerName
+  /** of each system; models by default */
+  readonly kinds?: readonly Report['systems'][number]['kind'][]
   /** what else its settings have */
   readonly settings?: (system: number) => Readonly<Record<string, unknown>>
 }
 
 /** A report of made-up records. */
 export function exampleReport(options: ExampleOptions): Report {
-  const { systems, datasets, count, normalizer = 'basic', settings } = options
+  const { systems, datasets, count, normalizer = 'basic', settings, kinds } = options
   const rows = Array.from({ length: count }, (_, row) => row)
   const records = datasets.flatMap((dataset) =>
     systems.flatMap((system, s) => rows.map((row) => exampleRecord(dataset, row, system, s, options))),
@@ -60,7 +62,7 @@ export function exampleReport(options: ExampleOptions): Report {
       keys: rows.map((row) => `key ${row}`),
     })),
     systems: systems.map((name, s) => ({
-      ...{ name, kind: 'model', setting: `setting-${s}`, bytes: 9e8 + 3e8 * s },
+      ...{ name, kind: kinds?.[s] ?? 'model', setting: `setting-${s}`, bytes: 9e8 + 3e8 * s },
       settings: { layout: 'fused', batch: 1, ...settings?.(s) },
     })) as Report['systems'],
     selection: { sample: 'all' },

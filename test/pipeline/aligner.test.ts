@@ -227,7 +227,7 @@ describe('align', () => {
   it('gives no words for punctuation or nothing, without a run', async () => {
     await using({ variant: 'fp32' }, async (aligner) => {
       for (const text of ['', ' … —! ', '\n'])
-        expect(await align(aligner, noise(1), text)).toEqual({ words: [], warnings: [] })
+        expect(await align(aligner, noise(1), text)).toMatchObject({ words: [], warnings: [] })
     })
   })
 
@@ -310,7 +310,8 @@ describe('an aligner in a thread of its own', () => {
     ]
     const [first, second, third, fourth] = await Promise.allSettled(jobs)
     const alone = await using({ variant: 'fp32' }, (own) => align(own, samples, 'One two'))
-    expect(first).toEqual({ status: 'fulfilled', value: { seconds: 2, ...alone } })
+    const { words, warnings } = alone
+    expect(first).toMatchObject({ value: { seconds: 2, words, warnings, notes: [] } })
     expect(second).toMatchObject({
       reason: { message: 'The aligner does not know Thai.', name: 'SpeechError' },
     })

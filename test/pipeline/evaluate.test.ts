@@ -7,6 +7,7 @@ import { startPool } from '../../eval/pool.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
+import { startWorker } from '../../eval/runtime/worker-client.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { startBrowser } from '../helpers/browser.ts'
 import { type Ended, runCli, startCli } from '../helpers/cli.ts'
@@ -420,19 +421,21 @@ describe('npm run evaluate', () => {
   })
 
   it('a worker that is gone ends the evaluation; it is no clip that cannot be read', async () => {
-    const pool = await startPool(
-      { folder: model, variant: '', threads: 1, batch: 1, warmUp: false, options: {} },
-      1,
-    )
-    const { signal } = new AbortController()
+    const setup = { folder: model, variant: '', threads: 1, batch: 1, warmUp: false, options: {} }
+    const pool = await startPool({
+      ...{ count: 1, places: 1 },
+      start: () => startWorker(setup),
+      end: (worker) => worker.close(),
+    })
+    const transcribe = (path: string) => pool.run((worker) => worker.transcribe({ path }))
     const [first] = await bundledRows(1)
     const clip = join(BUNDLED_SPEECH, first?.file ?? '')
-    expect((await pool.transcribe(clip, signal)).recognition.text).not.toBe('')
-    const pending = pool.transcribe(clip, signal)
-    const waiting = pool.transcribe(clip, signal)
+    expect((await transcribe(clip)).recognition.text).not.toBe('')
+    const pending = transcribe(clip)
+    const waiting = transcribe(clip)
     const ended = Promise.allSettled([pending, waiting])
     await pool.close()
-    const late = await Promise.allSettled([pool.transcribe(clip, signal)])
+    const late = await Promise.allSettled([transcribe(clip)])
     for (const result of [...(await ended), ...late]) {
       const error = result.status === 'rejected' && result.reason
       expect(error).toMatchObject({ message: expect.stringMatching(/^The recognizer is closed/) })

@@ -11,6 +11,7 @@ import { type AudioInput, openAudio } from '../opened-audio.ts'
 import type { PromptCache } from '../prompt-cache.ts'
 import { USUAL_PROVIDER } from '../providers.ts'
 import { openVariantEmbeddings } from '../quantized-embeddings.ts'
+import type { Timing } from '../recognize.ts'
 import { openRelease, type Way } from '../release.ts'
 import type { AlignerSettings } from '../release-config.ts'
 import { requireProvider, type SessionOptions } from '../session.ts'
@@ -47,12 +48,20 @@ export interface Alignment {
   readonly words: readonly TimedWord[]
   /** sentences about what may be wrong */
   readonly warnings: readonly string[]
+  readonly timing: AlignerTiming
 }
+
+/** Seconds spent in each part; `prefill` is the aligner's graph. */
+export type AlignerTiming = Omit<Timing, 'decode'>
 
 /** The same of a recording that was read. */
 export interface AlignedAudio extends Alignment {
   /** of the recording */
   readonly seconds: number
+  /** of its samples, float32 at 16 kHz */
+  readonly sha256: string
+  /** what is odd in it */
+  readonly notes: readonly string[]
 }
 
 /**
@@ -112,9 +121,9 @@ export async function align(
   const seconds = samples.length / SAMPLE_RATE
   if (seconds > settings.maxSeconds) throw tooLong(seconds.toFixed(1), settings.maxSeconds)
   const units = unitsOf(text, name)
-  if (units.length === 0) return { words: [], warnings: [] }
+  if (units.length === 0) return { words: [], warnings: [], timing: NO_TIME }
   const spoken = units.map((unit) => unit.spoken)
-  const logits = await slotLogits(aligner, samples, spoken)
+  const { logits, timing } = await slotLogits(aligner, samples, spoken)
   const told = toldTimes(logits, settings)
   const fixed = fixTimes(told)
   const times = fixed.map((ms) => Math.min(ms / 1000, seconds))
@@ -122,8 +131,10 @@ export async function align(
     ...{ text: written, start: times[2 * i] ?? 0, end: times[2 * i + 1] ?? 0 },
   }))
   const others = name === undefined ? warningsOf(text, settings) : []
-  return { words, warnings: [...others, ...disorder(told, fixed)] }
+  return { words, warnings: [...others, ...disorder(told, fixed)], timing }
 }
+
+const NO_TIME: AlignerTiming = { mel: 0, encoder: 0, prefill: 0 }
 
 /**
  * As {@link align}, of a recording that is read. No more of it is held than the aligner can look at together.
@@ -146,18 +157,32 @@ export async function alignAudio(
   } finally {
     await audio.close()
   }
-  const { words, warnings } = await align(aligner, audio.first.samples, text, options)
-  return { seconds: audio.seconds(), words, warnings: [...audio.notes, ...warnings] }
+  const found = await align(aligner, audio.first.samples, text, options)
+  return {
+    ...{ seconds: audio.seconds(), sha256: audio.sha256(), notes: [...audio.notes] },
+    ...found,
+  }
 }
 
-/** Logits of the slots of units, [2 x units, classes], flat. */
+/** Logits of the slots of units, [2 x units, classes], flat, and how long they took. */
 async function slotLogits(
   { encoder, hiddenSize, tokenizer, graph }: Aligner,
   samples: Float32Array,
   units: readonly string[],
-): Promise<Float32Array> {
-  const features = await encoder.run(logMel(samples))
-  return graph.run(alignerPrompt(tokenizer, features.length / hiddenSize, units), features)
+): Promise<{ readonly logits: Float32Array; readonly timing: AlignerTiming }> {
+  const start = performance.now()
+  const mel = logMel(samples)
+  const afterMel = performance.now()
+  const features = await encoder.run(mel)
+  const afterEncoder = performance.now()
+  const logits = await graph.run(alignerPrompt(tokenizer, features.length / hiddenSize, units), features)
+  const seconds = (from: number, to: number) => (to - from) / 1000
+  const timing = {
+    mel: seconds(start, afterMel),
+    encoder: seconds(afterMel, afterEncoder),
+    prefill: seconds(afterEncoder, performance.now()),
+  }
+  return { logits, timing }
 }
 
 /** The class with the largest logit of each slot. @param logits [slots, classes], flat */

@@ -1,0 +1,171 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'csv-parse/sync'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Dataset, Utterance } from '../../eval/dataset/utterance.ts'
+import { evaluate } from '../../eval/evaluation.ts'
+import { describeMachine } from '../../eval/machine.ts'
+import type { UtteranceRecord } from '../../eval/record.ts'
+import { releaseSystem } from '../../eval/release-system.ts'
+import { openResults } from '../../eval/result-file.ts'
+import { encodeWav } from '../../eval/runtime/audio/wav.ts'
+import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import { runCli } from '../helpers/cli.ts'
+import { sharedAligner, sharedReleases } from '../helpers/prepared.ts'
+import { bundledRows } from '../helpers/speech-parquet.ts'
+import { TINY_NAME } from '../helpers/tiny-release.ts'
+
+const CLIPS = 4
+
+let aligner = ''
+let root = ''
+let speech = ''
+
+beforeAll(async () => {
+  aligner = (await sharedAligner()).folder
+  root = await mkdtemp(join(tmpdir(), 'qwen3-asr-aligner-'))
+  speech = join(root, 'clips')
+  const rows = await bundledRows(CLIPS)
+  for (const { file } of rows) await cp(join(BUNDLED_SPEECH, file), join(speech, file))
+  await writeFile(join(speech, 'manifest.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'))
+})
+
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+const run = (output: string, ...args: readonly string[]) =>
+  runCli(
+    [...args, '--output', join(root, output), '--cache', join(root, 'cache'), '--threads', '1'],
+    {},
+    'evaluate',
+  )
+
+async function recordsOf(output: string): Promise<UtteranceRecord[]> {
+  const lines = (await readFile(join(root, output, 'results.jsonl'), 'utf8')).trim().split('\n')
+  return lines.map((line) => JSON.parse(line)).filter(({ kind }) => kind === 'utterance')
+}
+
+describe('npm run evaluate with a forced aligner', () => {
+  const models = async () => [
+    '--models',
+    `asr:${join(await sharedReleases(), TINY_NAME)}:int4`,
+    ...['fp32', 'int4'].map((variant) => `al ${variant}:${aligner}:${variant}`),
+  ]
+
+  it('scores its times beside those of a recognizer, and never its text', async () => {
+    const ended = await run('both', ...(await models()), '--datasets', speech)
+    expect(ended.stderr).not.toContain('error:')
+    expect(ended.exitCode).toBe(0)
+    expect(ended.stderr).toMatch(/\nal fp32: 4 of 4 · RTF 0\.\d+ · /)
+    const { stdout } = ended
+    const tableOf = (title: string) => stdout.split(`${title} on clips`)[1]?.split('\n\n')[0] ?? ''
+    const namesIn = (title: string) => tableOf(title).match(/^ {2}(?:asr|al \w+)/gm)
+    expect(namesIn('WER')).toEqual(['  asr'])
+    expect(namesIn('Speed')).toEqual(['  asr', '  al fp32', '  al int4'])
+    expect(namesIn('Times of words')).toEqual(['  asr', '  al fp32', '  al int4'])
+    expect(stdout).toContain('al fp32: given the reference, of which it finds the times')
+    expect(stdout).not.toMatch(/al \w+ (is|cannot)/)
+
+    const records = (await recordsOf('both')).filter(({ system }) => system === 'al int4')
+    expect(records).toHaveLength(CLIPS)
+    for (const { text, words = [], reference, timing, compute, pieces, samples } of records) {
+      expect({ text, pieces }).toEqual({ text: '', pieces: [] })
+      expect(words.map((word) => word.text).join(' ')).toBe(reference)
+      expect(samples).toMatch(/^[0-9a-f]{64}$/)
+      const { mel = 0, encoder = 0, prefill = 0 } = timing ?? {}
+      expect(Math.min(mel, encoder, prefill)).toBeGreaterThan(0)
+      expect(mel + encoder + prefill).toBeCloseTo(compute, 9)
+    }
+    const csv = await readFile(join(root, 'both', 'results.csv'), 'utf8')
+    const rows = parse(csv, { columns: true }) as Record<string, string>[]
+    const own = rows.find((row) => row['system'] === 'al int4') ?? {}
+    expect(own).toMatchObject({ wer: '', words: '', tokens: '', problems: '0', time_utterances: '4' })
+    for (const name of ['load_seconds', 'peak_memory_bytes', 'package_bytes'])
+      expect(Number(own[name])).toBeGreaterThan(0)
+  })
+
+  it('measures nothing again, and puts parts together as one run', async () => {
+    const again = await run('both', ...(await models()), '--datasets', speech)
+    expect(again.stderr).not.toContain('Loading')
+    const own = ['--models', `al:${aligner}:fp32`, '--datasets', speech]
+    const shards = ['1', '2'].map((part) => run(`part-${part}`, ...own, '--shard', `${part}/2`))
+    for (const { exitCode } of await Promise.all(shards)) expect(exitCode).toBe(0)
+    const parts = ['1', '2'].map((part) => join(root, `part-${part}`))
+    const merged = await runCli(['merge', ...parts, '--output', join(root, 'whole')], {}, 'evaluate')
+    expect(merged.exitCode).toBe(0)
+    const wordsOf = async (output: string, name: string) =>
+      (await recordsOf(output)).filter(({ system }) => system === name).map(({ id, words }) => [id, words])
+    expect(await wordsOf('whole', 'al')).toEqual(await wordsOf('both', 'al fp32'))
+  })
+
+  it('refuses a language that it does not know before anything is measured', async () => {
+    const args = ['--models', `al:${aligner}`, '--datasets', speech, '--language', 'Thai']
+    const ended = await run('thai', ...args)
+    expect(ended.exitCode).toBe(1)
+    expect(ended.stderr).toMatch(/^error: The aligner does not know Thai\.\n/m)
+    expect(ended.stderr).not.toContain('Loading')
+  })
+})
+
+describe('utterances that cannot be aligned', () => {
+  const utterance = { path: '', text: 'One two.', row: 0 }
+  const datasetOf = (utterances: readonly Utterance[], language?: Dataset['language']): Dataset => ({
+    ...{ name: language ?? 'odd', source: { kind: 'folder' }, leftOut: 0, download: 0 },
+    ...{ count: utterances.length, of: utterances.length, keys: utterances.map(({ key }) => key) },
+    ...(language && { language }),
+    audioPath: () => undefined,
+    async *utterances(isWanted) {
+      yield* utterances.filter(({ key }) => isWanted(key))
+    },
+  })
+
+  it('are problems of their own, by name; a known language is that of the text', async () => {
+    const long = join(root, 'long.wav')
+    await writeFile(long, encodeWav(new Float32Array(181 * 16_000)))
+    const short = join(root, 'short.wav')
+    await writeFile(short, encodeWav(new Float32Array(16_000)))
+    const clip = (id: string, more: Partial<Utterance>) => ({
+      ...utterance,
+      id,
+      key: id,
+      path: short,
+      ...more,
+    })
+    const odd = datasetOf([
+      clip('fine', {}),
+      clip('no text', { text: '' }),
+      clip('punctuation', { text: '...' }),
+      clip('too long', { path: long }),
+      clip('no file', { path: join(root, 'nowhere.wav') }),
+    ])
+    const system = await releaseSystem({
+      ...{ name: 'al', folder: aligner, variant: 'fp32', bytes: 1, fingerprint: 'x', provider: 'cpu' },
+      ...{ threads: 1, workers: 2, batch: 1, isSteady: true, options: {} },
+    })
+    const results = await openResults(join(root, 'odd.jsonl'))
+    const languages = [
+      datasetOf([clip('hindi', {})], 'hi'),
+      datasetOf([clip('japanese', { text: '今日は天気がいいです' })], 'ja'),
+      datasetOf([clip('chinese', { text: '今日は天気がいいです' })], 'zh'),
+    ]
+    const { signal } = new AbortController()
+    const options = { machine: describeMachine(1, 2), signal }
+    for await (const _ of evaluate([system], [odd, ...languages], results, options));
+    const found = results.records.filter((record) => record.kind === 'utterance')
+    const problems = Object.fromEntries(found.map(({ id, problem }) => [id, problem]))
+    expect(problems).toEqual({
+      fine: undefined,
+      'no text': 'Its reference has no words to align.',
+      punctuation: 'Its reference has no words to align.',
+      'too long':
+        'The recording has more than 180 s, wanted at most 180 s, which the aligner can look at together.',
+      'no file': expect.stringMatching(/not exist|missing|no such/i),
+      hindi: 'The aligner does not know Hindi.',
+      japanese: undefined,
+      chinese: undefined,
+    })
+    const wordsOf = (name: string) => found.find(({ id }) => id === name)?.words?.map(({ text }) => text)
+    expect(wordsOf('japanese')).toContain('天気')
+    expect(wordsOf('chinese')).toContain('天')
+  })
+})
