@@ -1,5 +1,5 @@
 import { ALIGNMENT } from './attention.ts'
-import type { Model, Value } from './model.ts'
+import type { Model, Node, Value } from './model.ts'
 import { DATA_TYPE, dataTypeName } from './onnx-types.ts'
 
 /**
@@ -126,10 +126,30 @@ export function contractProblems(file: string, model: Model, sizes: Sizes = new 
     if (!wanted.has(input.name) && !hasDefault)
       problems.push(`requires the input ${input.name}, which readers do not give`)
   }
+  if (name === 'aligner') problems.push(...headProblems(graph))
   const opset = model.opsets.get('') ?? 0
   if (opset < OLDEST_OPSET) problems.push(`has opset ${opset}, wanted ${OLDEST_OPSET} or later`)
   return problems
 }
+
+/** Bits of the weights of a forced aligner's head at least: it decides about times, and takes few bytes. */
+const HEAD_BITS = 8
+/** Of MatMulNBits, where a node does not say it (onnxruntime, ContribOperators.md). */
+const USUAL_BITS = 4n
+
+/** Whether the product that gives the logits has weights of too few bits. */
+function headProblems({ nodes, outputs }: Model['graph']): string[] {
+  if (!outputs.some(({ name }) => name === 'logits')) return [] // which is told already
+  const producers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+  let head: Node | undefined = producers.get('logits')
+  while (head && PASSED_ON.has(head.opType)) head = producers.get(head.inputs[0] ?? '')
+  if (head?.opType !== 'MatMulNBits') return []
+  const bits = head.attributes.find(({ name }) => name === 'bits')?.i ?? USUAL_BITS
+  return bits >= HEAD_BITS ? [] : [`has a head of ${bits} bits (${head.name}), wanted at least ${HEAD_BITS}`]
+}
+
+/** What leaves values as they are. */
+const PASSED_ON = new Set(['Cast', 'Identity', 'Reshape'])
 
 const SPLIT = ['encoder', 'decoder_init', 'decoder_step']
 /** The graphs of a precision whose output layer is the embedding table: nothing else can read it. */

@@ -155,7 +155,7 @@ export function gateLimitsOf(variant: string, family: Family = 'asr'): GateLimit
 }
 
 /** What decides about a variant's files. */
-interface FileOptions {
+export interface FileOptions {
   readonly prefillInt8: boolean
   /** `asr` by default */
   readonly family?: Family

@@ -2,13 +2,14 @@ import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import { defined } from '../../eval/runtime/defined.ts'
+import type { Family } from '../../eval/runtime/graphs.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { hashFiles } from '../shared/hash-cache.ts'
 import { formatBytes, freshFolder, writeText } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
-import { variantFiles } from '../variants.ts'
+import { type FileOptions, variantFiles } from '../variants.ts'
 import { writeArchive } from './archive/write-archive.ts'
 import { modelCard } from './card.ts'
 import { commandOf } from './command.ts'
@@ -28,7 +29,7 @@ import {
   topFolder,
 } from './release-files.ts'
 import { recoverFolder, replaceFolder } from './replace-folder.ts'
-import { selfTest } from './self-test.ts'
+import { selfTests } from './self-test.ts'
 
 export interface BuildOptions extends Omit<PackageOptions, 'command' | 'modelDir' | 'variants'> {
   readonly name: string
@@ -65,23 +66,25 @@ export async function buildRelease(options: BuildOptions): Promise<Manifest> {
 /** A whole release in a folder that is not its place yet. */
 async function buildAside(options: BuildOptions, evidence: Evidence, building: string): Promise<Manifest> {
   await freshFolder(building)
-  const { prefillInt8 } = evidence.provenance.options
-  const files = [
-    ...(await describeFiles(options, prefillInt8)),
-    ...(await makeArchives(options, building, prefillInt8)),
-  ]
+  const { family, provenance } = evidence
+  const own = { prefillInt8: provenance.options.prefillInt8, family }
+  const files = [...(await describeFiles(options, own)), ...(await makeArchives(options, building, own))]
   const manifest = await describeRelease(options, evidence, files)
   await writeDocuments(options, evidence, building, manifest)
   return manifest
 }
 
-/** Every file in the folder of a release of these variants, absolute. */
+/** Charts that a release has whatever it was measured on, by the kind of model. */
+const CHARTS: Readonly<Record<Family, readonly string[]>> = { asr: [CHART, FIDELITY_CHART], aligner: [] }
+
+/** Files that are in the folder of any release of these variants, absolute. */
 export function releaseFiles(
   { paths, name }: Pick<BuildOptions, 'paths' | 'name'>,
   variants: readonly string[],
+  family: Family,
 ): string[] {
   const archives = variants.map((variant) => archiveName(name, variant))
-  return [...archives, CARD, CHART, FIDELITY_CHART, MANIFEST, SUMS].map((path) => join(paths.release, path))
+  return [...archives, CARD, ...CHARTS[family], MANIFEST, SUMS].map((path) => join(paths.release, path))
 }
 
 function requireGates({ allowUngated, paths }: BuildOptions, problems: readonly string[]): void {
@@ -95,9 +98,9 @@ function requireGates({ allowUngated, paths }: BuildOptions, problems: readonly 
 
 async function describeFiles(
   { paths: { model, work }, variants, signal, emit }: BuildOptions,
-  prefillInt8: boolean,
+  own: FileOptions,
 ): Promise<ReleaseFile[]> {
-  const names = modelFiles(variants, { prefillInt8 })
+  const names = modelFiles(variants, own)
   const paths = names.map((name) => join(model, name))
   const onFile = (done: number) =>
     emit({ event: 'progress', what: 'sha256', done, total: names.length, unit: 'files' })
@@ -108,7 +111,7 @@ async function describeFiles(
       const first = names[sums.indexOf(sums[i] ?? '')] ?? name
       return {
         ...{ path: name, size: (await stat(paths[i] ?? '')).size, sha256: sums[i] ?? '', role: roleOf(name) },
-        variants: variants.filter((variant) => variantFiles(variant, { prefillInt8 }).includes(name)),
+        variants: variants.filter((variant) => variantFiles(variant, own).includes(name)),
         ...(first !== name && { aliasOf: first }),
       }
     }),
@@ -118,12 +121,12 @@ async function describeFiles(
 async function makeArchives(
   { name, paths, variants, signal, emit, level }: BuildOptions,
   out: string,
-  prefillInt8: boolean,
+  own: FileOptions,
 ): Promise<ReleaseFile[]> {
   const archives: ReleaseFile[] = []
   for (const variant of variants) {
     const file = archiveName(name, variant)
-    const members = variantFiles(variant, { prefillInt8 }).map((member) => join(paths.model, member))
+    const members = variantFiles(variant, own).map((member) => join(paths.model, member))
     const archive = await writeArchive(join(out, file), topFolder(name, variant), members, {
       ...{ signal, ...(level !== undefined && { level }) },
       onProgress: (done, total) => emit({ event: 'progress', what: file, done, total, unit: 'bytes' }),
@@ -138,11 +141,10 @@ async function describeRelease(
   evidence: Evidence,
   files: readonly ReleaseFile[],
 ): Promise<Manifest> {
-  const { provenance, gates, fidelity, reference, reports, problems } = evidence
+  const { family, provenance, gates, fidelity, reference, reports, problems } = evidence
   const { model, revision, license, checkpoint } = provenance
   return {
-    format: MANIFEST_FORMAT,
-    name: options.name,
+    ...{ format: MANIFEST_FORMAT, family, name: options.name },
     source: { model, ...(revision !== undefined && { revision }), license, checkpoint },
     ...{ options: provenance.options, recipes: provenance.recipes, tools: provenance.tools },
     ...defined({
@@ -153,7 +155,7 @@ async function describeRelease(
     ...{ command: commandOf(evidence, options.name) },
     ungated: problems,
     files,
-    selfTests: await selfTest(options.paths.model, options.variants, options),
+    selfTests: await selfTests(options.paths.model, options.variants, { ...options, family }),
     ...{ gates, fidelity, reference },
     evaluation: reports.flatMap(measurementsOf),
   }

@@ -8,9 +8,10 @@ import { isJsonObject, type JsonObject } from '../../eval/runtime/json-value.ts'
 import { openQuantizedEmbeddings } from '../../eval/runtime/quantized-embeddings.ts'
 import { problemsOf, wrongValue } from '../../eval/runtime/schema.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
-import { makeTokenizer } from '../../eval/runtime/tokenizer.ts'
+import { makeTokenizer, TIMESTAMP } from '../../eval/runtime/tokenizer.ts'
 import { verifyFolder } from '../../graph-tools/verify.ts'
 import { EXTRACTOR } from '../checkpoint/checkpoint-processor.ts'
+import { alignerProblems } from './aligner-problems.ts'
 import { ENDS, TOKEN_IDS } from './token-ids.ts'
 
 /**
@@ -26,6 +27,7 @@ export async function releaseProblems(folder: string, only?: readonly string[]):
   if (config && tokenizer && tokenizerConfig)
     problems.push(...tokenProblems(config, tokenizer, tokenizerConfig))
   if (config) problems.push(...(await tableProblems(folder, config, only)))
+  if (config) problems.push(...(await alignerProblems(folder, config, only)))
   return [...new Set([...problems, ...(await verifyFolder(folder, only)).problems])]
 }
 
@@ -73,20 +75,27 @@ async function readJsonFiles(
 
 function tokenProblems(config: JsonObject, tokenizerJson: JsonObject, tokenizerConfig: JsonObject): string[] {
   const ids = isJsonObject(config['special_tokens']) ? config['special_tokens'] : {}
+  const { timestamp_token_id: slot } = isJsonObject(config['aligner']) ? config['aligner'] : {}
   const wrong = (key: string, found: unknown, wanted: string) =>
-    wrongValue({ file: 'config.json', key: `special_tokens.${key}`, found, wanted })
+    wrongValue({ file: 'config.json', key, found, wanted })
+  const told = [
+    ...Object.entries(TOKEN_IDS).map(([key, token]) => [`special_tokens.${key}`, ids[key], token] as const),
+    ['aligner.timestamp_token_id', slot, TIMESTAMP] as const,
+  ]
   try {
     const { idOf } = makeTokenizer(tokenizerJson, tokenizerConfig)
-    const named = Object.entries(TOKEN_IDS).flatMap(([key, token]) =>
-      typeof ids[key] !== 'number' || ids[key] === idOf(token)
+    const named = told.flatMap(([key, id, token]) =>
+      typeof id !== 'number' || id === idOf(token)
         ? []
-        : [wrong(key, ids[key], `${idOf(token)}, the id of ${token} in tokenizer.json`)],
+        : [wrong(key, id, `${idOf(token)}, the id of ${token} in tokenizer.json`)],
     )
     const found = ids['eos_token_ids']
     const missing = Array.isArray(found) ? ENDS.filter((token) => !found.includes(idOf(token))) : []
     return [
       ...named,
-      ...missing.map((token) => wrong('eos_token_ids', found, `${idOf(token)} in it, the id of ${token}`)),
+      ...missing.map((token) =>
+        wrong('special_tokens.eos_token_ids', found, `${idOf(token)} in it, the id of ${token}`),
+      ),
     ]
   } catch (error) {
     if (!(error instanceof SpeechError)) throw error

@@ -6,6 +6,7 @@ import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { readRun } from '../../eval/run-description.ts'
 import { defined } from '../../eval/runtime/defined.ts'
+import type { Family } from '../../eval/runtime/graphs.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
@@ -35,6 +36,8 @@ export type EvaluationSection = v.InferOutput<typeof EVALUATION>
 
 /** What is known about a model directory, and whether it may be released. */
 export interface Evidence {
+  /** the kind of model */
+  readonly family: Family
   readonly provenance: Provenance
   /** of the variants that are asked about */
   readonly gates: readonly GateResult[]
@@ -68,7 +71,7 @@ export async function gatherEvidence(
       'Give a model directory of the pipeline: npm run pipeline -- --model MODEL --until evaluate',
     )
   }
-  await openRelease(paths.model, 'asr') // nothing proves and describes others yet
+  const { family } = await openRelease(paths.model)
   const parity = await readSection(paths, 'parity', PARITY)
   const evaluation = await readSection(paths, 'evaluation', EVALUATION)
   const isOwn = ({ variant }: Pick<GateResult, 'variant'>) => variants.includes(variant)
@@ -80,7 +83,7 @@ export async function gatherEvidence(
   const fidelity = (parity?.fidelity ?? []).filter((one) => isOwn(one) && isCurrent(one))
   const now = { ...(await fingerprintsOf(paths, gates, variants)), ...fingerprints }
   const { providers, options } = provenance
-  const claim = { variants, providers, prefillInt8: options.prefillInt8 }
+  const claim = { variants, providers, prefillInt8: options.prefillInt8, family }
   const own = ownEvaluation(paths)
   const reports: Report[] = []
   for (const folder of [...(evaluation ? [own] : []), ...evaluations.map((path) => resolve(path))]) {
@@ -89,7 +92,7 @@ export async function gatherEvidence(
     else if (folder !== own) throw unrelated(folder)
   }
   return {
-    ...{ provenance, reports, gates, fidelity },
+    ...{ family, provenance, reports, gates, fidelity },
     reference: parity?.reference ?? {},
     problems: gateProblems(claim, gates, now),
     ...defined({ evaluation, fp32 }),

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import type { Family } from '../../eval/runtime/graphs.ts'
 import {
   about,
   count,
@@ -27,8 +28,19 @@ import { TIMES } from './times-schema.ts'
 export const MANIFEST_FORMAT = 1
 
 const ROLES = [
-  ...['encoder', 'decoder', 'prefill', 'weights', 'embeddings', 'config', 'archive', 'documentation'],
+  ...[
+    'encoder',
+    'decoder',
+    'aligner',
+    'prefill',
+    'weights',
+    'embeddings',
+    'config',
+    'archive',
+    'documentation',
+  ],
 ] as const
+const KINDS = ['asr', 'aligner'] as const satisfies readonly Family[]
 
 const HASH = 'a SHA-256 of 64 hexadecimal digits in lower case'
 const sha256 = v.pipe(v.string(HASH), v.regex(/^[0-9a-f]{64}$/, HASH))
@@ -79,7 +91,19 @@ const SELF_TEST = shape({
   variant: about('The variant.', text),
   clip: about('The clip, which ships with the project.', text),
   clipSha256: about('SHA-256 of the clip.', sha256),
-  text: about('What the variant said.', text),
+  text: about('What the variant said; of a forced aligner, the text that it was given.', text),
+  words: v.exactOptional(
+    about(
+      'When a forced aligner found the words of the text.',
+      list(
+        shape({
+          text: about('The word.', text),
+          start: about('Seconds from the beginning of the clip.', number),
+          end: about('The same of its end.', number),
+        }),
+      ),
+    ),
+  ),
 })
 
 /** JSON has no NaN: null is a figure that there is none of. */
@@ -201,6 +225,12 @@ const MEASUREMENT = shape({
 export const MANIFEST_SCHEMA = shape({
   format: about('Version of this format.', whole(MANIFEST_FORMAT, MANIFEST_FORMAT)),
   name: about('Name of the release, which its archives have.', text),
+  family: v.exactOptional(
+    about(
+      'The kind of model: speech recognition or a forced aligner. Older releases, all of the first kind, do not say it.',
+      v.picklist(KINDS, `one of ${KINDS.join(', ')}`),
+    ),
+  ),
   source: about(
     'The checkpoint.',
     shape({
@@ -240,7 +270,7 @@ export const MANIFEST_SCHEMA = shape({
   command: about('The command that makes the release again.', text),
   ungated: about('Empty when every gate has passed; else why not.', list(text)),
   files: about('Every file of the release but this one and SHA256SUMS.', FILES),
-  selfTests: about('What each variant said of a clip when the release was made.', list(SELF_TEST)),
+  selfTests: about('What each variant made of a clip when the release was made.', list(SELF_TEST)),
   gates: v.exactOptional(about('What every gate found of these files.', GATE_RESULTS)),
   fidelity: v.exactOptional(about('How close each variant is to FP32 in PyTorch.', FIDELITIES)),
   reference: v.exactOptional(about('Versions of what the gates compared with.', dictionary(text))),

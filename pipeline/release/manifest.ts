@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'
-import { DECODERS, EMBEDDINGS, ENCODER, PREFILL } from '../../eval/runtime/graphs.ts'
+import { ALIGNER, EMBEDDINGS, ENCODER, FAMILIES } from '../../eval/runtime/graphs.ts'
 import { parseJsonObject, readJsonFile } from '../../eval/runtime/json-file.ts'
 import { variantName } from '../../eval/runtime/release.ts'
 import { checked } from '../shared/checked.ts'
@@ -49,14 +49,21 @@ export async function writeManifest(root: string, manifest: Manifest): Promise<v
   await writeJson(join(root, MANIFEST), manifest)
 }
 
+/** By graph. */
+const GRAPH_ROLES: ReadonlyMap<string, Role> = new Map<string, Role>([
+  ...FAMILIES.asr.graphs.map((graph) => [graph, 'decoder'] as const),
+  ...Object.values(FAMILIES).map(({ prompts }) => [prompts, 'prefill'] as const),
+  [ENCODER, 'encoder'],
+  [ALIGNER, 'aligner'],
+])
+
 /** What a file of the model directory is. */
 export function roleOf(name: string): Role {
   const graph = name.split('.')[0] ?? ''
   if (graph === EMBEDDINGS.split('.')[0]) return 'embeddings'
-  if (name.endsWith('.json')) return graph === PREFILL ? 'prefill' : 'config'
-  if (graph === ENCODER) return 'encoder'
-  if (graph === PREFILL) return 'prefill'
-  return DECODERS.some((decoder) => decoder === graph) ? 'decoder' : 'weights'
+  const role = GRAPH_ROLES.get(graph)
+  if (name.endsWith('.json')) return role === 'prefill' ? role : 'config'
+  return role ?? 'weights'
 }
 
 /** Whether it lies in the model directory; archives and documents lie in the release's own folder. */

@@ -3,7 +3,7 @@ import { FP32 } from '../../eval/runtime/graphs.ts'
 import { Failure } from '../shared/failure.ts'
 import { exists } from '../shared/output-files.ts'
 import { pathsOf } from '../shared/paths.ts'
-import { variantFiles } from '../variants.ts'
+import { type FileOptions, variantFiles } from '../variants.ts'
 import { recoverFolder } from './replace-folder.ts'
 
 /** Name of a release's folder in its model directory. */
@@ -25,10 +25,7 @@ export function archiveName(name: string, variant: string): string {
 }
 
 /** Files of the model directory that these variants are made of, each once. */
-export function modelFiles(
-  variants: readonly string[],
-  options: { readonly prefillInt8: boolean },
-): string[] {
+export function modelFiles(variants: readonly string[], options: FileOptions): string[] {
   return [...new Set(variants.flatMap((variant) => variantFiles(variant, options)))]
 }
 

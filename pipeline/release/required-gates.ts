@@ -2,7 +2,7 @@ import { providerOf } from '../../eval/runtime/providers.ts'
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
 import type { Figure } from '../gates/gate.ts'
 import { gatesOf } from '../gates.ts'
-import { rowOf, waysOf } from '../variants.ts'
+import { type FileOptions, gateLimitsOf, waysOf } from '../variants.ts'
 import { foundOf, type GateResult, nameOf, passes, subjectOf } from './gate-result.ts'
 
 /** A figure that a release must have. */
@@ -12,11 +12,10 @@ interface Required extends Figure {
 }
 
 /** What release is asked about. */
-export interface Claim {
+export interface Claim extends FileOptions {
   readonly variants: readonly string[]
   /** that it is said to run on; speech is transcribed with the first */
   readonly providers: readonly string[]
-  readonly prefillInt8: boolean
 }
 
 /** Every figure of every gate of every row: what a release must have found, and passed. */
@@ -25,7 +24,7 @@ export function requiredFigures(claim: Claim): Required[] {
     claim.providers.flatMap((provider, i) => {
       const { prompts, tolerance } = providerOf(provider)
       const ways = waysOf(variant, { prompts }, claim)
-      return gatesOf(rowOf(variant).gates).flatMap(([gate, limits]) =>
+      return gatesOf(gateLimitsOf(variant, claim.family) ?? {}).flatMap(([gate, limits]) =>
         gate.kind === 'text' && i > 0
           ? []
           : gate.figures(ways, limits, tolerance).map((own) => ({ ...own, variant, provider })),

@@ -1,7 +1,9 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
+import { defined } from '../../eval/runtime/defined.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
+import { openRelease } from '../../eval/runtime/release.ts'
 import { connectHub } from '../hub/connection.ts'
 import { isFull, requireSpace } from '../shared/disk-space.ts'
 import type { Emit } from '../shared/events.ts'
@@ -50,11 +52,11 @@ async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSi
   const release = await takeLock(join(paths.work, 'lock'), folder)
   try {
     const started = performance.now()
-    await asStep({ step: 'package', of: name, output: paths.release, emit }, async () =>
+    const { family } = await asStep({ step: 'package', of: name, output: paths.release, emit }, async () =>
       buildRelease({ ...options, variants: await madeVariants(options, paths), name, paths, emit, signal }),
     )
     const seconds = (performance.now() - started) / 1000
-    const next = stepsAfterModel({ model: folder, name, release: paths.release })
+    const next = stepsAfterModel({ model: folder, name, release: paths.release, ...defined({ family }) })
     emit({ event: 'done', seconds, release: `The release is in ${paths.release}`, next })
     return EXIT.done
   } finally {
@@ -153,7 +155,7 @@ async function checkArchive(path: string, folder: string, options: Context): Pro
   const manifest = await manifestOf(path, options)
   const described = manifest.files.find((file) => file.path === basename(path))
   const { emit, signal } = options
-  const out = join(folder, 'unpacked')
+  const out = unpackedIn(folder)
   if (await exists(out)) throw new Failure(`${out} is there already.`, 'Name another folder with --keep.')
   const what = `unpacking ${basename(path)}`
   const variantIn = (top: string) => described?.variants[0] ?? variantNamed(top, manifest)
@@ -233,12 +235,23 @@ function members({ members }: Unpacked, { files }: Manifest, variant: string): C
 
 /** A release folder of ours can be published; a download is there to be used. */
 async function stepsAfterVerify({ target, keep }: VerifyCommandOptions): Promise<NextStep[]> {
-  const isFolder = target !== undefined && (await stat(target).catch(() => undefined))?.isDirectory() === true
-  const release = isFolder ? await findRelease(target).catch(() => undefined) : undefined
+  const info = target === undefined ? undefined : await stat(target).catch(() => undefined)
+  const release =
+    target !== undefined && info?.isDirectory() === true
+      ? await findRelease(target).catch(() => undefined)
+      : undefined
   if (release !== undefined && release.root !== release.model)
     return [publishStep(shellWord(target ?? ''), basename(release.model))]
-  const folder = release?.model ?? keep
-  return folder === undefined ? [] : stepsAfterModel({ model: folder, name: basename(folder) })
+  const kept = keep !== undefined && info?.isFile() === true ? unpackedIn(keep) : keep
+  const folder = release?.model ?? kept
+  if (folder === undefined) return []
+  const family = (await openRelease(folder).catch(() => undefined))?.family // one that is not right has no steps
+  return stepsAfterModel({ model: folder, name: basename(folder), ...defined({ family }) })
+}
+
+/** Where the files of an archive are put. */
+function unpackedIn(folder: string): string {
+  return join(folder, 'unpacked')
 }
 
 function verdict(

@@ -8,7 +8,7 @@ import { freshness } from './freshness.ts'
 import { isModelFile } from './manifest.ts'
 import type { Manifest, ReleaseFile } from './manifest-schema.ts'
 import type { ReleaseFolder } from './release-files.ts'
-import { selfTest } from './self-test.ts'
+import { SELF_TESTERS, selfTests } from './self-test.ts'
 import { strayOf } from './stray-files.ts'
 
 /** One thing that was looked at. */
@@ -44,7 +44,7 @@ export interface Found {
 
 /**
  * Check a release on disk as a stranger would: every byte against the manifest, the contract, and whether each variant
- * loads and hears the clip of this project as it did when it was made.
+ * loads and makes of the clip of this project what it did when it was made.
  *
  * A release in its model directory must be complete, and that directory must hold what it was made of: when it does not,
  * nothing further is checked. A download (all files in one folder) needs those of one variant.
@@ -69,18 +69,18 @@ export async function verifyRelease(
   const names = root === model ? undefined : own.map(({ path }) => path)
   checks.push(await contract(model, names))
   const variants = complete.filter((variant) => options.variants?.includes(variant) ?? true)
-  for (const variant of variants) checks.push(await hears(model, variant, manifest, options))
+  for (const variant of variants) checks.push(await works(model, variant, manifest, options))
   return checks
 }
 
-/** The contract, and the recorded text, of the files in `folder`. */
+/** The contract, and what is recorded of the clip, of the files in `folder`. */
 export async function verifyVariant(
   folder: string,
   variant: string,
   manifest: Manifest,
   options: VerifyOptions,
 ): Promise<Check[]> {
-  return [await contract(folder), await hears(folder, variant, manifest, options)]
+  return [await contract(folder), await works(folder, variant, manifest, options)]
 }
 
 async function compareFiles(
@@ -166,27 +166,28 @@ async function contract(folder: string, only?: readonly string[]): Promise<Check
   return { check: 'contract', found: `${names.length} graphs`, problems: await releaseProblems(folder, only) }
 }
 
-/** Whether a variant loads, and says of the clip what it said when the release was made. */
-async function hears(
+/** Whether a variant loads, and makes of the clip what it made when the release was made. */
+async function works(
   folder: string,
   variant: string,
-  { selfTests }: Manifest,
+  { family = 'asr', selfTests: recorded }: Manifest,
   { threads, signal, emit }: VerifyOptions,
 ): Promise<Check> {
-  const check = `${variant} hears`
-  const wanted = selfTests.find((test) => test.variant === variant)
+  const { verb, told, isSame } = SELF_TESTERS[family]
+  const check = `${variant} ${verb}`
+  const wanted = recorded.find((test) => test.variant === variant)
   if (!wanted) return { check, found: '-', problems: [`The manifest records no text of ${variant}.`] }
   emit({ event: 'progress', what: `loading ${variant}`, done: 0, total: 1, unit: 'variants' })
   try {
-    const [heard] = await selfTest(folder, [variant], { threads, signal })
-    const found = JSON.stringify(heard?.text)
-    if (heard?.clipSha256 !== wanted.clipSha256)
+    const { text } = wanted
+    const [made = wanted] = await selfTests(folder, [variant], { family, text, threads, signal })
+    const found = told(made)
+    if (made.clipSha256 !== wanted.clipSha256)
       return { check, found, problems: [`${wanted.clip} here is another clip than the recorded one.`] }
-    const isSame = heard.text === wanted.text
     return {
       check,
       found,
-      problems: isSame ? [] : [`${variant} says ${found}, recorded is ${JSON.stringify(wanted.text)}.`],
+      problems: isSame(made, wanted) ? [] : [`${variant} says ${found}, recorded is ${told(wanted)}.`],
     }
   } catch (error) {
     signal.throwIfAborted()

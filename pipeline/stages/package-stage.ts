@@ -12,7 +12,7 @@ export const packageStage: Stage = {
       ...{ node: process.versions.node, trials: await identifyTrials(paths) },
     }
   },
-  outputs: (run) => releaseFiles(run, run.options.variants),
+  outputs: (run) => releaseFiles(run, run.options.variants, run.options.family),
   async run({ name, paths, options, emit, signal }) {
     const { threads, variants } = options
     await buildRelease({

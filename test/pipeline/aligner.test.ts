@@ -36,6 +36,15 @@ beforeAll(async () => {
   printed = shared.printed
 })
 
+type Config = { readonly aligner: object }
+
+/** The files of the release, for a test to change. */
+async function aCopy(): Promise<string> {
+  const copy = await temporaryFolder()
+  await cp(folder, copy, { recursive: true, filter: (path) => !path.includes('.work') })
+  return copy
+}
+
 const noise = (seconds: number, seed = 1) => {
   const random = seededRandom(seed)
   return Float32Array.from({ length: seconds * 16_000 }, () => 0.2 * (random() - 0.5))
@@ -82,6 +91,41 @@ describe('the release of a forced aligner', () => {
     })
     expect(config.decoder).not.toHaveProperty('fused')
     expect(config.quantization['aligner.int4']).toMatch(/^lm_head: int8 .*; int4 MatMulNBits/)
+  })
+
+  it.each<[string, (config: Config) => object, string]>([
+    [
+      'the number of classes is another',
+      (config) => ({ ...config, aligner: { ...config.aligner, classes: 5000 } }),
+      `config.json: aligner.classes is 5000, wanted ${CLASSES}, as in aligner.onnx.`,
+    ],
+    [
+      'the token of slots is another',
+      (config) => ({ ...config, aligner: { ...config.aligner, timestamp_token_id: 447 } }),
+      'config.json: aligner.timestamp_token_id is 447, wanted 448, the id of <timestamp> in tokenizer.json.',
+    ],
+    [
+      'nothing says what slots mean',
+      ({ aligner: _, ...config }) => config,
+      'config.json: aligner is missing, wanted what the slots of aligner.int4.onnx and aligner.onnx mean.',
+    ],
+  ])('is refused where %s', async (_, edit, problem) => {
+    const copy = await aCopy()
+    const config = JSON.parse(await readFile(join(copy, 'config.json'), 'utf8'))
+    await writeFile(join(copy, 'config.json'), JSON.stringify(edit(config)))
+    expect(await releaseProblems(copy)).toContain(problem)
+  })
+
+  it('is refused where the head has 4 bits', async () => {
+    const copy = await aCopy()
+    const bytes = await readFile(join(copy, 'aligner.int4.onnx'))
+    const bits = bytes.lastIndexOf(Buffer.from('bits\x18\x08')) // AttributeProto: name, then i
+    bytes[bits + 5] = 4
+    await rm(join(copy, 'aligner.int4.onnx'))
+    await writeFile(join(copy, 'aligner.int4.onnx'), bytes)
+    expect(await releaseProblems(copy)).toContainEqual(
+      expect.stringMatching(/^aligner\.int4\.onnx has a head of 4 bits \(.*\), wanted at least 8\.$/),
+    )
   })
 
   it('lacks graphs of its own kind, in one precision at least', () => {
@@ -284,8 +328,7 @@ describe('align', () => {
   })
 
   it('is refused by a release whose config.json lacks the section', async () => {
-    const copy = await temporaryFolder()
-    await cp(folder, copy, { recursive: true, filter: (path) => !path.includes('.work') })
+    const copy = await aCopy()
     const config = JSON.parse(await readFile(join(copy, 'config.json'), 'utf8'))
     await writeFile(join(copy, 'config.json'), JSON.stringify({ ...config, aligner: undefined }))
     await expect(loadAligner(copy, { threads: 1 })).rejects.toThrow('has no section aligner')

@@ -26,7 +26,15 @@ async function cardOf(
     ...{ checkpoint: [], providers: ['cpu'], tools: { project: '1' }, chosen: {} },
     calibration: { ...CALIBRATION, dataset },
   }
-  const evidence = { provenance, gates: [], fidelity: [], reference: {}, reports: [], problems: [] }
+  const evidence = {
+    family: 'asr' as const,
+    provenance,
+    gates: [],
+    fidelity: [],
+    reference: {},
+    reports: [],
+    problems: [],
+  }
   const tokenizer = await readTokenizer(TINY)
   return modelCard({
     ...{ name: 'model', command: 'npm run pipeline', files: [], hasChart: false, hasFidelityChart: false },

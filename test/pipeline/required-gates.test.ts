@@ -65,6 +65,23 @@ it('an added error rate was found with FP32, whose files count where int4 is pac
   expect(problems(change, ALONE)).toEqual(['Other files of fp32 were measured than these.'])
 })
 
+it('a forced aligner is proved by its own gates, and has no variants but those that have such', () => {
+  const claim = { ...CLAIM, family: 'aligner' as const, variants: ['fp32', 'int4', 'int4-hq'] }
+  const figures = requiredFigures(claim)
+  const slots = figures.filter(({ layout }) => layout === 'aligner')
+  expect(slots).toEqual(figures)
+  const named = (variant: string) => figures.filter((one) => one.variant === variant).map(({ gate }) => gate)
+  expect(named('fp32')).toEqual(expect.arrayContaining(['mel', 'slot logits', 'slot classes', 'slot times']))
+  expect(named('fp32')).not.toContain('WER')
+  expect(named('int4')).toEqual(expect.arrayContaining(['slots moved', 'mean move']))
+  expect(problems(() => undefined, claim)).toEqual([
+    'int4-hq has no gates: nothing proves it.',
+    expect.stringMatching(
+      /^Not measured: mel, .* of fp32 \(cpu, aligner\); .* of int4 \(cpu, aligner with int8 prompts\)/,
+    ),
+  ])
+})
+
 it('a variant of which nothing has to be found is not proved', () => {
   const claim = { ...CLAIM, providers: [] }
   expect(problems(() => undefined, claim)).toEqual([
