@@ -17,7 +17,7 @@ export const FAMILY_ROWS: Readonly<Record<Family, FamilyRow>> = {
   asr: { what: 'a speech recognition model', stages: STAGE_NAMES, exported: [], hasAlignment: true },
   aligner: {
     what: 'a forced aligner',
-    stages: ['export', 'rewrite', 'quantize', 'validate'],
+    stages: ['export', 'rewrite', 'quantize', 'validate', 'evaluate'],
     exported: [EMBEDDINGS], // no graph looks it up
     hasAlignment: false,
   },

@@ -2,6 +2,7 @@ import type { Gate, Limits } from './gates/gate.ts'
 import { kld } from './gates/kld-gate.ts'
 import { parity } from './gates/parity-gate.ts'
 import { moved, slotParity } from './gates/slot-gates.ts'
+import { addedTimeError, timeError } from './gates/time-gate.ts'
 import { ways } from './gates/ways-gate.ts'
 import { addedWer, wer } from './gates/wer-gate.ts'
 
@@ -14,6 +15,8 @@ export const GATES = {
   addedWer,
   slotParity,
   moved,
+  timeError,
+  addedTimeError,
 } as const satisfies Readonly<Record<string, Gate>>
 
 /** The gates of a variant, with its own limits. */

@@ -20,7 +20,15 @@ export interface ModelShape {
   readonly classes?: number
 }
 
-export interface KnownModel {
+/** What FP32 must reach on the bundled speech to count as right; none where it was not trained for it. */
+export interface KnownLimits {
+  /** highest WER of a recognizer */
+  readonly maxWer?: number
+  /** highest mean error of the starts and ends of words that a forced aligner finds, in seconds */
+  readonly maxTimeError?: number
+}
+
+export interface KnownModel extends KnownLimits {
   /** base name of the release */
   readonly name: string
   /** hub repository, or a folder that ships with the project */
@@ -28,8 +36,6 @@ export interface KnownModel {
   readonly shape?: ModelShape
   /** heads of the decoder that follow the speech, [layer, head]: found elsewhere, for weights that none can be found of */
   readonly alignmentHeads?: readonly (readonly [layer: number, head: number])[]
-  /** highest WER of FP32 on the bundled speech that still counts as right; none where it was not trained for it */
-  readonly maxWer?: number
 }
 
 const DECODER = { decoderLayers: 28, heads: 16, kvHeads: 8, headDim: 128, vocab: 151936, convChannels: 480 }

@@ -74,13 +74,13 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   [FP32]: {
     about: 'float32, as the checkpoint computes',
     gates: { parity: {}, wer: {} },
-    alignerGates: { slotParity: {} },
+    alignerGates: { slotParity: {}, timeError: {} },
   },
   int4: {
     about: '4-bit weights in the decoder',
     recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
     gates: FOUR_BITS,
-    alignerGates: { moved: { share: 0.1, mean: 20 } },
+    alignerGates: { moved: { share: 0.1, mean: 20 }, addedTimeError: { mean: 10 } },
   },
   'int4-hq': {
     about: '4-bit weights by GPTQ in the decoder, 8-bit ones in the output layer and the encoder',
@@ -111,7 +111,7 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     about: '8-bit weights',
     recipe: { decoder: [['*', 'q8b64']], encoder: [['*', 'q8b64']] },
     gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
-    alignerGates: { moved: { share: 0.03, mean: 5 } },
+    alignerGates: { moved: { share: 0.03, mean: 5 }, addedTimeError: { mean: 5 } },
     isExtra: true,
   },
   int8: {

@@ -30,11 +30,19 @@ export function nameCell(text: string): Cell {
   return { text, isName: true }
 }
 
+/** Without the columns in which nothing is known of any row. */
+export function withoutUnknown({ title, columns, rows }: FigureTable): FigureTable {
+  const isKnown = (_: unknown, i: number) => rows.some((cells) => cells[i]?.text !== UNKNOWN)
+  return { title, columns: columns.filter(isKnown), rows: rows.map((cells) => cells.filter(isKnown)) }
+}
+
+const UNKNOWN = '-'
+
 /** A dash for what is not known. */
 export function cell(write: (value: number) => string, ...values: readonly (number | undefined)[]): Cell {
   const known = values.filter((value) => value !== undefined && Number.isFinite(value)) as number[]
   const [first] = known
   return first === undefined || known.length < values.length
-    ? { text: '-' }
+    ? { text: UNKNOWN }
     : { text: write(first), values: known }
 }

@@ -1,6 +1,14 @@
 import { csvText } from '../csv.ts'
 import type { Percentiles, Row } from '../summary.ts'
-import { type Cell, type Column, cell, column, type FigureTable, nameCell } from './figure-table.ts'
+import {
+  type Cell,
+  type Column,
+  cell,
+  column,
+  type FigureTable,
+  nameCell,
+  withoutUnknown,
+} from './figure-table.ts'
 import { hotwordColumns, hotwordTables } from './hotword-table.ts'
 import { megabytes, percent } from './number-text.ts'
 import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
@@ -97,13 +105,13 @@ export function figureTables(report: Report): FigureTable[] {
       columns: ACCURACY,
       rows: heard.map(accuracyCells),
     }
+    const speed = {
+      title: sentence`Speed on ${{ name }}`,
+      columns: SPEED,
+      rows: rows.map((row) => speedCells(row, systemOf(report, row))),
+    }
     return [
-      ...(heard.length > 0 || rows.length === 0 ? [accuracy] : []),
-      {
-        title: sentence`Speed on ${{ name }}`,
-        columns: SPEED,
-        rows: rows.map((row) => speedCells(row, systemOf(report, row))),
-      },
+      ...(heard.length > 0 || rows.length === 0 ? [accuracy, speed] : [withoutUnknown(speed)]),
       ...timeTable(name, rows),
       ...hotwordTables(name, rows, differencesOf(report, name)),
     ]

@@ -4,7 +4,7 @@ import { isOffline } from '../../eval/dataset/network.ts'
 import { section, text } from '../../eval/runtime/schema.ts'
 import { hubAddress } from '../hub/connection.ts'
 import { parseHubId } from '../hub/hub-id.ts'
-import { type KnownModel, MODELS } from '../models.ts'
+import { type KnownLimits, type KnownModel, MODELS } from '../models.ts'
 import { checkedResult, runPython } from '../python/run-python.ts'
 import type { Python } from '../python/venv.ts'
 import type { Emit } from '../shared/events.ts'
@@ -17,7 +17,8 @@ export interface Source {
   readonly base: string
   /** how to name it on the command line, without a path of this machine */
   readonly flag: string
-  readonly maxWer: number | undefined
+  /** none for models without a row in the model table */
+  readonly known: KnownLimits
   readonly place: KnownModel['source']
 }
 
@@ -31,13 +32,13 @@ export async function resolveSource(model: string): Promise<Source> {
   )?.[1]
   if (known) {
     const base = 'repo' in known.source ? known.source.repo : known.name
-    return { name: known.name, base, flag: model, maxWer: known.maxWer, place: known.source }
+    return { name: known.name, base, flag: model, known, place: known.source }
   }
   const info = await stat(model).catch(() => undefined)
   if (info?.isDirectory()) {
     const folder = resolve(model)
     const base = basename(folder)
-    return { name: releaseName(base), base, flag: `path/to/${base}`, maxWer: undefined, place: { folder } }
+    return { name: releaseName(base), base, flag: `path/to/${base}`, known: {}, place: { folder } }
   }
   const place = parseHubId(model)
   if (!place || info || model.startsWith('.')) throw unknownModel(model)
@@ -46,7 +47,7 @@ export async function resolveSource(model: string): Promise<Source> {
     name: releaseName(basename(repo)),
     base: repo,
     flag: model,
-    maxWer: undefined,
+    known: {},
     place,
   }
 }

@@ -3,6 +3,8 @@ import type { Reference } from '../../eval/reference.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'
 import type { SlotComparison } from '../../eval/slot-parity.ts'
+import type { Row } from '../../eval/summary.ts'
+import type { KnownLimits } from '../models.ts'
 
 /** A variant's own limits for the figures of a gate, by their names in its row. */
 export type Limits = Readonly<Record<string, number>>
@@ -109,19 +111,21 @@ export interface WayPositions {
   readonly problem?: string
 }
 
-/** The error rates of one variant on the speech of the evaluation stage. */
-export interface WerRates {
+/** What one variant made of the speech of the evaluation stage. */
+export interface Evaluated {
   readonly way: Way
-  readonly wer: number
-  readonly wer32: number
-  /** of FP32 that the model allows on this speech */
-  readonly maxWer: number | undefined
+  readonly row: Row
+  /** FP32's */
+  readonly row32: Row
+  /** of FP32 on this speech, as far as the model's row has them */
+  readonly known: KnownLimits
 }
 
-/** Judges what was transcribed. */
-export interface TextGate extends Common {
-  readonly kind: 'text'
-  judge(rates: WerRates, limits: Limits): readonly Finding[]
+/** Judges what was transcribed or aligned. */
+export interface SpeechGate extends Common {
+  readonly kind: 'speech'
+  /** @returns none where the speech cannot tell */
+  judge(evaluated: Evaluated, limits: Limits): readonly Finding[]
 }
 
 /** What one way through a forced aligner made of all clips. */
@@ -136,4 +140,4 @@ export interface SlotsGate extends Common {
   judge(measured: readonly WaySlots[], limits: Limits, tolerance: Tolerance): readonly Finding[]
 }
 
-export type Gate = ClipsGate | LogitsGate | TextGate | SlotsGate
+export type Gate = ClipsGate | LogitsGate | SpeechGate | SlotsGate

@@ -1,13 +1,13 @@
 import { FP32 } from '../../eval/runtime/graphs.ts'
-import type { TextGate } from './gate.ts'
+import type { SpeechGate } from './gate.ts'
 
 /** How well the model itself hears: known for published models on the speech that ships, and for nothing else. */
-export const wer: TextGate = {
-  kind: 'text',
+export const wer: SpeechGate = {
+  kind: 'speech',
   about: 'the word error rate on the speech of the evaluation',
   figures: (ways) =>
     ways.slice(0, 1).map((way) => ({ ...way, gate: 'WER', unit: 'share', limit: undefined })),
-  judge: ({ way, wer: found, maxWer }) => [
+  judge: ({ way, row: { wer: found }, known: { maxWer } }) => [
     {
       ...{ ...way, gate: 'WER', unit: 'share', found, limit: maxWer ?? null },
       ...(maxWer === undefined && { note: 'no limit is known for this model and speech' }),
@@ -16,12 +16,12 @@ export const wer: TextGate = {
 }
 
 /** What a variant adds to FP32's word error rate on the same speech, absolute. */
-export const addedWer: TextGate = {
-  kind: 'text',
+export const addedWer: SpeechGate = {
+  kind: 'speech',
   about: "what the variant adds to FP32's word error rate on the same speech",
   figures: (ways, { rate: limit }) =>
     ways.slice(0, 1).map((way) => ({ ...way, gate: 'added WER', unit: 'share', limit, against: FP32 })),
-  judge: ({ way, wer: found, wer32 }, { rate: limit = 0 }) => [
-    { ...way, gate: 'added WER', unit: 'share', found: found - wer32, limit },
+  judge: ({ way, row, row32 }, { rate: limit = 0 }) => [
+    { ...way, gate: 'added WER', unit: 'share', found: row.wer - row32.wer, limit },
   ],
 }

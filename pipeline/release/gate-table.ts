@@ -11,7 +11,7 @@ export function gateRows(results: readonly GateResult[]): string[][] {
     const of = clips === undefined ? [] : [`${clips} clips${worstClip ? `, worst ${worstClip}` : ''}`]
     return [
       ...[gate, variant, `${provider}, ${wayName(result)}`, shownValue(result)],
-      ...[limit === null ? '-' : limitOf(result, limit), pass ? 'pass' : 'FAIL'],
+      ...[limit === null ? '-' : shownLimit(result, limit), pass ? 'pass' : 'FAIL'],
       [...of, ...(note === undefined ? [] : [note])].join('; '),
     ]
   })
@@ -26,7 +26,8 @@ export function shownValue({ found, unit, problem }: GateResult): string {
   return unit === 'count' || found === 0 ? String(found) : `${found.toExponential(1)}${suffixOf(unit)}`
 }
 
-function limitOf({ unit }: GateResult, limit: number): string {
+/** As people read it, beside {@link shownValue}. */
+export function shownLimit({ unit }: GateResult, limit: number): string {
   if (limit === 0) return 'identical'
   return unit === 'share' ? percent(limit) : `${limit}${suffixOf(unit)}`
 }

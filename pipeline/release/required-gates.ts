@@ -25,7 +25,7 @@ export function requiredFigures(claim: Claim): Required[] {
       const { prompts, tolerance } = providerOf(provider)
       const ways = waysOf(variant, { prompts }, claim)
       return gatesOf(gateLimitsOf(variant, claim.family) ?? {}).flatMap(([gate, limits]) =>
-        gate.kind === 'text' && i > 0
+        gate.kind === 'speech' && i > 0
           ? []
           : gate.figures(ways, limits, tolerance).map((own) => ({ ...own, variant, provider })),
       )

@@ -4,55 +4,62 @@ import { evaluate } from '../../eval/evaluation.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import { releaseSystem } from '../../eval/release-system.ts'
-import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
 import { defined } from '../../eval/runtime/defined.ts'
-import { FP32 } from '../../eval/runtime/graphs.ts'
+import type { Family } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
-import { shape, text } from '../../eval/runtime/schema.ts'
+import type { Score } from '../../eval/score.ts'
 import type { System } from '../../eval/system.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
-import { gatesOf } from '../gates.ts'
-import { GATE_RESULT_WAY, type GateResult, gateResult, verdictOf } from '../release/gate-result.ts'
-import { shownValue } from '../release/gate-table.ts'
+import { verdictOf } from '../release/gate-result.ts'
+import { shownLimit, shownValue } from '../release/gate-table.ts'
 import { sectionFile, writeSection } from '../release/report-sections.ts'
-import { checked } from '../shared/checked.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { writeJson } from '../shared/output-files.ts'
-import { rowOf } from '../variants.ts'
 import { isBundled, ownReport, ownSpeech, speechName } from './own-evaluation.ts'
+import { speechGates } from './speech-gates.ts'
 import type { Run, Stage } from './stage.ts'
 import { identifyFolder } from './stamp.ts'
 
 /** That of the older tables, and fit for any language. */
 const NORMALIZER: NormalizerName = 'basic'
 
-/** WER and RTF of every variant on local speech. */
+/** What is told of a kind of model. */
+const TOLD: Readonly<Record<Family, { readonly what: string; readonly gate: string }>> = {
+  asr: { what: 'WER', gate: 'WER gate' },
+  aligner: { what: 'times', gate: 'gate of times' },
+}
+
+/** WER and RTF of every variant on local speech; of a forced aligner its times instead of WER. */
 export const evaluateStage: Stage = {
   name: 'evaluate',
-  async inputs({ options, maxWer }) {
+  async inputs({ options, known: { maxWer, maxTimeError } }) {
     const { speech, language, context, maxNewTokens, threads, variants, providers } = options
     return {
       node: process.versions.node,
       audio: await identifyFolder(speech),
-      maxWer,
+      ...{ maxWer, maxTimeError },
       options: { speech, language, context, maxNewTokens, threads, variants, provider: providers[0] },
     }
   },
   outputs: ({ paths }) => [sectionFile(paths, 'evaluation')],
   async run(run) {
     await measure(run)
-    await writeResults(run, await ownReport(run))
+    const report = await ownReport(run)
+    await writeResults(run, report)
+    tellWithoutTimes(run, report)
   },
   async check(run) {
-    const failed = werGates(run, await ownReport(run)).find(({ pass }) => !pass)
+    const { family } = run.options
+    const failed = speechGates(run, await ownReport(run)).find(({ pass }) => !pass)
     if (!failed) return
-    const { gate, variant, limit } = failed
+    const { gate, variant, limit, problem } = failed
+    const wanted = problem === undefined ? `, wanted at most ${shownLimit(failed, limit ?? 0)}` : ''
     throw new Failure(
-      `The WER gate failed: ${gate} of ${variant} is ${shownValue(failed)}, wanted at most ${percent(limit ?? 0)}.`,
-      'Every transcript is in evaluation.html. Nothing was packaged.',
+      `The ${TOLD[family].gate} failed: ${gate} of ${variant} is ${shownValue(failed)}${wanted}.`,
+      'Every utterance is in evaluation.html. Nothing was packaged.',
       EXIT.gate,
     )
   },
@@ -70,7 +77,7 @@ async function measure(run: Run): Promise<void> {
   for await (const event of evaluate(systems, [dataset], results, { machine, signal: run.signal })) {
     if (event.event === 'loaded') Object.assign(counts, { done: 0, total: event.missing })
     if (event.event === 'utterance') counts.done++
-    const what = `WER ${event.system.name}`
+    const what = `${TOLD[run.options.family].what} ${event.system.name}`
     if (event.event !== 'loading') run.emit({ event: 'progress', what, ...counts, unit: 'utterances' })
   }
   const { name, source, count, of, keys } = dataset
@@ -93,45 +100,10 @@ async function systemOf(run: Run, variant: string): Promise<System> {
   })
 }
 
-/** What the gates say of every variant's word error rate. */
-function werGates(run: Run, report: Report): GateResult[] {
-  const rates = new Map(mainRows(report).map(({ system, wer }) => [system, wer]))
-  const systems = new Map(report.systems.map(({ name, settings }) => [name, settings]))
-  const fingerprints = [FP32, ...rates.keys()].map((name) => [
-    name,
-    String(systems.get(name)?.['fingerprint']),
-  ])
-  const known: Readonly<Record<string, string>> = Object.fromEntries(fingerprints)
-  return run.options.variants.flatMap((variant) => {
-    const [wer, wer32] = [rates.get(variant), rates.get(FP32)]
-    if (wer === undefined || wer32 === undefined) throw new Failure(`${variant} was not evaluated.`)
-    const { provider, ...way } = checked(SETTINGS, systems.get(variant), { file: RUN })
-    const own = { [variant]: known[variant] ?? '', [FP32]: known[FP32] ?? '' }
-    return gatesOf(rowOf(variant).gates).flatMap(([gate, limits]) =>
-      gate.kind === 'text'
-        ? gate
-            .judge({ way, wer, wer32, maxWer: maxWerOf(run) }, limits)
-            .map((finding) => gateResult(finding, variant, provider, own))
-        : [],
-    )
-  })
-}
-
-/** How a variant was run, of what its system says of itself. */
-const SETTINGS = shape({
-  provider: text,
-  layout: GATE_RESULT_WAY.layout,
-  prefill: GATE_RESULT_WAY.prefill,
-})
-
-/** The limit is one for the bundled speech as it is; on other speech the model may be worse for good reasons. */
-function maxWerOf(run: Run): number | undefined {
-  const { language, context } = run.options
-  return isBundled(run) && language === undefined && context === undefined ? run.maxWer : undefined
-}
-
 async function writeResults(run: Run, report: Report): Promise<void> {
-  const gates = werGates(run, report)
+  const figuresOf = ({ errors, times }: Score) =>
+    run.options.family === 'aligner' ? defined({ times }) : { errors }
+  const gates = speechGates(run, report)
   const scores = report.scores.get(speechName(run))
   await writeSection(run.paths, 'evaluation', {
     verdict: verdictOf(gates),
@@ -147,8 +119,19 @@ async function writeResults(run: Run, report: Report): Promise<void> {
       variant: row.system,
       summary: row,
       bytes: report.systems.find(({ name }) => name === row.system)?.bytes,
-      utterances: scores?.get(row.system)?.map(({ record, errors }) => ({ ...record, errors })),
+      utterances: scores?.get(row.system)?.map((score) => ({ ...score.record, ...figuresOf(score) })),
     })),
+  })
+}
+
+/** Nothing is gated then, and a release is not proved. */
+function tellWithoutTimes({ options, emit }: Run, report: Report): void {
+  if (options.family !== 'aligner' || mainRows(report).some(({ times }) => times !== undefined)) return
+  emit({
+    event: 'note',
+    text:
+      'The speech has no times of words: speed was measured, and how far variants are from FP32. ' +
+      'What the times are worth shows speech that has them, such as the bundled one (without --speech).',
   })
 }
 

@@ -33,12 +33,12 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   const { stages, leftOut } = stagesFor(options, family)
   const reason = `${FAMILY_ROWS[family].what} has no such stage`
   for (const stage of leftOut) emit({ event: 'stage-skip', stage, reason })
-  const { base, flag, maxWer, place } = source
+  const { base, flag, known, place } = source
   const origin = 'repo' in place ? place.repo : folder
   const { runStages } = await import('./stage-runner.ts') // a wrong input is named before the stages are loaded
   await runStages({
     options: { ...options, family, stages },
-    ...{ name, base, maxWer, origin, checkpoint, paths, emit, signal, python },
+    ...{ name, base, known, origin, checkpoint, paths, emit, signal, python },
     ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),
   })
   emit({

@@ -41,7 +41,10 @@ describe('a forced aligner in a report', () => {
     const named = Object.fromEntries(speed?.columns.map((label, i) => [label, al[i]]) ?? [])
     expect(named).toMatchObject({ decode: '-', 'tokens/s': '-', 'first token': '-', 'latency p50': '0.06 s' })
     expect(Number(named['prefill']) / Number(named['mel'])).toBeCloseTo(3, 0)
-    expect(textTables(report(['al'])).map(({ title }) => title.split(' on ')[0])).not.toContain('WER')
+    const [alone, ...others] = textTables(report(['al']))
+    expect([alone?.title, others]).toEqual(['Speed on clips', []])
+    const known = ['system', 'RTF', 'RTFx', 'mel', 'encoder', 'prefill', 'latency p50', 'p90', 'p99']
+    expect(alone?.columns).toEqual([...known, 'load', 'memory', 'size'])
   })
 
   it('has no count of words in results.csv, where WER is empty', () => {

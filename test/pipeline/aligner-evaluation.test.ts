@@ -10,10 +10,17 @@ import type { UtteranceRecord } from '../../eval/record.ts'
 import { releaseSystem } from '../../eval/release-system.ts'
 import { openResults } from '../../eval/result-file.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
+import type { Row } from '../../eval/summary.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import { verdictOf } from '../../pipeline/release/gate-result.ts'
+import type { Event } from '../../pipeline/shared/events.ts'
+import { pathsOf } from '../../pipeline/shared/paths.ts'
+import { evaluateStage } from '../../pipeline/stages/evaluate-stage.ts'
+import { evaluationView } from '../../pipeline/stages/evaluation-view.ts'
+import type { Run } from '../../pipeline/stages/stage.ts'
 import { runCli } from '../helpers/cli.ts'
 import { sharedAligner, sharedReleases } from '../helpers/prepared.ts'
-import { bundledRows } from '../helpers/speech-parquet.ts'
+import { type BundledRow, bundledRows } from '../helpers/speech-parquet.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
 const CLIPS = 4
@@ -167,5 +174,80 @@ describe('utterances that cannot be aligned', () => {
     const wordsOf = (name: string) => found.find(({ id }) => id === name)?.words?.map(({ text }) => text)
     expect(wordsOf('japanese')).toContain('天気')
     expect(wordsOf('chinese')).toContain('天')
+  })
+})
+
+describe("the pipeline's stage evaluate, of a forced aligner", () => {
+  const noteIn = (events: readonly Event[]) =>
+    events.flatMap((event) => (event.event === 'note' ? [event.text] : []))
+
+  /** The stage and what it shows, on a copy of the shared release. */
+  async function stageOn(name: string, speechFolder: string) {
+    await cp(aligner, join(root, name), { recursive: true, filter: (path) => !path.includes('.work') })
+    const events: Event[] = []
+    const run = {
+      options: {
+        ...{ family: 'aligner', speech: speechFolder, variants: ['fp32', 'int4'], providers: ['cpu'] },
+        ...{ threads: 1, force: false },
+      },
+      ...{ name, known: { maxTimeError: 0.001 }, paths: pathsOf(root, name) },
+      emit: (event: Event) => events.push(event),
+      signal: new AbortController().signal,
+    } as unknown as Run
+    await evaluateStage.run(run)
+    await evaluationView.show(run)
+    const report = JSON.parse(await readFile(join(root, name, 'report.json'), 'utf8'))
+    return { run, events, section: report.evaluation }
+  }
+
+  it('judges the times of each variant, shows them, and keeps them in report.json', async () => {
+    const { run, events, section } = await stageOn('timed', speech)
+    expect(section.gates).toMatchObject([
+      {
+        gate: 'time error',
+        variant: 'fp32',
+        layout: 'aligner',
+        unit: 'milliseconds',
+        limit: null,
+        pass: true,
+      },
+      { gate: 'added time error', variant: 'int4', prefill: 'int8', limit: 10 },
+    ])
+    const [fp32, int4] = section.variants.map(({ summary }: { summary: Row }) => summary)
+    expect(section.gates[0].found).toBeCloseTo(1000 * fp32.times.all.mean, 6)
+    expect(section.gates[1].found).toBeCloseTo(1000 * (int4.times.all.mean - fp32.times.all.mean), 6)
+    expect(section).toMatchObject({ speech, isBundledSpeech: false, verdict: verdictOf(section.gates) })
+    expect(section.variants[0].utterances[0]).toMatchObject({
+      words: expect.anything(),
+      times: { errors: {} },
+    })
+    expect(section.variants[0].utterances[0]).not.toHaveProperty('errors')
+    const titles = events.flatMap((event) => (event.event === 'table' ? [event.title] : []))
+    expect(titles.map((title) => title.split(' on ')[0])).toEqual(['Speed', 'Times of words'])
+    expect(events).toContainEqual(
+      expect.objectContaining({ event: 'progress', what: 'times fp32', total: CLIPS }),
+    )
+    expect(await readFile(join(root, 'timed', 'evaluation.html'), 'utf8')).toContain('Times of words on')
+    const checked = evaluateStage.check?.(run)
+    if (section.verdict === 'pass') await checked
+    else
+      await expect(checked).rejects.toThrow(
+        /^The gate of times failed: added time error of int4 is \d+\.\d ms, wanted at most 10 ms\.$/,
+      )
+  })
+
+  it('gates nothing on speech without times, and says so', async () => {
+    const untimed = join(root, 'untimed')
+    await cp(speech, untimed, { recursive: true })
+    const rows = (await bundledRows(2)).map(({ words: _, ...row }: BundledRow & { words?: object }) => row)
+    await writeFile(join(untimed, 'manifest.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'))
+    const { run, events, section } = await stageOn('mute', untimed)
+    expect(section).toMatchObject({ verdict: 'pass', gates: [] })
+    await evaluateStage.check?.(run)
+    expect(noteIn(events)[0]).toMatch(/^The speech has no times of words: speed was measured, /)
+    expect(section.variants.map(({ summary }: { summary: Row }) => 'times' in summary)).toEqual([
+      false,
+      false,
+    ])
   })
 })
