@@ -41,8 +41,8 @@ export interface EdgeFigures {
   readonly within200: number
 }
 
-/** How right the times of a system are, over all utterances. */
-export interface TimeFigures {
+/** How far edges are from those of a reference, over all utterances. */
+export interface EdgeSummary {
   /** utterances of which both sides have times */
   readonly utterances: number
   /** edges of their references; those of words that are not in the hypothesis have no error */
@@ -53,6 +53,10 @@ export interface TimeFigures {
   /** of all edges */
   readonly meanInterval: Interval
   readonly within80Interval: Interval
+}
+
+/** How right the times of a system are, over all utterances. */
+export interface TimeFigures extends EdgeSummary {
   readonly odd: OddTimes
 }
 
@@ -108,28 +112,34 @@ export function oddTimes(words: readonly TimedWord[], seconds: number): OddTimes
   }
 }
 
-/** Figures over the edges of all utterances; intervals are of utterances drawn whole. */
+/** Figures over the edges of all utterances, and the counts of odd times. */
 export function summarizeTimes(utterances: readonly WordTimes[]): TimeFigures {
-  const errors = utterances.map((utterance) => utterance.errors)
-  const starts = errors.flatMap((one) => one.starts)
-  const ends = errors.flatMap((one) => one.ends)
-  const interval = (value: (error: number) => number) =>
-    meanInterval(errors.map((one) => valuesOf([...one.starts, ...one.ends].map(value))))
   const sum = (part: keyof OddTimes) => utterances.reduce((total, { odd }) => total + odd[part], 0)
   return {
-    utterances: utterances.length,
-    referenceEdges: errors.reduce((total, one) => total + one.of, 0),
-    starts: figuresOf(starts),
-    ends: figuresOf(ends),
-    all: figuresOf([...starts, ...ends]),
-    meanInterval: interval(Math.abs),
-    within80Interval: interval((error) => (Math.abs(error) <= 0.08 ? 1 : 0)),
+    ...summarizeEdges(utterances.map(({ errors }) => errors)),
     odd: {
       words: sum('words'),
       zeroLength: sum('zeroLength'),
       nonMonotonic: sum('nonMonotonic'),
       afterEnd: sum('afterEnd'),
     },
+  }
+}
+
+/** Figures over the edges of all utterances; intervals are of utterances drawn whole. */
+export function summarizeEdges(errors: readonly EdgeErrors[]): EdgeSummary {
+  const starts = errors.flatMap((one) => one.starts)
+  const ends = errors.flatMap((one) => one.ends)
+  const interval = (value: (error: number) => number) =>
+    meanInterval(errors.map((one) => valuesOf([...one.starts, ...one.ends].map(value))))
+  return {
+    utterances: errors.length,
+    referenceEdges: errors.reduce((total, one) => total + one.of, 0),
+    starts: figuresOf(starts),
+    ends: figuresOf(ends),
+    all: figuresOf([...starts, ...ends]),
+    meanInterval: interval(Math.abs),
+    within80Interval: interval((error) => (Math.abs(error) <= 0.08 ? 1 : 0)),
   }
 }
 

@@ -5,6 +5,7 @@ import type { ResultRecord, SystemRecord, UtteranceRecord } from '../record.ts'
 import type { DatasetDescription, RunDescription, SystemDescription } from '../run-description.ts'
 import type { Score } from '../score.ts'
 import { compareScores, type PairedRow, type Row, scoreAll, summarize } from '../summary.ts'
+import { compareTimes, type TimeComparison } from '../time-comparison.ts'
 
 /** A machine with what it measured. */
 export interface MachineUse {
@@ -27,6 +28,8 @@ export interface Report {
   /** for each dataset, system and normalizer */
   readonly rows: readonly Row[]
   readonly differences: readonly PairedRow[]
+  /** for each dataset and normalizer, each aligner with what tells times beside it */
+  readonly timeComparisons: readonly TimeComparison[]
   /** of the dataset's own normalizer, by dataset, then by system */
   readonly scores: ReadonlyMap<string, ReadonlyMap<string, readonly Score[]>>
   /** utterances that a system has not transcribed yet */
@@ -41,6 +44,7 @@ export function makeReport(
 ): Report {
   const rows: Row[] = []
   const differences: PairedRow[] = []
+  const timeComparisons: TimeComparison[] = []
   const scores = new Map<string, ReadonlyMap<string, readonly Score[]>>()
   const shown: UtteranceRecord[] = []
   let missing = 0
@@ -68,11 +72,12 @@ export function makeReport(
           differences.push(compareScores({ ...names, first, second }, ...sides, isWithLists(one, other)))
         }
       }
+      timeComparisons.push(...compareTimes({ ...names, systems: run.systems, scores: scored }))
       if (normalizer === dataset.normalizer) scores.set(dataset.name, scored)
     }
   }
   return {
-    ...{ run, rows, differences, scores, missing },
+    ...{ run, rows, differences, timeComparisons, scores, missing },
     systems: run.systems.map((system) => ({ ...system, ...figuresOf(system, records) })),
     machines: machinesOf(shown, records),
   }
@@ -85,6 +90,10 @@ export function mainRows({ run, rows }: Report): readonly Row[] {
 
 export function mainDifferences({ run, differences }: Report): readonly PairedRow[] {
   return differences.filter(hasOwnNormalizer(run))
+}
+
+export function mainTimeComparisons({ run, timeComparisons }: Report): readonly TimeComparison[] {
+  return timeComparisons.filter(hasOwnNormalizer(run))
 }
 
 function hasOwnNormalizer({ datasets }: RunDescription) {

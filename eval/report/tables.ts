@@ -1,5 +1,6 @@
 import { csvText } from '../csv.ts'
 import type { Percentiles, Row } from '../summary.ts'
+import type { TimeComparison } from '../time-comparison.ts'
 import {
   type Cell,
   type Column,
@@ -11,9 +12,9 @@ import {
 } from './figure-table.ts'
 import { hotwordColumns, hotwordTables } from './hotword-table.ts'
 import { megabytes, percent } from './number-text.ts'
-import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
+import { mainDifferences, mainRows, mainTimeComparisons, type Report, type SystemFigures } from './report.ts'
 import { plainText, sentence } from './sentence.ts'
-import { timeColumns, timeTable } from './time-table.ts'
+import { comparisonColumns, comparisonTables, timeColumns, timeTable } from './time-table.ts'
 
 /** results.csv: a line for each dataset, system and normalizer, every figure in base units. */
 export function resultsCsv(report: Report): string {
@@ -51,8 +52,15 @@ function csvRow(row: Row, system: SystemFigures | undefined, report: Report) {
     onnxruntime: said(({ onnxruntime }) => onnxruntime),
     execution_provider: said(({ executionProvider }) => executionProvider),
     ...timeColumns(row.times, number),
+    ...comparisonColumns(report.timeComparisons.find(isOf(row)), number),
     ...hotwordColumns(row, number),
   }
+}
+
+/** The first one: report.json has those with all aligners. */
+function isOf({ dataset, normalizer, system }: Row) {
+  return (other: TimeComparison) =>
+    other.dataset === dataset && other.normalizer === normalizer && other.system === system
 }
 
 function percentileColumns(name: string, values: Percentiles | undefined) {
@@ -113,6 +121,10 @@ export function figureTables(report: Report): FigureTable[] {
     return [
       ...(heard.length > 0 || rows.length === 0 ? [accuracy, speed] : [withoutUnknown(speed)]),
       ...timeTable(name, rows),
+      ...comparisonTables(
+        name,
+        mainTimeComparisons(report).filter(({ dataset }) => dataset === name),
+      ),
       ...hotwordTables(name, rows, differencesOf(report, name)),
     ]
   })

@@ -27,7 +27,8 @@ export async function writeReport(
 }
 
 /** The report without what can be had from results.jsonl. */
-export function reportJson({ run, systems, machines, rows, differences, missing, scores }: Report): object {
+export function reportJson({ run, systems, machines, rows, missing, scores, ...compared }: Report): object {
+  const { differences, timeComparisons } = compared
   const datasets = run.datasets.map(({ keys, ...dataset }) => dataset)
   const utterances = [...scores].flatMap(([dataset, bySystem]) =>
     [...bySystem].flatMap(([system, list]) =>
@@ -47,6 +48,7 @@ export function reportJson({ run, systems, machines, rows, differences, missing,
     missing,
     rows,
     differences,
+    ...(timeComparisons.length > 0 && { timeComparisons }),
     utterances,
   }
 }

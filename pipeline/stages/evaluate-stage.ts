@@ -114,7 +114,9 @@ async function writeResults(run: Run, report: Report): Promise<void> {
     language: run.options.language ?? 'detected',
     context: run.options.context ?? '',
     machines: report.machines,
-    differences: report.differences,
+    ...(run.options.family === 'aligner'
+      ? { timeComparisons: report.timeComparisons }
+      : { differences: report.differences }),
     variants: mainRows(report).map((row) => ({
       variant: row.system,
       summary: row,

@@ -5,6 +5,7 @@ import { drawCharts } from '../../eval/report/charts.ts'
 import { listUtterances } from '../../eval/report/listed.ts'
 import { remarks } from '../../eval/report/remarks.ts'
 import { resultsCsv, textTables } from '../../eval/report/tables.ts'
+import { reportJson } from '../../pipeline/evaluate/write-report.ts'
 import { exampleReport } from '../helpers/report-records.ts'
 
 const TEXT = 'One, two.'
@@ -24,13 +25,19 @@ const aligned = (row: number): Partial<UtteranceRecord> => ({
       }),
 })
 
-const report = (systems = ['asr', 'al']) =>
-  exampleReport({
-    ...{ systems, datasets: ['clips'], count: 3, texts: () => [TEXT, 'one too'] as const },
-    kinds: systems.map((name) => (name === 'al' ? 'aligner' : 'model')),
-    settings: (system) => (systems[system] === 'al' ? { layout: 'aligner', prefill: 'int8' } : {}),
-    more: (row, system) => (systems[system] === 'al' ? aligned(row) : { words: spoken(0.2, 0.5) }),
+/** Those that are named `al` are aligners, and `mute` tells no times. */
+const report = (systems = ['asr', 'al']) => {
+  const isAligner = (system: number) => systems[system]?.startsWith('al') === true
+  return exampleReport({
+    ...{ systems, datasets: ['clips'], count: 3, texts: () => [TEXT, 'one two'] as const },
+    kinds: systems.map((_, system) => (isAligner(system) ? 'aligner' : 'model')),
+    settings: (system) => (isAligner(system) ? { layout: 'aligner', prefill: 'int8' } : {}),
+    more(row, system) {
+      if (isAligner(system)) return aligned(row)
+      return systems[system] === 'mute' ? {} : { words: spoken(0.2, 0.5) }
+    },
   })
+}
 
 describe('a forced aligner in a report', () => {
   it('has speed by part and no error rate, alone or beside a recognizer', () => {
@@ -89,5 +96,53 @@ describe('a forced aligner in a report', () => {
     })
     expect(second?.failures).toEqual(['The aligner does not know Hindi.'])
     expect(third?.failures).toEqual(['Most of it is out of order.'])
+  })
+})
+
+describe('times of words against those of an aligner', () => {
+  const titles = (systems: string[]) =>
+    textTables(report(systems))
+      .map(({ title }) => title)
+      .filter((title) => title.startsWith('Times'))
+
+  it('are compared on the words and utterances that both have, known times or not', () => {
+    const { columns, rows, title } = textTables(report()).at(-1) ?? {}
+    expect(title).toBe('Times of words on clips against those of al: mean difference (median)')
+    expect(Object.fromEntries(columns?.map((label, i) => [label, rows?.[0]?.[i]]) ?? [])).toEqual({
+      ...{ system: 'asr', difference: '50 ms (50)', '95 % interval': '50 to 50 ms' },
+      ...{ starts: '50 ms (50)', ends: '50 ms (50)', bias: '+50 ms', '≤ 80 ms': '50.00 %' },
+      ...{ '≤ 200 ms': '100.00 %', edges: '8 of 8', utterances: '2' },
+    })
+  })
+
+  it('have a table for each aligner, with the aligners behind it', () => {
+    const named = ['al', 'asr', 'other', 'al'].map((name, i) => (i === 3 ? 'al 2' : name))
+    const found = report(named)
+    expect(found.timeComparisons.map(({ aligner, system }) => [aligner, system])).toEqual([
+      ...['asr', 'other', 'al 2'].map((system) => ['al', system]),
+      ...['asr', 'other'].map((system) => ['al 2', system]),
+    ])
+    expect(titles(named)).toHaveLength(2)
+  })
+
+  it('are in results.csv with the first aligner, in report.json with all', () => {
+    const [asr, al] = parse(resultsCsv(report()), { columns: true }) as Record<string, string>[]
+    expect(asr).toMatchObject({
+      ...{ compared_with: 'al', difference_edges: '8', difference_edges_of_aligner: '8' },
+      ...{ difference_mean: '0.05', difference_bias: '0.05', difference_within_80ms: '0.5' },
+      ...{ difference_start_mean: '0.05', difference_end_median: '0.05' },
+    })
+    expect(al).toMatchObject({ compared_with: '', difference_mean: '' })
+    expect(reportJson(report())).toMatchObject({
+      timeComparisons: [
+        { dataset: 'clips', aligner: 'al', system: 'asr', utterances: 2, all: { mean: 0.05 } },
+      ],
+    })
+  })
+
+  it('are none without an aligner, and of nothing that tells no times', () => {
+    expect(titles(['asr', 'other'])).toEqual([])
+    expect(reportJson(report(['asr']))).not.toHaveProperty('timeComparisons')
+    expect(report(['mute', 'al']).timeComparisons).toEqual([])
   })
 })

@@ -70,6 +70,12 @@ describe('npm run evaluate with a forced aligner', () => {
     expect(namesIn('WER')).toEqual(['  asr'])
     expect(namesIn('Speed')).toEqual(['  asr', '  al fp32', '  al int4'])
     expect(namesIn('Times of words')).toEqual(['  asr', '  al fp32', '  al int4'])
+    const against = (name: string) =>
+      stdout
+        .split(`against those of ${name}:`)[1]
+        ?.split('\n\n')[0]
+        ?.match(/^ {2}(?:asr|al \w+)/gm)
+    expect([against('al fp32'), against('al int4')]).toEqual([['  asr', '  al int4'], ['  asr']])
     expect(stdout).toContain('al fp32: given the reference, of which it finds the times')
     expect(stdout).not.toMatch(/al \w+ (is|cannot)/)
 
@@ -223,7 +229,11 @@ describe("the pipeline's stage evaluate, of a forced aligner", () => {
     })
     expect(section.variants[0].utterances[0]).not.toHaveProperty('errors')
     const titles = events.flatMap((event) => (event.event === 'table' ? [event.title] : []))
-    expect(titles.map((title) => title.split(' on ')[0])).toEqual(['Speed', 'Times of words'])
+    expect(titles.map((title) => title.split(' on ')[0])).toEqual([
+      'Speed',
+      'Times of words',
+      'Times of words',
+    ])
     expect(events).toContainEqual(
       expect.objectContaining({ event: 'progress', what: 'times fp32', total: CLIPS }),
     )
