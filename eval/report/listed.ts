@@ -13,6 +13,8 @@ export interface ListedUtterance {
   readonly speaker: string
   readonly seconds: number
   readonly reference: string
+  /** its words whose times are known, as those of a result */
+  readonly said: ListedResult['spoken']
   /** what was odd in the recording when it was read */
   readonly notes: readonly string[]
   /** by place in the list of systems; null where one has none */
@@ -50,7 +52,9 @@ export function listUtterances(report: Report): ListedUtterance[] {
       const seconds = Math.max(0, ...records.map((one) => one.seconds))
       const notes = [...new Set(records.flatMap(({ warnings = [] }) => warnings))]
       const { id, row, speaker = '', reference } = record
-      return { key, dataset, id, row, speaker, seconds, reference, notes, results }
+      const known = records.find(({ referenceWords }) => referenceWords)?.referenceWords
+      const said = spokenWords(reference, known)
+      return { key, dataset, id, row, speaker, seconds, reference, said, notes, results }
     })
   })
 }

@@ -1,6 +1,7 @@
 import { downloadCsv } from './page-csv.js'
 import { bdi, byId, element, hidden, isolated, nameOf, plural, systems, utterances } from './page-dom.js'
 import { player } from './page-player.js'
+import { timeline } from './page-timeline.js'
 import { spokenText } from './page-words.js'
 
 const PAGE = 25
@@ -125,7 +126,20 @@ function itemOf(at) {
   results.forEach((result, i) => {
     if (result && isChosen(i)) item.append(resultOf(result, i, id, sound))
   })
+  const lanes = lanesOf(utterances[at])
+  if (lanes.length > 1) item.append(timeline(utterances[at].seconds, lanes, sound))
   return item
+}
+
+/** The known times, and those of all chosen systems that tell some. */
+function lanesOf({ id, reference, said, results }) {
+  const known = { name: ['Reference'], label: `the reference, ${id}`, text: reference, spoken: said }
+  const told = results.flatMap((result, i) => {
+    if (!result || !isChosen(i)) return []
+    const name = [marks[i].cloneNode(true), nameOf(systems[i])]
+    return [{ name, label: `${systems[i]}, ${id}`, text: result.text, spoken: result.spoken }]
+  })
+  return [known, ...told].filter(({ spoken }) => spoken.length > 0)
 }
 
 function addItems() {

@@ -8,8 +8,17 @@ const LEAST = 0.05
  * the Tab key; the arrow keys lead to the others.
  */
 export function spokenText(text, spoken, sound, label) {
-  const words = spoken.map(([from, to]) => wordOf(text.slice(from, to)))
+  const words = spoken.map(([from, to]) => element('span', 'word', text.slice(from, to)))
   const line = element('bdi', 'text spoken', ...withBetween(text, spoken, words))
+  return playable(line, words, spoken, sound, label)
+}
+
+/** Let the words of a line play the clip, and show which is being said. */
+export function playable(line, words, spoken, sound, label) {
+  for (const word of words) {
+    word.setAttribute('role', 'button')
+    word.tabIndex = -1
+  }
   line.setAttribute('role', 'group')
   line.setAttribute('aria-label', `Words of ${isolated(label)}: Enter plays from a word`)
   const play = (word) => sound.playFrom(spoken[words.indexOf(word)][2])
@@ -36,13 +45,6 @@ export function spokenText(text, spoken, sound, label) {
 function isSelected(word) {
   const selection = getSelection()
   return !selection.isCollapsed && selection.containsNode(word, true)
-}
-
-function wordOf(text) {
-  const word = element('span', 'word', text)
-  word.setAttribute('role', 'button')
-  word.tabIndex = -1
-  return word
 }
 
 /** Words with what stands between them. */

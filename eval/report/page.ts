@@ -23,6 +23,7 @@ const SCRIPTS = [
   './page-charts.js',
   './page-player.js',
   './page-words.js',
+  './page-timeline.js',
   './page-list.js',
 ]
 

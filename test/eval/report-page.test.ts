@@ -42,7 +42,7 @@ beforeAll(async () => {
     writeEmpty(),
     writeFormulas(),
     writeFidelity(),
-    writeSpoken(),
+    writeSpoken().then(writeAligned),
   ])
   ;[probes, axe] = await Promise.all([readFile(PROBE, 'utf8'), readFile(AXE, 'utf8')])
   browser = await started
@@ -140,6 +140,26 @@ async function writeSpoken(): Promise<void> {
   const tone = Float32Array.from({ length: 32000 }, (_, i) => 0.1 * Math.sin(i / 10))
   await writeFile(join(root, 'long-tone.wav'), encodeWav(tone))
   await writePage('spoken', report, (key) => (key === 'key 3' ? undefined : join(root, 'long-tone.wav')))
+}
+
+/** A recognizer, which is right, and an aligner, whose words are 250 ms later; the reference has exact times too. */
+async function writeAligned(): Promise<void> {
+  const said = (by: number) =>
+    ['One,', 'two.'].map((text, i) => ({ text, start: 0.25 + i + by, end: 0.75 + i + by }))
+  const report = exampleReport({
+    ...{ systems: ['asr', 'aligner'], datasets: ['clips'], count: 2, kinds: ['model', 'aligner'] },
+    texts: () => ['One, two.', 'One, two.'],
+    more: (_, system) =>
+      system === 0
+        ? { seconds: 2, words: said(0), referenceWords: said(0) }
+        : { ...{ text: '', pieces: [], seconds: 2 }, words: said(0.25), referenceWords: said(0) },
+  })
+  await writePage('aligned', report, () => join(root, 'long-tone.wav'))
+}
+
+interface Place {
+  readonly x: number
+  readonly width: number
 }
 
 const point = (
@@ -631,6 +651,81 @@ describe('words with times', () => {
     expect(letters).toBeGreaterThan(4.5)
     expect(ground).toBeGreaterThan(3)
     expect(await probe(page, 'sticksOut()')).toEqual([])
+  })
+})
+
+describe('words of an aligner', () => {
+  const lanes = (page: Page) => page.locator('#utterance-0 .timeline .lane')
+
+  async function opened(options = {}): Promise<Page> {
+    const page = await openPage('aligned.html', options)
+    await page.selectOption('#show', 'all')
+    await page.locator('#utterance-0 summary').click()
+    return page
+  }
+
+  it('stand below its name, without an alignment or a count of errors', async () => {
+    const page = await opened()
+    const results = page.locator('#utterance-0 .result')
+    expect(await results.nth(2).locator('small').innerText()).toMatch(/^the reference, aligned, 0\.\d\d\ss$/)
+    expect(await results.nth(2).locator('.words').count()).toBe(0)
+    expect(await results.nth(2).locator('.spoken').innerText()).toBe('One, two.')
+    await page.selectOption('#show', 'differ')
+    expect(await page.locator('#list > li').count()).toBe(0)
+  })
+
+  it('are drawn where they are said, below those of others, and play from there', async () => {
+    const page = await opened()
+    expect(await page.locator('#utterance-0 .lane-name').allInnerTexts()).toEqual([
+      'Reference',
+      'asr',
+      'aligner',
+    ])
+    const placeOf = async (lane: number, word: number) => {
+      const box = await lanes(page).nth(lane).locator('.word').nth(word).boundingBox()
+      return { x: box?.x ?? 0, width: box?.width ?? 0 }
+    }
+    const [known, asr, own, second] = [
+      ...[await placeOf(0, 0), await placeOf(1, 0), await placeOf(2, 0), await placeOf(2, 1)],
+    ] as [Place, Place, Place, Place]
+    const pixels = second.x - own.x // of a second
+    expect(asr).toEqual(known)
+    expect((own.x - asr.x) / pixels).toBeCloseTo(0.25, 2)
+    expect(own.width / pixels).toBeCloseTo(0.5, 2)
+    expect(await lanes(page).nth(2).locator('.word').first().getAttribute('title')).toBe(
+      'One, 0.50 to 1.00 s',
+    )
+    const audio = `document.querySelector('#utterance-0 audio')`
+    await lanes(page).nth(2).locator('.word').nth(1).click()
+    await page.waitForFunction(`${audio}.currentTime > 1.5`)
+    await page.evaluate(`${audio}.pause(); ${audio}.currentTime = 0.6`)
+    await page.waitForFunction(`document.querySelectorAll('#utterance-0 .lane [aria-current]').length === 3`)
+    expect(await page.locator('#utterance-0 .cursor').isVisible()).toBe(true)
+    await lanes(page).nth(1).locator('.word').first().focus()
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('Enter')
+    await page.waitForFunction(`${audio}.currentTime >= 1.25 && ${audio}.currentTime < 1.5`)
+  })
+
+  it.each(VIEWS)('have no fault, $colorScheme, $width px wide', async ({ colorScheme, width }) => {
+    const page = await opened({ colorScheme, viewport: { width, height: 800 } })
+    await page.evaluate(axe)
+    expect(await probe(page, 'axe()')).toEqual([])
+    expect(await probe(page, 'sticksOut()')).toEqual([])
+  })
+
+  it('are shown at once where nothing else was measured', async () => {
+    const report = exampleReport({
+      ...{ systems: ['aligner'], datasets: ['clips'], count: 2, kinds: ['aligner'] },
+      ...{
+        texts: () => ['One.', ''],
+        more: () => ({ pieces: [], words: [{ text: 'One.', start: 0, end: 1 }] }),
+      },
+    })
+    await writePage('alone', report)
+    const page = await openPage('alone.html')
+    expect(await page.locator('#list > li').count()).toBe(2)
+    expect(await page.locator('.timeline').count()).toBe(0)
   })
 })
 
