@@ -38,9 +38,12 @@ export const moved: SlotsGate = {
     }),
 }
 
+/** Names of the figures of {@link moved}. */
+export const MOVES = { share: 'slots moved', mean: 'mean move' } as const
+
 const STATISTICS = [
-  { name: 'share', gate: 'slots moved', unit: 'share', of: 'times' },
-  { name: 'mean', gate: 'mean move', unit: 'milliseconds', of: 'movedMs' },
+  { name: 'share', gate: MOVES.share, unit: 'share', of: 'times' },
+  { name: 'mean', gate: MOVES.mean, unit: 'milliseconds', of: 'movedMs' },
 ] as const
 
 interface SlotCheck {

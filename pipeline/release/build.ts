@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
 import { defined } from '../../eval/runtime/defined.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'
+import { openRelease } from '../../eval/runtime/release.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
@@ -15,6 +16,7 @@ import { modelCard } from './card.ts'
 import { commandOf } from './command.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import { fidelityPoints } from './fidelity-points.ts'
+import { MAIN_FIGURES } from './main-figure.ts'
 import { isModelFile, measurementsOf, roleOf, sumsOf, writeManifest } from './manifest.ts'
 import { MANIFEST_FORMAT, type Manifest, type ReleaseFile } from './manifest-schema.ts'
 import type { PackageOptions } from './packaging-options.ts'
@@ -169,11 +171,12 @@ async function writeDocuments(
   manifest: Manifest,
 ): Promise<void> {
   const tokenizer = await readTokenizer(paths.model)
+  const { config } = await openRelease(paths.model)
   const charts = await chartsOf(paths, evidence, manifest)
   for (const [file, svg] of charts) await writeText(join(building, file), svg)
   const card = modelCard({
     ...{ name, evidence, tokenizer, command: manifest.command, files: manifest.files, variants },
-    ...{ hasChart: charts.has(CHART), hasFidelityChart: charts.has(FIDELITY_CHART) },
+    ...{ charts: [...charts.keys()], ...defined({ aligner: config.aligner }) },
   })
   await writeText(join(building, CARD), card)
   const documents = [CARD, ...charts.keys()]
@@ -187,16 +190,18 @@ async function writeDocuments(
 /** Those for which there are figures, by their files. */
 async function chartsOf(
   paths: Paths,
-  { reports, fidelity, fp32 }: Evidence,
+  { family, reports, fidelity, fp32 }: Evidence,
   { files }: Manifest,
 ): Promise<Map<string, string>> {
-  const [{ werChart }, { fidelityChart }] = await Promise.all([
+  const [{ figureChart }, { fidelityChart }] = await Promise.all([
     import('./chart.ts'), // with the libraries that draw
     import('./fidelity-chart.ts'),
   ])
   const archives = files.filter(({ role }) => role === 'archive')
+  const sizes = new Map(archives.map(({ variants, size }) => [variants[0] ?? '', size]))
+  const main = MAIN_FIGURES[family]
   const drawn = [
-    [CHART, werChart(reports, new Map(archives.map(({ variants, size }) => [variants[0] ?? '', size])))],
+    [main.file, figureChart(main, reports, sizes)],
     [FIDELITY_CHART, fidelityChart(await fidelityPoints(paths, fidelity, reports, fp32))],
   ] as const
   return new Map(drawn.flatMap(([file, svg]) => (svg === undefined ? [] : [[file, svg]])))

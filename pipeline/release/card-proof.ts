@@ -2,24 +2,17 @@ import { percent } from '../../eval/report/number-text.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'
 import { GATES, gatesOf } from '../gates.ts'
 import { formatBytes } from '../shared/output-files.ts'
-import { rowOf, waysOf } from '../variants.ts'
+import { gateLimitsOf, waysOf } from '../variants.ts'
+import type { Card } from './card-kind.ts'
 import type { Evidence } from './evidence.ts'
 import { changedOf, nats, rangeOf, ratioOf } from './fidelity-table.ts'
 import { GATE_COLUMNS, gateRows } from './gate-table.ts'
-import type { ReleaseFile } from './manifest-schema.ts'
 import { markdownTable } from './markdown-table.ts'
 import { FIDELITY_CHART } from './release-files.ts'
 
 /* What a model card says of how close variants are to FP32, and of the gates that they have passed. */
 
-interface Proof {
-  readonly evidence: Pick<Evidence, 'fidelity' | 'gates' | 'reference' | 'provenance'>
-  readonly variants: readonly string[]
-  readonly files: readonly ReleaseFile[]
-  readonly hasFidelityChart: boolean
-}
-
-export function fidelitySection({ evidence: { fidelity }, files, hasFidelityChart }: Proof): string[] {
+export function fidelitySection({ evidence: { fidelity }, files, charts }: Card): string[] {
   const [first] = fidelity
   if (first === undefined) return []
   const providers = new Set(fidelity.map(({ provider }) => provider))
@@ -49,17 +42,21 @@ ${markdownTable(
   ],
   rows,
 )}`,
-    ...(hasFidelityChart
+    ...(charts.includes(FIDELITY_CHART)
       ? [`![Size of each variant against its divergence from FP32](${FIDELITY_CHART})`]
       : []),
   ]
 }
 
-/** Everything that was wanted of these files before they were packaged. */
-export function gatesSection({ evidence: { gates, reference, provenance }, variants }: Proof): string[] {
+/**
+ * Everything that was wanted of these files before they were packaged.
+ * @param compared what else than PyTorch variants were compared with
+ */
+export function gatesSection({ evidence, variants }: Card, compared: string): string[] {
+  const { gates, reference } = evidence
   if (gates.length === 0) return []
   const versions = Object.entries(reference).map((pair) => pair.join(' '))
-  const named = namesOfGates(variants, provenance)
+  const named = namesOfGates(variants, evidence)
   const explained = Object.values(GATES).flatMap(({ about }) => {
     const names = named.get(about)
     return names === undefined ? [] : [`- ${[...names].join(', ')}: ${about}`]
@@ -67,7 +64,7 @@ export function gatesSection({ evidence: { gates, reference, provenance }, varia
   return [
     `## What was checked
 
-Each variant in onnxruntime against the checkpoint in PyTorch (${versions.join(', ')}), and its word error rate against that of FP32:
+Each variant in onnxruntime against the checkpoint in PyTorch (${versions.join(', ')})${compared}:
 
 ${markdownTable(GATE_COLUMNS, gateRows(gates))}
 
@@ -78,13 +75,13 @@ ${explained.join('\n')}`,
 /** The figures of each gate as rows name them, by what the gate says of itself. */
 function namesOfGates(
   variants: readonly string[],
-  { providers, options }: Evidence['provenance'],
+  { family, provenance: { providers, options } }: Evidence,
 ): Map<string, Set<string>> {
   const names = new Map<string, Set<string>>()
   for (const variant of variants) {
     for (const provider of providers.map(providerOf)) {
-      const ways = waysOf(variant, provider, options)
-      for (const [gate, limits] of gatesOf(rowOf(variant).gates)) {
+      const ways = waysOf(variant, provider, { ...options, family })
+      for (const [gate, limits] of gatesOf(gateLimitsOf(variant, family) ?? {})) {
         const own = names.get(gate.about) ?? new Set()
         for (const figure of gate.figures(ways, limits, provider.tolerance)) own.add(figure.gate)
         names.set(gate.about, own)

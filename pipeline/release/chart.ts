@@ -1,8 +1,8 @@
 import * as Plot from '@observablehq/plot'
 import { isolated, shortened } from '../../eval/report/label.ts'
-import { percent } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { formatBytes } from '../shared/output-files.ts'
+import { intervalText, type MainFigure } from './main-figure.ts'
 import { LIGHT, standAlone } from './stand-alone.ts'
 
 const ROW_HEIGHT = 46
@@ -11,32 +11,35 @@ const MARGIN = 24
 const NAME_COLUMNS = 44
 
 /**
- * WER of each variant on each dataset with its interval, as an SVG file that stands by itself.
+ * The main figure of each variant on each dataset with its interval, as an SVG file that stands by itself.
  * @param archiveBytes by variant
  * @returns undefined without figures
  */
-export function werChart(
+export function figureChart(
+  { title, axis, of, scale, write }: MainFigure,
   reports: readonly Report[],
   archiveBytes: ReadonlyMap<string, number>,
 ): string | undefined {
-  const found = reports
-    .flatMap((report) => mainRows(report))
-    .filter(({ utterances, wer }) => utterances > 0 && Number.isFinite(wer))
+  const found = reports.flatMap(mainRows).flatMap((row) => {
+    const figure = of(row)
+    return figure ? [{ ...row, ...figure }] : []
+  })
   if (found.length === 0) return undefined
   const datasets = new Set(found.map(({ dataset }) => dataset))
-  const rows = found.map(({ system, dataset, wer, werInterval, speed }, place) => ({
-    ...{ place, wer: 100 * wer, low: 100 * werInterval.low, high: 100 * werInterval.high },
+  const rows = found.map(({ system, dataset, value, interval, speed }, place) => ({
+    ...{ place, value: scale(value), low: scale(interval.low), high: scale(interval.high) },
     name: datasets.size > 1 ? `${system} on ${dataset}` : system,
-    label: [percent(wer), `RTF ${speed.rtf.toPrecision(2)}`, ...sizeOf(system, archiveBytes)].join(' · '),
+    between: intervalText(interval, write),
+    label: [write(value), `RTF ${speed.rtf.toPrecision(2)}`, ...sizeOf(system, archiveBytes)].join(' · '),
   }))
   const place = [...datasets].map((name) => isolated(shortened(name, NAME_COLUMNS))).join(', ')
-  const axis = `WER${datasets.size > 1 ? '' : ` on ${place}`}, % (bar: 95 % interval)`
-  return standAlone(draw(rows, axis), {
-    title: `Word error rate on ${place}`,
+  const under = `${axis.name}${datasets.size > 1 ? '' : ` on ${place}`}, ${axis.unit} (bar: 95 % interval)`
+  return standAlone(draw(rows, under), {
+    title: `${title} on ${place}`,
     text: rows
       .map(
-        ({ name, label, low, high }) =>
-          `${isolated(name)}: ${label}, ${Number.isFinite(low) ? `95 % from ${low.toFixed(2)} to ${high.toFixed(2)}` : 'no interval'}.`,
+        ({ name, label, low, between }) =>
+          `${isolated(name)}: ${label}, ${Number.isFinite(low) ? `95 % from ${between}` : between}.`,
       )
       .join(' '),
   })
@@ -46,7 +49,7 @@ interface Row {
   readonly place: number
   readonly name: string
   readonly label: string
-  readonly wer: number
+  readonly value: number
   readonly low: number
   readonly high: number
 }
@@ -63,7 +66,7 @@ function draw(rows: readonly Row[], label: string): Plot.PlotOptions {
     y: { type: 'band', domain: rows.map(({ place }) => place), padding: 0, axis: null },
     marks: [
       Plot.ruleY(rows, { ...below, x1: 'low', x2: 'high', strokeWidth: 4, strokeOpacity: 0.5 }),
-      Plot.dot(rows, { ...below, x: 'wer', fill: LIGHT.mark, r: 5 }),
+      Plot.dot(rows, { ...below, x: 'value', fill: LIGHT.mark, r: 5 }),
       Plot.text(rows, { ...above, text: name, frameAnchor: 'left', dx: 4 - MARGIN }),
       Plot.text(rows, { ...above, text: 'label', frameAnchor: 'right', dx: MARGIN - 4 }),
     ],

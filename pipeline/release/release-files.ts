@@ -11,6 +11,8 @@ export const RELEASE = 'release'
 /** What a release holds beside the archives. */
 export const CARD = 'README.md'
 export const CHART = 'wer.svg'
+/** In place of it, of a forced aligner. */
+export const TIMES_CHART = 'times.svg'
 export const FIDELITY_CHART = 'fidelity.svg'
 export const MANIFEST = 'manifest.json'
 export const SUMS = 'SHA256SUMS'

@@ -11,8 +11,9 @@ import { reportPage } from '../../eval/report/page.ts'
 import { remarks, remarksOf } from '../../eval/report/remarks.ts'
 import { plainText } from '../../eval/report/sentence.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
-import { werChart } from '../../pipeline/release/chart.ts'
+import { figureChart } from '../../pipeline/release/chart.ts'
 import { fidelityChart } from '../../pipeline/release/fidelity-chart.ts'
+import { MAIN_FIGURES } from '../../pipeline/release/main-figure.ts'
 import { startBrowser } from '../helpers/browser.ts'
 import { exampleReport, HOSTILE_NAMES } from '../helpers/report-records.ts'
 
@@ -792,7 +793,7 @@ describe('what has no interval', () => {
     expect(remarksOf(one).differences.map(plainText)).toEqual([
       'clips: int4 and FP32 cannot be compared by 1 utterance: there is no interval',
     ])
-    expect(werChart([one], new Map())).toContain(', no interval.')
+    expect(figureChart(MAIN_FIGURES.asr, [one], new Map())).toContain(', no interval.')
     const silence = exampleReport({
       ...{ systems: ['FP32'], datasets: ['noise'], count: 3 },
       texts: () => ['', 'one two three'],
@@ -871,7 +872,10 @@ describe.each(['light', 'dark'] as const)('the chart of the model card, %s', (co
       ...{ systems: ['FP32', 'int4'], datasets: [...HOSTILE_NAMES.slice(0, 4), 'no\u00a0break'], count: 3 },
       texts: (row) => ['one two', row > 1 ? 'one' : 'one two'],
     })
-    await writeFile(join(root, 'wer.svg'), werChart([report], new Map([['FP32', 3e9]])) ?? '')
+    await writeFile(
+      join(root, 'wer.svg'),
+      figureChart(MAIN_FIGURES.asr, [report], new Map([['FP32', 3e9]])) ?? '',
+    )
     const page = await openPage('wer.svg', { colorScheme })
     expect(await page.evaluate('document.documentElement.localName')).toBe('svg') // an error in the XML is a page
     expect(await page.locator('svg').getAttribute('role')).toBe('img')

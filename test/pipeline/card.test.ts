@@ -37,7 +37,7 @@ async function cardOf(
   }
   const tokenizer = await readTokenizer(TINY)
   return modelCard({
-    ...{ name: 'model', command: 'npm run pipeline', files: [], hasChart: false, hasFidelityChart: false },
+    ...{ name: 'model', command: 'npm run pipeline', files: [], charts: [] },
     ...{ evidence, variants, tokenizer },
   })
 }
