@@ -33,7 +33,7 @@ export type EvaluateCommand = CommonOptions &
 const LINE: CommandLine = {
   command: 'npm run evaluate --',
   usage: '--models NAME:FOLDER[:VARIANT]... --datasets NAME... [options]',
-  about: 'Measure WER and RTF of finished models on speech.',
+  about: 'Measure WER, RTF and times of words of finished models on speech.',
   examples: [
     [
       '--models fp32:output/qwen3-asr-0.6b int4:output/qwen3-asr-0.6b:int4 --datasets librispeech-other --n-samples 200',

@@ -4,7 +4,7 @@ import { normalizedWords } from '../../eval/normalize/normalizers.ts'
 import { plural } from '../../eval/plural.ts'
 import type { ResultRecord, UtteranceRecord } from '../../eval/record.ts'
 import type { System } from '../../eval/system.ts'
-import { Failure } from '../shared/failure.ts'
+import { EXIT, Failure } from '../shared/failure.ts'
 
 /** One record of each utterance that was chosen. */
 export function chosenRecords(
@@ -18,6 +18,16 @@ export function chosenRecords(
       : [],
   )
   return [...new Map(found).values()]
+}
+
+/** @throws Failure when no system can be given lists */
+export function requireRecognizer(systems: readonly System[]): void {
+  if (systems.some(({ kind }) => kind === 'model')) return
+  throw new Failure(
+    'Found --hotwords without a recognizer among --models: forced aligners take no lists.',
+    'Name a speech recognition model too, or leave --hotwords out.',
+    EXIT.usage,
+  )
 }
 
 /**

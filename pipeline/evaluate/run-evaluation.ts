@@ -24,7 +24,7 @@ import { type EvaluateOptions, withHotwords } from './evaluation-options.ts'
 import { defaultPlaces, type Places } from './evaluation-places.ts'
 import type { Progress } from './evaluation-progress.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
-import { chosenRecords, otherTexts, requireLists, requireUsed } from './hotword-checks.ts'
+import { chosenRecords, otherTexts, requireLists, requireRecognizer, requireUsed } from './hotword-checks.ts'
 import { RESULTS } from './result-files.ts'
 import { writeReport } from './write-report.ts'
 
@@ -136,6 +136,7 @@ async function openSystems(
     if (hotwords && system.kind === 'model')
       systems.push(await releaseSystem({ ...model, name: withHotwords(name), hotwords }))
   }
+  if (hotwords) requireRecognizer(systems)
   for (const text of options.engines) {
     systems.push(await engineSystem(parseEngine(text), workers, options.engineTimeout))
   }
