@@ -43,6 +43,8 @@ const RUN = shape({
   selection: choices,
   /** part `index` (from 1) of `of` */
   shard: v.exactOptional(shape({ index: place, of: place })),
+  /** lists of hotwords that were given: `id` of their content, and the file's name without folders */
+  hotwords: v.exactOptional(shape({ id: text, source: text })),
 })
 
 export type DatasetDescription = Parsed<typeof DATASET>

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, extname, resolve } from 'node:path'
 import { mapFiles } from '../concurrency.ts'
+import { defined } from '../runtime/defined.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { chooseRows } from './choose.ts'
 import { COLUMNS, type ManifestOptions } from './columns.ts'
@@ -46,7 +47,7 @@ export async function listedDataset(
   const recordings = new Map(chosen.map((recording) => [recording.utterance.key, recording]))
   return {
     name: nameOf(path),
-    source: { kind: 'folder' },
+    source: { kind: 'folder', ...defined({ hotwords: survey.hotwords }) },
     ...{ count: chosen.length, of: survey.count, leftOut: survey.leftOut, download: 0 },
     keys: chosen.map(({ utterance }) => utterance.key),
     audioPath(key) {

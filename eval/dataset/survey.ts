@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { isBlank } from '../normalize/comparable.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { Entry } from './entry.ts'
@@ -9,6 +10,8 @@ export interface Survey {
   readonly count: number
   /** without a reference */
   readonly leftOut: number
+  /** identifies the hotwords of all entries by content; undefined when no entry has any */
+  readonly hotwords?: string
 }
 
 /**
@@ -17,6 +20,8 @@ export interface Survey {
  */
 export async function surveyEntries(name: string, entries: Entries, keepEmpty: boolean): Promise<Survey> {
   const ids = new Set<number>()
+  const lists = createHash('sha256')
+  let hasLists = false
   let [count, leftOut] = [0, 0]
   for await (const entry of entries()) {
     if (isLeftOut(entry, keepEmpty)) {
@@ -27,8 +32,11 @@ export async function surveyEntries(name: string, entries: Entries, keepEmpty: b
     if (ids.has(hash)) await requireOnce(name, entry.id, entries, keepEmpty)
     ids.add(hash)
     count++
+    if (entry.hotwords === undefined) continue
+    hasLists = true
+    lists.update(`${JSON.stringify([entry.id, entry.hotwords])}\n`)
   }
-  return { count, leftOut }
+  return { count, leftOut, ...(hasLists && { hotwords: lists.digest('hex').slice(0, 16) }) }
 }
 
 /**

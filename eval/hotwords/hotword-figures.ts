@@ -3,6 +3,7 @@ import {
   type Difference,
   type Interval,
   pairedDifference,
+  quantile,
   type Sample,
 } from '../bootstrap.ts'
 import type { HotwordScore } from './hotword-score.ts'
@@ -17,6 +18,8 @@ export interface HotwordRate extends Interval {
 /** How a system recognized the hotwords of all utterances that have a list. */
 export interface HotwordFigures {
   readonly utterances: number
+  /** hotwords of the shortest list, of half of them at most, of the longest */
+  readonly listed: { readonly least: number; readonly median: number; readonly most: number }
   /** of these utterances; errors of biased and unbiased words add up to it */
   readonly wer: HotwordRate
   readonly bWer: HotwordRate
@@ -37,7 +40,7 @@ export interface HotwordDifferences {
   readonly falseInsertions: Difference
 }
 
-type Metric = Exclude<keyof HotwordFigures, 'utterances'>
+type Metric = Exclude<keyof HotwordFigures, 'utterances' | 'listed'>
 
 /** What is counted in an utterance; for recall, what is missing to it. */
 const SAMPLES: { readonly [M in Metric]: (score: HotwordScore) => Sample } = {
@@ -56,6 +59,7 @@ export function summarizeHotwords(scores: readonly HotwordScore[]): HotwordFigur
   const rate = (metric: Metric) => rateOf(scores.map(SAMPLES[metric]))
   return {
     utterances: scores.length,
+    listed: sizesOf(scores.map(({ listed }) => listed)),
     ...{ wer: rate('wer'), bWer: rate('bWer'), uWer: rate('uWer') },
     ...{ recall: complement(rate('recall')), falseInsertions: rate('falseInsertions') },
   }
@@ -79,6 +83,11 @@ export function compareHotwords(
     ...{ wer: difference('wer'), bWer: difference('bWer'), uWer: difference('uWer') },
     ...{ recall: negative(difference('recall')), falseInsertions: difference('falseInsertions') },
   }
+}
+
+function sizesOf(sizes: readonly number[]): HotwordFigures['listed'] {
+  const sorted = [...sizes].sort((a, b) => a - b)
+  return { least: sorted[0] ?? 0, median: quantile(sorted, 0.5), most: sorted.at(-1) ?? 0 }
 }
 
 function rateOf(samples: readonly Sample[]): HotwordRate {

@@ -14,6 +14,8 @@ export interface HotwordScore {
   readonly missed: Sample
   /** listed ones in the hypothesis that the reference does not have, and the words of the reference */
   readonly inserted: Sample
+  /** hotwords of its list, as it is given */
+  readonly listed: number
 }
 
 /** Both sides, aligned. */
@@ -49,6 +51,7 @@ export function scoreHotwords(
       errors: countInserted(sides, phrasesOf(list, normalizer, found)),
       length: sides.reference.length,
     },
+    listed: list.length,
   }
 }
 

@@ -2,7 +2,7 @@ import type { Interval } from '../bootstrap.ts'
 import type { HotwordDifferences, HotwordFigures, HotwordRate } from '../hotwords/hotword-figures.ts'
 import type { PairedRow, Row } from '../summary.ts'
 import { type Cell, type Column, cell, column, type FigureTable, nameCell } from './figure-table.ts'
-import { percent } from './number-text.ts'
+import { percent, signed } from './number-text.ts'
 import { sentence } from './sentence.ts'
 
 const METRICS = ['wer', 'bWer', 'uWer', 'recall', 'falseInsertions'] as const
@@ -111,8 +111,4 @@ export function hotwordColumns(
     ...rate('false_insertion_rate', hotwords?.falseInsertions),
     ...{ false_insertions: hotwords?.falseInsertions.count ?? '', recitals },
   }
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`
 }

@@ -3,6 +3,7 @@ import type { HotwordLists } from '../../eval/hotwords/hotwords.ts'
 import { normalizedWords } from '../../eval/normalize/normalizers.ts'
 import { plural } from '../../eval/plural.ts'
 import type { ResultRecord, UtteranceRecord } from '../../eval/record.ts'
+import type { SystemDescription } from '../../eval/run-description.ts'
 import type { System } from '../../eval/system.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 
@@ -50,19 +51,38 @@ export function requireLists({ source, rows }: HotwordLists, records: readonly U
  * @throws Failure when no utterance had a list
  */
 export function requireUsed(
-  { source }: HotwordLists,
-  systems: readonly System[],
+  lists: Source,
+  systems: readonly Setting[],
   records: readonly ResultRecord[],
 ): void {
-  const settings = new Set(systems.flatMap(({ setting, hotwords }) => (hotwords ? [setting] : [])))
+  if (areUsed(systems, records)) return
+  throw new Failure(
+    `None of the utterances has a list in ${lists.source}.`,
+    'Write {"file": "a.flac", "text": "...", "hotwords": ["a", "b"]}, or name a .tsv file of lists.',
+  )
+}
+
+/** A part of an evaluation may be without lists: whether any part has one is known when they are merged. */
+export function unusedNotes(
+  { source }: Source,
+  systems: readonly Setting[],
+  records: readonly ResultRecord[],
+): string[] {
+  if (areUsed(systems, records)) return []
+  return [`None of the utterances of this part has a list in ${source}. Check its ids, unless lists are few.`]
+}
+
+type Source = Pick<HotwordLists, 'source'>
+type Setting = Pick<SystemDescription, 'setting' | 'settings'>
+
+function areUsed(systems: readonly Setting[], records: readonly ResultRecord[]): boolean {
+  const settings = new Set(
+    systems.flatMap(({ setting, settings: { hotwords } }) => (hotwords ? [setting] : [])),
+  )
   const listed = records.filter(
     (record): record is UtteranceRecord => record.kind === 'utterance' && settings.has(record.setting),
   )
-  if (listed.length === 0 || listed.some(({ hotwords }) => hotwords !== undefined)) return
-  throw new Failure(
-    `None of the utterances has a list in ${source}.`,
-    'Write {"file": "a.flac", "text": "...", "hotwords": ["a", "b"]}, or name a .tsv file of lists.',
-  )
+  return listed.length === 0 || listed.some(({ hotwords }) => hotwords !== undefined)
 }
 
 /** A sentence for each dataset in which utterances have another text than the lists' file has for them. */

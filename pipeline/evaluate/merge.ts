@@ -7,6 +7,7 @@ import { type RunDescription, readRun } from '../../eval/run-description.ts'
 import { Failure } from '../shared/failure.ts'
 import { writeText } from '../shared/output-files.ts'
 import { requireWritable } from '../shared/writable.ts'
+import { requireUsed } from './hotword-checks.ts'
 import { RESULTS, RUN } from './result-files.ts'
 import type { Evaluated } from './run-evaluation.ts'
 import { writeReport } from './write-report.ts'
@@ -33,13 +34,17 @@ export async function mergeParts(folders: readonly string[], output: string): Pr
   const sorted = parts.sort((a, b) => (a.run.shard?.index ?? 1) - (b.run.shard?.index ?? 1))
   const [first, ...others] = sorted
   if (!first) throw new Failure('Found no folders, wanted those of all parts.')
-  for (const other of others) requireSame(first, other)
+  for (const other of others) {
+    requireSameLists(first, other)
+    requireSame(first, other)
+  }
   requireAll(sorted)
   const run = mergeRuns(sorted.map((part) => part.run))
   const records = inOrder(
     run,
     sorted.flatMap((part) => part.records),
   )
+  if (run.hotwords) requireUsed(run.hotwords, run.systems, records)
   await requireWritable(output, '--output', 'Name another folder with --output.')
   await mkdir(output, { recursive: true })
   await writeText(join(output, RESULTS), records.map((record) => `${JSON.stringify(record)}\n`).join(''))
@@ -57,6 +62,17 @@ async function readPart(folder: string): Promise<Part> {
     throw new Failure(`${folder} lacks ${missing} results.`, 'Run that part again: it continues.')
   }
   return { folder, run, records }
+}
+
+/** Lists by their content; their names are for the message. */
+function requireSameLists(first: Part, other: Part): void {
+  const [wanted, found] = [first.run.hotwords, other.run.hotwords]
+  if (wanted?.id === found?.id) return
+  const named = (lists: RunDescription['hotwords']) => (lists ? `${lists.source} (${lists.id})` : 'none')
+  throw new Failure(
+    `${other.folder} is part of another evaluation than ${first.folder}: its lists of hotwords are ${named(found)}, wanted ${named(wanted)}.`,
+    'Run all parts with the same --hotwords; the digits identify what a file holds.',
+  )
 }
 
 /** The same systems with the same settings, on the same choice of the same data. */

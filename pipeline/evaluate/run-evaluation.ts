@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { parseEngine } from '../../eval/engine.ts'
@@ -24,7 +24,14 @@ import { type EvaluateOptions, withHotwords } from './evaluation-options.ts'
 import { defaultPlaces, type Places } from './evaluation-places.ts'
 import type { Progress } from './evaluation-progress.ts'
 import { fingerprintFiles, variantFilesOf } from './fingerprint.ts'
-import { chosenRecords, otherTexts, requireLists, requireRecognizer, requireUsed } from './hotword-checks.ts'
+import {
+  chosenRecords,
+  otherTexts,
+  requireLists,
+  requireRecognizer,
+  requireUsed,
+  unusedNotes,
+} from './hotword-checks.ts'
 import { RESULTS } from './result-files.ts'
 import { writeReport } from './write-report.ts'
 
@@ -54,7 +61,8 @@ export async function runEvaluation(
   const output = options.output ?? join(parent, outputName(datasets, options))
   const release = await takeLock(join(output, '.lock'), output)
   try {
-    const run = describeRun(systems, datasets, options)
+    const run = describeRun(systems, datasets, options, hotwords)
+    const isPart = options.selection.shard !== undefined
     const results = await openResults(join(output, RESULTS))
     const normalizers = new Map(run.datasets.map(({ name, normalizer }) => [name, normalizer]))
     const normalizerOf = ({ kind }: System, { dataset }: UtteranceRecord) =>
@@ -66,7 +74,7 @@ export async function runEvaluation(
       retry: options.retry,
     })) {
       if (event.event === 'loading') {
-        if (event.system.hotwords && hotwords)
+        if (event.system.hotwords && hotwords && !isPart)
           requireLists(hotwords, chosenRecords(datasets, results.records))
         progress.note(`Loading ${event.system.name}`)
       } else if (event.event === 'loaded') progress.begin(event.system.name, event.missing)
@@ -75,8 +83,10 @@ export async function runEvaluation(
     }
     progress.close()
     if (hotwords) {
-      requireUsed(hotwords, systems, results.records)
-      for (const note of otherTexts(hotwords, chosenRecords(datasets, results.records))) progress.note(note)
+      if (!isPart) requireUsed(hotwords, systems, results.records)
+      const unused = isPart ? unusedNotes(hotwords, systems, results.records) : []
+      const others = otherTexts(hotwords, chosenRecords(datasets, results.records))
+      for (const note of [...unused, ...others]) progress.note(note)
     }
     for (const note of await calibratedNotes(options.models, results.records)) progress.note(note)
     return { output, report: await writeReport(output, run, results.records, datasets) }
@@ -201,6 +211,7 @@ function describeRun(
   systems: readonly System[],
   datasets: readonly Dataset[],
   { selection, normalizer }: EvaluateOptions,
+  hotwords: HotwordLists | undefined,
 ): RunDescription {
   const { sample, count, seed, shard } = selection
   return {
@@ -213,6 +224,7 @@ function describeRun(
     ),
     selection: { sample, ...(sample !== 'all' && { count }), ...(sample === 'seeded' && { seed }) },
     ...defined({ shard }),
+    ...(hotwords && { hotwords: { id: hotwords.id, source: basename(hotwords.source) } }),
   }
 }
 

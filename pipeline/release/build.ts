@@ -143,7 +143,7 @@ async function describeRelease(
   evidence: Evidence,
   files: readonly ReleaseFile[],
 ): Promise<Manifest> {
-  const { family, provenance, gates, fidelity, reference, reports, problems } = evidence
+  const { family, provenance, gates, fidelity, reference, measured, problems } = evidence
   const { model, revision, license, checkpoint } = provenance
   return {
     ...{ format: MANIFEST_FORMAT, family, name: options.name },
@@ -159,7 +159,7 @@ async function describeRelease(
     files,
     selfTests: await selfTests(options.paths.model, options.variants, { ...options, family }),
     ...{ gates, fidelity, reference },
-    evaluation: reports.flatMap(measurementsOf),
+    evaluation: measured.flatMap(measurementsOf),
   }
 }
 

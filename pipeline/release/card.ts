@@ -7,6 +7,7 @@ import { isRepoName } from '../hub/hub-id.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { ALIGNER_CARD } from './card-aligner.ts'
 import { ASR_CARD } from './card-asr.ts'
+import { hotwordSections } from './card-hotwords.ts'
 import type { Card, CardKind } from './card-kind.ts'
 import { gatesSection } from './card-proof.ts'
 import { quantizationSection } from './card-quantization.ts'
@@ -32,6 +33,7 @@ export function modelCard(card: Card): string {
     ...warning(evidence),
     variantTable(card),
     ...evidence.reports.flatMap((report) => [...kind.figures(report, card), remarkList(report)]),
+    ...hotwordSections(evidence.measured),
     ...mainChart(card),
     ...kind.fidelity(card),
     ...gatesSection(card, kind.compared),

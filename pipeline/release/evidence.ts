@@ -4,13 +4,14 @@ import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import type { ResultRecord } from '../../eval/record.ts'
 import { makeReport, type Report } from '../../eval/report/report.ts'
 import { readResults } from '../../eval/result-file.ts'
-import { readRun } from '../../eval/run-description.ts'
+import { readRun, type SystemDescription } from '../../eval/run-description.ts'
 import { defined } from '../../eval/runtime/defined.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { section, text, truth } from '../../eval/runtime/schema.ts'
 import { recordsOf } from '../evaluate/calibrated-clips.ts'
+import { withHotwords } from '../evaluate/evaluation-options.ts'
 import { type Fingerprints, fingerprintVariants } from '../evaluate/fingerprint.ts'
 import { ownEvaluation, RESULTS, RUN } from '../evaluate/result-files.ts'
 import { needsCalibration } from '../recipes.ts'
@@ -48,7 +49,9 @@ export interface Evidence {
   /** versions of what the gates compared with */
   readonly reference: Readonly<Record<string, string>>
   readonly evaluation?: EvaluationSection
-  /** of systems that are variants of this very model, by their names */
+  /** of systems that are variants of this very model, by their names; with lists of hotwords, too */
+  readonly measured: readonly Report[]
+  /** the same without the systems that were given lists */
   readonly reports: readonly Report[]
   /** why it should not be released, a sentence each; empty when every gate has passed */
   readonly problems: readonly string[]
@@ -85,14 +88,15 @@ export async function gatherEvidence(
   const { providers, options } = provenance
   const claim = { variants, providers, prefillInt8: options.prefillInt8, family }
   const own = ownEvaluation(paths)
-  const reports: Report[] = []
+  const found: Found[] = []
   for (const folder of [...(evaluation ? [own] : []), ...evaluations.map((path) => resolve(path))]) {
     const report = await reportOf(folder, fingerprints, claim, provenance)
-    if (report) reports.push(report)
+    if (report) found.push(report)
     else if (folder !== own) throw unrelated(folder)
   }
   return {
-    ...{ family, provenance, reports, gates, fidelity },
+    ...{ family, provenance, gates, fidelity },
+    ...{ measured: found.map(({ measured }) => measured), reports: found.map(({ usual }) => usual) },
     reference: parity?.reference ?? {},
     problems: gateProblems(claim, gates, now),
     ...defined({ evaluation, fp32 }),
@@ -113,25 +117,49 @@ async function fingerprintsOf(
   )
 }
 
+/** Of one evaluation. */
+interface Found {
+  readonly measured: Report
+  /** without the systems that were given lists of hotwords */
+  readonly usual: Report
+}
+
 /** The part of an evaluation that is about these files. */
 async function reportOf(
   folder: string,
   fingerprints: Fingerprints,
   claim: Claim,
   provenance: Provenance,
-): Promise<Report | undefined> {
+): Promise<Found | undefined> {
   const run = await readRun(join(folder, RUN))
   if (run === undefined) throw noEvaluation(folder)
   const names = new Map(Object.entries(fingerprints).map(([name, hash]) => [hash, name]))
   const systems = run.systems.flatMap((system) => {
-    const name = names.get(String(system.settings['fingerprint']))
-    return name === undefined ? [] : [{ ...system, name }]
+    const variant = names.get(String(system.settings['fingerprint']))
+    return variant === undefined ? [] : [{ variant, system }]
   })
   if (systems.length === 0) return undefined
-  for (const { name, settings } of systems) requireUsual(folder, name, settings, claim)
+  for (const { variant, system } of systems) requireUsual(folder, variant, system.settings, claim)
   const records = await readResults(join(folder, RESULTS))
   requireApart(folder, records, provenance, claim)
-  return makeReport({ ...run, systems }, records, NORMALIZER_NAMES)
+  const named = systems.map(({ variant, system }) => ({
+    ...system,
+    name: hasLists(system) ? withHotwords(variant) : variant,
+  }))
+  const { hotwords, ...others } = run
+  const report = (of: readonly SystemDescription[]) => {
+    const lists = of.some(hasLists) ? defined({ hotwords }) : {}
+    return makeReport({ ...others, ...lists, systems: [...of] }, records, NORMALIZER_NAMES)
+  }
+  const measured = report(named)
+  return {
+    measured,
+    usual: named.some(hasLists) ? report(named.filter((system) => !hasLists(system))) : measured,
+  }
+}
+
+function hasLists({ settings }: Pick<SystemDescription, 'settings'>): boolean {
+  return settings['hotwords'] !== undefined
 }
 
 /**

@@ -17,7 +17,9 @@ import { RECIPE } from '../recipe-schema.ts'
 import { CALIBRATION, CHOSEN } from './calibration-schema.ts'
 import { ENCODER_CHOICES } from './encoder-schema.ts'
 import { FIDELITIES } from './fidelity-schema.ts'
+import { FIGURE, INTERVAL } from './figure-schema.ts'
 import { GATE_RESULTS } from './gate-result.ts'
+import { HOTWORD_DIFFERENCES, HOTWORDS, LISTS } from './hotwords-schema.ts'
 import { TIMES } from './times-schema.ts'
 
 /*
@@ -106,19 +108,19 @@ const SELF_TEST = shape({
   ),
 })
 
-/** JSON has no NaN: null is a figure that there is none of. */
-const figure = v.nullable(number)
-const INTERVAL = shape({ low: about('Lower end.', figure), high: about('Upper end.', figure) })
 const PERCENTILES = shape({
-  p50: about('Half are below.', figure),
-  p90: about('Nine of ten are below.', figure),
-  p99: about('99 of 100 are below.', figure),
+  p50: about('Half are below.', FIGURE),
+  p90: about('Nine of ten are below.', FIGURE),
+  p99: about('99 of 100 are below.', FIGURE),
 })
 
 const RESULT = shape({
   dataset: about('The dataset.', text),
   normalizer: about('How texts were made comparable.', text),
-  system: about('The variant that was measured.', text),
+  system: about(
+    'The variant that was measured; ` + hotwords` behind it: with a list for each utterance.',
+    text,
+  ),
   utterances: about('Utterances that were transcribed.', count),
   errors: about(
     'Counts of words, by minimum-edit alignment.',
@@ -130,10 +132,10 @@ const RESULT = shape({
       words: about('Words of the references.', count),
     }),
   ),
-  wer: about('Word error rate, 1 is 100 %.', figure),
+  wer: about('Word error rate, 1 is 100 %.', FIGURE),
   werInterval: about('Its 95 % interval by bootstrap.', INTERVAL),
   characters: about('Characters of the references.', count),
-  cer: about('Character error rate.', figure),
+  cer: about('Character error rate.', FIGURE),
   cerInterval: about('Its 95 % interval by bootstrap.', INTERVAL),
   failures: about(
     'Utterances with a failure, by its kind.',
@@ -151,8 +153,8 @@ const RESULT = shape({
     shape({
       audioSeconds: about('Seconds of speech.', number),
       compute: about('Seconds of computation.', number),
-      rtf: about('compute / audioSeconds.', figure),
-      rtfx: about('audioSeconds / compute.', figure),
+      rtf: about('compute / audioSeconds.', FIGURE),
+      rtfx: about('audioSeconds / compute.', FIGURE),
       timing: v.exactOptional(
         about(
           'Parts of compute.',
@@ -166,7 +168,7 @@ const RESULT = shape({
       ),
       firstToken: v.exactOptional(about('Seconds to the first token.', PERCENTILES)),
       tokens: about('Tokens that were computed.', count),
-      tokensPerSecond: about('Tokens for each second of decoding.', figure),
+      tokensPerSecond: about('Tokens for each second of decoding.', FIGURE),
       latency: about('Seconds for a whole utterance.', PERCENTILES),
     }),
   ),
@@ -176,6 +178,12 @@ const RESULT = shape({
   times: v.exactOptional(
     about('Times of words against those of the references, where both sides have them.', TIMES),
   ),
+  hotwords: v.exactOptional(
+    about(
+      'How hotwords were recognized, where utterances have lists, whether these were given or not.',
+      HOTWORDS,
+    ),
+  ),
 })
 
 const DIFFERENCE = shape({
@@ -184,11 +192,14 @@ const DIFFERENCE = shape({
   first: about('One variant.', text),
   second: about('The other one.', text),
   utterances: about('Utterances that both have.', count),
-  difference: about('WER of the second less that of the first.', figure),
-  low: about('Lower end of its 95 % interval.', figure),
-  high: about('Upper end of its 95 % interval.', figure),
-  higher: about('Share of resamples in which the second has the higher rate.', figure),
+  difference: about('WER of the second less that of the first.', FIGURE),
+  low: about('Lower end of its 95 % interval.', FIGURE),
+  high: about('Upper end of its 95 % interval.', FIGURE),
+  higher: about('Share of resamples in which the second has the higher rate.', FIGURE),
   distinct: about('Whether the interval excludes 0.', truth),
+  hotwords: v.exactOptional(
+    about('What lists of hotwords changed, where the second is the first with them.', HOTWORD_DIFFERENCES),
+  ),
 })
 
 const MACHINE = shape({
@@ -216,6 +227,7 @@ const MEASUREMENT = shape({
   source: about('Where it is from: repository, revision, split.', section({})),
   selection: about('Which utterances were taken.', section({})),
   normalizer: about('How texts were made comparable.', text),
+  hotwords: v.exactOptional(about('Lists of hotwords, where it was measured with them, too.', LISTS)),
   results: about('One for each variant.', list(RESULT)),
   differences: about('Variants against each other, on the same utterances.', list(DIFFERENCE)),
   machines: about('What it was measured on.', list(MACHINE)),

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'
+import { defined } from '../../eval/runtime/defined.ts'
 import { ALIGNER, EMBEDDINGS, ENCODER, FAMILIES } from '../../eval/runtime/graphs.ts'
 import { parseJsonObject, readJsonFile } from '../../eval/runtime/json-file.ts'
 import { variantName } from '../../eval/runtime/release.ts'
@@ -86,6 +87,7 @@ export function measurementsOf(report: Report): Measurement[] {
   const of = (name: string) => (row: { readonly dataset: string }) => row.dataset === name
   return report.run.datasets.map(({ name, source, normalizer }) => ({
     ...{ dataset: name, source: withoutPaths(source), selection: report.run.selection, normalizer },
+    ...defined({ hotwords: report.run.hotwords }),
     results: mainRows(report).filter(of(name)),
     differences: mainDifferences(report).filter(of(name)),
     machines: report.machines,

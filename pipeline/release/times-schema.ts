@@ -1,16 +1,13 @@
-import * as v from 'valibot'
-import { about, count, number, shape } from '../../eval/runtime/schema.ts'
+import { about, count, shape } from '../../eval/runtime/schema.ts'
+import { FIGURE, INTERVAL } from './figure-schema.ts'
 
-/** JSON has no NaN: null is a figure that there is none of. */
-const figure = v.nullable(number)
-const interval = shape({ low: about('Lower end.', figure), high: about('Upper end.', figure) })
 const edges = shape({
   edges: about('Edges that were compared.', count),
-  mean: about('Mean absolute error.', figure),
-  median: about('Its median.', figure),
-  bias: about('Mean signed error: positive when the variant is late.', figure),
-  within80: about('Share of edges that are at most 80 ms away.', figure),
-  within200: about('Share of edges that are at most 200 ms away.', figure),
+  mean: about('Mean absolute error.', FIGURE),
+  median: about('Its median.', FIGURE),
+  bias: about('Mean signed error: positive when the variant is late.', FIGURE),
+  within80: about('Share of edges that are at most 80 ms away.', FIGURE),
+  within200: about('Share of edges that are at most 200 ms away.', FIGURE),
 })
 
 /** How right the times of a variant's words are; all of it in seconds and shares. */
@@ -20,8 +17,8 @@ export const TIMES = shape({
   starts: about('Of starts.', edges),
   ends: about('Of ends.', edges),
   all: about('Of both.', edges),
-  meanInterval: about('95 % interval of the mean error of both, by bootstrap over utterances.', interval),
-  within80Interval: about('95 % interval of the share within 80 ms.', interval),
+  meanInterval: about('95 % interval of the mean error of both, by bootstrap over utterances.', INTERVAL),
+  within80Interval: about('95 % interval of the share within 80 ms.', INTERVAL),
   odd: about(
     'Words of the variant whose times cannot be right.',
     shape({

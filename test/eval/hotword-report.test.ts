@@ -231,7 +231,7 @@ describe('lists of other data', () => {
   it('are refused at last when no utterance had a list, of a manifest too', () => {
     const start = () => Promise.reject(new Error('not started'))
     const system: System = {
-      ...{ name: 'a', kind: 'model', setting: 's', settings: {}, hotwords: lists },
+      ...{ name: 'a', kind: 'model', setting: 's', settings: { hotwords: lists.id }, hotwords: lists },
       start,
     }
     const check = (more: Partial<UtteranceRecord>) => () =>

@@ -208,6 +208,7 @@ describe('the hotwords of an utterance', () => {
       unbiased: { errors: 1, length: 2 },
       missed: { errors: 1, length: 2 },
       inserted: { errors: 1, length: 4 }, // caesar; berta is in the reference as often
+      listed: 4,
     })
   })
 
@@ -218,6 +219,7 @@ describe('the hotwords of an utterance', () => {
       unbiased: { errors: 1, length: 2 }, // the second dora
       missed: { errors: 2, length: 3 },
       inserted: { errors: 2, length: 5 },
+      listed: 4,
     })
   })
 
@@ -227,12 +229,14 @@ describe('the hotwords of an utterance', () => {
       unbiased: { errors: 3, length: 0 },
       missed: { errors: 0, length: 0 },
       inserted: { errors: 3, length: 0 },
+      listed: 4,
     })
     expect(score('Call Anna', '', NAMES)).toEqual({
       biased: { errors: 1, length: 1 },
       unbiased: { errors: 1, length: 1 },
       missed: { errors: 1, length: 1 },
       inserted: { errors: 0, length: 2 },
+      listed: 4,
     })
   })
 
@@ -244,6 +248,7 @@ describe('the hotwords of an utterance', () => {
       unbiased: { errors: 1, length: 6 },
       missed: { errors: 1, length: 1 },
       inserted: { errors: 0, length: 8 },
+      listed: 3,
     })
     expect(score('Meet in York', 'meet in New York', hotwords)).toMatchObject({
       biased: { errors: 1, length: 0 }, // the inserted new is a word of the phrase
@@ -258,6 +263,7 @@ describe('the hotwords of an utterance', () => {
       unbiased: { errors: 0, length: 3 },
       missed: { errors: 0, length: 1 },
       inserted: { errors: 0, length: 4 },
+      listed: 3,
     })
     expect(score('The colour.', 'the color', hotwords)).toMatchObject({ missed: { errors: 1, length: 1 } })
   })
@@ -269,6 +275,7 @@ describe('the hotwords of an utterance', () => {
       unbiased: { errors: 0, length: 2 },
       missed: { errors: 1, length: 1 },
       inserted: { errors: 1, length: 4 },
+      listed: 2,
     })
   })
 })

@@ -59,7 +59,10 @@ async function cardOf(reports: readonly Report[] = []): Promise<string> {
   const gates = [moved('slots moved', 'share', 0.021), moved('mean move', 'milliseconds', 3.4)]
   return modelCard({
     ...{ name: 'aligner', command: 'npm run pipeline', files: [], charts: ['times.svg'], variants: VARIANTS },
-    evidence: { family, provenance, gates, fidelity: [], reference: {}, reports, problems: [] },
+    evidence: {
+      ...{ family, provenance, gates, fidelity: [], reference: {}, problems: [] },
+      ...{ reports, measured: reports },
+    },
     tokenizer: await readTokenizer(join(PROJECT, 'test', 'fixtures', 'qwen3-aligner-tiny')),
     aligner: { classes: 5000, segmentMs: 80, languages: ['English', 'Japanese'], maxSeconds: 180 },
   })

@@ -32,6 +32,7 @@ async function cardOf(
     gates: [],
     fidelity: [],
     reference: {},
+    measured: [],
     reports: [],
     problems: [],
   }

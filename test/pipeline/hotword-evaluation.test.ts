@@ -1,12 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { folderDataset } from '../../eval/dataset/folder-dataset.ts'
 import { readBiasingLists } from '../../eval/hotwords/biasing-lists.ts'
 import type { UtteranceRecord } from '../../eval/record.ts'
 import { textTables } from '../../eval/report/tables.ts'
 import { readResults } from '../../eval/result-file.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
 import type { EvaluateOptions } from '../../pipeline/evaluate/evaluation-options.ts'
+import { mergeParts } from '../../pipeline/evaluate/merge.ts'
 import { type Evaluated, runEvaluation } from '../../pipeline/evaluate/run-evaluation.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { BUNDLED_HOTWORDS, bundledHotwords } from '../helpers/bundled-hotwords.ts'
@@ -16,6 +18,7 @@ import { bundledRows } from '../helpers/speech-parquet.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 
 const CLIPS = 6
+const ALL = { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 1 } as const
 /** So long that the tiny model, given it as a context, writes another text on silence. */
 const WORDS = [
   'at',
@@ -55,26 +58,31 @@ async function speech(): Promise<{ readonly manifest: string; readonly lists: st
   return { manifest, lists }
 }
 
+/** The release on clips, one thread. */
+function evaluateClips(options: Partial<EvaluateOptions>, notes: string[]): Promise<Evaluated> {
+  return runEvaluation(
+    {
+      ...{ models: [{ name: 'fp32', folder: model, variant: '' }], engines: [], datasets: [] },
+      ...{ selection: ALL, keepEmpty: true },
+      ...{ maxDownload: 0, prompt: 'published', maxPieceSeconds: 60, stopLoops: true, retry: false },
+      ...{ engineTimeout: 60, threads: 1, provider: 'cpu', workers: 1, batch: 1, isSteady: true },
+      ...options,
+    },
+    {
+      ...{ begin: () => {}, add: () => {}, finish: () => {}, close: () => {} },
+      note: (text) => notes.push(text),
+    },
+    new AbortController().signal,
+  )
+}
+
 describe('a release measured with lists of hotwords', () => {
   it('transcribes each clip without and with its list, and what is there already is not done again', async () => {
     const { manifest, lists } = await speech()
     const [output, cache] = [await temporaryFolder(), await temporaryFolder()]
     const notes: string[] = []
-    const run = (more: Partial<EvaluateOptions>): Promise<Evaluated> =>
-      runEvaluation(
-        {
-          ...{ models: [{ name: 'fp32', folder: model, variant: '' }], engines: [], datasets: [manifest] },
-          ...{ selection: { sample: 'all', count: Number.POSITIVE_INFINITY, seed: 1 }, keepEmpty: true },
-          ...{ maxDownload: 0, prompt: 'published', maxPieceSeconds: 60, stopLoops: true, retry: false },
-          ...{ engineTimeout: 60, threads: 1, provider: 'cpu', workers: 1, batch: 1, isSteady: true },
-          ...{ output, cache, ...more },
-        },
-        {
-          ...{ begin: () => {}, add: () => {}, finish: () => {}, close: () => {} },
-          note: (text) => notes.push(text),
-        },
-        new AbortController().signal,
-      )
+    const run = (more: Partial<EvaluateOptions>) =>
+      evaluateClips({ datasets: [manifest], output, cache, ...more }, notes)
     const utterances = async () => {
       const records = await readResults(join(output, 'results.jsonl'))
       return records.filter((record): record is UtteranceRecord => record.kind === 'utterance')
@@ -136,6 +144,80 @@ describe('a release measured with lists of hotwords', () => {
     expect((await utterances()).at(-1)?.hotwords).toEqual({ rare: ['seven'], list: ['seven', 'kitchen'] })
   })
 })
+
+describe('parts of an evaluation with lists of hotwords', () => {
+  it('merge to the figures of one run, and are refused where their lists differ', async () => {
+    const { manifest, lists } = await speech()
+    const [root, cache] = [await temporaryFolder(), await temporaryFolder()]
+    const notes: string[] = []
+    const run = (name: string, more: Partial<EvaluateOptions>) =>
+      evaluateClips(
+        { datasets: [manifest], hotwords: lists, output: join(root, name), cache, ...more },
+        notes,
+      )
+    const part = (index: number, more: Partial<EvaluateOptions> = {}) =>
+      run(`part-${index}`, { selection: { ...ALL, shard: { index, of: 2 } }, ...more })
+    const merge = () => mergeParts([join(root, 'part-2'), join(root, 'part-1')], join(root, 'merged'))
+    const whole = await run('whole', {})
+    await part(1)
+    await part(2)
+    expect(findings(await merge())).toEqual(findings(whole))
+    expect(await untimed(join(root, 'merged'))).toEqual(await untimed(join(root, 'whole')))
+    expect(notes.filter((note) => note.includes('has a list in'))).toEqual([])
+
+    const few = join(root, 'few.tsv')
+    const [first = ''] = (await readFile(lists, 'utf8')).split('\n')
+    await writeFile(few, first)
+    await part(2, { hotwords: few })
+    expect(notes).toContain(
+      `None of the utterances of this part has a list in ${few}. Check its ids, unless lists are few.`,
+    )
+    await expect(merge()).rejects.toThrow(
+      /part-2 is part of another evaluation than .*part-1: its lists of hotwords are few\.tsv \(\w{16}\), wanted lists\.tsv \(\w{16}\)\./,
+    )
+    await part(1, { hotwords: few })
+    const { report } = await merge()
+    expect(report.rows[1]?.hotwords?.utterances).toBe(1)
+
+    for (const name of ['part-1', 'part-2']) {
+      const path = join(root, name, 'results.jsonl')
+      const records = (await readResults(path)).map((record) => ({ ...record, hotwords: undefined }))
+      await writeFile(path, records.map((record) => JSON.stringify(record)).join('\n'))
+    }
+    await expect(merge()).rejects.toThrow('None of the utterances has a list in few.tsv.')
+  })
+
+  it('are of one manifest, which is known by the lists in it', async () => {
+    const folder = await temporaryFolder()
+    const sourceOf = async (...hotwords: readonly string[]) => {
+      const rows = (await bundledRows(2)).map((row, i) => ({
+        ...{ ...row, file: join(BUNDLED_SPEECH, row.file) },
+        ...(i === 1 && { hotwords }),
+      }))
+      await writeFile(join(folder, 'clips.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'))
+      const selection = { ...ALL, shard: { index: 1, of: 2 } }
+      return (await folderDataset(join(folder, 'clips.jsonl'), selection, { cache: folder })).source
+    }
+    const source = await sourceOf('seven', 'kitchen')
+    expect(source).toEqual({ kind: 'folder', hotwords: expect.stringMatching(/^\w{16}$/) })
+    expect(await sourceOf('seven', 'kitchen')).toEqual(source)
+    expect(await sourceOf('seven', 'bedroom')).not.toEqual(source)
+  })
+})
+
+/** Without what depends on the moment. */
+function findings({ report: { run, rows, differences } }: Evaluated) {
+  return { run, differences, rows: rows.map(({ speed: _, ...row }) => row) }
+}
+
+async function untimed(folder: string) {
+  const records = await readResults(join(folder, 'results.jsonl'))
+  return records.flatMap((record) => {
+    if (record.kind !== 'utterance') return []
+    const { compute: _, timing: __, pieces, ...others } = record
+    return [{ ...others, pieces: pieces.length }]
+  })
+}
 
 describe('the lists of the bundled recordings', () => {
   it('are what their recipe makes, with 20 words that the recording does not have', async () => {

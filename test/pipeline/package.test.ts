@@ -12,13 +12,14 @@ import { parsePackage } from '../../pipeline/commands/package-options.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import type { GateResult } from '../../pipeline/release/gate-result.ts'
 import { isModelFile, readManifest } from '../../pipeline/release/manifest.ts'
-import type { Manifest } from '../../pipeline/release/manifest-schema.ts'
+import type { Manifest, Measurement } from '../../pipeline/release/manifest-schema.ts'
 import { runPackage } from '../../pipeline/release/run-package.ts'
 import type { Event } from '../../pipeline/shared/events.ts'
 import { describeError } from '../../pipeline/shared/failure.ts'
 import { exists } from '../../pipeline/shared/output-files.ts'
 import { tableLines } from '../../pipeline/shared/text-table.ts'
 import { VARIANT_NAMES, variantFiles } from '../../pipeline/variants.ts'
+import { BUNDLED_HOTWORDS } from '../helpers/bundled-hotwords.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'
@@ -382,6 +383,8 @@ print(json.dumps(ids))`
       speech,
       '--n-samples',
       '5',
+      '--hotwords',
+      BUNDLED_HOTWORDS,
       '--output',
       out,
     ]
@@ -394,6 +397,7 @@ print(json.dumps(ids))`
     expect(card).toMatch(/\| fp32 \|.*\| not measured \|/)
     expect(JSON.stringify((await manifestOf(model)).evaluation)).not.toContain(PROJECT)
     expect(card).toContain('int4: fused layout, one utterance at a time')
+    expectHotwords(card, (await manifestOf(model)).evaluation.at(-1))
     for (const [setting, said] of [
       [{ prompt: 'legacy' }, '--prompt legacy'],
       [{ prompt: 'published', prefill: 'same' }, '--prefill same'],
@@ -435,6 +439,28 @@ print(json.dumps(ids))`
     expect(other.stdout).toContain(`error: The evaluation in ${out} measured other files than this model's.`)
   })
 })
+
+/** Figures with lists are in places of their own: those of a variant are without. */
+function expectHotwords(card: string, measured: Measurement | undefined): void {
+  const { hotwords: lists, results = [], differences = [] } = measured ?? {}
+  expect(lists).toEqual({ id: expect.stringMatching(/^\w{16}$/), source: 'bundled-20.tsv' })
+  expect(results.map(({ system }) => system)).toEqual(['int4', 'int4 + hotwords'])
+  for (const { hotwords, wer } of results) {
+    expect(hotwords?.utterances).toBe(5)
+    expect(hotwords?.wer.rate).toBe(wer)
+    expect(hotwords?.listed.least).toBeGreaterThanOrEqual(20)
+  }
+  const [without, with_] = results.map(({ hotwords }) => hotwords?.bWer.rate ?? Number.NaN)
+  expect(differences[0]?.hotwords?.bWer.difference).toBeCloseTo((with_ ?? 0) - (without ?? 0), 12)
+  expect(card).toContain('## Hotwords on speech\n\nThe list of each utterance (`bundled-20.tsv`)')
+  const rows = card.split('\n').filter((line) => line.includes('| with') || line.includes('| difference |'))
+  expect(rows.map((row) => row.split('|').slice(1, 3).join('').trim())).toEqual([
+    'int4  without',
+    'int4  with',
+    'int4  difference',
+  ])
+  expect(card).not.toContain('int4 + hotwords')
+}
 
 describe('npm run package -- verify', () => {
   it.each(['', 'release'])('finds a release given "%s"', async (place) => {

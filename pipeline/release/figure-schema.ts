@@ -1,0 +1,7 @@
+import * as v from 'valibot'
+import { about, number, shape } from '../../eval/runtime/schema.ts'
+
+/** JSON has no NaN: null is a figure that there is none of. */
+export const FIGURE = v.nullable(number)
+
+export const INTERVAL = shape({ low: about('Lower end.', FIGURE), high: about('Upper end.', FIGURE) })
