@@ -6,13 +6,10 @@ clips.json: [{"id", "file": float32 samples at 16 kHz, "text", "language": Engli
 Writes little-endian float32 files and index.json. Units, prompt, times and the model are transformers' own.
 """
 
-import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-import transformers
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen3ASRFeatureExtractor,
@@ -21,7 +18,8 @@ from transformers import (
 )
 
 from checkpoint import Checkpoint
-from protocol import emit, progress, reporting
+from clips import dump_clips, reference_parser, special_tokens
+from protocol import reporting
 from reference import load_model
 
 # The audio, then each unit with two slots behind it, and nothing else: what the model was trained on.
@@ -38,33 +36,14 @@ TOKENS = {
 
 
 def main() -> None:
-    args = parse_args()
+    args = reference_parser(__doc__).parse_args()
     with reporting(), torch.no_grad():
         checkpoint = Checkpoint(args.checkpoint)
         slots = checkpoint.aligner
-        special = json.loads(Path(args.config).read_text(encoding="utf-8"))["special_tokens"]
         more = {"num_labels": slots["classes"], "timestamp_token_id": slots["timestamp_token_id"]}
-        model = load_model(checkpoint, special, Qwen3ASRForTokenClassification, **more)
+        model = load_model(checkpoint, special_tokens(args), Qwen3ASRForTokenClassification, **more)
         processor = make_processor(Path(args.processor), slots["segment_ms"])
-        clips = json.loads(Path(args.clips).read_text(encoding="utf-8"))
-        out = Path(args.out)
-        index = []
-        for done, clip in enumerate(clips, 1):
-            index.append(dump(model, processor, clip, out))
-            progress("reference", done, len(clips), "clips")
-        versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-        (out / "index.json").write_text(json.dumps({"clips": index, "versions": versions}), encoding="utf-8")
-        emit("result", clips=len(index), **versions)
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--processor", required=True, help="folder with tokenizer.json")
-    parser.add_argument("--config", required=True, help="config.json of the release")
-    parser.add_argument("--clips", required=True)
-    parser.add_argument("--out", required=True)
-    return parser.parse_args()
+        dump_clips(args, lambda clip: dump(model, processor, clip))
 
 
 def make_processor(folder: Path, segment_ms: float) -> Qwen3ASRProcessor:
@@ -76,7 +55,7 @@ def make_processor(folder: Path, segment_ms: float) -> Qwen3ASRProcessor:
     )
 
 
-def dump(model, processor: Qwen3ASRProcessor, clip: dict, out: Path) -> dict:
+def dump(model, processor: Qwen3ASRProcessor, clip: dict) -> tuple[dict, dict]:
     samples = np.fromfile(clip["file"], dtype="<f4")
     inputs, words = processor.prepare_forced_aligner_inputs(samples, clip["text"], language=clip.get("language"))
     mel, mask, ids = inputs["input_features"], inputs["input_features_mask"], inputs["input_ids"]
@@ -88,17 +67,12 @@ def dump(model, processor: Qwen3ASRProcessor, clip: dict, out: Path) -> dict:
     of_slots = logits[0][ids[0] == slot]  # [T, C]
     times = processor.decode_forced_alignment(logits, ids, words, slot)[0]
     entry = {
-        "id": clip["id"],
         "units": words[0],
         "prompt_ids": ids[0].tolist(),
         "classes": of_slots.argmax(-1).tolist(),
         "times": [round(1000 * word[key]) for word in times for key in ("start_time", "end_time")],
     }
-    for name, value in {"mel": mel[0, :, : int(mask.sum())], "features": features, "logits": of_slots}.items():
-        file = f"{clip['id']}.{name}.f32"
-        value.numpy().astype("<f4").tofile(out / file)
-        entry[name] = {"file": file, "shape": list(value.shape)}
-    return entry
+    return entry, {"mel": mel[0, :, : int(mask.sum())], "features": features, "logits": of_slots}
 
 
 if __name__ == "__main__":

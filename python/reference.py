@@ -7,46 +7,26 @@ Writes little-endian float32 files and index.json. Uses transformers' own model 
 export graphs but the weights.
 """
 
-import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-import transformers
 from tokenizers import Tokenizer
 from transformers import Qwen3ASRConfig, Qwen3ASRFeatureExtractor, Qwen3ASRForConditionalGeneration
 
 from checkpoint import Checkpoint
-from protocol import UserError, emit, progress, reporting
+from clips import dump_clips, reference_parser, special_tokens
+from protocol import UserError, reporting
 
 
 def main() -> None:
-    args = parse_args()
-    with reporting(), torch.no_grad():
-        checkpoint = Checkpoint(args.checkpoint)
-        tokenizer = Tokenizer.from_file(str(Path(args.processor) / "tokenizer.json"))
-        model = load_model(checkpoint, json.loads(Path(args.config).read_text())["special_tokens"])
-        clips = json.loads(Path(args.clips).read_text(encoding="utf-8"))
-        out = Path(args.out)
-        index = []
-        for done, clip in enumerate(clips, 1):
-            index.append(dump(model, tokenizer, clip, out, args.max_new_tokens))
-            progress("reference", done, len(clips), "clips")
-        versions = {"torch": torch.__version__, "transformers": transformers.__version__}
-        (out / "index.json").write_text(json.dumps({"clips": index, "versions": versions}), encoding="utf-8")
-        emit("result", clips=len(index), **versions)
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--processor", required=True, help="folder with tokenizer.json")
-    parser.add_argument("--config", required=True, help="config.json of the release")
-    parser.add_argument("--clips", required=True)
-    parser.add_argument("--out", required=True)
+    parser = reference_parser(__doc__)
     parser.add_argument("--max-new-tokens", type=int, default=512)
-    return parser.parse_args()
+    args = parser.parse_args()
+    with reporting(), torch.no_grad():
+        tokenizer = Tokenizer.from_file(str(Path(args.processor) / "tokenizer.json"))
+        model = load_model(Checkpoint(args.checkpoint), special_tokens(args))
+        dump_clips(args, lambda clip: dump(model, tokenizer, clip, args.max_new_tokens))
 
 
 def load_model(checkpoint: Checkpoint, special: dict, kind=Qwen3ASRForConditionalGeneration, **more):
@@ -83,7 +63,7 @@ def fill_buffers(model) -> None:
     rotary.inv_freq, rotary.attention_scaling = rotary.compute_default_rope_parameters(rotary.config)
 
 
-def dump(model, tokenizer: Tokenizer, clip: dict, out: Path, max_new_tokens: int) -> dict:
+def dump(model, tokenizer: Tokenizer, clip: dict, max_new_tokens: int) -> tuple[dict, dict]:
     samples = np.fromfile(clip["file"], dtype="<f4")
     audio = Qwen3ASRFeatureExtractor()(
         samples, sampling_rate=16000, padding=True, return_attention_mask=True, return_tensors="pt"
@@ -96,17 +76,12 @@ def dump(model, tokenizer: Tokenizer, clip: dict, out: Path, max_new_tokens: int
         input_ids=ids, attention_mask=torch.ones_like(ids), input_features=mel, input_features_mask=mask,
         max_new_tokens=max_new_tokens, do_sample=False, return_dict_in_generate=True, output_logits=True,
     )  # fmt: skip
-    entry = {"id": clip["id"], "prompt_ids": ids[0].tolist()}
-    entry["tokens"] = answer.sequences[0, ids.shape[1] :].tolist()
+    entry = {"prompt_ids": ids[0].tolist(), "tokens": answer.sequences[0, ids.shape[1] :].tolist()}
     rows = answer.logits[: clip["steps"]]
     arrays = {"mel": mel[0, :, :frames], "features": features}
     if rows:
         arrays["logits"] = torch.cat(rows)
-    for name, value in arrays.items():
-        file = f"{clip['id']}.{name}.f32"
-        value.numpy().astype("<f4").tofile(out / file)
-        entry[name] = {"file": file, "shape": list(value.shape)}
-    return entry
+    return entry, arrays
 
 
 def prompt_text(audio_tokens: int) -> str:
