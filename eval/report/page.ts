@@ -54,7 +54,10 @@ export async function reportPage(report: Report, options: PageOptions): Promise<
 <main>
 ${figures(report)}
 ${charts(report, options.fidelity)}
-${list(utterances.length, audio.size, hasSpokenWords(utterances, audio))}
+${list(utterances.length, audio.size, {
+  hasWords: hasSpokenWords(utterances, audio),
+  isHeard: report.systems.some(({ kind }) => kind !== 'aligner'),
+})}
 </main>
 <p id="status" class="hidden" role="status"></p>
 <div id="tip" hidden></div>
@@ -146,17 +149,28 @@ function hasSpokenWords(
   return [...audio.keys()].some((i) => utterances[i]?.results.some((result) => result?.spoken.length))
 }
 
-function list(count: number, withAudio: number, hasWords: boolean): string {
-  const some = `the audio of ${withAudio.toLocaleString('en')}, those with the most errors`
-  const audio = withAudio < count ? ` The page has ${withAudio > 0 ? some : 'no audio'}.` : ''
-  return `<section id="utterances" aria-labelledby="utterances-title"><h2 id="utterances-title">Utterances</h2>
-<p class="note">${count === 1 ? 'One utterance.' : `${count.toLocaleString('en')} utterances.`}${audio}${hasWords ? ' Below each alignment stands the text as it was heard: a click on a word plays the clip from there.' : ''}</p>
-<ul class="legend words" aria-label="Marks of the alignment">
+interface ListFacts {
+  /** words with times, and audio to play from them */
+  readonly hasWords: boolean
+  /** some system is no aligner: there are alignments with what was said */
+  readonly isHeard: boolean
+}
+
+const MARKS = `<ul class="legend words" aria-label="Marks of the alignment">
 <li><span class="h">word</span> <span class="note">right</span></li>
 <li><span class="s"><del>said</del> <ins>heard</ins></span> <span class="note">another word (substitution)</span></li>
 <li><del class="d">said</del> <span class="note">left out (deletion)</span></li>
 <li><ins class="i">heard</ins> <span class="note">put in (insertion)</span></li>
-</ul>
+</ul>`
+
+function list(count: number, withAudio: number, { hasWords, isHeard }: ListFacts): string {
+  const below = isHeard ? 'Below each alignment stands the text as it was heard: a' : 'A'
+  const words = hasWords ? ` ${below} click on a word plays the clip from there.` : ''
+  const some = `the audio of ${withAudio.toLocaleString('en')}, those with the most errors`
+  const audio = withAudio < count ? ` The page has ${withAudio > 0 ? some : 'no audio'}.` : ''
+  return `<section id="utterances" aria-labelledby="utterances-title"><h2 id="utterances-title">Utterances</h2>
+<p class="note">${count === 1 ? 'One utterance.' : `${count.toLocaleString('en')} utterances.`}${audio}${words}</p>
+${isHeard ? MARKS : ''}
 <form id="filter">
 <label>Find <input type="search" id="find" placeholder="word, id or speaker"></label>
 <label>System <select id="system"></select></label>

@@ -132,8 +132,8 @@ function tellWithoutTimes({ options, emit }: Run, report: Report): void {
   emit({
     event: 'note',
     text:
-      'The speech has no times of words: speed was measured, and how far variants are from FP32. ' +
-      'What the times are worth shows speech that has them, such as the bundled one (without --speech).',
+      'The speech has no times of words: only speed was measured, and how far variants are from FP32. ' +
+      'Speech with times, such as the bundled one (without --speech), shows how right they are.',
   })
 }
 

@@ -727,6 +727,7 @@ describe('words of an aligner', () => {
     const page = await openPage('alone.html')
     expect(await page.locator('#list > li').count()).toBe(2)
     expect(await page.locator('.timeline').count()).toBe(0)
+    expect(await page.locator('#utterances .legend').count()).toBe(0)
   })
 })
 

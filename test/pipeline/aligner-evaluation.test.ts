@@ -264,7 +264,7 @@ describe("the pipeline's stage evaluate, of a forced aligner", () => {
     const { run, events, section } = await stageOn('mute', untimed, ['fp32'])
     expect(section).toMatchObject({ verdict: 'pass', gates: [] })
     await evaluateStage.check?.(run)
-    expect(noteIn(events)[0]).toMatch(/^The speech has no times of words: speed was measured, /)
+    expect(noteIn(events)[0]).toMatch(/^The speech has no times of words: only speed was measured, /)
     expect(section.variants.map(({ summary }: { summary: Row }) => 'times' in summary)).toEqual([false])
   })
 })
