@@ -1,12 +1,9 @@
 import { EMBEDDINGS, type Family } from '../eval/runtime/graphs.ts'
-import { STAGE_NAMES, type StageName } from './shared/stage-names.ts'
 
 /** What the pipeline does differently for a kind of model; its graphs are in eval/runtime/graphs.ts. */
 interface FamilyRow {
   /** for messages: "a forced aligner" */
   readonly what: string
-  /** stages that it goes through, in their order */
-  readonly stages: readonly StageName[]
   /** files beside its graphs that the export leaves as the release has them */
   readonly exported: readonly string[]
   /** whether times of words are read from its attention */
@@ -14,10 +11,9 @@ interface FamilyRow {
 }
 
 export const FAMILY_ROWS: Readonly<Record<Family, FamilyRow>> = {
-  asr: { what: 'a speech recognition model', stages: STAGE_NAMES, exported: [], hasAlignment: true },
+  asr: { what: 'a speech recognition model', exported: [], hasAlignment: true },
   aligner: {
     what: 'a forced aligner',
-    stages: ['export', 'rewrite', 'quantize', 'validate', 'evaluate'],
     exported: [EMBEDDINGS], // no graph looks it up
     hasAlignment: false,
   },

@@ -36,7 +36,7 @@ const PACKAGE = {
   evaluation: texts(
     'folders of npm run evaluate that measured this model: their figures go into the model card',
   ),
-  'allow-ungated': flag('package although parity or WER failed or is missing; the model card says so'),
+  'allow-ungated': flag('package although a gate failed or is missing; the model card says so'),
   level: number('of gzip, 1 (fast) to 9 (small); 6 by default', between(1, 9)),
   threads: SHARED.threads,
 } as const

@@ -236,13 +236,13 @@ const MEASUREMENT = shape({
 /** The whole of manifest.json, in the order in which it is written. */
 export const MANIFEST_SCHEMA = shape({
   format: about('Version of this format.', whole(MANIFEST_FORMAT, MANIFEST_FORMAT)),
-  name: about('Name of the release, which its archives have.', text),
   family: v.exactOptional(
     about(
       'The kind of model: speech recognition or a forced aligner. Older releases, all of the first kind, do not say it.',
       v.picklist(KINDS, `one of ${KINDS.join(', ')}`),
     ),
   ),
+  name: about('Name of the release, which its archives have.', text),
   source: about(
     'The checkpoint.',
     shape({

@@ -14,6 +14,7 @@ import {
   text,
   truth,
 } from '../../eval/runtime/schema.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { fileOf } from '../checkpoint/checkpoint-files.ts'
 import { checkpointSums, type SumOptions } from '../checkpoint/checkpoint-sums.ts'
 import { PROJECT } from '../models.ts'
@@ -69,6 +70,7 @@ function provenanceFile(paths: Pick<Paths, 'work'>): string {
 
 /** What a run makes its graphs of, and how. */
 interface Making extends SumOptions {
+  readonly checkpoint: Pick<Checkpoint, 'folder' | 'aligner'>
   readonly base: string
   readonly revision?: string
   readonly flag: string
@@ -93,7 +95,7 @@ export async function writeProvenance(run: Making, choices: Choices): Promise<vo
     ...(run.revision !== undefined && { revision: run.revision }),
     flag: run.flag,
     license: typeof license === 'string' ? license : LICENSE,
-    languages: languagesOf(language),
+    languages: languagesOf(language, run.checkpoint.aligner?.languages),
     checkpoint: await checkpointSums(run),
     options: { opset, ...(blockSize !== undefined && { blockSize }), accuracyLevel, symmetric, prefillInt8 },
     recipes: Object.fromEntries(recipes.flatMap(([name, recipe]) => (recipe ? [[name, recipe]] : []))),
@@ -138,10 +140,12 @@ async function frontMatterOf(folder: string): Promise<Record<string, unknown>> {
   }
 }
 
-function languagesOf(declared: unknown): string[] {
+/** @param known English names of those that a checkpoint lists itself; all of Qwen3-ASR by default */
+function languagesOf(declared: unknown, known: readonly string[] = Object.values(LANGUAGES)): string[] {
   const list = Array.isArray(declared) ? declared : [declared]
   const codes = list.filter((code): code is string => typeof code === 'string')
-  return codes.length > 0 ? codes : Object.keys(LANGUAGES)
+  if (codes.length > 0) return codes
+  return Object.entries(LANGUAGES).flatMap(([code, name]) => (known.includes(name) ? [code] : []))
 }
 
 const PACKAGE = shape({ name: text, version: text, dependencies: section({ 'onnxruntime-node': text }) })

@@ -3,14 +3,13 @@ import { requireSpeech } from '../../eval/dataset/folder-dataset.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'
 import { familyOf, readCheckpoint } from '../checkpoint/checkpoint.ts'
 import { checkpointFolder, resolveSource } from '../checkpoint/checkpoint-source.ts'
-import { FAMILY_ROWS } from '../families.ts'
 import { findPython, type Python } from '../python/venv.ts'
 import type { Emit } from '../shared/events.ts'
 import { type NextStep, stepsAfterModel } from '../shared/next-steps.ts'
 import { exists } from '../shared/output-files.ts'
 import { type Paths, pathsOf } from '../shared/paths.ts'
 import { requireWritable } from '../shared/writable.ts'
-import { stagesFor } from './family-stages.ts'
+import { requireVariants } from './family-variants.ts'
 import type { Options } from './run-options.ts'
 
 /** One run: find the checkpoint, check it, run the stages. Everything wrong with the input is found before any work. */
@@ -30,21 +29,19 @@ export async function runPipeline(options: Options, emit: Emit, signal: AbortSig
   const { folder, commit } = await checkpointFolder(source, { python, output, emit, signal })
   const checkpoint = await readCheckpoint(folder)
   const family = familyOf(checkpoint)
-  const { stages, leftOut } = stagesFor(options, family)
-  const reason = `${FAMILY_ROWS[family].what} has no such stage`
-  for (const stage of leftOut) emit({ event: 'stage-skip', stage, reason })
+  requireVariants(options.variants, family)
   const { base, flag, known, place } = source
   const origin = 'repo' in place ? place.repo : folder
   const { runStages } = await import('./stage-runner.ts') // a wrong input is named before the stages are loaded
   await runStages({
-    options: { ...options, family, stages },
+    options: { ...options, family },
     ...{ name, base, known, origin, checkpoint, paths, emit, signal, python },
     ...(commit === undefined ? { flag } : { flag: `${base}@${commit}`, revision: commit }),
   })
   emit({
     event: 'done',
     seconds: (performance.now() - started) / 1000,
-    ...(await outcomeOf(paths, name, family, stages)),
+    ...(await outcomeOf(paths, name, family, options.stages)),
   })
 }
 

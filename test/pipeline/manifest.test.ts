@@ -19,7 +19,7 @@ const [PERCENTILES, RANGE] = [
 
 const EDGES = { edges: 456, mean: 0.046, median: 0.034, bias: 0.02, within80: 0.84, within200: 0.99 }
 const MANIFEST: Manifest = {
-  format: 1,
+  ...{ format: 1, family: 'asr' },
   name: 'qwen3-asr-0.6b',
   source: {
     ...{ model: 'Qwen/Qwen3-ASR-0.6B', revision: 'abc', license: 'apache-2.0' },
@@ -31,7 +31,15 @@ const MANIFEST: Manifest = {
   command: 'npm run pipeline -- --model 0.6b',
   ungated: [],
   files: [FILE, ALIAS],
-  selfTests: [{ variant: 'fp32', clip: 'held-out-000.flac', clipSha256: SHA256, text: 'One seven.' }],
+  selfTests: [
+    {
+      variant: 'fp32',
+      clip: 'held-out-000.flac',
+      clipSha256: SHA256,
+      text: 'One seven.',
+      words: [{ text: 'One', start: 0, end: 0.5 }],
+    },
+  ],
   gates: [
     {
       ...{ gate: 'mel', variant: 'fp32', provider: 'cpu', layout: 'fused', prefill: 'same' },
@@ -98,7 +106,7 @@ const MANIFEST: Manifest = {
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 /** What a release may lack, and figures that there may be none of. */
 const OPTIONAL =
-  /^(source\.revision|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.(times|speed\.(timing(\.decode)?|firstToken)))$/
+  /^(source\.revision|family|selfTests\.0\.words|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.(times|speed\.(timing(\.decode)?|firstToken)))$/
 const FREE = /^evaluation\.0\.(source|selection)\.\w+$/
 const FIGURE =
   /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|\.times\.(starts|ends|all)\.(mean|median|bias|within\d+)$|^gates\.0\.(found|limit)$|^fidelity\.0\.((kld|ratio)\.(mean|low|high|median|p99|max)|top1|cosine)$/
@@ -126,7 +134,7 @@ describe('manifest.json', () => {
   })
 
   it('of an older release has no key that came later, and names fp32 as it was', () => {
-    const { gates: _, fidelity: _1, reference: __, recipes: ___, options, ...older } = MANIFEST
+    const { gates: _, fidelity: _1, reference: __, recipes: ___, family: _2, options, ...older } = MANIFEST
     const manifest = { ...older, options: { opset: options.opset }, files: [FILE] }
     const written = JSON.stringify(manifest).replaceAll('"fp32"', '"FP32"')
     expect(written).toContain('"variants":["FP32"]')
@@ -143,7 +151,8 @@ describe('manifest.json', () => {
         (found === undefined && OPTIONAL.test(path)) ||
         (found === null && FIGURE.test(path))
       const number =
-        found === 7.5 && (FIGURE.test(path) || /\.(timing\.\w+|audioSeconds|compute)$/.test(path))
+        found === 7.5 &&
+        (FIGURE.test(path) || /\.(timing\.\w+|audioSeconds|compute)$|words\.0\.(start|end)$/.test(path))
       const what = `${path} ${JSON.stringify(found)}`
       if (isRight || number) expect(refusalOf(value), what).toBeUndefined()
       else expect(refusalOf(value), what).toMatch(`manifest.json: ${path} is `)

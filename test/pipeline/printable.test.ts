@@ -160,6 +160,6 @@ describe('what commands write', () => {
       'commands/align-command.ts',
       'publish/run-publish.ts',
     ]
-    expect(writing.flat().sort()).toEqual(['commands/reporter.ts', ...others, 'release/card.ts'].sort())
+    expect(writing.flat().sort()).toEqual(['commands/reporter.ts', ...others, 'release/card-asr.ts'].sort())
   })
 })
