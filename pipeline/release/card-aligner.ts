@@ -37,7 +37,7 @@ function introduction({ evidence: { provenance }, aligner }: Card): string {
     ? `
 
 - Languages: ${aligner.languages.join(', ')}. Others have not been part of its training.
-- Recordings of at most ${aligner.maxSeconds} s; cut longer ones in pauses, and their text with them.
+- The graphs take recordings of at most ${aligner.maxSeconds} s: longer ones are cut in pauses, and their text with them.
 - Times are multiples of ${aligner.segmentMs} ms, so that a word may have no length.
 - It finds each word that the text has, also one that nobody says: the text has to be what is said.`
     : ''
