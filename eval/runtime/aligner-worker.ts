@@ -1,13 +1,19 @@
-import { type AlignedAudio, alignAudio, loadAligner } from './aligner/aligner.ts'
-import type { AlignerSetup, AlignJob, LoadedAligner } from './aligner-thread.ts'
+import { type AlignedAudio, alignAudio, alignUnits, loadAligner, type UnitTimes } from './aligner/aligner.ts'
+import type { AlignerSetup, AlignJob, LoadedAligner, UnitsJob } from './aligner-thread.ts'
 import { serveCalls } from './serve-calls.ts'
 
 /* The thread of aligner-thread.ts. */
 
-await serveCalls<AlignerSetup, LoadedAligner, AlignJob, AlignedAudio>(async (setup) => {
+type Job = AlignJob | UnitsJob
+
+await serveCalls<AlignerSetup, LoadedAligner, Job, AlignedAudio | UnitTimes>(async (setup) => {
   const aligner = await loadAligner(setup.folder, setup)
   const { variant, settings } = aligner
-  const alignOne = ({ input, text, ...options }: AlignJob) => alignAudio(aligner, input, text, options)
+  const alignOne = (job: Job) => {
+    if ('spoken' in job) return alignUnits(aligner, job.samples, job.spoken)
+    const { input, text, ...options } = job
+    return alignAudio(aligner, input, text, options)
+  }
   let isWarm = !setup.warmUp
   return {
     loaded: { variant, settings },

@@ -11,6 +11,9 @@ export interface ParsedTranscript {
   readonly saysNone: boolean
 }
 
+/** The full stops of the languages, with space before them. */
+const FULL_STOP = /\s*[.。．｡।]+$/u
+
 /**
  * Split `language {Name}<asr_text>{text}`. A language that is named without any text behind it is no text.
  * @param language the language when it was forced: the marker then stands in the prompt, not in the output
@@ -19,7 +22,7 @@ export function parseTranscript(raw: string, language?: string): ParsedTranscrip
   if (language !== undefined) return { language, text: raw.trim(), hasMarker: true, saysNone: false }
   const at = raw.indexOf(SPECIAL_TOKENS.asrText)
   const head = (at < 0 ? raw : raw.slice(0, at)).trim()
-  const named = /^language\s+(\S.*)$/i.exec(head)?.[1]
+  const named = /^language\s+(\S.*)$/i.exec(head)?.[1]?.replace(FULL_STOP, '')
   const saysNone = named?.toLowerCase() === 'none'
   if (at < 0) {
     const text = saysNone || isLanguage(named) ? '' : raw.trim()

@@ -6,13 +6,18 @@ import { port } from './port.ts'
 /** Longer recordings were not part of the training, and the published programs cut them. */
 const MAX_SECONDS = 180
 
+/** The last class is the latest time that can be told. */
+function maxSeconds(classes: number, segmentMs: number): number {
+  return Math.min(MAX_SECONDS, ((classes - 1) * segmentMs) / 1000)
+}
+
 /** config.json's description of a forced aligner, for a reader who has nothing but this file and the graphs. */
 export function alignerSection(
   { classes, segment_ms, timestamp_token_id, languages }: AlignerConfig,
   hidden: number,
 ): Omit<NonNullable<ReleaseConfigFile['aligner']>, 'graphs'> {
   return {
-    ...{ classes, segment_ms, timestamp_token_id, languages, max_seconds: MAX_SECONDS },
+    ...{ classes, segment_ms, timestamp_token_id, languages, max_seconds: maxSeconds(classes, segment_ms) },
     about:
       'One graph from a whole prompt to the classes of its slots, for B prompts at once: nothing is generated. Prompts may have ' +
       'unequal lengths and numbers of slots: what is valid stands in front, and what stands behind must be finite (zeros will do).',

@@ -240,6 +240,18 @@ describe('parseTranscript', () => {
     ['language None', undefined, { language: undefined, text: '', hasMarker: false, saysNone: true }],
     [' Language none\n', undefined, { language: undefined, text: '', hasMarker: false, saysNone: true }],
     ['language English', undefined, { language: undefined, text: '', hasMarker: false, saysNone: false }],
+    ['language English.\n', undefined, { language: undefined, text: '', hasMarker: false, saysNone: false }],
+    ['language None.', undefined, { language: undefined, text: '', hasMarker: false, saysNone: true }],
+    [
+      'language English.<asr_text>Hello.',
+      undefined,
+      { language: 'English', text: 'Hello.', hasMarker: true, saysNone: false },
+    ],
+    [
+      'language English. Hello.',
+      undefined,
+      { language: undefined, text: 'language English. Hello.', hasMarker: false, saysNone: false },
+    ],
     [
       'language None of us speaks',
       undefined,

@@ -181,7 +181,7 @@ describe('utterances that cannot be aligned', () => {
       'no text': 'Its reference has no words to align.',
       punctuation: 'Its reference has no words to align.',
       'too long':
-        'The recording has more than 180 s, wanted at most 180 s, which the aligner can look at together.',
+        'The recording has more than 20.08 s, wanted at most 20.08 s, which the aligner can look at together.',
       'no file': expect.stringMatching(/not exist|missing|no such/i),
       hindi: 'The aligner does not know Hindi.',
       japanese: undefined,

@@ -82,7 +82,7 @@ describe('the release of a forced aligner', () => {
     expect(await releaseProblems(folder)).toEqual([])
     const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'))
     expect(config.aligner).toMatchObject({
-      ...{ classes: CLASSES, segment_ms: 80, timestamp_token_id: 448, max_seconds: 180 },
+      ...{ classes: CLASSES, segment_ms: 80, timestamp_token_id: 448, max_seconds: 20.08 },
       languages: expect.arrayContaining(['English', 'Japanese']),
       inputs: { input_embeds: { shape: ['B', 'S', HIDDEN] }, input_lengths: {}, slots: { type: 'int64' } },
       outputs: { logits: { shape: ['B', 'T', CLASSES] } },
@@ -284,8 +284,8 @@ describe('align', () => {
       await expect(align(aligner, noise(1), 'word', { language: 'Klingon' })).rejects.toThrow(
         '"Klingon" is not a language of Qwen3-ASR.',
       )
-      await expect(align(aligner, new Float32Array(181 * 16_000), 'word')).rejects.toThrow(
-        'The recording has 181.0 s, wanted at most 180 s, which the aligner can look at together.',
+      await expect(align(aligner, new Float32Array(21 * 16_000), 'word')).rejects.toThrow(
+        'The recording has 21.0 s, wanted at most 20.08 s, which the aligner can look at together.',
       )
     })
   })
@@ -339,7 +339,7 @@ describe('align', () => {
 describe('an aligner in a thread of its own', () => {
   it('does what it is asked for in turn, and reads recordings itself', async () => {
     const aligner = await startAligner({ folder, threads: 1, variant: 'fp32' })
-    expect(aligner).toMatchObject({ variant: 'fp32', settings: { classes: CLASSES, maxSeconds: 180 } })
+    expect(aligner).toMatchObject({ variant: 'fp32', settings: { classes: CLASSES, maxSeconds: 20.08 } })
     const samples = noise(2)
     const jobs = [
       aligner.align({ input: { samples, sampleRate: 16_000 }, text: 'One two' }),
@@ -349,7 +349,7 @@ describe('an aligner in a thread of its own', () => {
         text: 'Three.',
         language: 'en',
       }),
-      aligner.align({ input: { samples: noise(181), sampleRate: 16_000 }, text: 'x' }),
+      aligner.align({ input: { samples: noise(21), sampleRate: 16_000 }, text: 'x' }),
     ]
     const [first, second, third, fourth] = await Promise.allSettled(jobs)
     const alone = await using({ variant: 'fp32' }, (own) => align(own, samples, 'One two'))
@@ -360,7 +360,9 @@ describe('an aligner in a thread of its own', () => {
     })
     expect(third).toMatchObject({ value: { words: [{ text: 'Three.' }], warnings: [] } })
     expect(fourth).toMatchObject({
-      reason: { message: expect.stringMatching(/^The recording has more than 180 s, wanted at most 180 s,/) },
+      reason: {
+        message: expect.stringMatching(/^The recording has more than 20\.08 s, wanted at most 20\.08 s,/),
+      },
     })
     await aligner.release()
   })

@@ -103,6 +103,14 @@ export async function releaseAligner({ encoder, graph, embeddings }: Aligner): P
   embeddings.close()
 }
 
+/** Starts and ends of units, in their order. */
+export interface UnitTimes {
+  /** seconds from the start of the samples, two a unit, which do not decrease */
+  readonly times: readonly number[]
+  readonly warnings: readonly string[]
+  readonly timing: AlignerTiming
+}
+
 /**
  * Find when the words of a text are said in a recording.
  * @param samples 16 kHz mono
@@ -116,25 +124,58 @@ export async function align(
   { language }: { readonly language?: string } = {},
 ): Promise<Alignment> {
   const { settings } = aligner
+  return alignText(text, { settings, ...defined({ language }) }, (spoken) =>
+    alignUnits(aligner, samples, spoken),
+  )
+}
+
+/**
+ * The words of a text with the times of its units, whoever finds them.
+ * @param timesOf what is spoken of each unit
+ * @throws SpeechError for a language that the aligner does not know, and what `timesOf` throws
+ */
+export async function alignText(
+  text: string,
+  { settings, language }: { readonly settings: AlignerSettings; readonly language?: string },
+  timesOf: (spoken: readonly string[]) => Promise<UnitTimes>,
+): Promise<Alignment> {
   const name = language === undefined ? undefined : languageName(language)
   if (name !== undefined) requireLanguage(name, settings.languages)
-  const seconds = samples.length / SAMPLE_RATE
-  if (seconds > settings.maxSeconds) throw tooLong(seconds.toFixed(1), settings.maxSeconds)
   const units = unitsOf(text, name)
   if (units.length === 0) return { words: [], warnings: [], timing: NO_TIME }
-  const spoken = units.map((unit) => unit.spoken)
-  const { logits, timing } = await slotLogits(aligner, samples, spoken)
-  const told = toldTimes(logits, settings)
-  const fixed = fixTimes(told)
-  const times = fixed.map((ms) => Math.min(ms / 1000, seconds))
+  const { times, warnings, timing } = await timesOf(units.map((unit) => unit.spoken))
   const words = writtenUnits(text, units).map((written, i) => ({
     ...{ text: written, start: times[2 * i] ?? 0, end: times[2 * i + 1] ?? 0 },
   }))
   const others = name === undefined ? warningsOf(text, settings) : []
-  return { words, warnings: [...others, ...disorder(told, fixed)], timing }
+  return { words, warnings: [...others, ...warnings], timing }
 }
 
-const NO_TIME: AlignerTiming = { mel: 0, encoder: 0, prefill: 0 }
+/**
+ * Find when units are said, in one pass.
+ * @param samples 16 kHz mono
+ * @param spoken what is spoken of each
+ * @throws SpeechError for a recording that is too long for the aligner
+ */
+export async function alignUnits(
+  aligner: Aligner,
+  samples: Float32Array,
+  spoken: readonly string[],
+): Promise<UnitTimes> {
+  const { settings } = aligner
+  const seconds = samples.length / SAMPLE_RATE
+  if (seconds > settings.maxSeconds) throw tooLong(seconds.toFixed(1), settings.maxSeconds)
+  const { logits, timing } = await slotLogits(aligner, samples, spoken)
+  const told = toldTimes(logits, settings)
+  const fixed = fixTimes(told)
+  return {
+    times: fixed.map((ms) => Math.min(ms / 1000, seconds)),
+    warnings: disorder(told, fixed),
+    timing,
+  }
+}
+
+export const NO_TIME: AlignerTiming = { mel: 0, encoder: 0, prefill: 0 }
 
 /**
  * As {@link align}, of a recording that is read. No more of it is held than the aligner can look at together.
@@ -227,10 +268,11 @@ function warningsOf(text: string, { languages }: AlignerSettings): string[] {
   ]
 }
 
+/** A recognizer tells which part of the text belongs to which part of a long recording. */
 function tooLong(seconds: string, most: number): SpeechError {
   return new SpeechError(
     `The recording has ${seconds} s, wanted at most ${most} s, which the aligner can look at together.`,
-    'Cut the recording in pauses, and its text with it.',
+    'With a recognizer it may have any length: npm run align -- ... --recognizer DIR, or asr.align of the API.',
   )
 }
 
