@@ -34,7 +34,7 @@ export async function openAudio(
   maxSeconds = MAX_PIECE_SECONDS,
   signal?: AbortSignal,
 ): Promise<OpenedAudio> {
-  const { blocks, notes } = await blocksOf(input, signal)
+  const { blocks, notes } = await openBlocks(input, signal)
   const pieces = cutPieces(blocks, maxSeconds)
   const { value: first = { start: 0, samples: new Float32Array(0) } } = await pieces.next()
   let samples = 0
@@ -54,7 +54,8 @@ export async function openAudio(
   }
 }
 
-async function blocksOf(input: AudioInput, signal?: AbortSignal) {
+/** A recording as blocks of samples, to be read once. @throws SpeechError naming the recording when it cannot be read */
+export async function openBlocks(input: AudioInput, signal?: AbortSignal) {
   if (!('samples' in input)) {
     const stream = await openSpeech(input, signal)
     return { blocks: stream, notes: stream.notes }

@@ -1,20 +1,23 @@
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
-import type { AudioSource } from './audio/speech-stream.ts'
+import { type Audio, inputOf } from './audio-argument.ts'
 import type { Decoded } from './decode-loop.ts'
 import { defined } from './defined.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { languageName } from './languages.ts'
-import type { AudioInput } from './opened-audio.ts'
 import type { PromptOptions } from './prompt.ts'
 import { usualCache } from './prompt-cache.ts'
 import { USUAL_PROVIDER } from './providers.ts'
+import { type AlignOptions, alignJob, type WordTimes, wordTimes } from './qwen3-aligner.ts'
 import type { Timing } from './recognize.ts'
 import { openRelease } from './release.ts'
 import { SpeechError } from './speech-error.ts'
 import type { TimedWord } from './timed-word.ts'
 import { type Heard, startWorker, type WorkerClient } from './worker-client.ts'
+
+export type { Audio } from './audio-argument.ts'
+// biome-ignore lint/performance/noBarrelFile: the package has one entry
+export { type AlignerLoadOptions, type AlignOptions, Qwen3Aligner, type WordTimes } from './qwen3-aligner.ts'
 
 export interface LoadOptions {
   /** `fp32`, or the suffix of the file names; `int4` where the folder has it */
@@ -40,6 +43,10 @@ export interface LoadOptions {
    * memory for the KV cache of each. 4 in the fused layout; the split one can do one only.
    */
   readonly batch?: number
+  /** the folder of a forced aligner's release: it finds when words are said, in place of the decoder's attention */
+  readonly aligner?: string
+  /** of the aligner, as `variant` */
+  readonly alignerVariant?: string
 }
 
 export interface TranscribeOptions extends Omit<PromptOptions, 'prompt'> {
@@ -54,9 +61,6 @@ export interface TranscribeOptions extends Omit<PromptOptions, 'prompt'> {
   /** stops at the next token; what was asked for rejects with its reason */
   readonly signal?: AbortSignal
 }
-
-/** What is transcribed: an audio file's path or `file:` URL, an open descriptor, or mono samples, full scale 1. */
-export type Audio = string | URL | Float32Array | Extract<AudioSource, { readonly fd: number }>
 
 /** A part of a recording that was transcribed by itself. Times are in seconds. */
 export interface Segment {
@@ -129,12 +133,14 @@ export class Qwen3Asr {
       if (!(Number.isInteger(value) && value > 0))
         throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)
     }
-    const release = await openRelease(folder)
+    const aligner = await alignerSetup(options, threads)
+    const release = await openRelease(folder, 'asr')
     const variant = release.variant(options.variant)
     const layout = options.layout ?? variant.ways(provider ?? USUAL_PROVIDER)[0]?.layout ?? 'split'
     const worker = await startWorker({
       ...defined({ folder, variant: variant.name, layout, threads, provider, prefill }),
       ...(cache && { cache: usualCache() }),
+      ...(aligner && { aligner }),
       ...{
         batch: batch ?? (layout === 'fused' ? BATCH : 1),
         isEncoderApart: true,
@@ -186,6 +192,21 @@ export class Qwen3Asr {
     return { result, [Symbol.asyncIterator]: read }
   }
 
+  /**
+   * Find when the words of a text are said in a recording, with the aligner. A longer recording than the aligner can look at
+   * together is transcribed first, which tells where both can be cut. Calls may overlap.
+   * @throws SpeechError without an aligner, for audio that cannot be read and a language that it does not know; the signal's
+   * reason when it aborts
+   */
+  async align(audio: Audio, text: string, options: AlignOptions = {}): Promise<WordTimes> {
+    if (this.#worker.loaded.alignerSeconds === undefined)
+      throw new SpeechError(
+        'No aligner is loaded.',
+        'Load with { aligner: DIR }, the release of a forced aligner.',
+      )
+    return wordTimes(await this.#worker.align(alignJob(audio, text, options), options.signal))
+  }
+
   /** Stop what is under way, and give all memory back. A program that does not, does not end by itself. */
   async dispose(): Promise<void> {
     await this.#worker.close()
@@ -199,30 +220,12 @@ export class Qwen3Asr {
     const { signal, sampleRate = SAMPLE_RATE, language, ...rest } = options
     const input = inputOf(audio, sampleRate)
     checkLimits(rest)
+    checkPiece(rest.maxPieceSeconds, this.#worker.loaded.alignerSeconds)
     const named = language === undefined ? {} : { language: languageName(String(language)) }
     return transcriptOf(
       await this.#worker.transcribe(input, { options: { ...rest, ...named }, signal, onText }),
     )
   }
-}
-
-/** @throws SpeechError for what is not audio, which programs without types may hand in */
-function inputOf(audio: Audio, sampleRate: number): AudioInput {
-  if (audio instanceof Float32Array) return { samples: audio, sampleRate }
-  if (audio instanceof URL) {
-    if (audio.protocol === 'file:') return { path: fileURLToPath(audio) }
-    throw new SpeechError(`The URL begins with ${audio.protocol}, wanted file:.`, 'Download the file first.')
-  }
-  if (typeof audio === 'string') return { path: audio }
-  if (Number.isInteger(audio?.fd) && audio.fd >= 0 && typeof audio.name === 'string') return audio
-  throw new SpeechError(
-    `The audio is ${describe(audio)}, wanted a path, a file URL, a Float32Array or { fd, name }.`,
-  )
-}
-
-function describe(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return String(value)
-  return `an object (${value.constructor?.name ?? 'without a class'})`
 }
 
 /** @throws SpeechError when a limit is none */
@@ -231,6 +234,45 @@ function checkLimits({ maxPieceSeconds = 1, maxNewTokens = 1 }: TranscribeOption
     throw new SpeechError(`maxPieceSeconds is ${maxPieceSeconds}, wanted at least 1.`)
   if (!Number.isInteger(maxNewTokens) || maxNewTokens < 1)
     throw new SpeechError(`maxNewTokens is ${maxNewTokens}, wanted a whole number above 0.`)
+}
+
+/** @throws SpeechError for pieces that the aligner cannot look at together */
+function checkPiece(seconds = 0, most = Number.POSITIVE_INFINITY): void {
+  if (seconds > most)
+    throw new SpeechError(
+      `maxPieceSeconds is ${seconds}, wanted at most ${most}, which the aligner can look at together.`,
+    )
+}
+
+/** @throws SpeechError when the aligner's folder does not hold one */
+async function alignerSetup(
+  { aligner: folder, alignerVariant, provider, cache = true }: LoadOptions,
+  threads: number,
+) {
+  if (folder === undefined) {
+    if (alignerVariant === undefined) return undefined
+    throw new SpeechError('alignerVariant is given without aligner.', 'Name the folder of the aligner.')
+  }
+  const variant = (await openRelease(folder, 'aligner')).variant(alignerVariant).name
+  return { folder, variant, threads, ...defined({ provider }), ...(cache && { cache: usualCache() }) }
+}
+
+/** What the aligner says of pieces, and the languages that it does not know. */
+function alignerNotes(pieces: Heard['recognition']['pieces']): string[] {
+  const unknown = new Map<string, { count: number; hasWords: boolean }>()
+  const notes: string[] = []
+  for (const { start, unknownLanguage: language, words, doubts = [] } of pieces) {
+    notes.push(...doubts.map((doubt) => `at ${start.toFixed(0)} s: ${doubt}`))
+    if (language === undefined) continue
+    const count = (unknown.get(language)?.count ?? 0) + 1
+    unknown.set(language, { count, hasWords: words !== undefined })
+  }
+  for (const [language, { count, hasWords }] of unknown)
+    notes.push(
+      `the aligner does not know ${language}: words of ${count} ${count === 1 ? 'piece' : 'pieces'} have ` +
+        `${hasWords ? "the times of the decoder's attention" : 'no times'}.`,
+    )
+  return notes
 }
 
 function recitalNote({ start }: Heard['recognition']['pieces'][number]): string {
@@ -250,6 +292,10 @@ function transcriptOf({ seconds, notes, recognition: { text, language, pieces } 
         ...(words && { words }),
       }),
     ),
-    warnings: [...notes, ...pieces.filter(({ hasRecited }) => hasRecited).map(recitalNote)],
+    warnings: [
+      ...notes,
+      ...pieces.filter(({ hasRecited }) => hasRecited).map(recitalNote),
+      ...alignerNotes(pieces),
+    ],
   }
 }

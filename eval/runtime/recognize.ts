@@ -1,3 +1,5 @@
+import { alignPiece, type PieceWords } from './aligner/align-piece.ts'
+import type { AlignerThread } from './aligner-thread.ts'
 import { type Cut, joinTranscripts, piecesOf, type Span, speechSpan, splitPoints } from './audio/pieces.ts'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import type { Decoded } from './decode-loop.ts'
@@ -30,6 +32,8 @@ export interface RecognizeControl {
   readonly signal?: AbortSignal
   /** told what has been added to the text, in its order; a loop that is cut out later has been told */
   readonly onText?: (added: string) => void
+  /** finds when words are said, in place of the decoder's attention */
+  readonly aligner?: AlignerThread
 }
 
 /** Seconds spent in each part. */
@@ -41,7 +45,10 @@ export interface Timing {
 }
 
 /** One piece of a recording, transcribed by itself. */
-export interface Piece extends ParsedTranscript, Pick<Decoded, 'tokens' | 'generated' | 'ending' | 'loop'> {
+export interface Piece
+  extends ParsedTranscript,
+    Omit<PieceWords, 'words'>,
+    Pick<Decoded, 'tokens' | 'generated' | 'ending' | 'loop'> {
   /** where it begins, in seconds */
   readonly start: number
   /** where in the piece the speech is */
@@ -90,7 +97,7 @@ export async function recognizePieces(
   recognizer: Recognizer,
   cuts: Iterable<Cut> | AsyncIterable<Cut>,
   given: RecognizeOptions = {},
-  { signal, onText }: RecognizeControl = {},
+  { signal, onText, aligner }: RecognizeControl = {},
 ): Promise<Recognition> {
   const options = given.language ? { ...given, language: languageName(given.language) } : given
   const tell = onText && tellInOrder(onText)
@@ -101,9 +108,9 @@ export async function recognizePieces(
   const start = (cut: Cut, i: number, leave: () => void) => {
     const onToken =
       tell && ((tokens: readonly number[]) => tell(i, soFar(recognizer, tokens, options), false))
-    const piece = recognizePiece(recognizer, cut, options, { signal: either, onToken }).then((done) => {
+    const piece = recognizePiece(recognizer, cut, options, { signal: either, onToken }).then(async (done) => {
       tell?.(i, done.text, true)
-      return done
+      return aligner ? { ...done, ...(await alignPiece(aligner, done, cut, either)) } : done
     })
     piece.catch(fail).finally(leave)
     underWay.push(piece)

@@ -1,4 +1,6 @@
 import { Worker } from 'node:worker_threads'
+import type { AlignedAudio } from './aligner/aligner.ts'
+import type { AlignerSetup, AlignJob } from './aligner-thread.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { requireNoTelemetry } from './no-telemetry.ts'
 import type { AudioInput } from './opened-audio.ts'
@@ -22,6 +24,8 @@ export interface WorkerSetup {
   readonly isSteady?: boolean
   /** as in LoadOptions of recognizer.ts */
   readonly isEncoderApart?: boolean
+  /** finds when words are said, in place of the decoder's attention */
+  readonly aligner?: AlignerSetup
   /** transcribe the first clip twice, so that the first figures are like the others */
   readonly warmUp: boolean
   /** of every job that does not say otherwise; those that do not fit the model fail at the start */
@@ -36,6 +40,7 @@ export type WorkerJob =
       readonly options: RecognizeOptions
       readonly wantsText: boolean
     }
+  | ({ readonly type: 'align'; readonly id: number } & AlignJob)
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'stop' }
 
@@ -53,6 +58,8 @@ export interface Loaded {
   readonly prefill: PrefillKind
   /** every piece comes with the times of its words */
   readonly hasWordTimes: boolean
+  /** what the aligner can look at together, in seconds */
+  readonly alignerSeconds?: number
 }
 
 export type WorkerReply =
@@ -60,6 +67,7 @@ export type WorkerReply =
   | ({ readonly type: 'unusable' } & WorkerProblem)
   | { readonly type: 'text'; readonly id: number; readonly added: string }
   | { readonly type: 'heard'; readonly id: number; readonly heard: Heard }
+  | { readonly type: 'aligned'; readonly id: number; readonly aligned: AlignedAudio }
   | ({ readonly type: 'failed'; readonly id: number } & WorkerProblem)
 
 export interface Heard {
@@ -85,6 +93,8 @@ export interface WorkerClient {
   readonly loaded: Loaded
   /** @throws SpeechError when the clip cannot be read or transcribed */
   transcribe(input: AudioInput, control?: TranscribeControl): Promise<Heard>
+  /** With an aligner. @throws SpeechError as `alignAudio` */
+  align(job: AlignJob, signal?: AbortSignal): Promise<AlignedAudio>
   /** Ends what it is doing and releases all memory. */
   close(): Promise<void>
 }
@@ -96,7 +106,7 @@ class WorkerEnded extends Error {
 }
 
 interface Pending {
-  resolve(heard: Heard): void
+  resolve(result: Heard | AlignedAudio): void
   reject(error: unknown): void
   readonly onText: TranscribeControl['onText']
 }
@@ -127,6 +137,7 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
       else if (message.type === 'unusable') reject(problemOf(message))
       else if (message.type === 'text') pending.get(message.id)?.onText?.(message.added)
       else if (message.type === 'heard') settle(message.id)?.resolve(message.heard)
+      else if (message.type === 'aligned') settle(message.id)?.resolve(message.aligned)
       else settle(message.id)?.reject(problemOf(message))
     })
     worker.on('error', (error) => {
@@ -144,24 +155,36 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
     throw error
   })
   const post = (job: WorkerJob) => worker.postMessage(job)
+  const ask = <T extends Heard | AlignedAudio>(
+    job: (id: number) => WorkerJob,
+    signal?: AbortSignal,
+    onText?: TranscribeControl['onText'],
+  ): Promise<T> => {
+    if (ended) return Promise.reject(ended)
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    const id = nextId++
+    const answer = new Promise<T>((resolve, reject) => {
+      pending.set(id, { resolve: resolve as Pending['resolve'], reject, onText })
+      post(job(id))
+    })
+    if (!signal) return answer
+    const abort = () => {
+      settle(id)?.reject(signal.reason)
+      post({ type: 'cancel', id })
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    return answer.finally(() => signal.removeEventListener('abort', abort))
+  }
   return {
     loaded,
     transcribe(input, { options = {}, signal, onText } = {}) {
-      if (ended) return Promise.reject(ended)
-      if (signal?.aborted) return Promise.reject(signal.reason)
-      const id = nextId++
-      const heard = new Promise<Heard>((resolve, reject) => {
-        pending.set(id, { resolve, reject, onText })
-        post({ type: 'transcribe', id, input, options, wantsText: onText !== undefined })
+      const job = (id: number): WorkerJob => ({
+        ...{ type: 'transcribe', id, input, options },
+        wantsText: onText !== undefined,
       })
-      if (!signal) return heard
-      const abort = () => {
-        settle(id)?.reject(signal.reason)
-        post({ type: 'cancel', id })
-      }
-      signal.addEventListener('abort', abort, { once: true })
-      return heard.finally(() => signal.removeEventListener('abort', abort))
+      return ask<Heard>(job, signal, onText)
     },
+    align: (job, signal) => ask<AlignedAudio>((id) => ({ type: 'align', id, ...job }), signal),
     close() {
       closing ??= (async () => {
         if (ended) return

@@ -1,6 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { alignLong } from './aligner/align-long.ts'
+import { alignText } from './aligner/aligner.ts'
+import { type AlignerThread, startAligner } from './aligner-thread.ts'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
+import { defined } from './defined.ts'
 import { makeJobQueue } from './job-queue.ts'
+import { MAX_PIECE_SECONDS } from './limits.ts'
 import { type OpenedAudio, openAudio } from './opened-audio.ts'
 import { buildPrompt } from './prompt.ts'
 import { type RecognizeOptions, recognize, recognizePieces } from './recognize.ts'
@@ -10,6 +15,7 @@ import type { WorkerJob, WorkerReply, WorkerSetup } from './worker-client.ts'
 
 /* A thread with sessions of its own: onnxruntime-node runs on the thread that asks, and blocks it. */
 
+const ALIGNER_HINT = 'Load with { aligner: DIR }, the release of a forced aligner.'
 const WARM_UP_SECONDS = 10
 const port = parentPort
 if (port === null) throw new Error('worker.ts is started by worker-client.ts')
@@ -17,25 +23,36 @@ const setup = workerData as WorkerSetup
 const reply = (message: WorkerReply) => port.postMessage(message)
 
 type Transcribe = Extract<WorkerJob, { type: 'transcribe' }>
+type Align = Extract<WorkerJob, { type: 'align' }>
 
 try {
   const recognizer = await loadRecognizer(setup.folder, setup)
   buildPrompt(recognizer.tokenizer, 1, setup.options) // options that do not fit the model fail before the first clip
-  listen(recognizer)
+  const aligner = setup.aligner && (await startAligner(setup.aligner))
+  listen({ recognizer, aligner })
   const { layout, prefillKind, alignsWords } = recognizer.decoder
-  reply({ type: 'loaded', layout, prefill: prefillKind, hasWordTimes: alignsWords })
+  const hasWordTimes = alignsWords || aligner !== undefined
+  const alignerSeconds = aligner?.settings.maxSeconds
+  reply({ type: 'loaded', layout, prefill: prefillKind, hasWordTimes, ...defined({ alignerSeconds }) })
 } catch (error) {
   reply({ type: 'unusable', ...describe(error) })
   process.exit() // what else was being loaded is not waited for
 }
 
-function listen(recognizer: Recognizer): void {
+interface Models {
+  readonly recognizer: Recognizer
+  readonly aligner: AlignerThread | undefined
+}
+
+function listen(models: Models): void {
   const stops = new Map<number, AbortController>()
-  const queue = makeJobQueue<Transcribe, OpenedAudio>(setup.batch, {
-    read: (job) => read(job, stops.get(job.id)?.signal),
+  const queue = makeJobQueue<Transcribe | Align, OpenedAudio>(setup.batch, {
+    read: (job) => read(job, models, stops.get(job.id)?.signal),
     async run(job, audio) {
       try {
-        await transcribe(recognizer, job, audio, stops.get(job.id)?.signal)
+        const { signal } = stops.get(job.id) ?? new AbortController()
+        if (job.type === 'align') await alignOne(models, job, audio, signal)
+        else await transcribe(models, job, audio, signal)
       } finally {
         await audio.close()
       }
@@ -52,7 +69,7 @@ function listen(recognizer: Recognizer): void {
       for (const stop of stops.values()) stop.abort(new Error('Stopped.'))
       return void queue
         .idle()
-        .then(() => recognizer.encoder.release()) // with its thread, which must not be ended from outside
+        .then(() => Promise.all([models.recognizer.encoder.release(), models.aligner?.release()])) // threads must not be ended from outside
         .finally(() => process.exit())
     }
     stops.set(job.id, new AbortController())
@@ -61,14 +78,15 @@ function listen(recognizer: Recognizer): void {
 }
 
 async function transcribe(
-  recognizer: Recognizer,
+  { recognizer, aligner }: Models,
   { id, options, wantsText }: Transcribe,
   audio: OpenedAudio,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<void> {
-  signal?.throwIfAborted()
+  signal.throwIfAborted()
   const control = {
-    ...(signal && { signal }),
+    signal,
+    ...defined({ aligner }),
     ...(wantsText && { onText: (added: string) => reply({ type: 'text', id, added }) }),
   }
   const all = { ...setup.options, ...options }
@@ -81,6 +99,34 @@ async function transcribe(
   })
 }
 
+async function alignOne(
+  { recognizer, aligner }: Models,
+  { id, input, text, language }: Align,
+  audio: OpenedAudio,
+  signal: AbortSignal,
+): Promise<void> {
+  if (aligner === undefined) throw new SpeechError('No aligner is loaded.', ALIGNER_HINT)
+  const options = defined({ language })
+  let pieces = 0
+  for await (const _ of audio.cuts) if (++pieces > 1) break
+  if (pieces > 1) {
+    if ('fd' in input)
+      throw new SpeechError(
+        `${input.name} is too long to be aligned as a stream.`,
+        'Write it to a file first.',
+      )
+    const aligned = await alignLong(recognizer, aligner, input, text, { ...options, signal })
+    return reply({ type: 'aligned', id, aligned })
+  }
+  const { settings } = aligner
+  const { samples } = audio.first
+  const found = await alignText(text, { settings, ...options }, (spoken) =>
+    aligner.alignUnits({ samples, spoken }, signal),
+  )
+  const about = { seconds: audio.seconds(), sha256: audio.sha256(), notes: [...audio.notes] }
+  reply({ type: 'aligned', id, aligned: { ...about, ...found } })
+}
+
 let warm: Promise<unknown> | undefined
 
 async function warmUp(recognizer: Recognizer, { first }: OpenedAudio, options: RecognizeOptions) {
@@ -91,13 +137,20 @@ async function warmUp(recognizer: Recognizer, { first }: OpenedAudio, options: R
   await warm
 }
 
-async function read({ input, options }: Transcribe, signal: AbortSignal | undefined): Promise<OpenedAudio> {
+async function read(
+  job: Transcribe | Align,
+  { aligner }: Models,
+  signal: AbortSignal | undefined,
+): Promise<OpenedAudio> {
   signal?.throwIfAborted()
-  return openAudio(input, options.maxPieceSeconds ?? setup.options.maxPieceSeconds, signal)
+  const most = aligner?.settings.maxSeconds
+  if (job.type === 'align') return openAudio(job.input, most, signal)
+  const wanted = job.options.maxPieceSeconds ?? setup.options.maxPieceSeconds
+  return openAudio(job.input, wanted ?? Math.min(MAX_PIECE_SECONDS, most ?? MAX_PIECE_SECONDS), signal)
 }
 
 /** Whatever it is, it is this clip's own problem. */
-function fail({ id }: Transcribe, error: unknown): undefined {
+function fail({ id }: Transcribe | Align, error: unknown): undefined {
   reply({ type: 'failed', id, ...describe(error), isSpeech: true })
 }
 

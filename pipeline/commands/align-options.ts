@@ -13,12 +13,14 @@ const LINE: CommandLine = {
   examples: [
     ['talk.flac talk.txt', 'words and times as JSON, with the only aligner in output/'],
     ['talk.flac "What was said." --format srt', 'subtitles'],
+    ['lecture.mp3 lecture.txt --recognizer output/qwen3-asr-0.6b', 'a recording of any length'],
     ['talk.flac talk.txt --language German --format textgrid', 'for Praat'],
   ],
 }
 
 const OPTIONS = {
   'model-dir': text('release directory of a forced aligner; the only one in output/'),
+  recognizer: text('release directory of a recognizer, for long recordings; the only one in output/'),
   variant: text(
     `${VARIANT_NAMES.filter((name) => gateLimitsOf(name, 'aligner')).join(', ')}; ${PREFERRED} where there is one`,
   ),

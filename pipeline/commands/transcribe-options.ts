@@ -40,6 +40,8 @@ const OPTIONS = {
     'of 4-bit variants: prompts in 8 bits, quicker but for a slower start, or as the steps',
   ),
   cache: flag("keep the prompts' weights in 8 bits for the next start; --no-cache makes them anew", true),
+  aligner: text('release directory of a forced aligner, which finds when words are said'),
+  'aligner-variant': text('of the aligner, as --variant'),
   language: SHARED.language,
   context: SHARED.context,
   format: {
@@ -108,7 +110,14 @@ function checked(options: Options): Options {
   return options
 }
 
-function checkShape({ format, openai, wordTimestamps, files, outputDir, json }: Options): void {
+function checkShape({ format, openai, wordTimestamps, files, outputDir, json, ...options }: Options): void {
+  if (options.aligner !== undefined && format === 'text')
+    throw usage(
+      '--aligner finds times, which --format text does not show.',
+      'Give --format json, srt or vtt, or leave --aligner out.',
+    )
+  if (options.alignerVariant !== undefined && options.aligner === undefined)
+    throw usage('--aligner-variant goes with --aligner DIR.')
   if (openai && format !== 'json')
     throw usage(`--openai is a shape of JSON, found --format ${format}.`, 'Give --format json --openai.')
   if (openai && files.length > 1 && outputDir === undefined && !json)

@@ -1,9 +1,9 @@
 import { basename, extname } from 'node:path'
 import { cuesOf, srt, vtt } from '../../eval/cues.ts'
-import type { AlignedAudio } from '../../eval/runtime/aligner/aligner.ts'
-import { startAligner } from '../../eval/runtime/aligner-thread.ts'
 import { defined } from '../../eval/runtime/defined.ts'
-import { usualCache } from '../../eval/runtime/prompt-cache.ts'
+import { openAudio } from '../../eval/runtime/opened-audio.ts'
+import { Qwen3Aligner, Qwen3Asr, type WordTimes } from '../../eval/runtime/qwen3-asr.ts'
+import { openRelease } from '../../eval/runtime/release.ts'
 import { readText } from '../../eval/text-file.ts'
 import { onlyModel } from '../release/only-model.ts'
 import { printableSpeech } from '../shared/printable.ts'
@@ -14,7 +14,7 @@ import { rounded, roundedWords } from './rounded.ts'
 import { ctm, textGrid } from './word-files.ts'
 
 /** A recording, its text, and when its words are said. */
-export interface Aligned extends AlignedAudio {
+export interface Aligned extends WordTimes {
   readonly file: string
   readonly variant: string
   readonly text: string
@@ -28,17 +28,44 @@ export async function alignFile(options: AlignOptions, signal: AbortSignal): Pro
   const { audio, variant, threads, provider, language } = options
   const text = await textOf(options.text)
   const folder = options.modelDir ?? (await onlyModel('name its folder with --model-dir', 'aligner'))
-  const cache = options.cache ? usualCache() : undefined
-  const aligner = await startAligner({ folder, threads, provider, ...defined({ variant, cache }) })
+  const release = await openRelease(folder, 'aligner')
+  const about = { file: audio, variant: release.variant(variant).name, text }
+  const given = { threads, provider, cache: options.cache }
+  const how = { signal, ...defined({ language }) }
+  const most = release.config.aligner?.maxSeconds
+  const isLong = most !== undefined && (await isLongerThan(audio, most, signal))
+  const aligner = isLong
+    ? await Qwen3Asr.load(await recognizerFor(options, most), {
+        ...given,
+        aligner: folder,
+        alignerVariant: about.variant,
+      })
+    : await Qwen3Aligner.load(folder, { ...given, variant: about.variant })
   try {
-    signal.throwIfAborted()
-    const aligned = await aligner.align({ input: { path: audio }, text, ...defined({ language }) })
-    signal.throwIfAborted()
-    const warnings = [...aligned.notes, ...aligned.warnings]
-    return { file: audio, variant: aligner.variant, text, ...aligned, warnings }
+    return { ...about, ...(await aligner.align(audio, text, how)) }
   } finally {
-    await aligner.release()
+    await aligner.dispose()
   }
+}
+
+async function isLongerThan(path: string, seconds: number, signal: AbortSignal): Promise<boolean> {
+  const { cuts, close } = await openAudio({ path }, seconds, signal)
+  try {
+    let pieces = 0
+    for await (const _ of cuts) if (++pieces > 1) break
+    return pieces > 1
+  } finally {
+    await close()
+  }
+}
+
+/** @throws Failure when none is named, and output/ does not have just one */
+async function recognizerFor({ recognizer }: AlignOptions, most: number): Promise<string> {
+  if (recognizer !== undefined) return recognizer
+  return onlyModel(
+    `name that of a recognizer with --recognizer: recordings of more than ${most} s are heard first, to cut them with their text`,
+    'asr',
+  )
 }
 
 async function textOf(given: string): Promise<string> {

@@ -8,6 +8,8 @@ export interface AlignOptions {
   /** undefined: the only one in output/ */
   readonly modelDir?: string
   readonly variant?: string
+  /** release of a recognizer, for recordings that are too long for one pass; undefined: the only one in output/ */
+  readonly recognizer?: string
   readonly language?: string
   readonly format: (typeof ALIGN_FORMATS)[number]
   readonly threads: number

@@ -63,6 +63,41 @@ export function piecesOf(samples: Float32Array, points: readonly number[]): Floa
   return [0, ...points].map((start, i) => samples.subarray(start, points[i] ?? samples.length))
 }
 
+/**
+ * Cut a recording at known places; no more than a piece and a block are held at a time.
+ * @param blocks 16 kHz mono, in their order
+ * @param ends of all pieces, in samples, ascending; the last is that of the recording
+ */
+export async function* cutAt(
+  blocks: AsyncIterable<Float32Array> | Iterable<Float32Array>,
+  ends: readonly number[],
+): AsyncGenerator<Float32Array> {
+  let held: Float32Array[] = []
+  let [at, next] = [0, 0]
+  for await (const block of blocks) {
+    let rest = block
+    while (next < ends.length && at + rest.length >= (ends[next] as number)) {
+      const count = (ends[next++] as number) - at
+      yield joined([...held, rest.subarray(0, count)])
+      held = []
+      at += count
+      rest = rest.subarray(count)
+    }
+    held.push(rest.slice())
+    at += rest.length
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
 class Cutter {
   /** samples of a piece at most */
   readonly #longest: number

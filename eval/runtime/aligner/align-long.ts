@@ -1,0 +1,105 @@
+import type { AlignerThread } from '../aligner-thread.ts'
+import { cutAt } from '../audio/pieces.ts'
+import { SAMPLE_RATE } from '../audio/sample-rate.ts'
+import { defined } from '../defined.ts'
+import { type AudioInput, openAudio, openBlocks } from '../opened-audio.ts'
+import { recognizePieces } from '../recognize.ts'
+import type { Recognizer } from '../recognizer.ts'
+import { type AlignedAudio, type AlignerTiming, alignText, NO_TIME, type UnitTimes } from './aligner.ts'
+import { type HeardPiece, type TextPart, textParts } from './text-parts.ts'
+import { unitsOf } from './units.ts'
+
+/** Pieces in which a long recording is heard, in seconds: several of them are a part, so that there is a choice of cuts. */
+const PIECE_SECONDS = 30
+
+interface LongOptions {
+  readonly language?: string
+  readonly signal: AbortSignal
+}
+
+/**
+ * Find when the words of a text are said in a recording that is too long for one pass. A recognizer hears it first: where what it
+ * heard is what the text says, both are cut. The recording is read twice, and no more than a part of it is held.
+ * @throws SpeechError as `alignAudio`, and the signal's reason
+ */
+export async function alignLong(
+  recognizer: Recognizer,
+  aligner: AlignerThread,
+  input: AudioInput,
+  text: string,
+  { language, signal }: LongOptions,
+): Promise<AlignedAudio> {
+  const { settings } = aligner
+  const audio = await openAudio(input, Math.min(PIECE_SECONDS, settings.maxSeconds / 2), signal)
+  const timesOf = async (spoken: readonly string[]): Promise<UnitTimes> => {
+    const options = defined({ language })
+    const { pieces } = await recognizePieces(recognizer, audio.cuts, options, { signal })
+    const heard = pieces.map((piece, i): HeardPiece => {
+      const end = pieces[i + 1]?.start ?? audio.seconds()
+      return { start: piece.start, end, spoken: unitsOf(piece.text, language).map((unit) => unit.spoken) }
+    })
+    const { parts, warnings } = textParts(spoken, heard, settings.maxSeconds)
+    const found = await alignParts(aligner, input, parts, spoken, signal)
+    return { ...found, warnings: [...warnings, ...found.warnings] }
+  }
+  try {
+    const found = await alignText(text, { settings, ...defined({ language }) }, timesOf)
+    for await (const _ of audio.cuts) signal.throwIfAborted() // a text without words
+    return { seconds: audio.seconds(), sha256: audio.sha256(), notes: [...audio.notes], ...found }
+  } finally {
+    await audio.close()
+  }
+}
+
+async function alignParts(
+  aligner: AlignerThread,
+  input: AudioInput,
+  parts: readonly TextPart[],
+  spoken: readonly string[],
+  signal: AbortSignal,
+): Promise<UnitTimes> {
+  const { blocks } = await openBlocks(input, signal)
+  const ends = parts.map(({ end }) => Math.round(end * SAMPLE_RATE))
+  const times: number[] = []
+  const warnings: string[] = []
+  let timing = NO_TIME
+  let i = 0
+  for await (const samples of cutAt(blocks, ends)) {
+    const part = parts[i++] as TextPart
+    const found = await alignPart(aligner, samples, part, spoken, signal)
+    for (const time of found.times) times.push(part.start + time)
+    const place = `from ${part.start.toFixed(0)} to ${part.end.toFixed(0)} s`
+    warnings.push(...found.warnings.map((warning) => `${place} ${warning}`))
+    timing = sumOf(timing, found.timing)
+  }
+  return { times, warnings, timing }
+}
+
+/** What was not said is not shown to the aligner, which would find it a place; it is laid where it would stand. */
+async function alignPart(
+  aligner: AlignerThread,
+  samples: Float32Array,
+  { from, to, unsaid }: TextPart,
+  spoken: readonly string[],
+  signal: AbortSignal,
+): Promise<UnitTimes> {
+  const isUnsaid = (unit: number) => unsaid.some(([first, end]) => unit >= first && unit < end)
+  const units = Array.from({ length: to - from }, (_, i) => from + i)
+  const said = units.filter((unit) => !isUnsaid(unit)).map((unit) => spoken[unit] as string)
+  if (said.length === 0) return { times: units.flatMap(() => [0, 0]), warnings: [], timing: NO_TIME }
+  const found = await aligner.alignUnits({ samples, spoken: said }, signal)
+  let next = 0
+  let last = 0
+  const times = units.flatMap((unit) => {
+    if (isUnsaid(unit)) return [last, last]
+    const [start = last, end = start] = found.times.slice(2 * next, 2 * next + 2)
+    next++
+    last = end
+    return [start, end]
+  })
+  return { ...found, times }
+}
+
+function sumOf(a: AlignerTiming, b: AlignerTiming): AlignerTiming {
+  return { mel: a.mel + b.mel, encoder: a.encoder + b.encoder, prefill: a.prefill + b.prefill }
+}
