@@ -13,6 +13,7 @@ import { isRecital, mayRecite } from './recital.ts'
 import { encode, promptOf, type Recognizer } from './recognizer.ts'
 import { tellInOrder } from './tell-in-order.ts'
 import type { TimedWord } from './timed-word.ts'
+import type { Timing } from './timing.ts'
 import { type ParsedTranscript, parseTranscript, textStart, transcriptSoFar } from './transcript.ts'
 import { mayBeSpeech, pausesIn } from './words/pauses.ts'
 import { tokenRanges } from './words/token-ranges.ts'
@@ -34,14 +35,6 @@ export interface RecognizeControl {
   readonly onText?: (added: string) => void
   /** finds when words are said, in place of the decoder's attention */
   readonly aligner?: AlignerThread
-}
-
-/** Seconds spent in each part. */
-export interface Timing {
-  readonly mel: number
-  readonly encoder: number
-  readonly prefill: number
-  readonly decode: number
 }
 
 /** One piece of a recording, transcribed by itself. */
