@@ -26,6 +26,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   },
   peers: { describe: 'Variants against other engines.', load: () => import('./bench-peers.ts') },
   words: { describe: 'Times of words, and what they cost.', load: () => import('./bench-words.ts') },
+  context: {
+    describe: 'What a context costs, with its keys and values kept and without.',
+    load: () => import('./bench-context.ts'),
+  },
   package: { describe: 'Archives against gzip and pigz.', load: () => import('./bench-package.ts') },
   publish: { describe: 'Uploads against the Python client.', load: () => import('./bench-publish.ts') },
 }

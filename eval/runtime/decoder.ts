@@ -64,6 +64,8 @@ export interface DecoderOptions extends SessionOptions {
   readonly isSteady?: boolean
   /** keeps the weights of prompts in 8 bits for the next load; by default they are made anew */
   readonly cache?: PromptCache
+  /** whether a long context's keys and values are kept for the prompts that follow; true */
+  readonly keepsHead?: boolean
 }
 
 /**

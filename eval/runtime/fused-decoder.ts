@@ -81,7 +81,8 @@ export async function openFusedDecoder(
         throw new RangeError(`A draft was given with ${inputs.length} prompts.`)
       const whole = inputs.map(({ prompt }) => prompt.ids.length)
       const all = promptBatch(inputs, Math.max(...whole), embeddings, draft)
-      const head = inputs.length === 1 ? await heads.of((inputs[0] as PromptInput).prompt) : undefined
+      const isAlone = inputs.length === 1 && options.keepsHead !== false
+      const head = isAlone ? await heads.of((inputs[0] as PromptInput).prompt) : undefined
       const embeds = head ? tail(all, head.length) : all
       const past = whole.map(() => head?.length ?? 0)
       const lengths = whole.map((length) => length - (head?.length ?? 0))
