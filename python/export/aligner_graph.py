@@ -4,6 +4,8 @@ Reference: transformers `Qwen3ASRForTokenClassification`. B rows, S positions, T
 KV key/value heads, G query heads for each, D head size.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding
@@ -13,6 +15,7 @@ from fused_ops import reshape, rms_norm, skip_rms_norm
 from weights import Weights
 
 HEAD = "score.weight"
+BLOCKS = 4  # of queries: with more, short recordings take longer and long ones hardly less
 
 
 class Aligner(Decoder):
@@ -40,11 +43,23 @@ class Aligner(Decoder):
                 normed, x = (embedding(flat, reshape(t, (-1, hidden))) for t in (normed, x))
                 places, mask = slots, additive(is_there & (positions[None, None, :] <= slots[:, :, None]))
             q = self.queries(layer, normed, (cos, sin, places)) * self.size**-0.5
-            attended = self.attend(q, keys, values, mask)
+            attend = self.attend if following is None else self.attend_before
+            attended = attend(q, keys, values, mask)
             normed, x = skip_rms_norm(self.merge(attended) @ layer.o, x, layer.post_norm, self.epsilon)
             after = following.input_norm if following is not None else self.norm
             normed, x = skip_rms_norm(layer.feed_forward(normed), x, after, self.epsilon)
         return normed @ self.lm_head
+
+    def attend_before(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        """As `attend` for queries of all positions, a block of them after the other: each with the keys up to its own end, as
+        the others are masked. That saves three eighths of the work, and holds the scores of one block alone."""
+        length = q.shape[3]
+        ends = [length * i // BLOCKS for i in range(BLOCKS + 1)]
+        blocks = [
+            self.attend(q[:, :, :, start:end], k[:, :, :end], v[:, :, :end], mask[:, :, :, start:end, :end])
+            for start, end in pairwise(ends)
+        ]
+        return torch.cat(blocks, dim=3)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
         """q [B, KV, G, Q, D], scaled; k and v [B, KV, S, D], mask [B, 1, 1, Q, S] -> [B, KV, G, Q, D]"""
