@@ -1,30 +1,83 @@
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
+import { editDistances } from '../../eval/runtime/aligner/edit-distances.ts'
 import { comparable, matchUnits } from '../../eval/runtime/aligner/match-units.ts'
 import { textParts } from '../../eval/runtime/aligner/text-parts.ts'
 import { cutAt } from '../../eval/runtime/audio/pieces.ts'
 import { alignWords } from '../../eval/wer.ts'
 
 const words = (text: string) => text.split(' ')
+/** Pieces of 5 s, one word after the other in each. */
 const pieces = (...texts: string[]) =>
-  texts.map((text, i) => ({ start: 5 * i, end: 5 * i + 5, spoken: text === '' ? [] : words(text) }))
+  texts.map((text, i) => ({
+    ...{ start: 5 * i, end: 5 * i + 5 },
+    units: (text === '' ? [] : words(text)).map((spoken, k, { length }) => ({
+      ...{ spoken, start: 5 * i + (5 * k) / length, end: 5 * i + (5 * (k + 1)) / length },
+    })),
+  }))
+const ints = (list: readonly string[]) => Int32Array.from(list, Number)
+/** A text of `count` numbers below `size`, and what is left of it after edits. */
+function edited(count: number, size: number, share: number, seed: number) {
+  const random = seededRandom(seed)
+  const list = (length: number) => Array.from({ length }, () => `${Math.floor(size * random())}`)
+  const text = list(count)
+  return {
+    text,
+    heard: text.flatMap((word) => (random() < share ? list(Math.floor(3 * random())) : [word])),
+  }
+}
 
-it('matches as many units as the minimum-edit alignment of words, halved or not', () => {
-  const random = seededRandom(4)
-  const list = (count: number) => Array.from({ length: count }, () => `${Math.floor(300 * random())}`)
-  const text = list(3000)
-  const heard = text.flatMap((word) => (random() < 0.1 ? list(Math.floor(3 * random())) : [word]))
-  const operations = alignWords(text, heard)
-  const distance = operations.filter((each) => each !== 'h').length
-  const found = matchUnits(text, heard)
-  let [cost, last] = [0, [-1, -1]]
-  for (const [i, j] of [...found.entries(), [text.length, heard.length] as const]) {
+/** Errors of an alignment that has these matches, and checks that they are of equal words and ascend. */
+function costOf(text: readonly string[], heard: readonly string[], matches: Int32Array): number {
+  let [cost, before, other] = [0, -1, -1]
+  for (const [i, j] of [...matches.entries(), [text.length, heard.length] as const]) {
     if (j < 0) continue
     expect(i === text.length || text[i] === heard[j]).toBe(true)
-    cost += Math.max(i - (last[0] as number), j - (last[1] as number)) - 1
-    last = [i, j]
+    expect(j).toBeGreaterThan(other)
+    cost += Math.max(i - before, j - other) - 1
+    ;[before, other] = [i, j]
   }
-  expect(cost).toBe(distance)
+  return cost
+}
+
+it('knows the edit distances from all beginnings of a list', () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const { text, heard } = edited(seed * 3, 2 + seed, 0.3, seed)
+    const distances = editDistances(ints(text), ints(heard))
+    for (const [n, distance] of distances.entries()) {
+      if (n % 7 > 0 && n < heard.length) continue
+      const errors = alignWords(text, heard.slice(0, n)).filter((each) => each !== 'h')
+      expect(distance).toBe(errors.length)
+    }
+  }
+})
+
+it('matches as many units as the minimum-edit alignment of words, halved or not', () => {
+  for (const [count, size, share] of [
+    [3000, 300, 0.1],
+    [2000, 5, 0.4],
+    [40, 4, 0.5],
+  ] as const) {
+    const { text, heard } = edited(count, size, share, 4)
+    const errors = alignWords(text, heard).filter((each) => each !== 'h')
+    const { all, sure } = matchUnits(text, heard)
+    expect(costOf(text, heard, all)).toBe(errors.length)
+    expect(sure.every((at, i) => at === -1 || at === all[i])).toBe(true)
+  }
+})
+
+it('matches 30,000 words in a second or two', () => {
+  const { text, heard } = edited(30_000, 3000, 0.3, 5)
+  const start = performance.now()
+  const { all } = matchUnits(text, heard)
+  expect(performance.now() - start).toBeLessThan(10_000)
+  expect(costOf(text, heard, all)).toBe(editDistances(ints(text), ints(heard)).at(-1))
+})
+
+it('is not sure which of equal words was heard', () => {
+  const { all, sure } = matchUnits(words('a b c x a b c d'), words('a b c d'))
+  expect(all.filter((at) => at >= 0)).toHaveLength(4)
+  expect([...sure]).toEqual([-1, -1, -1, -1, -1, -1, -1, 3])
 })
 
 it('compares writing without spaces by characters, and no case', () => {
@@ -32,35 +85,85 @@ it('compares writing without spaces by characters, and no case', () => {
   expect(comparable('今日')).toEqual(['今', '日'])
 })
 
+const bounds = ({ parts }: ReturnType<typeof textParts>) =>
+  parts.map(({ start, end, from, to }) => [start, end, from, to])
+
 it('cuts where both sides are equal, and as late as that goes', () => {
   const heard = pieces('one two three', 'four five sax', 'seven eight', 'nine ten')
-  const { parts, warnings } = textParts(words('one two three four five six seven eight nine ten'), heard, 10)
-  expect(parts.map(({ start, end, from, to }) => [start, end, from, to])).toEqual([
+  const found = textParts(words('one two three four five six seven eight nine ten'), heard, 10)
+  expect(bounds(found)).toEqual([
     [0, 5, 0, 3],
     [5, 15, 3, 8],
     [15, 20, 8, 10],
   ])
-  expect(warnings).toEqual([])
+  expect(found.warnings).toEqual([])
+})
+
+it('cuts where more units in a row are equal, rather than later', () => {
+  const heard = pieces('a b c d', 'e f g h sax', 'j k yes', 'z')
+  const found = textParts(words('a b c d e f g h i j k l'), heard, 10)
+  expect(bounds(found)[0]).toEqual([0, 5, 0, 4])
+})
+
+it('cuts between equal units, whatever else was heard there', () => {
+  const found = textParts(words('a b c d e f'), pieces('a b c er', 'um d e f', ''), 5)
+  expect(bounds(found).slice(0, 1)).toEqual([[0, 5, 0, 3]])
+  expect(found.warnings).toEqual([])
+})
+
+it('shares out by time what was not heard around a cut, and says that it is a guess', () => {
+  // from 2.5 to 9.375 s nothing of p, q, r and s was heard
+  const heard = pieces('a b', 'x x x x x x x c')
+  const found = textParts(words('a p q r s c'), [heard[0] as never, heard[1] as never], 5)
+  expect(bounds(found)).toEqual([
+    [0, 5, 0, 2],
+    [5, 10, 2, 6],
+  ])
+  expect(found.warnings[0]).toBe(
+    'at 5 s what was heard differs from the text, so that the text was cut by guess.',
+  )
+})
+
+it('does not take a refrain that was missed for the next one', () => {
+  const refrain = 'la li lo lu'
+  const text = words(`${refrain} ${refrain} end of song`)
+  const { parts, warnings } = textParts(text, pieces('', `${refrain} end of song`), 5)
+  expect(parts.map(({ isGuess }) => isGuess)).toEqual([true, false])
+  expect(warnings[0]).toMatch(/^at 5 s .* cut by guess\.$/)
 })
 
 it('says where the text was not said, and where more was said', () => {
   const lost = 'a b c d e f g h'
-  const missing = textParts(
-    words(`one two three ${lost} four five six`),
-    pieces('one two three', 'four five six'),
-    10,
-  )
-  expect(missing.parts).toEqual([{ start: 0, end: 10, from: 0, to: 14, unsaid: [[3, 11]] }])
+  const text = words(`one two three ${lost} four five six`)
+  const missing = textParts(text, pieces('one two three', 'four five six'), 10)
+  expect(missing.parts).toEqual([{ start: 0, end: 10, from: 0, to: 14, unsaid: [[3, 11]], isGuess: false }])
   expect(missing.warnings).toEqual([
     'from 0 to 10 s 8 words of the text were not heard: they have no length.',
   ])
-  const more = textParts(words('one two three'), pieces('one two three', 'what is this here'), 10)
-  expect(more.warnings).toEqual(['from 5 to 10 s 4 of 4 words that were heard are not in the text.'])
+  const cut = textParts(text, pieces('one two three', 'four five six'), 5)
+  expect(cut.parts.map(({ isGuess }) => isGuess)).toEqual([false, false]) // whatever side they are laid to
+  const more = textParts(words('one two three'), pieces('one two three', 'what is this here then'), 10)
+  expect(more.warnings).toEqual(['from 5 to 10 s 5 words were heard that are not in the text.'])
+})
+
+it('believes that a few words were not said where there was no time for them', () => {
+  const text = words('a b p q r s c d')
+  const soon = textParts(text, pieces('a b c d'), 5)
+  expect(soon.parts[0]?.unsaid).toEqual([[2, 6]])
+  const late = textParts(
+    text,
+    pieces('a b', 'c d').map(({ units, ...piece }) => ({
+      ...piece,
+      units: units.map(({ spoken, start }) => ({ spoken, start, end: start + 0.1 })),
+    })),
+    10,
+  )
+  expect(late.parts[0]?.unsaid).toEqual([])
 })
 
 it('cuts silence and texts without a match, and gives every unit to one part', () => {
   for (const heard of [pieces('', '', ''), pieces('x y', 'z', 'w')]) {
-    const { parts } = textParts(words('one two three four'), heard, 5)
+    const { parts, warnings } = textParts(words('one two three four'), heard, 5)
     expect(parts.map(({ start, end }) => [start, end])).toEqual([
       [0, 5],
       [5, 10],
@@ -69,6 +172,24 @@ it('cuts silence and texts without a match, and gives every unit to one part', (
     expect(parts.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, i) => from + i))).toEqual([
       0, 1, 2, 3,
     ])
+    expect(warnings).toHaveLength(2)
+  }
+})
+
+it('gives every unit to one part, whatever was heard', () => {
+  for (let seed = 0; seed < 60; seed++) {
+    const { text, heard } = edited(120, 6 + seed, 0.3, seed)
+    const parted = Array.from({ length: 12 }, (_, i) =>
+      heard.slice(i * 10, i === 11 ? undefined : i * 10 + 10),
+    )
+    const { parts } = textParts(text, pieces(...parted.map((each) => each.join(' '))), 5 + (seed % 13))
+    let [at, unit] = [0, 0]
+    for (const part of parts) {
+      expect([part.start, part.from]).toEqual([at, unit])
+      expect(part.to).toBeGreaterThanOrEqual(part.from)
+      ;[at, unit] = [part.end, part.to]
+    }
+    expect([at, unit]).toEqual([60, 120])
   }
 })
 

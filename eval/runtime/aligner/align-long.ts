@@ -2,12 +2,14 @@ import type { AlignerThread } from '../aligner-thread.ts'
 import { cutAt } from '../audio/pieces.ts'
 import { SAMPLE_RATE } from '../audio/sample-rate.ts'
 import { defined } from '../defined.ts'
+import { languageName } from '../languages.ts'
 import { type AudioInput, openAudio, openBlocks } from '../opened-audio.ts'
 import { recognizePieces } from '../recognize.ts'
 import type { Recognizer } from '../recognizer.ts'
+import { SpeechError } from '../speech-error.ts'
 import { type AlignedAudio, type AlignerTiming, alignText, NO_TIME, type UnitTimes } from './aligner.ts'
-import { type HeardPiece, type TextPart, textParts } from './text-parts.ts'
-import { unitsOf } from './units.ts'
+import { heardPiece } from './heard-piece.ts'
+import { type TextPart, textParts } from './text-parts.ts'
 
 /** Pieces in which a long recording is heard, in seconds: several of them are a part, so that there is a choice of cuts. */
 const PIECE_SECONDS = 30
@@ -32,12 +34,9 @@ export async function alignLong(
   const { settings } = aligner
   const audio = await openAudio(input, Math.min(PIECE_SECONDS, settings.maxSeconds / 2), signal)
   const timesOf = async (spoken: readonly string[]): Promise<UnitTimes> => {
-    const options = defined({ language })
-    const { pieces } = await recognizePieces(recognizer, audio.cuts, options, { signal })
-    const heard = pieces.map((piece, i): HeardPiece => {
-      const end = pieces[i + 1]?.start ?? audio.seconds()
-      return { start: piece.start, end, spoken: unitsOf(piece.text, language).map((unit) => unit.spoken) }
-    })
+    const { pieces } = await recognizePieces(recognizer, audio.cuts, defined({ language }), { signal })
+    const name = language === undefined ? undefined : languageName(language)
+    const heard = pieces.map((piece, i) => heardPiece(piece, pieces[i + 1]?.start ?? audio.seconds(), name))
     const { parts, warnings } = textParts(spoken, heard, settings.maxSeconds)
     const found = await alignParts(aligner, input, parts, spoken, signal)
     return { ...found, warnings: [...warnings, ...found.warnings] }
@@ -72,6 +71,7 @@ async function alignParts(
     warnings.push(...found.warnings.map((warning) => `${place} ${warning}`))
     timing = sumOf(timing, found.timing)
   }
+  if (i < parts.length) throw new SpeechError('The recording became shorter while it was read.')
   return { times, warnings, timing }
 }
 

@@ -1,3 +1,5 @@
+import { editDistances } from './edit-distances.ts'
+
 /** Cells of a table that is filled at once; larger ones are halved, so that memory does not grow with the product of the lengths. */
 const CELLS = 1 << 20
 /** Characters of writing without spaces are compared one by one, since two readers may tell its words apart differently. */
@@ -10,12 +12,19 @@ export function comparable(spoken: string): string[] {
   return UNSPACED.test(plain) ? [...plain] : [plain]
 }
 
+/** For each of one list the index of the equal one of the other that it goes with, or -1; ascending. */
+export interface Matches {
+  /** of a minimum-edit alignment */
+  readonly all: Int32Array
+  /** those of them that another alignment as short, found from the other end, has too: of what is repeated, few are */
+  readonly sure: Int32Array
+}
+
 /**
- * Minimum-edit alignment of two lists (Levenshtein; all errors cost 1) in memory that grows with their lengths alone, by
+ * Minimum-edit alignments of two lists (Levenshtein; all errors cost 1) in memory that grows with their lengths alone, by
  * divide and conquer (Hirschberg, CACM 18 (6), 1975).
- * @returns for each of `a` the index of the equal one of `b` that it goes with, or -1; ascending
  */
-export function matchUnits(a: readonly string[], b: readonly string[]): Int32Array {
+export function matchUnits(a: readonly string[], b: readonly string[]): Matches {
   const ids = new Map<string, number>()
   const numbered = (list: readonly string[]) =>
     Int32Array.from(list, (each) => {
@@ -23,95 +32,86 @@ export function matchUnits(a: readonly string[], b: readonly string[]): Int32Arr
       ids.set(each, id)
       return id
     })
+  const [left, right] = [numbered(a), numbered(b)]
+  const all = matchedFromEnd(left, right)
+  const others = matchedFromEnd(left.toReversed(), right.toReversed()).reverse()
+  const sure = all.map((at, i) => (at >= 0 && others[i] === b.length - 1 - at ? at : -1))
+  return { all, sure }
+}
+
+interface Part {
+  readonly list: Int32Array
+  /** of its first, in the whole */
+  readonly from: number
+}
+
+/** Of several alignments, that whose matches are nearest to the end, nearly. */
+function matchedFromEnd(a: Int32Array, b: Int32Array): Int32Array {
   const matches = new Int32Array(a.length).fill(-1)
-  match({ a: numbered(a), from: 0 }, { b: numbered(b), from: 0 }, matches)
+  match({ list: a, from: 0 }, { list: b, from: 0 }, matches)
   return matches
 }
 
-function match(
-  { a, from: aFrom }: { readonly a: Int32Array; readonly from: number },
-  { b, from: bFrom }: { readonly b: Int32Array; readonly from: number },
-  matches: Int32Array,
-): void {
-  let [low, highA, highB] = [0, a.length, b.length]
-  while (low < highA && low < highB && a[low] === b[low]) {
-    matches[aFrom + low] = bFrom + low
-    low++
-  }
-  while (highA > low && highB > low && a[highA - 1] === b[highB - 1])
-    matches[aFrom + --highA] = bFrom + --highB
-  if (low === highA || low === highB) return
-  const left = { a: a.subarray(low, highA), from: aFrom + low }
-  const right = { b: b.subarray(low, highB), from: bFrom + low }
-  if (left.a.length === 1 || (left.a.length + 1) * (right.b.length + 1) <= CELLS) {
+function match(a: Part, b: Part, matches: Int32Array): void {
+  let [endA, endB] = [a.list.length, b.list.length]
+  while (endA > 0 && endB > 0 && a.list[endA - 1] === b.list[endB - 1])
+    matches[a.from + --endA] = b.from + --endB
+  if (endA === 0 || endB === 0) return
+  const [left, right] = [partOf(a, 0, endA), partOf(b, 0, endB)]
+  if (endA === 1 || (endA + 1) * (endB + 1) <= CELLS) {
     matchTable(left, right, matches)
     return
   }
-  const middle = left.a.length >> 1
-  const before = lastRow(left.a.subarray(0, middle), right.b)
-  const behind = lastRow(left.a.slice(middle).reverse(), right.b.slice().reverse())
-  const count = right.b.length
+  const middle = endA >> 1
+  const best = bestSplit(left.list, right.list, middle)
+  match(partOf(left, 0, middle), partOf(right, 0, best), matches)
+  match(partOf(left, middle, endA), partOf(right, best, endB), matches)
+}
+
+function partOf({ list, from }: Part, start: number, end: number): Part {
+  return { list: list.subarray(start, end), from: from + start }
+}
+
+/** How much of `b` goes with the first `middle` of `a`. */
+function bestSplit(a: Int32Array, b: Int32Array, middle: number): number {
+  const before = editDistances(a.subarray(0, middle), b)
+  const behind = editDistances(a.slice(middle).reverse(), b.toReversed())
+  const cost = (at: number) => (before[at] as number) + (behind[b.length - at] as number)
   let best = 0
-  const cost = (at: number) => (before[at] as number) + (behind[count - at] as number)
-  for (let at = 1; at <= count; at++) if (cost(at) < cost(best)) best = at
-  match(
-    { a: left.a.subarray(0, middle), from: left.from },
-    { b: right.b.subarray(0, best), from: right.from },
-    matches,
-  )
-  match(
-    { a: left.a.subarray(middle), from: left.from + middle },
-    { b: right.b.subarray(best), from: right.from + best },
-    matches,
-  )
-}
-
-/** Distances of all of `a` from the first n of `b`, for each n. */
-function lastRow(a: Int32Array, b: Int32Array): Uint32Array {
-  const row = Uint32Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (const one of a) fillRow(one, b, row, row)
-  return row
-}
-
-/** The next row of the table of distances; `above` and `row` may be one. */
-function fillRow(one: number, b: Int32Array, above: Uint32Array, row: Uint32Array): void {
-  let diagonal = above[0] as number
-  let left = diagonal + 1
-  row[0] = left
-  for (let i = 0; i < b.length; i++) {
-    const up = above[i + 1] as number
-    const changed = b[i] === one ? diagonal : diagonal + 1
-    const other = (up < left ? up : left) + 1
-    left = changed < other ? changed : other
-    row[i + 1] = left
-    diagonal = up
-  }
+  for (let at = 1; at <= b.length; at++) if (cost(at) < cost(best)) best = at
+  return best
 }
 
 function matchTable(
-  { a, from: aFrom }: { readonly a: Int32Array; readonly from: number },
-  { b, from: bFrom }: { readonly b: Int32Array; readonly from: number },
+  { list: a, from: aFrom }: Part,
+  { list: b, from: bFrom }: Part,
   matches: Int32Array,
 ): void {
-  const width = b.length + 1
-  const rows = new Uint32Array((a.length + 1) * width)
-  for (let i = 0; i < width; i++) rows[i] = i
-  for (const [i, one] of a.entries())
-    fillRow(
-      one,
-      b,
-      rows.subarray(i * width, (i + 1) * width),
-      rows.subarray((i + 1) * width, (i + 2) * width),
-    )
+  const at = distanceTable(a, b)
   let [row, column] = [a.length, b.length]
-  const at = (i: number, j: number) => rows[i * width + j] as number
   while (row > 0 && column > 0) {
-    if (a[row - 1] === b[column - 1] && at(row, column) === at(row - 1, column - 1))
-      matches[aFrom + --row] = bFrom + --column
-    else if (at(row, column) === at(row - 1, column - 1) + 1) {
+    const [here, diagonal] = [at(row, column), at(row - 1, column - 1)]
+    if (a[row - 1] === b[column - 1] && here === diagonal) matches[aFrom + --row] = bFrom + --column
+    else if (here === diagonal + 1) {
       row--
       column--
-    } else if (at(row, column) === at(row - 1, column) + 1) row--
+    } else if (here === at(row - 1, column) + 1) row--
     else column--
   }
+}
+
+/** Distances of the first i of `a` from the first j of `b`. */
+function distanceTable(a: Int32Array, b: Int32Array): (i: number, j: number) => number {
+  const width = b.length + 1
+  const cells = new Uint32Array((a.length + 1) * width)
+  for (let j = 0; j < width; j++) cells[j] = j
+  for (let i = 1, at = width; i <= a.length; i++) {
+    cells[at++] = i
+    for (let j = 1; j < width; j++, at++) {
+      const changed = (cells[at - width - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const other = Math.min(cells[at - width] as number, cells[at - 1] as number) + 1
+      cells[at] = changed < other ? changed : other
+    }
+  }
+  return (i, j) => cells[i * width + j] as number
 }

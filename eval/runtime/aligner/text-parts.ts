@@ -1,13 +1,9 @@
-import { comparable, matchUnits } from './match-units.ts'
-
-/** A piece of a recording, and what a recognizer heard in it. */
-export interface HeardPiece {
-  /** seconds, in the recording */
-  readonly start: number
-  readonly end: number
-  /** what is spoken of each unit that was heard */
-  readonly spoken: readonly string[]
-}
+import type { Span } from '../audio/pieces.ts'
+import { cutPlaces, type Place } from './cut-places.ts'
+import type { HeardPiece, HeardUnit } from './heard-piece.ts'
+import { matchUnits } from './match-units.ts'
+import { tokensOf } from './token-list.ts'
+import { inverseOf, type UnmatchedRun, unmatchedRuns } from './unmatched-runs.ts'
 
 /** Part of a recording, and the units of the text that are said in it. */
 export interface TextPart {
@@ -18,6 +14,8 @@ export interface TextPart {
   readonly to: number
   /** runs of units that were not heard at all, [first, behind the last] */
   readonly unsaid: readonly (readonly [number, number])[]
+  /** whether what was heard does not tell where in the text the part ends */
+  readonly isGuess: boolean
 }
 
 export interface TextParts {
@@ -26,19 +24,10 @@ export interface TextParts {
   readonly warnings: readonly string[]
 }
 
-/** Equal units on each side of a cut that make it a sure one. */
-const SURE = 2
-/** Units of the text in a row of which so few were heard were not said; fewer may have been misheard. */
-const [MANY, HEARD_SHARE] = [8, 0.25]
-
-/** A place between two pieces where text and recording can be cut together. */
-interface Place {
-  readonly at: number
-  /** the first unit behind it */
-  readonly unit: number
-  /** how many equal units stand on the side that has fewer, up to {@link SURE} */
-  readonly sureness: number
-}
+/** Units in a row of which hardly any was heard were not said; fewer may have been misheard. */
+const MANY = 8
+/** Fewer too, where there was no time to say them: nobody says a unit in less seconds. */
+const [FEW, QUICKEST] = [4, 0.1]
 
 /**
  * Find which units of a text are said in which part of a recording. Both are cut between pieces, where what was heard on both
@@ -52,130 +41,99 @@ export function textParts(
   maxSeconds: number,
 ): TextParts {
   const text = tokensOf(spoken)
-  const heard = pieces.map((piece) => tokensOf(piece.spoken).tokens)
-  const all = heard.flat()
-  const matches = matchUnits(text.tokens, all)
-  const counts = heard.map((tokens) => tokens.length)
-  const places = placesOf(pieces, counts, { ...text, matches, heard: all.length })
-  const runs = unsaidRuns(matches, all.length, text.units)
-  const warnings: string[] = []
-  const parts: TextPart[] = []
-  const [begin, end] = [pieces[0]?.start ?? 0, pieces.at(-1)?.end ?? 0]
-  const last: Place = { at: end, unit: spoken.length, sureness: SURE }
-  let from: Place = { at: begin, unit: 0, sureness: SURE }
-  while (from.at < end) {
-    const to = nextCut(from, [...places, last], maxSeconds)
-    if (to.sureness === 0)
-      warnings.push(
-        `at ${to.at.toFixed(0)} s what was heard differs from the text, so that the text was cut by guess.`,
-      )
-    parts.push({
-      start: from.at,
-      end: to.at,
-      from: from.unit,
-      to: to.unit,
-      unsaid: within(runs, from.unit, to.unit),
-    })
-    from = to
-  }
+  const heard = heardTokens(pieces)
+  const matches = matchUnits(text.tokens, heard.tokens)
+  const unsaid = unsaidRuns(matches.all, heard)
+  const places = cutPlaces({ units: text.units, sure: matches.sure, unsaid, ...heard })
+  const parts = partsOf(
+    heard.begin,
+    cutsOf(heard.begin, places, maxSeconds),
+    unsaid.map((run) => unitsOfRun(run, text.units)),
+  )
+  const extra = unmatchedRuns(inverseOf(matches.all, heard.tokens.length), text.tokens.length)
   return {
     parts,
     warnings: [
-      ...warnings,
-      ...parts.flatMap((part) => unsaidNotes(part)),
-      ...extraNotes(matches, pieces, counts),
+      ...parts.filter(({ isGuess }) => isGuess).map(guessNote),
+      ...parts.flatMap(unsaidNotes),
+      ...extra.flatMap((run) => extraNotes(run, heard.times)),
     ],
   }
 }
 
-/** What is compared, and the unit of each. */
-function tokensOf(spoken: readonly string[]): { readonly tokens: string[]; readonly units: number[] } {
-  const tokens: string[] = []
-  const units: number[] = []
-  for (const [unit, each] of spoken.entries()) {
-    for (const token of comparable(each)) {
-      tokens.push(token)
-      units.push(unit)
-    }
-  }
-  return { tokens, units }
-}
-
-/** The latest of the surest places that are near enough. */
-function nextCut(from: Place, places: readonly Place[], maxSeconds: number): Place {
-  const near = places.filter(({ at }) => at > from.at && at - from.at <= maxSeconds + 1e-6)
-  const end = near.at(-1)
-  if (end === places.at(-1) && end !== undefined) return end
-  const most = Math.max(...near.map(({ sureness }) => sureness))
-  const cut = near.findLast(({ sureness }) => sureness === most)
-  if (cut === undefined) throw new RangeError(`A piece is longer than ${maxSeconds} s.`)
-  return cut.unit < from.unit ? { ...cut, unit: from.unit } : cut
-}
-
-interface Matched {
+interface HeardTokens {
   readonly tokens: readonly string[]
-  readonly units: readonly number[]
-  readonly matches: Int32Array
-  /** how many were heard */
-  readonly heard: number
+  /** when each was heard, in seconds */
+  readonly times: readonly Span[]
+  /** where the recording begins, and where pieces end, in seconds, with the count of tokens before */
+  readonly begin: number
+  readonly ends: readonly { readonly at: number; readonly heard: number }[]
 }
 
-function placesOf(pieces: readonly HeardPiece[], counts: readonly number[], matched: Matched): Place[] {
-  const { tokens, units, matches, heard } = matched
-  const tokenOf = new Int32Array(heard).fill(-1)
-  for (const [token, one] of matches.entries()) if (one >= 0) tokenOf[one] = token
-  let before = 0
-  return pieces.slice(0, -1).map((piece, i) => {
-    before += counts[i] as number
-    const token = tokenBehind(tokenOf, before, tokens.length)
-    const isInside = token > 0 && units[token] === units[token - 1]
-    const sureness = isInside ? 0 : sureAround(matches, token, before, heard)
-    return { at: piece.end, unit: units[token] ?? (units.at(-1) ?? -1) + 1, sureness }
+function heardTokens(pieces: readonly HeardPiece[]): HeardTokens {
+  const tokens: string[] = []
+  const times: Span[] = []
+  const ends = pieces.map((piece) => {
+    const own = tokensOf(piece.units.map((unit) => unit.spoken))
+    tokens.push(...own.tokens)
+    times.push(...own.units.map((unit) => piece.units[unit] as HeardUnit))
+    return { at: piece.end, heard: tokens.length }
+  })
+  return { tokens, times, begin: pieces[0]?.start ?? 0, ends }
+}
+
+/** Runs of the text's tokens that were not said. */
+function unsaidRuns(matches: Int32Array, { times, begin, ends }: HeardTokens): UnmatchedRun[] {
+  return unmatchedRuns(matches, times.length).filter(({ from, to, otherFrom, otherTo }) => {
+    const count = to - from
+    const start = times[otherFrom - 1]?.end ?? begin
+    const end = times[otherTo]?.start ?? ends.at(-1)?.at ?? begin
+    return count >= MANY || (count >= FEW && end - start < QUICKEST * count)
   })
 }
 
-/** The token of the text that follows what was heard before a place: behind the nearest equal one, as far as in what was heard. */
-function tokenBehind(tokenOf: Int32Array, place: number, count: number): number {
-  let [low, high] = [place - 1, place]
-  while (low >= 0 && tokenOf[low] === -1) low--
-  while (high < tokenOf.length && tokenOf[high] === -1) high++
-  const first = low < 0 ? 0 : (tokenOf[low] as number) + 1
-  const last = high < tokenOf.length ? (tokenOf[high] as number) : count
-  const [behind, ahead] = [place - 1 - low, high - place]
-  return behind + ahead === 0 ? first : Math.round(first + ((last - first) * behind) / (behind + ahead))
+function unitsOfRun({ from, to }: UnmatchedRun, units: readonly number[]): readonly [number, number] {
+  return [units[from] as number, (units[to - 1] as number) + 1]
 }
 
-/** Equal tokens in a row on both sides; the ends of text and recording are equal. */
-function sureAround(matches: Int32Array, token: number, place: number, heard: number): number {
-  const isEqual = (offset: number) => {
-    const [i, j] = [token + offset, place + offset]
-    if (i < 0 || j < 0) return i < 0 && j < 0
-    if (i >= matches.length || j >= heard) return i >= matches.length && j >= heard
-    return matches[i] === j
+/** The ends of parts: each the latest of the surest places that are near enough. */
+function* cutsOf(begin: number, places: readonly Place[], maxSeconds: number): Generator<Place> {
+  let from = begin
+  const last = places.at(-1)
+  while (last !== undefined && from < last.at) {
+    const near = places.filter(({ at }) => at > from && at - from <= maxSeconds + 1e-6)
+    const most = Math.max(...near.map(({ sureness }) => sureness))
+    const cut = near.includes(last) ? last : near.findLast(({ sureness }) => sureness === most)
+    if (cut === undefined) throw new RangeError(`A piece is longer than ${maxSeconds} s.`)
+    yield cut
+    from = cut.at
   }
-  let sure = 0
-  while (sure < SURE && isEqual(sure) && isEqual(-1 - sure)) sure++
-  return sure
 }
 
-/** Runs of many units of the text in whose place little was heard. */
-function unsaidRuns(matches: Int32Array, heard: number, units: readonly number[]): [number, number][] {
-  const runs: [number, number][] = []
-  let [start, place] = [0, 0]
-  for (let i = 0; i <= matches.length; i++) {
-    const next = i < matches.length ? (matches[i] as number) : heard
-    if (next < 0) continue
-    if (i - start >= MANY && next - place <= HEARD_SHARE * (i - start))
-      runs.push([units[start] as number, (units[i - 1] as number) + 1])
-    ;[start, place] = [i + 1, next + 1]
-  }
-  return runs
+function partsOf(
+  begin: number,
+  cuts: Iterable<Place>,
+  unsaid: readonly (readonly [number, number])[],
+): TextPart[] {
+  let [start, from] = [begin, 0]
+  return Array.from(cuts, ({ at, unit, sureness }) => {
+    const part = {
+      ...{ start, end: at, from, to: unit, isGuess: sureness === 0 },
+      unsaid: within(unsaid, from, unit),
+    }
+    ;[start, from] = [at, unit]
+    return part
+  })
 }
 
-function within(runs: readonly [number, number][], from: number, to: number): [number, number][] {
+function within(runs: readonly (readonly [number, number])[], from: number, to: number): [number, number][] {
   return runs
     .map(([first, end]): [number, number] => [Math.max(first, from), Math.min(end, to)])
     .filter(([first, end]) => first < end)
+}
+
+function guessNote({ end }: TextPart): string {
+  return `at ${end.toFixed(0)} s what was heard differs from the text, so that the text was cut by guess.`
 }
 
 function unsaidNotes({ start, end, unsaid }: TextPart): string[] {
@@ -186,18 +144,11 @@ function unsaidNotes({ start, end, unsaid }: TextPart): string[] {
   ]
 }
 
-/** Pieces with many words that the text lacks. */
-function extraNotes(matches: Int32Array, pieces: readonly HeardPiece[], counts: readonly number[]): string[] {
-  const isSaid = new Set(matches)
-  let first = 0
-  return pieces.flatMap(({ start, end }, i) => {
-    const count = counts[i] as number
-    let extra = 0
-    for (let j = first; j < first + count; j++) if (!isSaid.has(j)) extra++
-    first += count
-    if (extra < MANY / 2 || extra < count / 2) return []
-    return [
-      `from ${start.toFixed(0)} to ${end.toFixed(0)} s ${extra} of ${count} words that were heard are not in the text.`,
-    ]
-  })
+/** Words in a row that the text lacks. */
+function extraNotes({ from, to }: UnmatchedRun, times: readonly Span[]): string[] {
+  const [first, last] = [times[from], times[to - 1]]
+  if (to - from <= FEW || first === undefined || last === undefined) return []
+  return [
+    `from ${first.start.toFixed(0)} to ${last.end.toFixed(0)} s ${to - from} words were heard that are not in the text.`,
+  ]
 }

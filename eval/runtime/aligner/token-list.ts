@@ -1,0 +1,19 @@
+import { comparable } from './match-units.ts'
+
+/** What is compared of units, and the unit of each. */
+export interface TokenList {
+  readonly tokens: readonly string[]
+  readonly units: readonly number[]
+}
+
+export function tokensOf(spoken: readonly string[]): TokenList {
+  const tokens: string[] = []
+  const units: number[] = []
+  for (const [unit, each] of spoken.entries()) {
+    for (const token of comparable(each)) {
+      tokens.push(token)
+      units.push(unit)
+    }
+  }
+  return { tokens, units }
+}
