@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -255,6 +255,17 @@ describe('a descriptor', () => {
     )
     const fd = openSync(tmpdir(), 'r')
     await expect(openSpeech({ fd, name: 'stdin' })).rejects.toThrow('stdin is a directory, wanted audio.')
+    closeSync(fd)
+  })
+
+  it('of a file stays open, wherever reading stops', async () => {
+    const fd = openSync(FLAC, 'r')
+    const stop = new AbortController()
+    const stream = await openSpeech({ fd, name: 'stdin' }, stop.signal)
+    for await (const _ of stream) break
+    stop.abort()
+    await new Promise(setImmediate)
+    expect(fstatSync(fd).isFile()).toBe(true)
     closeSync(fd)
   })
 

@@ -1,4 +1,4 @@
-import { constants, createReadStream, fstatSync } from 'node:fs'
+import { constants, createReadStream, fstatSync, open as openFile, read } from 'node:fs'
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -133,7 +133,9 @@ function streamOf(fd: number, name: string) {
   if (info.isDirectory()) throw new SpeechError(`${name} is a directory, wanted audio.`)
   if (isatty(fd)) throw new SpeechError(`${name} is a terminal, wanted audio from a file or a program.`)
   if (info.isFIFO() || info.isSocket()) return new Socket({ fd, readable: true, writable: false })
-  return createReadStream('', { fd, autoClose: false })
+  // destroyed before its end, it would close the descriptor of the caller, who may do so again
+  const close = (_: number, done: (error: null) => void) => done(null)
+  return createReadStream('', { fd, autoClose: false, fs: { open: openFile, read, close } })
 }
 
 async function saveRest(reader: ByteReader): Promise<AudioFile> {
