@@ -10,6 +10,7 @@ import { defined } from './runtime/defined.ts'
 import { usefulJobs } from './runtime/job-queue.ts'
 import type { Recognition } from './runtime/recognize.ts'
 import type { Release } from './runtime/release.ts'
+import { workOf } from './runtime/timing.ts'
 import { startWorker, type WorkerSetup } from './runtime/worker-client.ts'
 import { identifySources } from './sources.ts'
 
@@ -136,10 +137,7 @@ export async function engineSystem(engine: Engine, workers: number, timeout: num
 }
 
 function flatten({ text, language, pieces }: Recognition): Omit<Transcription, 'seconds'> {
-  const compute = pieces.reduce(
-    (sum, { timing }) => sum + timing.mel + timing.encoder + timing.prefill + timing.decode,
-    0,
-  )
+  const compute = pieces.reduce((sum, { timing }) => sum + workOf(timing), 0)
   const records = pieces.map(({ tokens: _, text: __, speech: ___, words: ____, ...rest }) => rest)
   const isTimed = pieces.some(({ words }) => words !== undefined)
   const words = isTimed ? pieces.flatMap((piece) => piece.words ?? []) : undefined

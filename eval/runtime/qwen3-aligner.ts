@@ -35,8 +35,8 @@ export interface WordTimes {
   readonly words: readonly TimedWord[]
   /** of audio */
   readonly seconds: number
-  /** seconds of work of each part */
-  readonly timing: AlignerTiming
+  /** seconds of work of each part; `recognizer` is that of hearing a long recording first, all its parts together */
+  readonly timing: AlignerTiming & { readonly recognizer?: number }
   /** sentences about what is odd in the recording, or may be wrong */
   readonly warnings: readonly string[]
 }
@@ -120,6 +120,10 @@ export function alignJob(
   return { input: inputOf(audio, sampleRate), text, ...defined({ language }) }
 }
 
-export function wordTimes({ words, seconds, timing, notes, warnings }: AlignedAudio): WordTimes {
-  return { words, seconds, timing, warnings: [...notes, ...warnings] }
+export function wordTimes(aligned: AlignedAudio): WordTimes {
+  const { words, seconds, timing, recognizerSeconds: recognizer, notes, warnings } = aligned
+  return {
+    ...{ words, seconds, timing: { ...timing, ...defined({ recognizer }) } },
+    warnings: [...notes, ...warnings],
+  }
 }

@@ -84,8 +84,8 @@ export interface Transcript {
   readonly language: string | undefined
   /** of audio */
   readonly seconds: number
-  /** seconds of work of each part */
-  readonly timing: Timing
+  /** seconds of work of each part; `aligner` is that of a forced aligner, where one is loaded */
+  readonly timing: Timing & { readonly aligner?: number }
   readonly segments: readonly Segment[]
   /** sentences about what is odd in the recording */
   readonly warnings: readonly string[]
@@ -275,6 +275,11 @@ function alignerNotes(pieces: Heard['recognition']['pieces']): string[] {
   return notes
 }
 
+function alignerTiming(pieces: Heard['recognition']['pieces']): { readonly aligner?: number } {
+  const own = pieces.flatMap(({ alignerSeconds }) => alignerSeconds ?? [])
+  return own.length > 0 ? { aligner: own.reduce((sum, seconds) => sum + seconds) } : {}
+}
+
 function recitalNote({ start }: Heard['recognition']['pieces'][number]): string {
   return `at ${start.toFixed(0)} s the output was the context itself, so that it was decoded again without it.`
 }
@@ -283,7 +288,10 @@ function transcriptOf({ seconds, notes, recognition: { text, language, pieces } 
   const sum = (part: keyof Timing) => pieces.reduce((total, { timing }) => total + timing[part], 0)
   return {
     ...{ text, language, seconds },
-    timing: { mel: sum('mel'), encoder: sum('encoder'), prefill: sum('prefill'), decode: sum('decode') },
+    timing: {
+      ...{ mel: sum('mel'), encoder: sum('encoder'), prefill: sum('prefill'), decode: sum('decode') },
+      ...alignerTiming(pieces),
+    },
     segments: pieces.map(
       ({ start, speech, text: said, language: heard, ending, tokens, words }): Segment => ({
         start: start + speech.start,

@@ -5,3 +5,8 @@ export interface Timing {
   readonly prefill: number
   readonly decode: number
 }
+
+/** Sum of all parts. */
+export function workOf(timing: Partial<Timing>): number {
+  return (timing.mel ?? 0) + (timing.encoder ?? 0) + (timing.prefill ?? 0) + (timing.decode ?? 0)
+}

@@ -3,8 +3,9 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
+import { PROJECT } from '../../pipeline/models.ts'
 import { findPython } from '../../pipeline/python/venv.ts'
-import { ALIGNER_RECORD, ALIGNERS, RECORD, RELEASES, TEST_PACKAGES } from './places.ts'
+import { ALIGNER_RECORD, ALIGNERS, RECORD, RELEASES, TEST_PACKAGES, TINY_ALIGNERS } from './places.ts'
 import { makeRandomAligner } from './random-aligner.ts'
 import { isWished, PREPARED, type Prepared, tellReady } from './wishes.ts'
 
@@ -62,6 +63,14 @@ async function makeAligner(): Promise<void> {
   await writeFile(ALIGNER_RECORD, validated.all)
 }
 
+/** As far as its graphs: nothing is validated or measured. */
+async function makeTinyAligner(): Promise<void> {
+  const args = ['--model', join(PROJECT, 'test', 'fixtures', 'qwen3-aligner-tiny'), '--output', TINY_ALIGNERS]
+  const only = ['--variants', 'fp32', '--until', 'quantize', '--threads', '1']
+  const env = { CI: 'true', OMP_NUM_THREADS: '1' }
+  await execa('npm', ['run', '--silent', 'pipeline', '--', ...args, ...only], { env })
+}
+
 const steps: Record<Prepared, () => Promise<void>> = {
   async python() {
     await python()
@@ -71,6 +80,7 @@ const steps: Record<Prepared, () => Promise<void>> = {
   },
   aligner: makeAligner,
   release: makeTinyRelease,
+  'tiny-aligner': makeTinyAligner,
 }
 
 const waiting = new Set<Prepared>(PREPARED)

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PROJECT } from '../../pipeline/models.ts'
-import { ALIGNER_RECORD, ALIGNERS, RECORD, RELEASES, TEST_PACKAGES } from './places.ts'
+import { ALIGNER_RECORD, ALIGNERS, RECORD, RELEASES, TEST_PACKAGES, TINY_ALIGNERS } from './places.ts'
 import { isReady, type Prepared, wishFor } from './wishes.ts'
 
 /* What the tests share is made while other tests run. A test that needs it waits here. */
@@ -40,6 +40,12 @@ export async function sharedAligner(): Promise<{ folder: string; printed: string
   await ready('aligner')
   const printed = await readFile(ALIGNER_RECORD, 'utf8')
   return { folder: join(ALIGNERS, 'random-aligner-original'), printed }
+}
+
+/** The model directory of the trained tiny aligner, FP32. Nobody changes it. */
+export async function sharedTinyAligner(): Promise<string> {
+  await ready('tiny-aligner')
+  return join(TINY_ALIGNERS, 'qwen3-aligner-tiny')
 }
 
 /** What the pipeline printed when it made that release. */

@@ -8,7 +8,7 @@ import { MADE } from './places.ts'
  */
 
 /** In the order in which they are made. */
-export const PREPARED = ['python', 'referees', 'release', 'aligner'] as const
+export const PREPARED = ['python', 'referees', 'release', 'aligner', 'tiny-aligner'] as const
 export type Prepared = (typeof PREPARED)[number]
 
 /** What is made on the way to a thing. */
@@ -17,6 +17,7 @@ const BEFORE: Readonly<Record<Prepared, readonly Prepared[]>> = {
   referees: ['python'],
   release: ['python', 'referees'],
   aligner: ['python'],
+  'tiny-aligner': ['python'],
 }
 
 const VARIABLE = 'QWEN3_ASR_ONNX_TESTS'

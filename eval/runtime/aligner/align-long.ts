@@ -7,6 +7,7 @@ import { type AudioInput, openAudio, openBlocks } from '../opened-audio.ts'
 import { recognizePieces } from '../recognize.ts'
 import type { Recognizer } from '../recognizer.ts'
 import { SpeechError } from '../speech-error.ts'
+import { workOf } from '../timing.ts'
 import { type AlignedAudio, type AlignerTiming, alignText, NO_TIME, type UnitTimes } from './aligner.ts'
 import { heardPiece } from './heard-piece.ts'
 import { type TextPart, textParts } from './text-parts.ts'
@@ -33,8 +34,10 @@ export async function alignLong(
 ): Promise<AlignedAudio> {
   const { settings } = aligner
   const audio = await openAudio(input, Math.min(PIECE_SECONDS, settings.maxSeconds / 2), signal)
+  let recognizerSeconds = 0
   const timesOf = async (spoken: readonly string[]): Promise<UnitTimes> => {
     const { pieces } = await recognizePieces(recognizer, audio.cuts, defined({ language }), { signal })
+    recognizerSeconds = pieces.reduce((sum, { timing }) => sum + workOf(timing), 0)
     const name = language === undefined ? undefined : languageName(language)
     const heard = pieces.map((piece, i) => heardPiece(piece, pieces[i + 1]?.start ?? audio.seconds(), name))
     const { parts, warnings } = textParts(spoken, heard, settings.maxSeconds)
@@ -44,7 +47,8 @@ export async function alignLong(
   try {
     const found = await alignText(text, { settings, ...defined({ language }) }, timesOf)
     for await (const _ of audio.cuts) signal.throwIfAborted() // a text without words
-    return { seconds: audio.seconds(), sha256: audio.sha256(), notes: [...audio.notes], ...found }
+    const about = { seconds: audio.seconds(), sha256: audio.sha256(), notes: [...audio.notes] }
+    return { ...about, ...found, recognizerSeconds }
   } finally {
     await audio.close()
   }
@@ -66,7 +70,7 @@ async function alignParts(
   for await (const samples of cutAt(blocks, ends)) {
     const part = parts[i++] as TextPart
     const found = await alignPart(aligner, samples, part, spoken, signal)
-    for (const time of found.times) times.push(part.start + time)
+    for (const time of found.times) times.push(Math.min(part.start + time, part.end))
     const place = `from ${part.start.toFixed(0)} to ${part.end.toFixed(0)} s`
     warnings.push(...found.warnings.map((warning) => `${place} ${warning}`))
     timing = sumOf(timing, found.timing)

@@ -3,6 +3,7 @@ import type { Cut } from '../audio/pieces.ts'
 import { SAMPLE_RATE } from '../audio/sample-rate.ts'
 import { defined } from '../defined.ts'
 import type { TimedWord } from '../timed-word.ts'
+import { workOf } from '../timing.ts'
 import type { ParsedTranscript } from '../transcript.ts'
 import { alignText } from './aligner.ts'
 
@@ -12,6 +13,8 @@ export interface PieceWords {
   readonly words?: readonly TimedWord[]
   /** the language of the piece, which the aligner does not know */
   readonly unknownLanguage?: string
+  /** seconds of the aligner's work */
+  readonly alignerSeconds?: number
   /** sentences about what may be wrong */
   readonly doubts?: readonly string[]
 }
@@ -26,12 +29,15 @@ export async function alignPiece(
   const { settings } = aligner
   if (text === '') return { words: [] }
   if (language !== undefined && !settings.languages.includes(language)) return { unknownLanguage: language }
-  const { words, warnings } = await alignText(text, { settings, ...defined({ language }) }, (spoken) =>
-    aligner.alignUnits({ samples, spoken }, signal),
+  const { words, warnings, timing } = await alignText(
+    text,
+    { settings, ...defined({ language }) },
+    (spoken) => aligner.alignUnits({ samples, spoken }, signal),
   )
   const offset = first / SAMPLE_RATE
   return {
     words: words.map((word) => ({ text: word.text, start: offset + word.start, end: offset + word.end })),
+    alignerSeconds: workOf(timing),
     ...(warnings.length > 0 && { doubts: warnings }),
   }
 }

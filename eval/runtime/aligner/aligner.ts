@@ -62,6 +62,8 @@ export interface AlignedAudio extends Alignment {
   readonly sha256: string
   /** what is odd in it */
   readonly notes: readonly string[]
+  /** seconds of work of a recognizer that heard it first */
+  readonly recognizerSeconds?: number
 }
 
 /**
