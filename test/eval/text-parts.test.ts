@@ -172,8 +172,40 @@ it('cuts silence and texts without a match, and gives every unit to one part', (
     expect(parts.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, i) => from + i))).toEqual([
       0, 1, 2, 3,
     ])
-    expect(warnings).toHaveLength(2)
+    expect(warnings[0]).toBe(
+      'at 5, 10 s what was heard differs from the text, so that the text was cut by guess.',
+    )
   }
+})
+
+it('warns of a cut that is wrong, however badly was heard', () => {
+  let [cuts, wrong, guesses] = [0, 0, 0]
+  for (let seed = 0; seed < 12; seed++) {
+    const random = seededRandom(seed)
+    const said = Array.from({ length: 400 }, () => `${Math.floor(40 * random() ** 2)}`)
+    const times = said.map((_, i) => 0.4 * i)
+    const hears = (word: string, start: number) => {
+      const chance = random()
+      const heard = { spoken: word, start, end: start + 0.3 }
+      if (chance > 0.25) return [heard]
+      return chance < 0.1 ? [] : [{ ...heard, spoken: `${Math.floor(40 * random())}` }]
+    }
+    const heard = Array.from({ length: 32 }, (_, i) => ({
+      ...{ start: 5 * i, end: 5 * i + 5 },
+      units: said.flatMap((word, k) =>
+        Math.floor((times[k] as number) / 5) === i ? hears(word, times[k] as number) : [],
+      ),
+    }))
+    for (const { end, to, isGuess } of textParts(said, heard, 30).parts) {
+      const truth = times.filter((time) => time < end).length
+      cuts++
+      if (isGuess) guesses++
+      else if (truth !== to) wrong++
+    }
+  }
+  expect(cuts).toBeGreaterThan(60)
+  expect(guesses).toBeLessThan(cuts / 5)
+  expect(wrong).toBe(0)
 })
 
 it('gives every unit to one part, whatever was heard', () => {

@@ -11,8 +11,8 @@ export interface Place {
   readonly sureness: number
 }
 
-/** As many units in a row are not there by chance. */
-export const SURE = 4
+/** As many units in a row are not there by chance; fewer than {@link FEWEST} may be. */
+export const [SURE, FEWEST] = [4, 2]
 
 /** A text and what was heard. A token is what is compared: a unit, or a character of one. */
 interface Matched {

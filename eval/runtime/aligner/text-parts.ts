@@ -1,5 +1,5 @@
 import type { Span } from '../audio/pieces.ts'
-import { cutPlaces, type Place } from './cut-places.ts'
+import { cutPlaces, FEWEST, type Place } from './cut-places.ts'
 import type { HeardPiece, HeardUnit } from './heard-piece.ts'
 import { matchUnits } from './match-units.ts'
 import { tokensOf } from './token-list.ts'
@@ -54,7 +54,7 @@ export function textParts(
   return {
     parts,
     warnings: [
-      ...parts.filter(({ isGuess }) => isGuess).map(guessNote),
+      ...guessNotes(parts.filter(({ isGuess }) => isGuess)),
       ...parts.flatMap(unsaidNotes),
       ...extra.flatMap((run) => extraNotes(run, heard.times)),
     ],
@@ -118,7 +118,7 @@ function partsOf(
   let [start, from] = [begin, 0]
   return Array.from(cuts, ({ at, unit, sureness }) => {
     const part = {
-      ...{ start, end: at, from, to: unit, isGuess: sureness === 0 },
+      ...{ start, end: at, from, to: unit, isGuess: sureness < FEWEST },
       unsaid: within(unsaid, from, unit),
     }
     ;[start, from] = [at, unit]
@@ -132,8 +132,10 @@ function within(runs: readonly (readonly [number, number])[], from: number, to: 
     .filter(([first, end]) => first < end)
 }
 
-function guessNote({ end }: TextPart): string {
-  return `at ${end.toFixed(0)} s what was heard differs from the text, so that the text was cut by guess.`
+function guessNotes(parts: readonly TextPart[]): string[] {
+  if (parts.length === 0) return []
+  const places = parts.map(({ end }) => end.toFixed(0)).join(', ')
+  return [`at ${places} s what was heard differs from the text, so that the text was cut by guess.`]
 }
 
 function unsaidNotes({ start, end, unsaid }: TextPart): string[] {
