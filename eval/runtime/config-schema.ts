@@ -119,7 +119,10 @@ const ALIGNER = {
   segment_ms: about('Class c is the time c x `segment_ms`, in milliseconds.', positive(10_000)),
   timestamp_token_id: about('Id of `<timestamp>`, the token of a slot.', tokenId),
   languages: about('English names of the languages that it was trained for.', list(text)),
-  max_seconds: about('Seconds of a recording at most.', positive(100_000)),
+  max_seconds: about(
+    'Seconds of audio that one run takes at most; a longer recording is cut, and its text with it.',
+    positive(100_000),
+  ),
 }
 
 const ALIGNER_USE = {

@@ -113,10 +113,26 @@ function usage({ tokenizer, variants, aligner }: Card): string {
 
 \`\`\`sh
 npm run align -- recording.wav text.txt --model-dir FOLDER --format srt
-npm run align -- recording.wav "What is said in it." --model-dir FOLDER
+npm run align -- lecture.mp3 text.txt --model-dir FOLDER --recognizer ASR_FOLDER
 \`\`\`
 
-gives JSON, SRT, WebVTT with the time of each word, CTM or a TextGrid. With any onnxruntime, step by step:
+gives JSON, SRT, WebVTT with the time of each word, CTM or a TextGrid. A recognizer is wanted for more than ${aligner?.maxSeconds ?? 180} s. From a program:
+
+\`\`\`ts
+import { Qwen3Aligner, Qwen3Asr } from 'qwen3-asr-onnx'
+
+const aligner = await Qwen3Aligner.load('FOLDER')
+const { words } = await aligner.align('speech.flac', 'What is said in it.', { language: 'English' })
+for (const { text, start, end } of words) console.log(start, end, text)
+await aligner.dispose()
+
+const asr = await Qwen3Asr.load('ASR_FOLDER', { aligner: 'FOLDER' })
+console.log((await asr.align('lecture.mp3', 'Its text, of any length.')).words)
+console.log((await asr.transcribe('talk.mp3')).segments[0]?.words) // with the aligner's times
+await asr.dispose()
+\`\`\`
+
+or with any onnxruntime, step by step:
 
 1. 16 kHz mono samples to log-mel features (\`preprocessor_config.json\`); clips below 8000 samples are zero-padded to that first.
 2. ${file(ENCODER)}: \`mel\` [1, 128, T] gives \`audio_features\` [1, N, H].

@@ -84,6 +84,8 @@ it('says what it is, what it cannot do, and nothing of what it is not', async ()
   expect(card).toContain('- Languages: English, Japanese.')
   expect(card).toContain('- The graphs take recordings of at most 180 s:')
   expect(card).toContain('npm run align -- recording.wav text.txt --model-dir FOLDER')
+  expect(card).toContain("const aligner = await Qwen3Aligner.load('FOLDER')")
+  expect(card).toContain("Qwen3Asr.load('ASR_FOLDER', { aligner: 'FOLDER' })")
   expect(card).toContain('`aligner_prefill.int4.json` says')
   expect(card).toMatch(/- `int4` \(4-bit weights .*\): lm_head: int8 .*; int4 /)
   for (const other of [
