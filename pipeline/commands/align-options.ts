@@ -57,6 +57,11 @@ export function parseAlign(args: readonly string[]): Promise<(AlignOptions & Com
     args,
     OPTIONS,
     ({ language, ...options }) => {
+      if (args.includes('-'))
+        throw usage(
+          'Stdin (-) cannot be aligned: a long recording is read twice.',
+          'Write it to a file first.',
+        )
       if (options.audio === '') throw usage('Found no recording, wanted one.')
       if (options.text === '') throw usage('Found no text, wanted what is said in the recording.')
       if (options.json && options.format !== 'json')

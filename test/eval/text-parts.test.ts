@@ -111,6 +111,15 @@ it('cuts between equal units, whatever else was heard there', () => {
   expect(found.warnings).toEqual([])
 })
 
+it('compares Japanese by characters, and cuts no unit', () => {
+  const text = ['今日', 'は', '食べ', 'られ', 'ませ', 'ん']
+  const whole = textParts(text, pieces('今 日は', '食 べら れ ま せん'), 5)
+  expect(bounds(whole)[0]).toEqual([0, 5, 0, 2])
+  expect(whole.warnings).toEqual([])
+  const inside = textParts(text, pieces('今 日は 食 べら', 'れ ま せん'), 5)
+  expect(inside.parts[0]).toMatchObject({ to: 3, isGuess: true })
+})
+
 it('shares out by time what was not heard around a cut, and says that it is a guess', () => {
   // from 2.5 to 9.375 s nothing of p, q, r and s was heard
   const heard = pieces('a b', 'x x x x x x x c')

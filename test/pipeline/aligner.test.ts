@@ -433,6 +433,10 @@ describe('npm run align', () => {
     }
     expect(await failing(speech)).toEqual([2, 'error: Found no text, wanted what is said in the recording.'])
     expect(await failing()).toEqual([2, 'error: Found no recording, wanted one.'])
+    expect(await failing('-', 'a')).toEqual([
+      2,
+      'error: Stdin (-) cannot be aligned: a long recording is read twice.',
+    ])
     expect(await failing(speech, 'a', '--language', 'Turkish')).toEqual([
       1,
       'error: The aligner does not know Turkish.',
