@@ -2,15 +2,15 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { type Aligner, alignUnits, loadAligner, releaseAligner } from '../../eval/runtime/aligner/aligner.ts'
 import { heardPiece } from '../../eval/runtime/aligner/heard-piece.ts'
 import { textParts } from '../../eval/runtime/aligner/text-parts.ts'
 import { unitsOf } from '../../eval/runtime/aligner/units.ts'
-import { startAligner } from '../../eval/runtime/aligner-thread.ts'
 import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { encodeWav } from '../../eval/runtime/audio/wav.ts'
 import { Qwen3Aligner, Qwen3Asr, type WordTimes } from '../../eval/runtime/qwen3-asr.ts'
 import { recognize } from '../../eval/runtime/recognize.ts'
-import { loadRecognizer } from '../../eval/runtime/recognizer.ts'
+import { loadRecognizer, type Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { TimedWord } from '../../eval/runtime/timed-word.ts'
 import { run as runAlign } from '../../pipeline/commands/align-command.ts'
 import { run as runTranscribe } from '../../pipeline/commands/transcribe-command.ts'
@@ -23,6 +23,9 @@ let recognizer = ''
 let folder = ''
 let english: JoinedSpeech
 let asr: Qwen3Asr
+/** The same models, in this thread. */
+let ears: Recognizer
+let aligner: Aligner
 /** `english` with its own text. */
 let aligned: WordTimes
 
@@ -31,12 +34,16 @@ beforeAll(async () => {
   folder = await sharedTinyAligner()
   recognizer = join(await sharedReleases(), TINY_NAME)
   english = await joinedSpeech('English', 60)
+  ears = await loadRecognizer(recognizer, { variant: 'fp32', threads: 1 })
+  aligner = await loadAligner(folder, { threads: 1 })
   asr = await Qwen3Asr.load(recognizer, { variant: 'fp32', aligner: folder, threads: 1 })
   aligned = await asr.align(english.samples, english.text, { language: 'en' })
 })
 
 afterAll(async () => {
   await asr?.dispose()
+  await ears?.encoder.release()
+  if (aligner) await releaseAligner(aligner)
   await rm(root, { recursive: true, force: true })
 })
 
@@ -60,8 +67,6 @@ function expectInOrder(words: readonly TimedWord[], seconds: number): void {
 
 /** Words of the same parts, each given exactly what is said in it. */
 async function withTrueParts({ samples, text, words }: JoinedSpeech, language: string): Promise<TimedWord[]> {
-  const ears = await loadRecognizer(recognizer, { variant: 'fp32', threads: 1 })
-  const aligner = await startAligner({ folder, threads: 1 })
   const { maxSeconds } = aligner.settings
   const { pieces } = await recognize(ears, samples, { maxPieceSeconds: maxSeconds / 2, language })
   const end = samples.length / SAMPLE_RATE
@@ -73,15 +78,12 @@ async function withTrueParts({ samples, text, words }: JoinedSpeech, language: s
       const at = Number.isNaN(word.start) ? word.end : word.start
       return at >= start && at < end
     })
-    const found = await aligner.alignUnits({
-      samples: samples.subarray(Math.round(start * SAMPLE_RATE), Math.round(end * SAMPLE_RATE)),
-      spoken: own.map((word) => unitsOf(word.text, language)[0]?.spoken ?? ''),
-    })
+    const part = samples.subarray(Math.round(start * SAMPLE_RATE), Math.round(end * SAMPLE_RATE))
+    const said = own.map((word) => unitsOf(word.text, language)[0]?.spoken ?? '')
+    const found = await alignUnits(aligner, part, said)
     const at = (i: number) => start + (found.times[i] ?? Number.NaN)
     times.push(...own.map((word, i) => ({ text: word.text, start: at(2 * i), end: at(2 * i + 1) })))
   }
-  await aligner.release()
-  await ears.encoder.release()
   return times
 }
 
@@ -221,26 +223,26 @@ describe('asr.align of a recording that is longer than the aligner can look at',
 
 describe('Qwen3Aligner', () => {
   it('aligns what it can look at, as asr.align does, and names that for the rest', async () => {
-    const aligner = await Qwen3Aligner.load(folder, { threads: 1 })
+    const own = await Qwen3Aligner.load(folder, { threads: 1 })
     try {
       const short = english.samples.subarray(0, 3 * SAMPLE_RATE)
       const sentence = english.sentences[0] ?? ''
-      const [found, other] = [await aligner.align(short, sentence), await asr.align(short, sentence)]
+      const [found, other] = [await own.align(short, sentence), await asr.align(short, sentence)]
       expect(found.words).toEqual(other.words)
       expect(found.timing).not.toHaveProperty('recognizer')
       const first = english.words.slice(0, found.words.length)
       expect(meanError(found.words, first)).toBeLessThan(0.15)
-      await expect(aligner.align(english.samples, english.text)).rejects.toMatchObject({
-        message: `The recording has more than ${aligner.maxSeconds} s, wanted at most ${aligner.maxSeconds} s, which the aligner can look at together.`,
+      await expect(own.align(english.samples, english.text)).rejects.toMatchObject({
+        message: `The recording has more than ${own.maxSeconds} s, wanted at most ${own.maxSeconds} s, which the aligner can look at together.`,
         hint: expect.stringMatching(/asr\.align of the API/),
       })
-      await expect(aligner.align(short, 7 as unknown as string)).rejects.toThrow(
+      await expect(own.align(short, 7 as unknown as string)).rejects.toThrow(
         'The text is number, wanted a string.',
       )
     } finally {
-      await aligner.dispose()
+      await own.dispose()
     }
-    await expect(aligner.align(english.samples, 'late')).rejects.toThrow('The aligner is closed.')
+    await expect(own.align(english.samples, 'late')).rejects.toThrow('The aligner is closed.')
   })
 
   it('is told apart from a recognizer', async () => {
@@ -272,27 +274,26 @@ describe('a transcript with an aligner', () => {
 
   it('has its times in JSON and in subtitles', async () => {
     const path = join(root, 'clip.wav')
-    await writeFile(path, encodeWav(english.samples.subarray(0, 11 * SAMPLE_RATE)))
+    const few = english.samples.subarray(0, 11 * SAMPLE_RATE)
+    await writeFile(path, encodeWav(few))
     const transcribe = async (...more: string[]) => {
-      const given = ['--model-dir', recognizer, '--variant', 'fp32', '--threads', '1']
+      const given = ['--model-dir', recognizer, '--variant', 'fp32', '--aligner', folder, '--threads', '1']
       const { stdout, exitCode } = await command(runTranscribe, path, ...given, ...more)
       expect(exitCode).toBe(0)
       return stdout
     }
-    const [with_, without] = [
-      JSON.parse(await transcribe('--format', 'json', '--aligner', folder)),
-      JSON.parse(await transcribe('--format', 'json')),
-    ]
-    expect(with_.text).toBe(without.text)
-    expect(with_.timing.aligner).toBeGreaterThan(0)
-    const wordsOf = ({ segments }: { segments: { words: TimedWord[] }[] }) =>
-      segments.flatMap(({ words }) => words)
-    expect(wordsOf(with_).map(({ text }) => text)).toEqual(wordsOf(without).map(({ text }) => text))
-    expect(wordsOf(with_)).not.toEqual(wordsOf(without))
-    expectInOrder(wordsOf(with_), 11)
-    const cue = (await transcribe('--format', 'srt', '--aligner', folder)).split('\n')[1] ?? ''
-    const [seconds] = wordsOf(with_).map(({ start }) => start)
-    expect(cue).toContain(`00:00:${(seconds ?? 0).toFixed(3).padStart(6, '0').replace('.', ',')} -->`)
+    const { text, timing, segments } = JSON.parse(await transcribe('--format', 'json'))
+    const words: TimedWord[] = segments.flatMap((segment: { words: TimedWord[] }) => segment.words)
+    const byAttention = await recognize(ears, few)
+    expect(text).toBe(byAttention.text)
+    expect(timing.aligner).toBeGreaterThan(0)
+    const others = byAttention.pieces.flatMap((piece) => piece.words ?? [])
+    expect(words.map((word) => word.text)).toEqual(others.map((word) => word.text))
+    expect(words.map(({ start }) => start)).not.toEqual(others.map(({ start }) => start))
+    expectInOrder(words, 11)
+    const cue = (await transcribe('--format', 'srt')).split('\n')[1] ?? ''
+    const seconds = (words[0]?.start ?? 0).toFixed(3).padStart(6, '0').replace('.', ',')
+    expect(cue).toContain(`00:00:${seconds} -->`)
   })
 
   it('is refused for text, which shows no times', async () => {
