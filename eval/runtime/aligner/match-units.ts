@@ -1,3 +1,4 @@
+import { withAdjoining } from './adjoining-matches.ts'
 import { editDistances } from './edit-distances.ts'
 
 /** Cells of a table that is filled at once; larger ones are halved, so that memory does not grow with the product of the lengths. */
@@ -16,7 +17,10 @@ export function comparable(spoken: string): string[] {
 export interface Matches {
   /** of a minimum-edit alignment */
   readonly all: Int32Array
-  /** those of them that another alignment as short, found from the other end, has too: of what is repeated, few are */
+  /**
+   * those that another alignment as short, found from the other end, has too, and what adjoins them: of what is repeated, few
+   * are. Some are not in `all`
+   */
   readonly sure: Int32Array
 }
 
@@ -36,7 +40,7 @@ export function matchUnits(a: readonly string[], b: readonly string[]): Matches 
   const all = matchedFromEnd(left, right)
   const others = matchedFromEnd(left.toReversed(), right.toReversed()).reverse()
   const sure = all.map((at, i) => (at >= 0 && others[i] === b.length - 1 - at ? at : -1))
-  return { all, sure }
+  return { all, sure: withAdjoining(left, right, sure) }
 }
 
 interface Part {

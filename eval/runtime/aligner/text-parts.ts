@@ -1,9 +1,10 @@
 import type { Span } from '../audio/pieces.ts'
+import { takersOf } from './adjoining-matches.ts'
 import { cutPlaces, FEWEST, type Place } from './cut-places.ts'
 import type { HeardPiece, HeardUnit } from './heard-piece.ts'
 import { matchUnits } from './match-units.ts'
 import { tokensOf } from './token-list.ts'
-import { inverseOf, type UnmatchedRun, unmatchedRuns } from './unmatched-runs.ts'
+import { type UnmatchedRun, unmatchedRuns } from './unmatched-runs.ts'
 
 /** Part of a recording, and the units of the text that are said in it. */
 export interface TextPart {
@@ -50,7 +51,7 @@ export function textParts(
     cutsOf(heard.begin, places, maxSeconds),
     unsaid.map((run) => unitsOfRun(run, text.units)),
   )
-  const extra = unmatchedRuns(inverseOf(matches.all, heard.tokens.length), text.tokens.length)
+  const extra = unmatchedRuns(takersOf(matches.all, heard.tokens.length), text.tokens.length)
   return {
     parts,
     warnings: [

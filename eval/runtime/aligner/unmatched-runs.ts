@@ -27,10 +27,3 @@ export function unmatchedRuns(matches: Int32Array, count: number): UnmatchedRun[
   }
   return runs
 }
-
-/** The same matches, asked from the other list. */
-export function inverseOf(matches: Int32Array, count: number): Int32Array {
-  const inverse = new Int32Array(count).fill(-1)
-  for (const [i, other] of matches.entries()) if (other >= 0) inverse[other] = i
-  return inverse
-}
