@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
 import { editDistances } from '../../eval/runtime/aligner/edit-distances.ts'
+import { heardPiece } from '../../eval/runtime/aligner/heard-piece.ts'
 import { comparable, matchUnits } from '../../eval/runtime/aligner/match-units.ts'
 import { textParts } from '../../eval/runtime/aligner/text-parts.ts'
 import { cutAt } from '../../eval/runtime/audio/pieces.ts'
@@ -94,6 +95,24 @@ it('is not sure which of equal words was heard', () => {
   expect([...once.sure]).toEqual([0, -1, -1, -1, -1, 3])
   const twice = matchUnits(words('x a y'), words('x a a y'))
   expect([...twice.sure]).toEqual([0, -1, 3])
+})
+
+it('shares out the time of the speech where a recognizer tells none of words', () => {
+  const piece = { start: 10, text: 'One, two', speech: { start: 1, end: 3 } }
+  const [one, two] = [
+    { spoken: 'One', start: 11, end: 12 },
+    { spoken: 'two', start: 12, end: 13 },
+  ]
+  expect(heardPiece(piece, 15)).toEqual({ start: 10, end: 15, units: [one, two] })
+  const timed = [
+    { text: 'One,', start: 11.2, end: 11.4 },
+    { text: '二三', start: 12, end: 13 },
+  ]
+  expect(heardPiece({ ...piece, words: timed }, 15).units).toEqual([
+    { spoken: 'One', start: 11.2, end: 11.4 },
+    { spoken: '二', start: 12, end: 12.5 },
+    { spoken: '三', start: 12.5, end: 13 },
+  ])
 })
 
 it('compares writing without spaces by characters, and no case', () => {
