@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path'
 import { describeMachine } from '../eval/machine.ts'
+import { align, loadAligner, releaseAligner } from '../eval/runtime/aligner/aligner.ts'
 import { SAMPLE_RATE } from '../eval/runtime/audio/sample-rate.ts'
 import { type Piece, recognize } from '../eval/runtime/recognize.ts'
 import { loadRecognizer, releaseRecognizer } from '../eval/runtime/recognizer.ts'
@@ -17,7 +18,8 @@ import { script } from './run-script.ts'
 
 /*
  * How right the times of words are, on bundled speech with exact times that no head was chosen on:
- *   npm run bench -- words --model-dir output/qwen3-asr-tiny
+ *   npm run bench -- words --model-dir output/qwen3-asr-tiny --aligner output/qwen3-aligner-tiny
+ * A forced aligner is given what is said; the others are not.
  * With --cost, what the output for them costs: steps with and without it, in turns, in one process.
  */
 
@@ -34,6 +36,7 @@ const OPTIONS = {
     defaultDescription: 'output/qwen3-asr-tiny',
   },
   variants: text('variants, separated by commas; all by default'),
+  aligner: text('release directory of a forced aligner, for the times of its variants too'),
   cost: flag('time steps and prompts with and without the output instead, of a release at full size', false),
   rounds: { ...number('of --cost, in which both take turns'), default: 40 },
   threads: { ...SHARED.threads, default: 2 },
@@ -41,32 +44,43 @@ const OPTIONS = {
 
 const COLUMNS = ['times', 'edges', 'mean', 'median', 'bias', 'within 80 ms', 'within 200 ms', 'empty', 'back']
 
-export const run = script(LINE, OPTIONS, async ({ modelDir, variants, cost, rounds, threads }, output) => {
-  const release = await openRelease(modelDir)
-  const names =
-    variants?.split(',').map((name) => release.variant(name).name) ?? release.variants.map(({ name }) => name)
-  const { cpu, cores, features, node, onnxruntime } = describeMachine(threads)
-  const machine = `  ${basename(modelDir)}, ${threads} threads. ${cpu} (${features.join(', ')}), ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}`
-  if (cost) {
-    for (const name of names) {
-      const figures = await alignmentCost(modelDir, name, threads, rounds)
-      output.report({ variant: name, ...figures }, () => costLines(name, figures))
+export const run = script(
+  LINE,
+  OPTIONS,
+  async ({ modelDir, variants, aligner, cost, rounds, threads }, output) => {
+    const release = await openRelease(modelDir)
+    const names =
+      variants?.split(',').map((name) => release.variant(name).name) ??
+      release.variants.map(({ name }) => name)
+    const { cpu, cores, features, node, onnxruntime } = describeMachine(threads)
+    const machine = `  ${basename(modelDir)}, ${threads} threads. ${cpu} (${features.join(', ')}), ${cores} cores, Node ${node}, onnxruntime ${onnxruntime}`
+    if (cost) {
+      for (const name of names) {
+        const figures = await alignmentCost(modelDir, name, threads, rounds)
+        output.report({ variant: name, ...figures }, () => costLines(name, figures))
+      }
+    } else {
+      const clips = await readSpokenClips(BUNDLED_SPEECH, new AbortController().signal)
+      const rows = await timesOf(clips, modelDir, names, threads)
+      if (aligner !== undefined) rows.push(...(await alignedTimes(clips, aligner, threads)))
+      output.report({ rows }, () => tableLines(COLUMNS, rows.map(rowOf)))
     }
-  } else {
-    const rows = await timesOf(modelDir, names, threads)
-    output.report({ rows }, () => tableLines(COLUMNS, rows.map(rowOf)))
-  }
-  output.report({ machine: describeMachine(threads) }, () => ['', machine])
-  return EXIT.done
-})
+    output.report({ machine: describeMachine(threads) }, () => ['', machine])
+    return EXIT.done
+  },
+)
 
 interface Row {
   readonly name: string
   readonly figures: TimeFigures
 }
 
-async function timesOf(folder: string, variants: readonly string[], threads: number): Promise<Row[]> {
-  const clips = await readSpokenClips(BUNDLED_SPEECH, new AbortController().signal)
+async function timesOf(
+  clips: readonly SpokenClip[],
+  folder: string,
+  variants: readonly string[],
+  threads: number,
+): Promise<Row[]> {
   const rows: Row[] = []
   for (const variant of variants) {
     const recognizer = await loadRecognizer(folder, { variant, threads, isSteady: true })
@@ -81,6 +95,22 @@ async function timesOf(folder: string, variants: readonly string[], threads: num
     })
     if (variant === variants[0])
       rows.push({ name: 'shared out by length', figures: figures((all) => all.flatMap(sharedOut)) })
+  }
+  return rows
+}
+
+/** Of a forced aligner's variants, which are given the text of each clip. */
+async function alignedTimes(clips: readonly SpokenClip[], folder: string, threads: number): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const { name: variant } of (await openRelease(folder, 'aligner')).variants) {
+    const aligner = await loadAligner(folder, { variant, threads })
+    const times = []
+    for (const clip of clips) {
+      const { words } = await align(aligner, clip.samples, clip.text, { language: clip.language })
+      times.push(errorsOf(clip, words))
+    }
+    await releaseAligner(aligner)
+    rows.push({ name: `aligner, ${variant}`, figures: summarizeTimes(times) })
   }
   return rows
 }
