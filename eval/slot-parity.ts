@@ -9,6 +9,8 @@ import type { SlotReference } from './slot-reference.ts'
 /** How far one way through a forced aligner is from PyTorch, of one clip and its text. */
 export interface SlotComparison {
   readonly clip: string
+  /** whether the text is what is said: only then its times mean something */
+  readonly isUtterance: boolean
   readonly slots: number
   /** largest absolute differences; NaN with a problem */
   readonly mel: number
@@ -29,6 +31,7 @@ export interface SlotComparison {
 export interface SlotClip {
   readonly samples: Float32Array
   readonly text: string
+  readonly isUtterance: boolean
   /** English name */
   readonly language?: string
   readonly reference: SlotReference
@@ -36,7 +39,7 @@ export interface SlotClip {
 
 /** Compare every step with PyTorch, each on what the release itself computed. */
 export async function compareSlots(aligner: Aligner, clip: SlotClip): Promise<SlotComparison> {
-  const { samples, text, language, reference } = clip
+  const { samples, text, isUtterance, language, reference } = clip
   const { settings, tokenizer, encoder, graph, hiddenSize } = aligner
   const units = unitsOf(text, language).map(({ spoken }) => spoken)
   const mel = logMel(samples)
@@ -52,7 +55,7 @@ export async function compareSlots(aligner: Aligner, clip: SlotClip): Promise<Sl
   const hasTimes = nonFinite(logits) === undefined
   const times = hasTimes ? slotTimes(logits, settings) : []
   return {
-    ...{ clip: reference.id, slots: reference.classes.length },
+    ...{ clip: reference.id, isUtterance, slots: reference.classes.length },
     mel: differences.mel.worst,
     features: differences.features.worst,
     logits: differences.logits.worst,

@@ -80,7 +80,7 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
     about: '4-bit weights in the decoder',
     recipe: { decoder: [['*', 'q4b64']], prompts: 'int8' },
     gates: FOUR_BITS,
-    alignerGates: { moved: { share: 0.1, mean: 20 }, addedTimeError: { mean: 10 } },
+    alignerGates: { moved: { share: 0.1, mean: 15 }, addedTimeError: { mean: 10 } },
   },
   'int4-hq': {
     about: '4-bit weights by GPTQ in the decoder, 8-bit ones in the output layer and the encoder',

@@ -16,10 +16,11 @@ export const slotParity: SlotsGate = {
     ),
 }
 
-/** What a variant's smaller weights do to the times. */
+/** What a variant's smaller weights do to the times of what is said: those of other texts are nowhere in the recording. */
 export const moved: SlotsGate = {
   kind: 'slots',
-  about: "how many slots have another time than FP32's, and by how many milliseconds the times of all moved",
+  about:
+    "how many slots of what is said have another time than FP32's, and by how many milliseconds the times of all moved",
   figures: (ways, limits) =>
     ways.flatMap((way) =>
       STATISTICS.map(({ name, ...rest }) => ({ ...way, ...rest, limit: limits[name] ?? 0 })),
@@ -27,11 +28,12 @@ export const moved: SlotsGate = {
   judge: (measured, limits) =>
     measured.flatMap(({ way, clips }) => {
       const problem = clips.find((clip) => clip.problem !== undefined)
-      const slots = sum(clips, 'slots')
+      const said = clips.filter(({ isUtterance }) => isUtterance)
+      const slots = sum(said, 'slots')
       return STATISTICS.map(
         ({ name, of, ...rest }): Finding => ({
-          ...{ ...way, ...rest, limit: limits[name] ?? 0, found: sum(clips, of) / slots },
-          ...{ clips: clips.length, note: `${slots} slots` },
+          ...{ ...way, ...rest, limit: limits[name] ?? 0, found: sum(said, of) / slots },
+          ...{ clips: said.length, note: `${slots} slots` },
           ...(problem && { problem: `${problem.clip}: ${problem.problem}` }),
         }),
       )

@@ -61,20 +61,28 @@ export async function validateAligner(run: Run, folder: string): Promise<void> {
   requirePass(gates)
 }
 
+interface SpokenText extends SlotReferenceClip {
+  /** said as it stands, in the whole recording */
+  readonly isUtterance: boolean
+}
+
 /** The bundled utterances and cuts of odd lengths with what is said, and one utterance with odd texts. */
-async function spokenTexts(): Promise<SlotReferenceClip[]> {
+async function spokenTexts(): Promise<SpokenText[]> {
   const clips = await speechClips()
   const { samples = new Float32Array() } = clips.find(({ isUtterance }) => isUtterance) ?? {}
   return [
-    ...clips.map(({ id, samples, text }) => ({ id, samples, text })),
-    ...Object.entries(ODD_TEXTS).map(([name, odd]) => ({ id: `text-${name}`, samples, ...odd })),
+    ...clips,
+    ...Object.entries(ODD_TEXTS).map(([name, odd]) => ({
+      ...{ id: `text-${name}`, samples, isUtterance: false },
+      ...odd,
+    })),
   ]
 }
 
 /** Each way through a variant is loaded once, and compared on all clips. */
 async function measureVariant(
   run: Run,
-  clips: readonly SlotReferenceClip[],
+  clips: readonly SpokenText[],
   folder: string,
   variant: string,
   provider: string,
@@ -96,7 +104,7 @@ async function measureVariant(
 }
 
 /** Each clip with what PyTorch made of it, one in memory at a time. */
-async function* withReferences(run: Run, clips: readonly SlotReferenceClip[], folder: string, what: string) {
+async function* withReferences(run: Run, clips: readonly SpokenText[], folder: string, what: string) {
   const { clips: entries } = await readSlotIndex(folder)
   for (const [i, clip] of clips.entries()) {
     run.signal.throwIfAborted()
