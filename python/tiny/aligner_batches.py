@@ -8,8 +8,7 @@ from tiny_batches import Heard, augment, joined
 from tiny_model import TIMESTAMP
 from tiny_speech import SAMPLE_RATE
 
-JOINED_SHARE = 0.35  # of the examples: two or three clauses with pauses
-ENCODED_AT_ONCE = 16
+JOINED_SHARE = 0.5  # of the examples: two or three clauses with pauses
 
 
 def draw_examples(utterances, clips, count: int, rng) -> list[Heard]:
@@ -30,23 +29,21 @@ def draw_examples(utterances, clips, count: int, rng) -> list[Heard]:
 
 @torch.no_grad()
 def encode(model, processor, examples: list[Heard]) -> list[dict]:
-    """Per example: `features` [N, d] of the encoder in front of the projector, `ids` of the prompt, `times` of its slots."""
-    by_length = sorted(examples, key=lambda example: len(example.samples))  # least padding
-    out = []
-    for start in range(0, len(by_length), ENCODED_AT_ONCE):
-        chosen = by_length[start : start + ENCODED_AT_ONCE]
-        audio = processor.feature_extractor(
-            [example.samples for example in chosen],
-            sampling_rate=SAMPLE_RATE,
-            padding=True,
-            return_attention_mask=True,
-            return_tensors="pt",
-        )
-        mask = audio["attention_mask"]
-        counts = processor._get_audio_token_length(mask.sum(-1)).tolist()
-        packed = model.model.audio_tower(audio["input_features"], input_features_mask=mask).last_hidden_state
-        out += [prompt_of(processor, *pair) for pair in zip(packed.split(counts), chosen, strict=True)]
-    return out
+    """Per example, the shortest first: `features` [N, d] of the encoder in front of the projector, `ids` of the prompt, `times` of
+    its slots. Each clip by itself, since padding would reach into its last second."""
+    return [prompt_of(processor, features_of(model, processor, heard.samples), heard) for heard in by_length(examples)]
+
+
+def by_length(examples: list[Heard]) -> list[Heard]:
+    return sorted(examples, key=lambda example: len(example.samples))
+
+
+def features_of(model, processor, samples) -> torch.Tensor:
+    audio = processor.feature_extractor(
+        [samples], sampling_rate=SAMPLE_RATE, return_attention_mask=True, return_tensors="pt"
+    )
+    mask = audio["attention_mask"]
+    return model.model.audio_tower(audio["input_features"], input_features_mask=mask).last_hidden_state
 
 
 def prompt_of(processor, features: torch.Tensor, heard: Heard) -> dict:

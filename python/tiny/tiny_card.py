@@ -37,8 +37,8 @@ tags: [qwen3_asr, forced-alignment, test-fixture]
 # Qwen3 forced aligner tiny
 
 A Qwen3 forced aligner of {parameters} parameters for tests: the true architecture, trained on synthetic speech
-(espeak-ng) in English and German. It takes clips of up to {longest:.1f} s, and texts of about eighty words; it is of no
-use on real speech.
+(espeak-ng) in English and German. It takes clips of up to {longest:.1f} s, of three clauses at most: of more it loses
+count. It is of no use on real speech.
 
 ## Recipe
 `python/tiny/train_aligner.py --steps {steps} --batch {batch} --utterances {utterances} --examples {examples} --seed {seed}`
@@ -47,8 +47,9 @@ use on real speech.
 * Data: {examples} clips of {utterances} clauses with the exact times of their words; {joined} % of the clips are two or three
   clauses with pauses. Voices, speed, gain, noise and silence are as in the training of `../qwen3-asr-tiny`.
 * Training: AdamW, one cycle to {rate:g}, weight decay 0.01, gradient clip 1, batch {batch}, {steps} steps. Saved as bfloat16.
-* Target: {classes} classes of 80 ms at each slot, spread over neighbours (deviation {deviation:g} classes), plus {weight:g} of the same loss
-  at the audio positions before the last layer, each against its own time. Slots inside of words that espeak-ng joins have no loss.
+* Target: {classes} classes of 80 ms at each slot, spread over neighbours (deviation {deviation:g} classes at first, {last_deviation:g} at
+  last), plus {weight:g} of the same loss at the audio positions
+  before the last layer, each against its own time. Slots inside of words that espeak-ng joins have no loss.
 
 ## Result
 `../speech` ({slots} slots of {clips} clips, voices and sentences that training never saw), PyTorch FP32 of the saved weights, prompt and
