@@ -50,6 +50,11 @@ export const MODELS = {
     source: { folder: join(PROJECT, 'test', 'fixtures', 'qwen3-asr-tiny') },
     maxWer: 0.03,
   },
+  'tiny-aligner': {
+    name: 'qwen3-aligner-tiny',
+    source: { folder: join(PROJECT, 'test', 'fixtures', 'qwen3-aligner-tiny') },
+    maxTimeError: 0.06,
+  },
   '0.6b': {
     name: 'qwen3-asr-0.6b',
     source: { repo: 'Qwen/Qwen3-ASR-0.6B', revision: 'main' },

@@ -9,7 +9,7 @@ import type { Prepared } from './wishes.ts'
 /** Who asks for what, the dearest first; the later ones are made on the way to it. */
 const ASKING: readonly (readonly [Prepared, RegExp])[] = [
   ['release', /\b(?:sharedReleases|sharedRun)\(/],
-  ['tiny-aligner', /\bsharedTinyAligner\(/],
+  ['tiny-aligner', /\b(?:sharedTinyAligner|tinyAlignerRun)\(/],
   ['aligner', /\bsharedAligner\(/],
   ['referees', /\brefereePython\(/],
   ['python', /\bstagePython\(/],

@@ -12,5 +12,7 @@ export const ALIGNERS = join(MADE, 'aligners')
 export const ALIGNER_RECORD = join(MADE, 'aligners.log')
 /** The release of the trained tiny aligner is below it. */
 export const TINY_ALIGNERS = join(MADE, 'tiny-aligners')
+/** What the pipeline printed when it made that. */
+export const TINY_ALIGNER_RECORD = join(MADE, 'tiny-aligners.log')
 /** What the pipeline printed when it made the release in there. */
 export const RECORD = join(MADE, 'releases.log')

@@ -3,9 +3,16 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
-import { PROJECT } from '../../pipeline/models.ts'
 import { findPython } from '../../pipeline/python/venv.ts'
-import { ALIGNER_RECORD, ALIGNERS, RECORD, RELEASES, TEST_PACKAGES, TINY_ALIGNERS } from './places.ts'
+import {
+  ALIGNER_RECORD,
+  ALIGNERS,
+  RECORD,
+  RELEASES,
+  TEST_PACKAGES,
+  TINY_ALIGNER_RECORD,
+  TINY_ALIGNERS,
+} from './places.ts'
 import { makeRandomAligner } from './random-aligner.ts'
 import { isWished, PREPARED, type Prepared, tellReady } from './wishes.ts'
 
@@ -35,17 +42,20 @@ async function installReferees(python: string): Promise<void> {
 }
 
 /** What an earlier run of the tests has made serves when nothing has changed since; else all stages run, and are recorded. */
-async function makeTinyRelease(): Promise<void> {
-  if (!existsSync(RECORD)) say('Making a release of the tiny model (a minute)')
-  const args = ['--model', 'tiny', '--output', RELEASES, '--keep-intermediate', '--threads', '1']
+async function makeTinyRelease(what: string, args: readonly string[], folder: string, record: string) {
+  if (!existsSync(record)) say(`Making a release of ${what} (a minute)`)
   const env = { CI: 'true', OMP_NUM_THREADS: '1' }
   for (;;) {
-    const { stdout } = await execa('npm', ['run', '--silent', 'pipeline', '--', ...args], { env })
+    const { stdout } = await execa(
+      'npm',
+      ['run', '--silent', 'pipeline', '--', ...args, '--output', folder, '--threads', '1'],
+      { env },
+    )
     const isWhole = !stdout.includes('] skipped')
-    if (isWhole) await writeFile(RECORD, stdout)
+    if (isWhole) await writeFile(record, stdout)
     const isUnchanged = !/^\[(?!publish)\w+\] done/m.test(stdout)
-    if (isWhole || (isUnchanged && existsSync(RECORD))) return
-    await rm(RELEASES, { recursive: true })
+    if (isWhole || (isUnchanged && existsSync(record))) return
+    await rm(folder, { recursive: true })
   }
 }
 
@@ -63,14 +73,6 @@ async function makeAligner(): Promise<void> {
   await writeFile(ALIGNER_RECORD, validated.all)
 }
 
-/** As far as its graphs: nothing is validated or measured. */
-async function makeTinyAligner(): Promise<void> {
-  const args = ['--model', join(PROJECT, 'test', 'fixtures', 'qwen3-aligner-tiny'), '--output', TINY_ALIGNERS]
-  const only = ['--variants', 'fp32', '--until', 'quantize', '--threads', '1']
-  const env = { CI: 'true', OMP_NUM_THREADS: '1' }
-  await execa('npm', ['run', '--silent', 'pipeline', '--', ...args, ...only], { env })
-}
-
 const steps: Record<Prepared, () => Promise<void>> = {
   async python() {
     await python()
@@ -79,8 +81,10 @@ const steps: Record<Prepared, () => Promise<void>> = {
     await installReferees((await python()).path)
   },
   aligner: makeAligner,
-  release: makeTinyRelease,
-  'tiny-aligner': makeTinyAligner,
+  release: () =>
+    makeTinyRelease('the tiny model', ['--model', 'tiny', '--keep-intermediate'], RELEASES, RECORD),
+  'tiny-aligner': () =>
+    makeTinyRelease('the tiny aligner', ['--model', 'tiny-aligner'], TINY_ALIGNERS, TINY_ALIGNER_RECORD),
 }
 
 const waiting = new Set<Prepared>(PREPARED)

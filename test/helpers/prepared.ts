@@ -2,7 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PROJECT } from '../../pipeline/models.ts'
-import { ALIGNER_RECORD, ALIGNERS, RECORD, RELEASES, TEST_PACKAGES, TINY_ALIGNERS } from './places.ts'
+import {
+  ALIGNER_RECORD,
+  ALIGNERS,
+  RECORD,
+  RELEASES,
+  TEST_PACKAGES,
+  TINY_ALIGNER_RECORD,
+  TINY_ALIGNERS,
+} from './places.ts'
 import { isReady, type Prepared, wishFor } from './wishes.ts'
 
 /* What the tests share is made while other tests run. A test that needs it waits here. */
@@ -42,10 +50,16 @@ export async function sharedAligner(): Promise<{ folder: string; printed: string
   return { folder: join(ALIGNERS, 'random-aligner-original'), printed }
 }
 
-/** The model directory of the trained tiny aligner, FP32. Nobody changes it. */
+/** The model directory of the trained tiny aligner, with its release. Nobody changes it. */
 export async function sharedTinyAligner(): Promise<string> {
   await ready('tiny-aligner')
   return join(TINY_ALIGNERS, 'qwen3-aligner-tiny')
+}
+
+/** What the pipeline printed when it made that release. */
+export async function tinyAlignerRun(): Promise<string> {
+  await ready('tiny-aligner')
+  return readFile(TINY_ALIGNER_RECORD, 'utf8')
 }
 
 /** What the pipeline printed when it made that release. */

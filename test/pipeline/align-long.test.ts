@@ -35,8 +35,13 @@ beforeAll(async () => {
   recognizer = join(await sharedReleases(), TINY_NAME)
   english = await joinedSpeech('English', 60)
   ears = await loadRecognizer(recognizer, { variant: 'fp32', threads: 1 })
-  aligner = await loadAligner(folder, { threads: 1 })
-  asr = await Qwen3Asr.load(recognizer, { variant: 'fp32', aligner: folder, threads: 1 })
+  aligner = await loadAligner(folder, { variant: 'fp32', threads: 1 })
+  asr = await Qwen3Asr.load(recognizer, {
+    variant: 'fp32',
+    aligner: folder,
+    alignerVariant: 'fp32',
+    threads: 1,
+  })
   aligned = await asr.align(english.samples, english.text, { language: 'en' })
 })
 
@@ -118,7 +123,7 @@ describe('asr.align of a recording that is longer than the aligner can look at',
     const { exitCode, stdout } = await command(
       runAlign,
       ...[audio, text, '--language', 'de', '--model-dir', folder, '--recognizer', recognizer],
-      ...['--threads', '1'],
+      ...['--variant', 'fp32', '--threads', '1'],
     )
     expect(exitCode).toBe(0)
     const best = meanError(await withTrueParts(german, 'German'), german.words)
@@ -223,7 +228,7 @@ describe('asr.align of a recording that is longer than the aligner can look at',
 
 describe('Qwen3Aligner', () => {
   it('aligns what it can look at, as asr.align does, and names that for the rest', async () => {
-    const own = await Qwen3Aligner.load(folder, { threads: 1 })
+    const own = await Qwen3Aligner.load(folder, { variant: 'fp32', threads: 1 })
     try {
       const short = english.samples.subarray(0, 3 * SAMPLE_RATE)
       const sentence = english.sentences[0] ?? ''

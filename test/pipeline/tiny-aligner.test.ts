@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { PROJECT } from '../../pipeline/models.ts'
-import { stagePython } from '../helpers/prepared.ts'
+import { sharedTinyAligner, stagePython, tinyAlignerRun } from '../helpers/prepared.ts'
 
 interface Found {
   readonly times: readonly (number | null)[]
@@ -74,4 +74,26 @@ it('the tiny forced aligner times held-out speech as its card says', async () =>
     `mean absolute error ${mean.toFixed(1)} ms, median ${median.toFixed(1)} ms, ` +
       `${percent(within_80)} % within 80 ms, ${percent(within_200)} % within 200 ms.`,
   )
+})
+
+describe('npm run pipeline -- --model tiny-aligner', () => {
+  it('makes a release whose gates have all passed, within 60 ms of the exact times', async () => {
+    const folder = await sharedTinyAligner()
+    expect(await tinyAlignerRun()).not.toMatch(/\b(?:FAIL|not proven)\b/)
+    const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'))
+    const gates: readonly { gate: string; variant: string; pass: boolean; found: number; limit: number }[] = [
+      ...report.parity.gates,
+      ...report.evaluation.gates,
+    ]
+    expect(gates.filter(({ pass }) => !pass)).toEqual([])
+    const error = gates.find(({ gate, variant }) => gate === 'time error' && variant === 'fp32')
+    expect(error?.limit).toBe(60)
+    expect(error?.found).toBeCloseTo(found.score.mean, 0)
+    expect(gates.some(({ gate, variant }) => gate === 'slots moved' && variant === 'int4')).toBe(true)
+    const files = await readdir(join(folder, 'release'))
+    expect(files.filter((file) => file.endsWith('.tar.gz')).sort()).toEqual([
+      'qwen3-aligner-tiny-int4.tar.gz',
+      'qwen3-aligner-tiny.tar.gz',
+    ])
+  })
 })
