@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path'
 import { describeMachine } from '../eval/machine.ts'
+import { milliseconds } from '../eval/report/number-text.ts'
 import type { PromptInput } from '../eval/runtime/prompt.ts'
 import { usualCache } from '../eval/runtime/prompt-cache.ts'
 import {
@@ -127,7 +128,6 @@ async function timed({ decoder }: Recognizer, input: PromptInput): Promise<numbe
 const COLUMNS = ['context', 'head', 'not kept', 'kept: first piece', 'each later one', 'saved']
 
 function cells({ words, head, whole, first, later }: Row): string[] {
-  const ms = (seconds: number) => `${(1000 * seconds).toFixed(0)} ms`
   const saved = `${(100 * (1 - later / whole)).toFixed(0)} %`
-  return [`${words} words`, `${head} tokens`, ms(whole), ms(first), ms(later), saved]
+  return [`${words} words`, `${head} tokens`, ...[whole, first, later].map(milliseconds), saved]
 }

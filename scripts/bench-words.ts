@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path'
 import { describeMachine } from '../eval/machine.ts'
+import { milliseconds, signedMilliseconds } from '../eval/report/number-text.ts'
 import { align, loadAligner, releaseAligner } from '../eval/runtime/aligner/aligner.ts'
 import { SAMPLE_RATE } from '../eval/runtime/audio/sample-rate.ts'
 import { type Piece, recognize } from '../eval/runtime/recognize.ts'
@@ -130,9 +131,14 @@ function sharedOut({ text: said, start, speech }: Piece): TimedWord[] {
 }
 
 function rowOf({ name, figures: { all, odd } }: Row): string[] {
-  const ms = (seconds: number) => `${(1000 * seconds).toFixed(0)} ms`
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-  const times = [ms(all.mean), ms(all.median), ms(all.bias), percent(all.within80), percent(all.within200)]
+  const times = [
+    milliseconds(all.mean),
+    milliseconds(all.median),
+    signedMilliseconds(all.bias),
+    percent(all.within80),
+    percent(all.within200),
+  ]
   return [name, `${all.edges}`, ...times, `${odd.zeroLength}`, `${odd.nonMonotonic}`]
 }
 

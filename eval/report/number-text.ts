@@ -5,9 +5,20 @@ export function percent(rate: number): string {
   return !Number.isFinite(rate) ? '-' : `${(100 * rate).toFixed(2)} %`
 }
 
-/** +4.55, -4.55 */
-export function signed(value: number): string {
-  return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(2)}`
+/** +4.55, -4.55; what rounds to nothing is +0.00 */
+export function signed(value: number, digits = 2): string {
+  const size = Math.abs(value).toFixed(digits)
+  return `${value < 0 && Number(size) !== 0 ? '-' : '+'}${size}`
+}
+
+/** 46 ms */
+export function milliseconds(seconds: number): string {
+  return `${(1000 * seconds).toFixed(0)} ms`
+}
+
+/** +46 ms, -46 ms */
+export function signedMilliseconds(seconds: number): string {
+  return `${signed(1000 * seconds, 0)} ms`
 }
 
 /** Decimal: 1.40 GB, 850 MB */

@@ -3,7 +3,7 @@ import type { Row } from '../summary.ts'
 import type { TimeComparison } from '../time-comparison.ts'
 import type { EdgeFigures, EdgeSummary, TimeFigures } from '../time-errors.ts'
 import { type Cell, type Column, cell, column, type FigureTable, nameCell } from './figure-table.ts'
-import { percent } from './number-text.ts'
+import { milliseconds, percent, signedMilliseconds } from './number-text.ts'
 import { sentence } from './sentence.ts'
 
 /** @param what of edges there is, and whose they are compared with */
@@ -58,7 +58,7 @@ function edgeCells(system: string, { starts, ends, all, meanInterval, referenceE
     cell(() => `${(1000 * low).toFixed(0)} to ${milliseconds(high)}`, low, high)
   return [
     ...[nameCell(system), error(all), between(meanInterval), error(starts), error(ends)],
-    cell((bias) => `${bias < 0 ? '' : '+'}${milliseconds(bias)}`, all.bias),
+    cell(signedMilliseconds, all.bias),
     ...[all.within80, all.within200].map((share) => cell(percent, share)),
     cell(() => `${all.edges} of ${referenceEdges}`, all.edges, referenceEdges),
   ]
@@ -107,8 +107,4 @@ export function timeColumns(times: TimeFigures | undefined, number: Write) {
     ...{ timed_words: times?.odd.words ?? '', zero_length_words: times?.odd.zeroLength ?? '' },
     ...{ words_out_of_order: times?.odd.nonMonotonic ?? '', words_after_end: times?.odd.afterEnd ?? '' },
   }
-}
-
-function milliseconds(seconds: number): string {
-  return `${(1000 * seconds).toFixed(0)} ms`
 }

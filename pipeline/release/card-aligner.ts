@@ -1,3 +1,4 @@
+import { milliseconds } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { alignerPrompt } from '../../eval/runtime/aligner/aligner-prompt.ts'
 import {
@@ -68,7 +69,7 @@ ${markdownTable(
   ['variant', 'utterances', 'audio', 'RTF', 'p50', 'p90'],
   rows.map(({ system, utterances, speed: { audioSeconds, rtf, latency } }) => [
     ...[system, String(utterances), `${audioSeconds.toFixed(0)} s`, rtf.toPrecision(2)],
-    ...[latency.p50, latency.p90].map((seconds) => `${(1000 * seconds).toFixed(0)} ms`),
+    ...[latency.p50, latency.p90].map(milliseconds),
   ]),
 )}`
   })
@@ -94,7 +95,7 @@ function moves({ evidence: { gates }, files }: Card): string[] {
     `## How close each variant is to FP32
 
 A word has two slots, its start and its end. How many of them have another time than FP32 has in PyTorch, and how far all have moved on average, on
-${first.clips} clips (${first.note}), odd texts and cuts of odd lengths among them.
+${first.clips} utterances of synthetic speech (${first.note}).
 
 ${markdownTable(['variant', 'by', 'slots moved', 'mean move', 'download'], rows)}`,
   ]

@@ -13,7 +13,7 @@ export function sourceText({ model, revision }: Provenance): string {
 
 type Dataset = Report['run']['datasets'][number]
 
-/** Which utterances of a dataset were taken: "all 70 utterances". */
+/** Which utterances of a dataset were taken: "All 70 utterances". */
 export function chosenText({ count, of, source }: Dataset, { run }: Report): string {
   const { sample, seed } = run.selection
   const where =
@@ -22,7 +22,7 @@ export function chosenText({ count, of, source }: Dataset, { run }: Report): str
       : ''
   const chosen =
     count === of
-      ? `all ${of} utterances`
+      ? `All ${of} utterances`
       : `${count} of ${of} utterances (${sample}${seed === undefined ? '' : `, seed ${seed}`})`
   return chosen + where
 }

@@ -1,6 +1,6 @@
-import { percent } from '../../eval/report/number-text.ts'
+import { milliseconds, percent, signedMilliseconds } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
-import { intervalText, milliseconds } from './main-figure.ts'
+import { intervalText } from './main-figure.ts'
 import { markdownTable } from './markdown-table.ts'
 
 /** How right the times of words are, where variants and references have them. */
@@ -19,7 +19,7 @@ ${markdownTable(
   ],
   rows.map(({ system, times: { all, meanInterval, referenceEdges, odd } }) => [
     ...[system, milliseconds(all.mean), intervalText(meanInterval, milliseconds)],
-    ...[milliseconds(all.median), `${all.bias < 0 ? '' : '+'}${milliseconds(all.bias)}`],
+    ...[milliseconds(all.median), signedMilliseconds(all.bias)],
     ...[percent(all.within80), percent(all.within200), `${all.edges} of ${referenceEdges}`],
     ...[odd.zeroLength, odd.nonMonotonic].map((count) => `${count} of ${odd.words}`),
   ]),

@@ -1,5 +1,5 @@
 import type { Interval } from '../../eval/bootstrap.ts'
-import { percent } from '../../eval/report/number-text.ts'
+import { milliseconds, percent } from '../../eval/report/number-text.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'
 import type { Row } from '../../eval/summary.ts'
 import { CHART, TIMES_CHART } from './release-files.ts'
@@ -37,11 +37,6 @@ export const MAIN_FIGURES: Readonly<Record<Family, MainFigure>> = {
     scale: (seconds) => 1000 * seconds,
     write: milliseconds,
   },
-}
-
-/** "55 ms" */
-export function milliseconds(seconds: number): string {
-  return `${(1000 * seconds).toFixed(0)} ms`
 }
 
 /** "0.00 % to 2.63 %" */

@@ -108,7 +108,7 @@ it('has the times of words, the speed, and what smaller weights do', async () =>
   expect(card).toMatch(/\| int4 \| 80 ms \| .* \| \+80 ms \| .* \| 24 of 24 \| 0 of 12 \| 0 of 12 \|/)
   expect(card).toContain('![Mean error of the times of words of each variant with its interval](times.svg)')
   expect(card).toContain('| int4 | cpu, aligner with int8 prompts | 2.10 % | 3.4 ms | - |')
-  expect(card).toContain('84 clips (1140 slots)')
+  expect(card).toContain('84 utterances of synthetic speech (1140 slots)')
 })
 
 it('says so when no times were measured', async () => {
