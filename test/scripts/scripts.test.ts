@@ -104,7 +104,7 @@ describe('every script', () => {
       'benchmarks',
       [],
       2,
-      /^error: Found no name of a benchmark\.\nhint: One of: graph, eval, decode, variants, peers, words, package, publish\./,
+      /^error: Found no name of a benchmark\.\nhint: One of: graph, eval, decode, variants, peers, words, context, package, publish\./,
     ],
     [
       'benchmarks',
