@@ -10,7 +10,7 @@ const SYSTEMS: Readonly<Record<Family, (release: Release, model: ModelOptions) =
 
 /**
  * A variant of a release directory, of whatever kind its model is.
- * @throws SpeechError when there is no such variant, or it cannot be run so
+ * @throws SpeechError when there is no such variant, or it has no way to run with these options
  */
 export async function releaseSystem(model: ModelOptions): Promise<System> {
   const release = await openRelease(model.folder)

@@ -14,7 +14,7 @@ export interface HotwordScore {
   readonly missed: Sample
   /** listed ones in the hypothesis that the reference does not have, and the words of the reference */
   readonly inserted: Sample
-  /** hotwords of its list, as it is given */
+  /** how many hotwords its list has */
   readonly listed: number
 }
 

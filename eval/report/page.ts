@@ -152,7 +152,7 @@ function hasSpokenWords(
 interface ListFacts {
   /** words with times, and audio to play from them */
   readonly hasWords: boolean
-  /** some system is no aligner: there are alignments with what was said */
+  /** some system is not an aligner: there are alignments with what was said */
   readonly isHeard: boolean
 }
 

@@ -66,7 +66,7 @@ function edgeCells(system: string, { starts, ends, all, meanInterval, referenceE
 
 type Write = (value: number | undefined) => string
 
-/** Columns of results.csv, in seconds and shares; empty where there is no aligner to compare with. */
+/** Columns of results.csv, in seconds and shares; empty where no aligner was measured beside the system. */
 export function comparisonColumns(found: TimeComparison | undefined, number: Write) {
   const means = (name: string, figures: EdgeFigures | undefined) => ({
     [`${name}_mean`]: number(figures?.mean),

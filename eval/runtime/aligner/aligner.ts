@@ -132,7 +132,7 @@ export async function align(
 }
 
 /**
- * The words of a text with the times of its units, whoever finds them.
+ * The words of a text with the times of its units, which a given function finds.
  * @param timesOf what is spoken of each unit
  * @throws SpeechError for a language that the aligner does not know, and what `timesOf` throws
  */
@@ -281,7 +281,7 @@ function tooLong(seconds: string, most: number): SpeechError {
 function noWay(folder: string, variant: string, ways: readonly Way[]): SpeechError {
   const kinds = ways.map(({ prefill }) => prefill).join(' and ')
   return new SpeechError(
-    `${variant} in ${folder} cannot be run so on this provider.`,
+    `${variant} in ${folder} has no way to run with these options on this provider.`,
     kinds === '' ? 'Run the pipeline again.' : `It can be run with prefill ${kinds}.`,
   )
 }
