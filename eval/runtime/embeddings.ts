@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { type OpenFile, openFile } from './platform/random-access.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** Rows of embed_tokens.bin, read and widened one at a time: the table is never in memory. */
@@ -20,28 +20,29 @@ const widened = widenAll()
 export function openEmbeddings(path: string, shape: readonly [number, number]): EmbeddingTable {
   const [vocab, hidden] = shape
   const file = openTable(path)
-  const bytes = fstatSync(file).size
+  const bytes = file.size
   if (bytes !== vocab * hidden * 2) {
-    closeSync(file)
+    file.close()
     throw new SpeechError(
       `${path} has ${bytes} bytes, wanted ${vocab * hidden * 2} ([${vocab}, ${hidden}] float16).`,
     )
   }
   const row = new Uint16Array(hidden)
+  const rowBytes = new Uint8Array(row.buffer)
   return {
     hidden,
     read(id, out, offset = 0) {
-      if (!(id >= 0 && id < vocab) || readSync(file, row, 0, hidden * 2, id * hidden * 2) !== hidden * 2)
+      if (!(id >= 0 && id < vocab) || file.read(rowBytes, id * hidden * 2) !== hidden * 2)
         throw new SpeechError(`${path} has no row ${id}, it has ${vocab}.`)
       for (let i = 0; i < hidden; i++) out[offset + i] = widened[row[i] as number] as number
     },
-    close: () => closeSync(file),
+    close: () => file.close(),
   }
 }
 
-function openTable(path: string): number {
+function openTable(path: string): OpenFile {
   try {
-    return openSync(path, 'r')
+    return openFile(path)
   } catch (error) {
     throw new SpeechError(`${path} cannot be read: ${(error as Error).message}`)
   }

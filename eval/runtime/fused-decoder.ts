@@ -3,6 +3,7 @@ import type { EmbeddingTable } from './embeddings.ts'
 import { LAYOUTS } from './graphs.ts'
 import { EMPTY_PAST, emptyPast, KvCache, roundUp } from './kv-cache.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { WRITES_OUTPUTS } from './platform/sessions.ts'
 import type { preparePrefill } from './prefill.ts'
 import type { PromptInput } from './prompt.ts'
 import { makeHeadKeeper } from './prompt-head.ts'
@@ -41,8 +42,9 @@ export async function openFusedDecoder(
 
   /** @param unused positions of a past that holds nothing */
   const run = async (feeds: InferenceSession.FeedsType, rows: number, positions = 1, unused = 0) => {
-    const { values, fetches } = logits(rows, positions)
+    const { values: given, fetches } = logits(rows, positions)
     const results = await session.run(feeds, fetches)
+    const values = given ?? floats(output(results, LOGITS))
     for (let i = 0; i < fresh.length; i++) fresh[i] = floats(output(results, names.fresh[i] as string))
     if (alignsWords) {
       const alignment = output(results, ALIGNMENT)
@@ -143,7 +145,7 @@ export async function openFusedDecoder(
 
 /** Graphs of older releases give the logits of one position only. */
 function givesSeveralLogits({ outputMetadata }: InferenceSession): boolean {
-  const logits = outputMetadata.find(({ name }) => name === 'logits')
+  const logits = outputMetadata.find(({ name }) => name === LOGITS)
   return logits?.isTensor === true && typeof logits.shape[1] === 'string'
 }
 
@@ -184,6 +186,8 @@ function makeBatch(rows: number, hiddenSize: number): Batch {
 
 const NOTHING = new Float32Array(0)
 
+const LOGITS = 'logits'
+
 /** The output with which words have times. Graphs of older releases lack it. */
 const ALIGNMENT = 'alignment'
 
@@ -196,8 +200,8 @@ interface Attention {
 }
 
 interface Logits {
-  /** [rows, positions, vocab] */
-  readonly values: Float32Array
+  /** [rows, positions, vocab]; undefined where the runtime makes them anew */
+  readonly values: Float32Array | undefined
   readonly fetches: Record<string, Tensor | null>
 }
 
@@ -207,11 +211,14 @@ function makeLogits(vocab: number, others: readonly string[]): (rows: number, po
   let last: { readonly rows: number; readonly positions: number; readonly logits: Logits } | undefined
   return (rows, positions) => {
     if (last?.rows === rows && last.positions === positions) return last.logits
+    const fetches: Record<string, Tensor | null> = Object.fromEntries(
+      [...others, LOGITS].map((name) => [name, null]),
+    )
+    if (!WRITES_OUTPUTS) return { values: undefined, fetches }
     const size = rows * positions * vocab
     if (buffer.length < size) buffer = new Float32Array(size)
     const values = buffer.subarray(0, size)
-    const fetches: Record<string, Tensor | null> = Object.fromEntries(others.map((name) => [name, null]))
-    fetches['logits'] = new Tensor('float32', values, [rows, positions, vocab])
+    fetches[LOGITS] = new Tensor('float32', values, [rows, positions, vocab])
     const logits = { values, fetches }
     last = { rows, positions, logits }
     return logits

@@ -1,6 +1,5 @@
-import { open, stat } from 'node:fs/promises'
 import { isJsonObject, type JsonObject, shown } from './json-value.ts'
-import { irregularKind } from './plain-file.ts'
+import { lookAt, readStart } from './platform/random-access.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** The largest tokenizer.json of a published model has 11 MB. */
@@ -36,15 +35,12 @@ export function damaged(message: string): SpeechError {
  * @throws what `fail` makes of a sentence that names the file, and the place in it
  */
 export async function readJsonFile(path: string, fail: Fail): Promise<JsonObject | undefined> {
-  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
-    return undefined
-  })
-  if (info === undefined) return undefined
-  const kind = irregularKind(info)
-  if (kind !== undefined) throw fail(`${path} is ${kind}, wanted a file.`)
-  if (info.size > MAX_BYTES) throw fail(`${path} has ${info.size} bytes, wanted at most ${MAX_BYTES}.`)
-  return parseJsonObject(await readStart(path, info.size), path, fail)
+  const found = await lookAt(path)
+  if (found === undefined) return undefined
+  const { size, irregular } = found
+  if (irregular !== undefined) throw fail(`${path} is ${irregular}, wanted a file.`)
+  if (size > MAX_BYTES) throw fail(`${path} has ${size} bytes, wanted at most ${MAX_BYTES}.`)
+  return parseJsonObject(await readStart(path, size), path, fail) // it may grow meanwhile
 }
 
 /**
@@ -57,18 +53,6 @@ export function parseJsonObject(bytes: Uint8Array, path: string, fail: Fail): Js
   const value = parse(text, path, fail)
   if (isJsonObject(value)) return value
   throw fail(`${path} holds ${shown(value)}, wanted an object.`)
-}
-
-/** As many bytes as `stat` has seen: the file may grow meanwhile. */
-async function readStart(path: string, size: number): Promise<Buffer> {
-  const file = await open(path)
-  try {
-    const buffer = Buffer.alloc(size)
-    const { bytesRead } = await file.read(buffer, 0, size, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }
 
 function decode(bytes: Uint8Array, path: string, fail: Fail): string {

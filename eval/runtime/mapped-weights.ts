@@ -1,5 +1,4 @@
-import { realpathSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, realPath } from './platform/file-paths.ts'
 import { bytesField, numberField, type ProtoField, ProtoFile } from './proto-file.ts'
 
 /* Numbers of fields: onnx/onnx.proto, ModelProto, GraphProto, TensorProto, StringStringEntryProto. */
@@ -43,7 +42,7 @@ export interface MappedWeight extends Range {
  */
 export function mapInlineWeights(path: string): MappedGraph | undefined {
   const real = realPath(path)
-  const file = openFile(real)
+  const file = openProto(real)
   if (file === undefined) return undefined
   try {
     let count = 0
@@ -165,15 +164,7 @@ function readRange(folder: string, { file, offset, length }: Range): Buffer {
   }
 }
 
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    return path
-  }
-}
-
-function openFile(path: string): ProtoFile | undefined {
+function openProto(path: string): ProtoFile | undefined {
   try {
     return new ProtoFile(path)
   } catch {

@@ -38,7 +38,7 @@ export async function openAudio(
   const pieces = cutPieces(blocks, maxSeconds)
   const { value: first = { start: 0, samples: new Float32Array(0) } } = await pieces.next()
   let samples = 0
-  const hash = makeSampleHash()
+  const hash = await makeSampleHash()
   async function* all() {
     for (let cut: Cut | undefined = first; cut; cut = (await pieces.next()).value ?? undefined) {
       samples += cut.samples.length

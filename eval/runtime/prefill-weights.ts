@@ -1,7 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises'
-import { join } from 'node:path'
 import * as v from 'valibot'
 import { damaged, readJson } from './json-file.ts'
+import { join } from './platform/file-paths.ts'
+import { type OpenFile, openFile } from './platform/random-access.ts'
 import { checkedAs, list, type Parsed, shape, text, whole } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 import { type Matrix, requireFit, widen } from './widen.ts'
@@ -80,16 +80,14 @@ export async function readPrefillRecipe(folder: string, recipeFile: string): Pro
  * @throws SpeechError when the data file is missing, or holds fewer bytes than the recipe says
  */
 export async function* widenedWeights({ path, weights }: PrefillSource): AsyncGenerator<WidenedWeight> {
-  const file = await open(path, 'r').catch((error: Error) => {
-    throw new SpeechError(`${path} cannot be read: ${error.message}`)
-  })
+  const file = openData(path)
   try {
     for (const weight of weights) {
       const { name, K, N } = weight
-      yield { name, K, N, ...widen(await readMatrix(file, path, weight)) }
+      yield { name, K, N, ...widen(readMatrix(file, path, weight)) }
     }
   } finally {
-    await file.close()
+    file.close()
   }
 }
 
@@ -100,29 +98,35 @@ export async function readPrefillWeights(folder: string, recipeFile: string): Pr
   return weights
 }
 
-async function readMatrix(
-  file: FileHandle,
+function openData(path: string): OpenFile {
+  try {
+    return openFile(path)
+  } catch (error) {
+    throw new SpeechError(`${path} cannot be read: ${(error as Error).message}`)
+  }
+}
+
+function readMatrix(
+  file: OpenFile,
   path: string,
   { name, K, N, block, bits = 4, packed, scales, zero_points: zeros }: PlacedWeight,
-): Promise<Matrix> {
+): Matrix {
   requireFit(K, N, block)
-  const { size: end } = await file.stat()
-  const read = async (at: Place, length: number) => {
+  const { size: end } = file
+  const read = (at: Place, length: number) => {
     if (typeof at === 'string') return decoded(at, length, name)
     const bytes = at + length <= end ? new Uint8Array(length) : undefined // what is not there takes no memory
-    if (bytes && (await file.read(bytes, 0, length, at)).bytesRead === length) return bytes
+    if (bytes && file.read(bytes, at) === length) return bytes
     throw damaged(`${path} ends at byte ${end}, wanted ${at + length}.`)
   }
   const blocks = K / block
   const zeroBytes = N * Math.ceil((blocks * bits) / 8)
   return {
     ...{ K, N, bits, block },
-    packed: await read(packed, (N * K * bits) / 8),
-    scales: new Float32Array((await read(scales, 4 * N * blocks)).buffer),
+    packed: read(packed, (N * K * bits) / 8),
+    scales: new Float32Array(read(scales, 4 * N * blocks).buffer),
     zeros:
-      zeros === undefined
-        ? new Uint8Array(zeroBytes).fill(bits === 4 ? 0x88 : 0x80)
-        : await read(zeros, zeroBytes),
+      zeros === undefined ? new Uint8Array(zeroBytes).fill(bits === 4 ? 0x88 : 0x80) : read(zeros, zeroBytes),
   }
 }
 

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { ownThread } from './platform/threads.ts'
 import { readPrefillRecipe, readPrefillWeights, type WidenedWeight } from './prefill-weights.ts'
 import { makeStored, type PromptCache, type StoredWeights } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
@@ -19,8 +19,8 @@ export type PrefillWeights = { readonly made: readonly WidenedWeight[] } | { rea
 
 export type PrefillReply = PrefillWeights | { readonly message: string; readonly hint: string }
 
-const { folder, recipe, cache } = workerData as PrefillJob
-const reply = (message: PrefillReply, moved: ArrayBuffer[] = []) => parentPort?.postMessage(message, moved)
+const { setup, post: reply } = await ownThread<PrefillJob, PrefillReply, never>()
+const { folder, recipe, cache } = setup
 try {
   const stored = cache && (await makeStored(cache, await readPrefillRecipe(folder, recipe)))
   if (stored) {

@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads'
 import { PREFILL, prefillRecipe } from './graphs.ts'
 import { emptyPast } from './kv-cache.ts'
 import { addMappedWeights, type MappedWeight } from './mapped-weights.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { startModule } from './platform/threads.ts'
 import { readPrefillRecipe } from './prefill-weights.ts'
 import type { PrefillJob, PrefillReply, PrefillWeights } from './prefill-worker.ts'
 import { findStored, type PromptCache } from './prompt-cache.ts'
@@ -140,18 +140,15 @@ function mappedPrefill(path: string, weights: readonly MappedWeight[]): Buffer {
   }
 }
 
-function weightsInThread(workerData: PrefillJob): Promise<PrefillWeights> {
-  const worker = new Worker(new URL('./worker-start.js', import.meta.url), {
-    ...{ argv: ['./prefill-worker.ts'], workerData, execArgv: [] },
-  })
+function weightsInThread(job: PrefillJob): Promise<PrefillWeights> {
+  const thread = startModule<never, PrefillReply>('./prefill-worker.ts', job)
   return new Promise((resolve, reject) => {
-    worker.on('message', (reply: PrefillReply) => {
+    thread.onMessage((reply) => {
       if ('message' in reply) reject(new SpeechError(reply.message, reply.hint))
       else resolve(reply)
     })
-    worker.on('error', reject)
-    worker.on('exit', (code) =>
-      reject(new Error(`The thread that makes prefill weights ended (code ${code}).`)),
+    thread.ended.then(({ code, error }) =>
+      reject(error ?? new Error(`The thread that makes prefill weights ended (code ${code}).`)),
     )
   })
 }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { type OpenFile, openFile } from './platform/random-access.ts'
 
 /* The wire format of protobuf (protobuf.dev/programming-guides/encoding), of files whose large values stay where they are. */
 
@@ -24,18 +24,18 @@ const FIXED: Readonly<Record<number, number>> = { 1: 8, 5: 4 }
 /** Reads a message's fields without reading the values that are not asked for. */
 export class ProtoFile {
   readonly size: number
-  readonly #file: number
+  readonly #file: OpenFile
   #ahead = Buffer.alloc(0)
   #at = 0
 
   /** @throws the system's error when it cannot be opened */
   constructor(path: string) {
-    this.#file = openSync(path, 'r')
-    this.size = fstatSync(this.#file).size
+    this.#file = openFile(path)
+    this.size = this.#file.size
   }
 
   close(): void {
-    closeSync(this.#file)
+    this.#file.close()
   }
 
   /** @throws RangeError when the file ends before */
@@ -43,7 +43,8 @@ export class ProtoFile {
     if (start >= this.#at && end <= this.#at + this.#ahead.length)
       return this.#ahead.subarray(start - this.#at, end - this.#at)
     const bytes = Buffer.allocUnsafe(end - start)
-    if (this.#fill(bytes, start) < bytes.length) throw new RangeError(`The file ends before byte ${end}.`)
+    if (this.#file.read(bytes, start) < bytes.length)
+      throw new RangeError(`The file ends before byte ${end}.`)
     return bytes
   }
 
@@ -85,22 +86,12 @@ export class ProtoFile {
   #byte(at: number): number {
     if (at < this.#at || at >= this.#at + this.#ahead.length) {
       const bytes = Buffer.allocUnsafe(AHEAD)
-      this.#ahead = bytes.subarray(0, this.#fill(bytes, at))
+      this.#ahead = bytes.subarray(0, this.#file.read(bytes, at))
       this.#at = at
     }
     const byte = this.#ahead[at - this.#at]
     if (byte === undefined) throw new RangeError(`The file ends before byte ${at + 1}.`)
     return byte
-  }
-
-  #fill(bytes: Buffer, start: number): number {
-    let done = 0
-    while (done < bytes.length) {
-      const count = readSync(this.#file, bytes, done, bytes.length - done, start + done)
-      if (count === 0) break
-      done += count
-    }
-    return done
   }
 }
 

@@ -1,5 +1,6 @@
 import type { PrefillKind } from './graphs.ts'
 import type { InferenceSession } from './onnxruntime.ts'
+import { PROMPTS } from './platform/host.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** An execution provider of onnxruntime-node, and what is different with it. */
@@ -30,7 +31,7 @@ const CPU: Provider = {
     enableMemPattern: false,
     extra: { session: { intra_op: { spin_duration_us: `${SPIN_MICROSECONDS}` } } },
   },
-  prompts: 'int8',
+  prompts: PROMPTS,
   tolerance: { features: 1e-4, logits: 1e-3 },
   hint: 'It is part of onnxruntime-node everywhere.',
 }

@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { join } from 'node:path'
 import * as v from 'valibot'
 import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
 import { EMBEDDINGS } from './graphs.ts'
 import { damaged, readJson } from './json-file.ts'
+import { join } from './platform/file-paths.ts'
+import { type OpenFile, openFile } from './platform/random-access.ts'
 import type { Release, ReleaseVariant } from './release.ts'
 import { checkedAs, list, type Parsed, shape, text, whole } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
@@ -69,10 +69,10 @@ export async function openQuantizedEmbeddings(
           out.subarray(offset, offset + hidden),
         )
       },
-      close: () => closeSync(data),
+      close: () => data.close(),
     }
   } catch (error) {
-    closeSync(data)
+    data.close()
     throw error
   }
 }
@@ -91,16 +91,16 @@ function requireShape(
     throw damaged(`${path}: block_size is ${block}, wanted an even divisor of ${hidden}.`)
 }
 
-function openData(path: string): number {
+function openData(path: string): OpenFile {
   try {
-    return openSync(path, 'r')
+    return openFile(path)
   } catch (error) {
     throw new SpeechError(`${path} cannot be read: ${(error as Error).message}`)
   }
 }
 
 interface Data {
-  readonly data: number
+  readonly data: OpenFile
   readonly path: string
 }
 
@@ -134,11 +134,11 @@ function rowReader(at: number | string, width: number, vocab: number, { data, pa
       throw damaged(`The embedding table has ${all.length} bytes in base64, wanted ${width * vocab}.`)
     return (id) => all.slice(id * width, (id + 1) * width)
   }
-  const { size: end } = fstatSync(data)
+  const { size: end } = data
   if (at + width * vocab > end) throw damaged(`${path} ends at byte ${end}, wanted ${at + width * vocab}.`)
   const row = new Uint8Array(width)
   return (id) => {
-    if (readSync(data, row, 0, width, at + id * width) !== width)
+    if (data.read(row, at + id * width) !== width)
       throw new SpeechError(`${path} cannot be read at byte ${at + id * width}.`)
     return row
   }

@@ -1,10 +1,9 @@
-import { availableParallelism } from 'node:os'
 import type { AlignedAudio, AlignerTiming } from './aligner/aligner.ts'
 import { type AlignerThread, type AlignJob, startAligner } from './aligner-thread.ts'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { type Audio, inputOf } from './audio-argument.ts'
 import { defined } from './defined.ts'
-import { requireNoTelemetry } from './no-telemetry.ts'
+import { cores } from './platform/host.ts'
 import { usualCache } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
 import type { TimedWord } from './timed-word.ts'
@@ -71,10 +70,9 @@ export class Qwen3Aligner {
    * @throws SpeechError when the folder is no such release, lacks the variant, or the runtime refuses it
    */
   static async load(folder: string, options: AlignerLoadOptions = {}): Promise<Qwen3Aligner> {
-    const { threads = availableParallelism(), variant, provider, cache = true } = options
+    const { threads = cores(), variant, provider, cache = true } = options
     if (!(Number.isInteger(threads) && threads > 0))
       throw new SpeechError(`threads is ${threads}, wanted a whole number above 0.`)
-    requireNoTelemetry()
     const setup = {
       folder,
       threads,

@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { type Audio, inputOf } from './audio-argument.ts'
 import type { Decoded } from './decode-loop.ts'
 import { defined } from './defined.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import { languageName } from './languages.ts'
+import { cores } from './platform/host.ts'
 import type { PromptOptions } from './prompt.ts'
 import { usualCache } from './prompt-cache.ts'
 import { USUAL_PROVIDER } from './providers.ts'
@@ -128,7 +128,7 @@ export class Qwen3Asr {
    * @throws SpeechError when the folder is no release, lacks the variant, or the runtime refuses it
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Qwen3Asr> {
-    const { threads = availableParallelism(), provider, prefill, batch, cache = true } = options
+    const { threads = cores(), provider, prefill, batch, cache = true } = options
     for (const [name, value] of Object.entries({ threads, batch: batch ?? 1 })) {
       if (!(Number.isInteger(value) && value > 0))
         throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)

@@ -6,6 +6,7 @@ import type { EmbeddingTable } from './embeddings.ts'
 import { type Encoder, openEncoder } from './encoder.ts'
 import { startEncoder } from './encoder-thread.ts'
 import type { Mel } from './mel.ts'
+import { LOADS_APART } from './platform/threads.ts'
 import { makePrefixDraft, type PrefixDraft } from './prefix-draft.ts'
 import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
 import { USUAL_PROVIDER } from './providers.ts'
@@ -48,7 +49,9 @@ export async function loadRecognizer(folder: string, options: LoadOptions): Prom
   requireProvider(options.provider ?? USUAL_PROVIDER)
   const release = await openRelease(folder, 'asr')
   const source = { release, variant: release.variant(options.variant) }
-  if (!options.isEncoderApart) return loadWith(source, options, () => openEncoder(source, options))
+  const isApart = options.isEncoderApart && LOADS_APART
+  if (!isApart)
+    return loadWith(source, { ...options, isEncoderApart: false }, () => openEncoder(source, options))
   const { threads, provider } = options
   const apart = startEncoder({ folder, variant: source.variant.name, ...defined({ threads, provider }) })
   apart.catch(() => undefined) // opening it rejects with it

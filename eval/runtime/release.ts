@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import {
   ENCODER,
   FAMILIES,
@@ -12,6 +10,8 @@ import {
   prefillRecipe,
   quantizedTable,
 } from './graphs.ts'
+import { join } from './platform/file-paths.ts'
+import { namesIn } from './platform/random-access.ts'
 import { PROVIDERS } from './providers.ts'
 import { type ReleaseConfig, readReleaseConfig } from './release-config.ts'
 import { SpeechError } from './speech-error.ts'
@@ -59,7 +59,7 @@ export interface Release {
  * @throws SpeechError when it holds no decoder graph, is of another kind, or its config.json is missing or not right
  */
 export async function openRelease(folder: string, wanted?: Family): Promise<Release> {
-  const files = new Set(await readdir(folder).catch(() => []))
+  const files = new Set(await namesIn(folder))
   const family =
     variantNames(files, 'asr').length === 0 && variantNames(files, 'aligner').length > 0 ? 'aligner' : 'asr'
   const names = variantNames(files, family)

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { ownThread } from './platform/threads.ts'
 import { SpeechError } from './speech-error.ts'
 import type { ThreadJob, ThreadReply } from './thread-calls.ts'
 
@@ -17,23 +17,22 @@ interface Served<Loaded, Job, Result> {
 export async function serveCalls<Setup, Loaded, Job, Result>(
   load: (setup: Setup) => Promise<Served<Loaded, Job, Result>>,
 ): Promise<void> {
-  const reply = (message: ThreadReply<Loaded, Result>, moved: ArrayBuffer[] = []) =>
-    parentPort?.postMessage(message, moved)
+  const thread = await ownThread<Setup, ThreadReply<Loaded, Result>, ThreadJob<Job>>()
   try {
-    const { loaded, run, moved } = await load(workerData as Setup)
-    parentPort?.on('message', async (message: ThreadJob<Job>) => {
-      if ('isEnd' in message) process.exit()
+    const { loaded, run, moved } = await load(thread.setup)
+    thread.onMessage(async (message) => {
+      if ('isEnd' in message) return thread.end()
       try {
         const result = await run(message.job)
-        reply({ result }, moved?.(result))
+        thread.post({ result }, moved?.(result))
       } catch (error) {
-        reply(problemOf(error))
+        thread.post(problemOf(error))
       }
     })
-    reply({ loaded })
+    thread.post({ loaded })
   } catch (error) {
-    reply(problemOf(error))
-    process.exit()
+    thread.post(problemOf(error))
+    thread.end()
   }
 }
 

@@ -1,5 +1,6 @@
 import { type MappedGraph, mapInlineWeights } from './mapped-weights.ts'
-import { InferenceSession, listSupportedBackends, Tensor } from './onnxruntime.ts'
+import { type InferenceSession, listSupportedBackends, Tensor } from './onnxruntime.ts'
+import { createSession } from './platform/sessions.ts'
 import { PROVIDERS, providerOf, USUAL_PROVIDER } from './providers.ts'
 import { graphPath, type Release, type ReleaseVariant } from './release.ts'
 import { SpeechError } from './speech-error.ts'
@@ -43,23 +44,10 @@ export async function openGraph(
   const { session } = providerOf(provider)
   const options = { ...session, executionProviders: [provider], intraOpNumThreads: threads }
   try {
-    return await (mapped
-      ? InferenceSession.create(mapped.bytes, withDataFolder(options, mapped.folder))
-      : InferenceSession.create(path, options))
+    return await createSession(mapped ?? { path }, options)
   } catch (error) {
     throw new SpeechError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)
   }
-}
-
-/** Bytes have no folder that their external data could lie in (onnxruntime_session_options_config_keys.h). */
-function withDataFolder(options: InferenceSession.SessionOptions, folder: string) {
-  const { session = {} } = (options.extra ?? {}) as { readonly session?: object }
-  const extra = {
-    ...options.extra,
-    session: { ...session, model_external_initializers_file_folder_path: folder },
-  }
-  // weights that stand for an input may be fed, which hinders some optimisation: nothing to warn of
-  return { ...options, extra, logSeverityLevel: 3 as const }
 }
 
 /** @throws SpeechError when this build of onnxruntime-node lacks it, or the project has no row for it */

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads'
+import { startModule } from './platform/threads.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** What a thread answers: once when it has loaded, then to each job. */
@@ -28,26 +28,26 @@ export interface ThreadCalls<Loaded, Job, Result> {
 export async function startThread<Loaded, Job, Result>(
   module: string,
   what: string,
-  workerData: object,
+  setup: object,
 ): Promise<ThreadCalls<Loaded, Job, Result>> {
-  const worker = new Worker(new URL('./worker-start.js', import.meta.url), {
-    ...{ argv: [module], workerData, execArgv: [] },
+  type Reply = ThreadReply<Loaded, Result>
+  const thread = startModule<ThreadJob<Job>, Reply>(module, setup)
+  const gone = thread.ended.then(({ code, error }): never => {
+    throw error ?? new Error(`The thread of ${what} ended (code ${code}).`)
   })
-  const ended = new Promise<never>((_, reject) => {
-    worker.once('error', reject)
-    worker.once('exit', (code) => reject(new Error(`The thread of ${what} ended (code ${code}).`)))
-  })
-  ended.catch(() => undefined) // the next answer that is waited for rejects with it
-  const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  gone.catch(() => undefined) // the next answer that is waited for rejects with it
+  let take: (reply: Reply) => void = () => undefined
+  thread.onMessage((reply) => take(reply))
   const answer = () =>
     Promise.race([
-      ended,
-      new Promise<ThreadReply<Loaded, Result>>((resolve) => worker.once('message', resolve)),
+      gone,
+      new Promise<Reply>((resolve) => {
+        take = resolve
+      }),
     ])
-  const post = (job: ThreadJob<Job>) => worker.postMessage(job)
   const first = await answer()
   if ('message' in first) {
-    await exit // with its memory
+    await thread.ended // with its memory
     throw problemOf(first)
   }
   if (!('loaded' in first)) throw new Error(`The thread of ${what} has not loaded.`)
@@ -55,14 +55,14 @@ export async function startThread<Loaded, Job, Result>(
     loaded: first.loaded,
     async call(job) {
       const answered = answer()
-      post({ job })
+      thread.post({ job })
       const reply = await answered
       if ('result' in reply) return reply.result
       throw 'message' in reply ? problemOf(reply) : new Error(`The thread of ${what} was loaded twice.`)
     },
     async end() {
-      post({ isEnd: true })
-      await exit
+      thread.post({ isEnd: true })
+      await thread.ended
     },
   }
 }

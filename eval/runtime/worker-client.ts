@@ -1,9 +1,8 @@
-import { Worker } from 'node:worker_threads'
 import type { AlignedAudio } from './aligner/aligner.ts'
 import type { AlignerSetup, AlignJob } from './aligner-thread.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
-import { requireNoTelemetry } from './no-telemetry.ts'
 import type { AudioInput } from './opened-audio.ts'
+import { startModule } from './platform/threads.ts'
 import type { PromptCache } from './prompt-cache.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import { SpeechError } from './speech-error.ts'
@@ -115,24 +114,19 @@ interface Pending {
  * Start a worker thread and load a variant in it.
  * @throws SpeechError when the release cannot be loaded
  */
-export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient> {
-  requireNoTelemetry()
-  const worker = new Worker(new URL('./worker-start.js', import.meta.url), {
-    ...{ argv: ['./worker.ts'], workerData, execArgv: [] },
-  })
+export async function startWorker(setup: WorkerSetup): Promise<WorkerClient> {
+  const worker = startModule<WorkerJob, WorkerReply>('./worker.ts', setup)
   const pending = new Map<number, Pending>()
   let ended: Error | undefined
-  let cause: Error | undefined
   let closing: Promise<void> | undefined
   let nextId = 0
-  const exit = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const settle = (id: number): Pending | undefined => {
     const job = pending.get(id)
     pending.delete(id)
     return job
   }
   const loading = new Promise<Loaded>((resolve, reject) => {
-    worker.on('message', (message: WorkerReply) => {
+    worker.onMessage((message) => {
       if (message.type === 'loaded') resolve(message)
       else if (message.type === 'unusable') reject(problemOf(message))
       else if (message.type === 'text') pending.get(message.id)?.onText?.(message.added)
@@ -140,21 +134,17 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
       else if (message.type === 'aligned') settle(message.id)?.resolve(message.aligned)
       else settle(message.id)?.reject(problemOf(message))
     })
-    worker.on('error', (error) => {
-      cause = error // its exit follows
-      reject(error)
-    })
-    worker.on('exit', (code) => {
+    worker.ended.then(({ code, error: cause }) => {
       ended ??= new WorkerEnded(`A worker thread ended (${cause?.message ?? `code ${code}`}).`, { cause })
-      reject(ended)
+      reject(cause ?? ended)
       for (const id of [...pending.keys()]) settle(id)?.reject(ended)
     })
   })
   const loaded = await loading.catch(async (error) => {
-    await exit // with its memory
+    await worker.ended // with its memory
     throw error
   })
-  const post = (job: WorkerJob) => worker.postMessage(job)
+  const post = (job: WorkerJob) => worker.post(job)
   const ask = <T extends Heard | AlignedAudio>(
     job: (id: number) => WorkerJob,
     signal?: AbortSignal,
@@ -192,7 +182,7 @@ export async function startWorker(workerData: WorkerSetup): Promise<WorkerClient
         for (const id of [...pending.keys()]) settle(id)?.reject(ended)
         // It ends itself between two runs of onnxruntime: one that is terminated inside of a run takes the process along.
         post({ type: 'stop' })
-        await exit
+        await worker.ended
       })()
       return closing
     },

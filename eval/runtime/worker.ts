@@ -1,4 +1,3 @@
-import { parentPort, workerData } from 'node:worker_threads'
 import { alignLong } from './aligner/align-long.ts'
 import { alignText } from './aligner/aligner.ts'
 import { type AlignerThread, startAligner } from './aligner-thread.ts'
@@ -7,6 +6,7 @@ import { defined } from './defined.ts'
 import { makeJobQueue } from './job-queue.ts'
 import { MAX_PIECE_SECONDS } from './limits.ts'
 import { type OpenedAudio, openAudio } from './opened-audio.ts'
+import { ownThread } from './platform/threads.ts'
 import { buildPrompt } from './prompt.ts'
 import { type RecognizeOptions, recognize, recognizePieces } from './recognize.ts'
 import { loadRecognizer, type Recognizer } from './recognizer.ts'
@@ -17,10 +17,8 @@ import type { WorkerJob, WorkerReply, WorkerSetup } from './worker-client.ts'
 
 const ALIGNER_HINT = 'Load with { aligner: DIR }, the release of a forced aligner.'
 const WARM_UP_SECONDS = 10
-const port = parentPort
-if (port === null) throw new Error('worker.ts is started by worker-client.ts')
-const setup = workerData as WorkerSetup
-const reply = (message: WorkerReply) => port.postMessage(message)
+const thread = await ownThread<WorkerSetup, WorkerReply, WorkerJob>()
+const { setup, post: reply } = thread
 
 type Transcribe = Extract<WorkerJob, { type: 'transcribe' }>
 type Align = Extract<WorkerJob, { type: 'align' }>
@@ -36,7 +34,7 @@ try {
   reply({ type: 'loaded', layout, prefill: prefillKind, hasWordTimes, ...defined({ alignerSeconds }) })
 } catch (error) {
   reply({ type: 'unusable', ...describe(error) })
-  process.exit() // what else was being loaded is not waited for
+  thread.end() // what else was being loaded is not waited for
 }
 
 interface Models {
@@ -63,14 +61,14 @@ function listen(models: Models): void {
       stops.delete(job.id)
     },
   })
-  port?.on('message', (job: WorkerJob) => {
+  thread.onMessage((job) => {
     if (job.type === 'cancel') return stops.get(job.id)?.abort(new Error('Cancelled.'))
     if (job.type === 'stop') {
       for (const stop of stops.values()) stop.abort(new Error('Stopped.'))
       return void queue
         .idle()
         .then(() => Promise.all([models.recognizer.encoder.release(), models.aligner?.release()])) // threads must not be ended from outside
-        .finally(() => process.exit())
+        .finally(() => thread.end())
     }
     stops.set(job.id, new AbortController())
     return queue.add(job)

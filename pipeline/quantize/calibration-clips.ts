@@ -68,7 +68,7 @@ async function readRecording(
     const { samples, seconds } = await loadClip(path, signal)
     if (seconds > MAX_PIECE_SECONDS)
       return `it lasts ${seconds.toFixed(0)} s, wanted at most ${MAX_PIECE_SECONDS}.`
-    return { id, samples, sha256: hashSamples(samples) }
+    return { id, samples, sha256: await hashSamples(samples) }
   } catch (error) {
     if (error instanceof SpeechError) return error.message.replace(`${path}: `, '')
     throw error
@@ -136,7 +136,7 @@ async function answer(
   const written = async (what: string, values: Float32Array, shape: number[]): Promise<FloatFile> => {
     const file = join('clips', `${nameOf(place)}.${what}.f32`)
     await writeFloats(join(folder, file), values)
-    return { file, shape, sha256: hashSamples(values) }
+    return { file, shape, sha256: await hashSamples(values) }
   }
   const clip: CalibrationClip = {
     ...{ id, sha256, seconds, prompt_ids: [...prompt.ids], audio_offset: prompt.audioOffset },

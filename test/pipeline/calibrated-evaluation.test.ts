@@ -74,7 +74,7 @@ it('what is heard in pieces has the hash of the whole', async () => {
   let pieces = 0
   for await (const _ of audio.cuts) pieces++
   expect(pieces).toBeGreaterThan(1)
-  expect(audio.sha256()).toBe(hashSamples((await loadClip(path)).samples))
+  expect(audio.sha256()).toBe(await hashSamples((await loadClip(path)).samples))
 })
 
 it('evaluate says which of its figures are of speech that chose the weights', async () => {

@@ -274,7 +274,7 @@ describe('refused as calibration', () => {
       }),
     )
     const judged = new Map<string, string>()
-    for (const name of names) judged.set(hashSamples((await loadClip(name)).samples), basename(name))
+    for (const name of names) judged.set(await hashSamples((await loadClip(name)).samples), basename(name))
     notes.length = 0
     await expect(run({ dataset: long, clips: 12, judged })).rejects.toThrow('10 of 10 clips')
     expect(notes).toEqual(['Calibration takes 10 of 12 clips: 600 s are enough.'])

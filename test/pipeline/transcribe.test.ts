@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { openAsBlob } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -161,7 +162,7 @@ describe('Qwen3Asr', () => {
     await withAsr(async (asr) => {
       await writeFile(path('notes.wav'), 'these are notes')
       await writeFile(path('empty.wav'), '')
-      const wanted = 'wanted a path, a file URL, a Float32Array or \\{ fd, name \\}\\.$'
+      const wanted = 'wanted a path, a file URL, a Blob, a Float32Array or \\{ fd, name \\}\\.$'
       const bad: [unknown, RegExp][] = [
         [undefined, new RegExp(`^The audio is undefined, ${wanted}`)],
         [{}, new RegExp(`^The audio is an object \\(Object\\), ${wanted}`)],
@@ -172,6 +173,8 @@ describe('Qwen3Asr', () => {
         [path('nothing.wav'), /nothing\.wav does not exist\./],
         [path('empty.wav'), /empty\.wav: The file is empty/],
         [path('notes.wav'), /notes\.wav: /],
+        [new Blob([]), /^the recording: The blob is empty \(0 bytes\)\.$/],
+        [new File(['no audio, but text'], 'a.flac'), /^a\.flac: The file holds text/],
         [new Float32Array(10), /The clip has 10 samples at 16 kHz, wanted at least 160/],
         [new Float32Array(16000).fill(Number.NaN), /The recording holds NaN at 0\.00 s/],
       ]
@@ -182,6 +185,8 @@ describe('Qwen3Asr', () => {
         expect(error.message).toMatch(bad[i]?.[1] ?? /^$/)
       }
       expect(plain((await good).text)).toBe(plain(texts[2]))
+      const blob = await openAsBlob(files[2] as string)
+      expect(plain((await asr.transcribe(blob)).text)).toBe(plain(texts[2]))
       for (const [options, message] of [
         [{ maxPieceSeconds: 0 }, 'maxPieceSeconds is 0, wanted at least 1.'],
         [{ maxPieceSeconds: Number.NaN }, 'maxPieceSeconds is NaN, wanted at least 1.'],

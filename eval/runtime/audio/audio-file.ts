@@ -6,35 +6,17 @@ import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { describeFileError, irregularKind } from '../plain-file.ts'
 import { SpeechError } from '../speech-error.ts'
+import { type AudioFile, type AudioSource, HEAD } from './audio-source.ts'
+import { openBlob } from './blob-file.ts'
 import { ByteReader, fileInput, streamInput } from './byte-reader.ts'
-
-const HEAD = 64
-
-/** Where audio comes from: a file, or an open descriptor such as stdin (0), whose bytes may lack a header. */
-export type AudioSource =
-  | { readonly path: string }
-  | { readonly fd: number; readonly name: string; readonly rawRate?: number }
-
-/** An open source. */
-export interface AudioFile {
-  readonly reader: ByteReader
-  /** can be read once only */
-  readonly isStream: boolean
-  /** of 16-bit samples without a header */
-  readonly rawRate: number | undefined
-  /** The source as a file: a stream is written to the temp folder first. The reader is used up then. */
-  onDisk(): Promise<{ readonly path: string; readonly head: Buffer }>
-  /** The same source from its start. */
-  again(): Promise<AudioFile>
-  close(): Promise<void>
-}
 
 /**
  * Open a source.
  * @throws SpeechError naming what is no file, without ever waiting for another program to write
  */
 export async function openAudioFile(source: AudioSource, signal?: AbortSignal): Promise<AudioFile> {
-  return 'path' in source ? openPath(source.path) : openDescriptor(source, signal)
+  if ('path' in source) return openPath(source.path)
+  return 'blob' in source ? openBlobFile(source) : openDescriptor(source, signal)
 }
 
 async function openPath(path: string): Promise<AudioFile> {
@@ -54,6 +36,17 @@ async function openPath(path: string): Promise<AudioFile> {
   }
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(refuse)
   return begun(await fromHandle(path, handle, async () => {}), path, 'file')
+}
+
+/** For a decoder that is a program of its own, it is written to the temp folder. */
+async function openBlobFile({ blob, name }: Extract<AudioSource, { blob: Blob }>): Promise<AudioFile> {
+  let saved: Promise<AudioFile> | undefined
+  const file = openBlob(blob, async (reader) => {
+    saved ??= saveRest(reader)
+    return (await saved).onDisk()
+  })
+  const close = async () => void (await (await saved)?.close())
+  return begun({ ...file, close }, name, 'blob')
 }
 
 /** @throws SpeechError when there is nothing to read; the source is closed then */

@@ -107,6 +107,21 @@ export function fileInput(handle: FileHandle): ByteInput {
   }
 }
 
+/** The bytes of a blob. */
+export function blobInput(blob: Blob): ByteInput {
+  let position = 0
+  return {
+    async next() {
+      const bytes = Buffer.from(await blob.slice(position, position + CHUNK).arrayBuffer())
+      position += bytes.length
+      return bytes.length === 0 ? undefined : bytes
+    },
+    skip(count) {
+      position += count
+    },
+  }
+}
+
 /** The bytes of a stream. */
 export function streamInput(stream: AsyncIterable<Uint8Array>): ByteInput {
   const iterator = stream[Symbol.asyncIterator]()

@@ -1,6 +1,6 @@
 import { SpeechError } from '../speech-error.ts'
 import { type Decoded, UnreadableError } from './audio-block.ts'
-import type { AudioFile } from './audio-file.ts'
+import { type AudioFile, HEAD } from './audio-source.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { decodeWithFfmpeg } from './ffmpeg.ts'
 import { decodeFlac } from './flac.ts'
@@ -11,8 +11,7 @@ import { decodeRaw } from './raw.ts'
 import { decodeWav } from './wav.ts'
 import { isWav } from './wav-header.ts'
 
-/** Enough to know a format by, and to find MPEG frames. */
-const HEAD = 64
+/** To find MPEG frames. */
 const FRAMES_AHEAD = 1 << 16
 
 /** In hexadecimal: ftyp (MP4, QuickTime), AIFF, CAF, AU, Matroska, ASF, AMR, Wave64. No samples begin so by chance. */

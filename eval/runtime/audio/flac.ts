@@ -1,43 +1,7 @@
-import { createRequire } from 'node:module'
 import { SpeechError } from '../speech-error.ts'
 import { type AudioBlock, type Decoded, UnreadableError } from './audio-block.ts'
 import type { ByteReader } from './byte-reader.ts'
-
-// libFLAC itself; @wasm-audio-decoders/flac finds frames on its own and loses the last one of some files.
-// The asm.js build, since the wasm one fetches its binary by URL, which Node cannot.
-const flac = createRequire(import.meta.url)('libflacjs/dist/libflac.js') as LibFlac
-
-/** The part of libflacjs that decoding uses (https://mmig.github.io/libflac.js/doc/). */
-interface LibFlac {
-  isReady(): boolean
-  on(event: 'ready', listener: () => void): void
-  create_libflac_decoder(verifyMd5: boolean): number
-  init_decoder_stream(
-    decoder: number,
-    read: (bytes: number) => { buffer: Uint8Array; readDataLength: number; error: boolean },
-    write: (channels: readonly Uint8Array[], block: FrameHeader) => void,
-    error: (code: number, description: string) => void,
-    metadata: (info: StreamInfo | undefined) => void,
-  ): number
-  FLAC__stream_decoder_process_single(decoder: number): boolean | number
-  FLAC__stream_decoder_get_state(decoder: number): number
-  FLAC__stream_decoder_finish(decoder: number): boolean | number
-  FLAC__stream_decoder_delete(decoder: number): void
-}
-
-interface FrameHeader {
-  readonly blocksize: number
-  readonly sampleRate: number
-  readonly bitsPerSample: number
-}
-
-interface StreamInfo {
-  readonly sampleRate: number
-  readonly channels: number
-  readonly bitsPerSample: number
-  /** 0 when the encoder did not know it */
-  readonly total_samples: number
-}
+import { type FrameHeader, flac, type StreamInfo } from './flac-library.ts'
 
 /** Of libFLAC's states; those above are errors. */
 const END_OF_STREAM = 4

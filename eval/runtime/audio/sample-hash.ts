@@ -1,21 +1,21 @@
-import { createHash } from 'node:crypto'
+import { startSha256 } from '../platform/host.ts'
 
 /**
  * Identifies a recording by what is heard of it, whatever file or dataset it is from: SHA-256 of its 16 kHz mono float32
  * samples, as little-endian bytes.
  */
-export function hashSamples(samples: Float32Array): string {
-  const hash = makeSampleHash()
+export async function hashSamples(samples: Float32Array): Promise<string> {
+  const hash = await makeSampleHash()
   hash.add(samples)
   return hash.digest()
 }
 
 /** The same of samples that come in parts, in their order. */
-export function makeSampleHash() {
-  const hash = createHash('sha256')
+export async function makeSampleHash() {
+  const hash = await startSha256()
   return {
     add: ({ buffer, byteOffset, byteLength }: Float32Array) =>
-      void hash.update(new Uint8Array(buffer, byteOffset, byteLength)),
-    digest: () => hash.digest('hex'),
+      hash.add(new Uint8Array(buffer, byteOffset, byteLength)),
+    digest: () => hash.digest(),
   }
 }

@@ -1,14 +1,15 @@
-import { setImmediate } from 'node:timers/promises'
+import { nextTurn } from '../platform/host.ts'
 import { SpeechError } from '../speech-error.ts'
 import type { AudioBlock, Decoded } from './audio-block.ts'
-import { type AudioFile, type AudioSource, openAudioFile } from './audio-file.ts'
+import { openAudioFile } from './audio-file.ts'
+import type { AudioFile, AudioSource } from './audio-source.ts'
 import { decodeAudio } from './decode.ts'
 import { type Mono, mixDown } from './mix.ts'
 import { Resampler } from './resample.ts'
 import { checkLength, checkOvershoot, checkRate, dividedBy, notesOfPeak, peakOf } from './sample-checks.ts'
 import { SAMPLE_RATE } from './sample-rate.ts'
 
-export type { AudioSource } from './audio-file.ts'
+export type { AudioSource } from './audio-source.ts'
 
 const LONGEST_BLOCK = 10 * SAMPLE_RATE
 /** 16 kHz mono samples (full scale 1) in blocks of at most ten seconds, in their order. */
@@ -64,7 +65,7 @@ async function* iterate(
   try {
     for await (const block of resampled(mono)) {
       for (let from = 0; from < block.length; from += LONGEST_BLOCK) {
-        await setImmediate() // decoders here never wait, and an abort must be heard
+        await nextTurn() // decoders here never wait, and an abort must be heard
         signal?.throwIfAborted()
         yield block.subarray(from, from + LONGEST_BLOCK)
       }
@@ -86,7 +87,7 @@ async function withPeak(file: AudioFile, decoded: Decoded, notes: string[], sign
   let peak = 1
   for await (const { samples } of mixDown(checked(blocks), [])) {
     peak = peakOf(samples, peak)
-    await setImmediate()
+    await nextTurn()
     signal?.throwIfAborted()
   }
   notes.splice(0, notes.length, ...notesOfPeak(peak))

@@ -1,0 +1,19 @@
+import { realpathSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const { basename, dirname, join } = path
+
+/** Where a link leads; the path itself when nothing is there. */
+export function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
+/** @param url `file:` @throws TypeError when it names no path of this system */
+export function pathOf(url: URL): string {
+  return fileURLToPath(url)
+}

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** onnxruntime for browsers: on the processor alone, or with WebGPU too, which is twice the size. */
+export const EDITIONS = ['wasm', 'webgpu'] as const
+type Edition = (typeof EDITIONS)[number]
+
+/** Files of onnxruntime-web that each edition loads, beside the bundle. */
+export const RUNTIME_FILES: Readonly<Record<Edition, readonly string[]>> = {
+  wasm: ['ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'],
+  webgpu: ['ort-wasm-simd-threaded.asyncify.mjs', 'ort-wasm-simd-threaded.asyncify.wasm'],
+}
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2023',
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'silent',
+  charset: 'utf8',
+  conditions: ['onnxruntime-web-use-extern-wasm'],
+  // decoders look for Node's modules where they are in Node
+  external: ['fs', 'path', 'crypto', 'worker_threads', 'module'],
+} satisfies BuildOptions
+
+/**
+ * Bundle the page's script, and the runtime's worker for each edition of onnxruntime, as NAME-EDITION.js.
+ * @param pages scripts of the page by the name of their bundle
+ * @throws the bundler's error, such as for a module of Node that a browser lacks
+ */
+export async function bundlePage(pages: Readonly<Record<string, string>>, outdir: string): Promise<void> {
+  await build({ ...COMMON, ...optionsOf('wasm'), entryPoints: pages, outdir })
+  for (const edition of EDITIONS) {
+    const entryPoints = { [`worker-${edition}`]: 'eval/runtime/worker.ts' }
+    await build({ ...COMMON, ...optionsOf(edition), entryPoints, outdir })
+  }
+}
+
+function optionsOf(edition: Edition): BuildOptions {
+  return {
+    alias: { 'onnxruntime-web': `onnxruntime-web/${edition}` },
+    inject: [join(ROOT, 'pipeline/page/node-globals.ts')],
+    plugins: [webModules],
+  }
+}
+
+/** X.web.ts stands for X.ts where it is there: what a browser does in its own way. */
+const webModules: Plugin = {
+  name: 'web-modules',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, importer }) => {
+      const web = resolve(dirname(importer), path.replace(/(\.web)?\.ts$/, '.web.ts'))
+      return existsSync(web) ? { path: web } : undefined
+    })
+  },
+}
