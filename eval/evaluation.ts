@@ -24,6 +24,7 @@ export type EvaluationEvent =
   | { readonly event: 'finished'; readonly system: System }
 
 export interface EvaluationOptions {
+  /** each system's provider stands in place of its own */
   readonly machine: Machine
   readonly signal: AbortSignal
   /** do again what could not be read or transcribed */
@@ -41,12 +42,15 @@ export async function* evaluate(
   results: ResultFile,
   { machine, signal, retry = false }: EvaluationOptions,
 ): AsyncGenerator<EvaluationEvent> {
-  const id = settingOf(machine)
   setMaxListeners(0, signal) // one for each utterance under way
-  if (!results.records.some((record) => record.kind === 'machine' && record.id === id)) {
-    await results.add({ kind: 'machine', id, machine })
+  const machines = new Map(systems.map((system) => [system, machineOf(system, machine)]))
+  for (const own of machines.values()) {
+    const id = settingOf(own)
+    const isKnown = results.records.some((record) => record.kind === 'machine' && record.id === id)
+    if (!isKnown) await results.add({ kind: 'machine', id, machine: own })
   }
   for (const system of systems) {
+    const id = settingOf(machines.get(system) ?? machine)
     const done = doneKeys(system, results, retry)
     const missing = datasets.filter((dataset) => countDone(dataset, done) < dataset.count)
     if (missing.length === 0) continue
@@ -78,6 +82,11 @@ export async function* evaluate(
       await transcriber.close()
     }
   }
+}
+
+/** A machine as a system uses it: what computes is the system's own. */
+function machineOf({ settings: { provider } }: System, machine: Machine): Machine {
+  return typeof provider === 'string' ? { ...machine, executionProvider: provider } : machine
 }
 
 /** Dataset and key of what needs not be done; commands that failed are tried again. */

@@ -1,5 +1,6 @@
 import { plural } from '../plural.ts'
 import type { UtteranceRecord } from '../record.ts'
+import { PROVIDERS, USUAL_PROVIDER } from '../runtime/providers.ts'
 import type { PairedRow, Row } from '../summary.ts'
 import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
 import { joinSentences, plainText, type Sentence, sentence } from './sentence.ts'
@@ -188,18 +189,28 @@ function howRun(systems: readonly SystemFigures[]): Sentence[] {
   return [...names].map(([way, of]) => sentence`${joinSentences(of, ', ')}: ${way}`)
 }
 
-function aligningOf({ prefill, language }: SystemFigures['settings']): string {
+function aligningOf(settings: SystemFigures['settings']): string {
+  const { prefill, language } = settings
   return [
     'given the reference, of which it finds the times; one utterance at a time',
+    ...onDevice(settings),
     ...(prefill === 'int8' ? ['prompts in 8 bits'] : []),
     ...(language ? [`as ${language}`] : []),
   ].join(', ')
+}
+
+/** What computes, where it is not the processor. */
+function onDevice({ provider }: SystemFigures['settings']): string[] {
+  if (typeof provider !== 'string' || provider === USUAL_PROVIDER) return []
+  const { isTried } = PROVIDERS[provider] ?? { isTried: false }
+  return [`on ${provider}${isTried ? '' : ', which this project has never tested'}`]
 }
 
 function decodingOf(settings: SystemFigures['settings']): string {
   const { layout, batch, prefill, steady, language, context, prompt, stopLoops, hotwords } = settings
   return [
     `${layout} layout`,
+    ...onDevice(settings),
     Number(batch) > 1 ? `up to ${batch} utterances decoded together` : 'one utterance at a time',
     ...(prefill === 'int8' ? ['prompts in 8 bits'] : []),
     ...(steady ? ['steps of an even number of rows, so that batches change no transcript'] : []),

@@ -50,11 +50,16 @@ function csvRow(row: Row, system: SystemFigures | undefined, report: Report) {
     ...{ workers: said(({ workers }) => workers), cpu: said(({ cpu }) => cpu) },
     ...{ cpu_features: said(({ features }) => features.join(' ')), node: said(({ node }) => node) },
     onnxruntime: said(({ onnxruntime }) => onnxruntime),
-    execution_provider: said(({ executionProvider }) => executionProvider),
+    execution_provider: providerOfSystem(system) ?? said(({ executionProvider }) => executionProvider),
     ...timeColumns(row.times, number),
     ...comparisonColumns(report.timeComparisons.find(isOf(row)), number),
     ...hotwordColumns(row, number),
   }
+}
+
+/** What computed; not known of engines. */
+function providerOfSystem(system: SystemFigures | undefined): string | undefined {
+  return typeof system?.settings['provider'] === 'string' ? system.settings['provider'] : undefined
 }
 
 /** The first one: report.json has those with all aligners. */

@@ -11,10 +11,21 @@ export interface Provider {
   readonly session: Omit<InferenceSession.SessionOptions, 'executionProviders' | 'intraOpNumThreads'>
   /** what runs prompts by default: the graph with 8-bit products where the variant has one, or that of the steps */
   readonly prompts: PrefillKind
-  /** largest absolute difference from PyTorch that FP32 may have */
-  readonly tolerance: { readonly features: number; readonly logits: number }
+  /** options of the provider itself, which sessions name with it */
+  readonly execution?: object
+  readonly tolerance: ProviderTolerance
+  /** whether this project has run it; what has not been tried is marked so wherever it is used */
+  readonly isTried: boolean
   /** what makes it available where it is missing */
   readonly hint: string
+}
+
+export interface ProviderTolerance {
+  /** largest absolute differences from PyTorch that FP32 may have */
+  readonly features: number
+  readonly logits: number
+  /** share of the bundled clips whose transcripts may differ from the processor's; none for the processor itself */
+  readonly transcripts?: number
 }
 
 /**
@@ -33,34 +44,59 @@ const CPU: Provider = {
   },
   prompts: PROMPTS,
   tolerance: { features: 1e-4, logits: 1e-3 },
+  isTried: true,
   hint: 'It is part of onnxruntime-node everywhere.',
 }
 
 /** Devices compute in another order than the processor, and their own operators for 8-bit products are few. */
-const DEVICE = { session: CPU.session, prompts: 'same', tolerance: { features: 1e-3, logits: 1e-2 } } as const
+const DEVICE = {
+  // which operators stay on the processor is a warning at every load, and the shapes always do
+  session: { ...CPU.session, logSeverityLevel: 3 },
+  prompts: 'same',
+  tolerance: { features: 1e-3, logits: 1e-2, transcripts: 0.03 },
+  isTried: false,
+} as const
 
-/** Every provider that this project knows how to use. Nobody has tried cuda, dml and coreml with it yet. */
+/** COREML_FLAG_CREATE_MLPROGRAM: the other format lacks most operators (coreml_provider_factory.h; needs macOS 12). */
+const ML_PROGRAM = 0x010
+
+/** Every provider that this project knows how to use. */
 export const PROVIDERS: Readonly<Record<string, Provider>> = {
   cpu: CPU,
   webgpu: {
     ...DEVICE,
-    // which operators stay on the processor is a warning at every load, and the shapes always do
-    session: { ...CPU.session, logSeverityLevel: 3 },
     about: 'WebGPU by Dawn: D3D12, Metal or Vulkan',
-    hint: 'It is part of onnxruntime-node for Linux x64, macOS and Windows.',
+    isTried: true,
+    hint: 'It is part of onnxruntime-node for Linux x64, macOS and Windows, and on Linux needs a driver for Vulkan and its loader (Debian: libvulkan1).',
   },
   cuda: {
     ...DEVICE,
     about: 'NVIDIA, Linux x64',
-    hint: "Run onnxruntime-node's install script, which downloads it.",
+    hint: 'Its libraries (Microsoft.ML.OnnxRuntime.Gpu.Linux 1.30.0) come with: ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js. They need Linux x64, CUDA 12 and cuDNN 9.',
   },
-  dml: { ...DEVICE, about: 'DirectML, Windows', hint: 'It is part of onnxruntime-node for Windows.' },
-  coreml: { ...DEVICE, about: 'Core ML, macOS', hint: 'It is part of onnxruntime-node for macOS.' },
+  dml: {
+    ...DEVICE,
+    about: 'DirectML, Windows',
+    // It takes neither memory patterns nor parallel execution (onnxruntime.ai, DirectML Execution Provider, configuration).
+    session: { ...DEVICE.session, enableMemPattern: false, executionMode: 'sequential' },
+    hint: 'It is part of onnxruntime-node for Windows, and needs a graphics card with DirectX 12.',
+  },
+  coreml: {
+    ...DEVICE,
+    about: 'Core ML, macOS',
+    execution: { coreMlFlags: ML_PROGRAM },
+    hint: 'It is part of onnxruntime-node for macOS on arm64.',
+  },
 }
 
 /** Where nothing else is asked for. */
 export const USUAL_PROVIDER = 'cpu'
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as readonly string[]
+
+/** A provider as people read it, with what they must know of it: `cuda (untested)`. */
+export function providerLabel(name: string): string {
+  return PROVIDERS[name]?.isTried === false ? `${name} (untested)` : name
+}
 
 /** @throws SpeechError naming those there are */
 export function providerOf(name: string): Provider {

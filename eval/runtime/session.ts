@@ -1,3 +1,4 @@
+import { withDeviceReasons } from './device-errors.ts'
 import { type MappedGraph, mapInlineWeights } from './mapped-weights.ts'
 import { type InferenceSession, listSupportedBackends, Tensor } from './onnxruntime.ts'
 import { createSession } from './platform/sessions.ts'
@@ -41,23 +42,37 @@ export async function openGraph(
   mapped: MappedGraph | undefined,
   { threads, provider = USUAL_PROVIDER }: SessionOptions,
 ): Promise<InferenceSession> {
-  const { session } = providerOf(provider)
-  const options = { ...session, executionProviders: [provider], intraOpNumThreads: threads }
+  const { session, execution, hint } = providerOf(provider)
+  const executionProviders = [execution ? { ...execution, name: provider } : provider]
+  const options = { ...session, executionProviders, intraOpNumThreads: threads }
   try {
-    return await createSession(mapped ?? { path }, options)
+    const opened = await createSession(mapped ?? { path }, options)
+    return provider === USUAL_PROVIDER ? opened : withDeviceReasons(opened, path)
   } catch (error) {
-    throw new SpeechError(`onnxruntime cannot load ${path}: ${(error as Error).message}`)
+    const { message } = error as Error
+    throw new SpeechError(
+      `onnxruntime cannot load ${path}: ${message}`,
+      isMissing(message) ? `${provider} cannot be used here. ${hint}` : '',
+    )
   }
+}
+
+/** Whether a provider is not there at all: its library, or a device for it. */
+function isMissing(message: string): boolean {
+  return /Failed to load shared library|Failed to get a WebGPU adapter|backend not found/.test(message)
 }
 
 /** @throws SpeechError when this build of onnxruntime-node lacks it, or the project has no row for it */
 export function requireProvider(provider: string): void {
-  const names = listSupportedBackends().map(({ name }) => name)
-  if (names.includes(provider)) return void providerOf(provider)
+  const backends = listSupportedBackends().filter(({ name }) => Object.hasOwn(PROVIDERS, name))
+  if (backends.some(({ name }) => name === provider)) return
+  const named = (isBundled: boolean) =>
+    backends.flatMap(({ name, bundled }) => (bundled === isBundled ? [name] : [])).join(', ')
+  const more = named(false) === '' ? '' : `, and takes ${named(false)} once its libraries are installed`
   const hint = Object.hasOwn(PROVIDERS, provider) ? ` ${PROVIDERS[provider]?.hint}` : ''
   throw new SpeechError(
     `This onnxruntime-node has no execution provider "${provider}".`,
-    `It has ${names.join(', ')}.${hint}`,
+    `It has ${named(true)}${more}.${hint}`,
   )
 }
 

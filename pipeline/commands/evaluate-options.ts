@@ -5,7 +5,7 @@ import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { FP32, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
-import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
+import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { variantName } from '../../eval/runtime/release.ts'
 import { type EvaluateOptions, type ModelSpec, withHotwords } from '../evaluate/evaluation-options.ts'
 import {
@@ -32,7 +32,7 @@ export type EvaluateCommand = CommonOptions &
 
 const LINE: CommandLine = {
   command: 'npm run evaluate --',
-  usage: '--models NAME:FOLDER[:VARIANT]... --datasets NAME... [options]',
+  usage: '--models NAME[@PROVIDER]:FOLDER[:VARIANT]... --datasets NAME... [options]',
   about: 'Measure WER, RTF and times of words of finished models on speech.',
   examples: [
     [
@@ -43,12 +43,19 @@ const LINE: CommandLine = {
       '--models asr:output/qwen3-asr-0.6b al:output/qwen3-forced-aligner-0.6b --datasets ./clips',
       'times of words, by a recognizer and by a forced aligner',
     ],
+    [
+      '--models int4:output/qwen3-asr-0.6b:int4 int4@webgpu:output/qwen3-asr-0.6b:int4 --datasets ./clips',
+      'the same variant on the processor and on a GPU',
+    ],
     ['merge part-1 part-2 --output whole', 'put together what ran with --shard 1/2 and --shard 2/2'],
   ],
 }
 
 const OPTIONS = {
-  models: { ...texts('NAME:FOLDER for fp32, or NAME:FOLDER:VARIANT'), default: [] },
+  models: {
+    ...texts('NAME:FOLDER for fp32, or NAME:FOLDER:VARIANT; NAME@PROVIDER for one that is not --provider'),
+    default: [],
+  },
   engine: { ...texts('another recognizer: "NAME:COMMAND {wav}"'), default: [] },
   datasets: {
     ...texts(
@@ -92,7 +99,10 @@ const OPTIONS = {
     default: 600,
   },
   threads: number('onnxruntime threads of each worker; all cores, divided by the workers'),
-  provider: { ...oneOf(PROVIDER_NAMES, 'execution provider of onnxruntime'), default: USUAL_PROVIDER },
+  provider: {
+    ...text('execution provider of onnxruntime, of models that name none'),
+    default: USUAL_PROVIDER,
+  },
   prefill: oneOf(
     PREFILL_KINDS,
     'of 4-bit variants: prompts in 8 bits, where the release has the graph, or as the steps',
@@ -137,11 +147,11 @@ type Parsed = OptionsOf<typeof OPTIONS>
 function optionsOf(parsed: Parsed): EvaluateCommand {
   const { models, engine: engines, nSamples, sample, seed, shard, ...named } = parsed
   refuseWithoutUse(parsed)
-  const { language, maxDownload, maxPiece, loopGuard, steady, threads, ...options } = named
+  const { language, maxDownload, maxPiece, loopGuard, steady, threads, provider, ...options } = named
   return {
     command: 'evaluate',
     ...options,
-    ...{ models: modelsOf(models, engines, parsed.hotwords !== undefined), engines },
+    ...{ models: modelsOf(models, engines, parsed.hotwords !== undefined, provider), engines },
     selection: selectionOf(parsed),
     maxDownload: bytesOf(maxDownload),
     maxPieceSeconds: maxPiece,
@@ -160,10 +170,15 @@ function refuseWithoutUse({ hotwords, context, models }: Parsed): void {
     throw usage('Found --hotwords without --models: commands of other engines take no lists.')
 }
 
-function modelsOf(models: readonly string[], engines: readonly string[], hasLists: boolean): ModelSpec[] {
+function modelsOf(
+  models: readonly string[],
+  engines: readonly string[],
+  hasLists: boolean,
+  provider: string,
+): ModelSpec[] {
   if (models.length + engines.length === 0)
     throw usage('Found no --models and no --engine, wanted at least one.')
-  const specs = models.map(parseModel)
+  const specs = models.map((model) => parseModel(model, provider))
   const names = [
     ...specs.flatMap(({ name }) => (hasLists ? [name, withHotwords(name)] : [name])),
     ...engines.map((engine) => engine.split(':')[0]),
@@ -191,13 +206,21 @@ function selectionOf({ sample, nSamples, seed, shard }: Parsed): Selection {
   }
 }
 
-/** "0.6B int4:output/qwen3-asr-0.6b:int4"; a single letter before a colon is a Windows drive. */
-function parseModel(given: string): ModelSpec {
+/**
+ * "0.6B int4:output/qwen3-asr-0.6b:int4", "int4@webgpu:..."; a single letter before a colon is a Windows drive.
+ * @param usual the provider where none is named
+ */
+function parseModel(given: string, usual: string): ModelSpec {
   const [, name, folder, variant = FP32] = /^([^:]+):((?:[A-Za-z]:)?[^:]+)(?::([\w-]+))?$/.exec(given) ?? []
   if (name === undefined || folder === undefined) {
     throw usage(`--models "${given}" is not NAME:FOLDER or NAME:FOLDER:VARIANT.`)
   }
-  return { name, folder, variant: variantName(variant) }
+  const [, own = usual] = name.split(/@(?=[^@]*$)/)
+  if (name.startsWith('@') || own === '')
+    throw usage(
+      `--models "${given}" names no ${own === '' ? 'provider' : 'model'}, wanted NAME@PROVIDER:FOLDER.`,
+    )
+  return { name, folder, variant: variantName(variant), provider: own }
 }
 
 function bytesOf(given: string): number {

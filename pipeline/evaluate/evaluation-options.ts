@@ -3,8 +3,8 @@ import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import type { RecognizeOptions } from '../../eval/runtime/recognize.ts'
 import type { ModelOptions } from '../../eval/system.ts'
 
-/** Which release directory and variant, under which name. */
-export type ModelSpec = Pick<ModelOptions, 'name' | 'folder' | 'variant'>
+/** Which release directory and variant on which provider, under which name. */
+export type ModelSpec = Pick<ModelOptions, 'name' | 'folder' | 'variant' | 'provider'>
 
 /** What the command line has a value for, given or not. */
 type Decided = 'prompt' | 'maxPieceSeconds' | 'stopLoops'
@@ -13,7 +13,7 @@ type Decided = 'prompt' | 'maxPieceSeconds' | 'stopLoops'
 export interface EvaluateOptions
   extends Omit<RecognizeOptions, Decided>,
     Required<Pick<RecognizeOptions, Decided>>,
-    Pick<ModelOptions, 'threads' | 'provider' | 'prefill' | 'batch' | 'isSteady' | 'workers'> {
+    Pick<ModelOptions, 'threads' | 'prefill' | 'batch' | 'isSteady' | 'workers'> {
   readonly models: readonly ModelSpec[]
   /** NAME:COMMAND with {wav} */
   readonly engines: readonly string[]

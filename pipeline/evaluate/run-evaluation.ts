@@ -14,6 +14,7 @@ import type { Report } from '../../eval/report/report.ts'
 import { openResults } from '../../eval/result-file.ts'
 import type { RunDescription } from '../../eval/run-description.ts'
 import { defined } from '../../eval/runtime/defined.ts'
+import { requireProvider } from '../../eval/runtime/session.ts'
 import { engineSystem, type ModelOptions, type System } from '../../eval/system.ts'
 import { type Connection, connectHub } from '../hub/connection.ts'
 import { Failure } from '../shared/failure.ts'
@@ -122,7 +123,7 @@ async function openSystems(
   hotwords: HotwordLists | undefined,
   cache: string,
 ): Promise<System[]> {
-  const { threads, workers, batch, isSteady, prefill, provider } = options
+  const { threads, workers, batch, isSteady, prefill } = options
   const { prompt, maxPieceSeconds, stopLoops, maxNewTokens, language, context } = options
   const recognize = defined({
     prompt,
@@ -133,7 +134,8 @@ async function openSystems(
     context: context || undefined,
   })
   const systems: System[] = []
-  for (const { name, folder, variant } of options.models) {
+  for (const { provider } of options.models) requireProvider(provider) // before anything is hashed
+  for (const { name, folder, variant, provider } of options.models) {
     const { paths, bytes } = await variantFilesOf(folder, variant)
     const fingerprint = await fingerprintFiles(paths, cache)
     const model: ModelOptions = {

@@ -506,6 +506,18 @@ describe('npm run evaluate', () => {
     [[], 2, 'Missing required argument: datasets'],
     [['--datasets', '.'], 2, 'Found no --models and no --engine, wanted at least one.'],
     [['--models', 'a', '--datasets', '.'], 2, '--models "a" is not NAME:FOLDER or NAME:FOLDER:VARIANT.'],
+    [
+      ['--models', 'a@wat:b', '--datasets', '.'],
+      1,
+      'This onnxruntime-node has no execution provider "wat".\nhint: It has cpu',
+    ],
+    [
+      ['--models', 'a:b', '--datasets', '.', '--provider', 'wat'],
+      1,
+      'This onnxruntime-node has no execution provider "wat".\nhint: It has cpu',
+    ],
+    [['--models', 'a@:b', '--datasets', '.'], 2, '--models "a@:b" names no provider, wanted'],
+    [['--models', '@cpu:b', '--datasets', '.'], 2, '--models "@cpu:b" names no model, wanted'],
     [['--models', 'a:/nowhere', '--datasets', '.'], 1, '/nowhere holds no decoder graph.'],
     [['--models', 'a:b', 'a:c', '--datasets', '.'], 2, 'Two systems are named a, wanted names of their own.'],
     [

@@ -21,7 +21,6 @@ async function optionsFor(datasets: readonly string[]): Promise<EvaluateOptions 
       retry: false,
       engineTimeout: 60,
       threads: 1,
-      provider: 'cpu',
       workers: 1,
       batch: 1,
       isSteady: true,

@@ -62,10 +62,14 @@ async function speech(): Promise<{ readonly manifest: string; readonly lists: st
 function evaluateClips(options: Partial<EvaluateOptions>, notes: string[]): Promise<Evaluated> {
   return runEvaluation(
     {
-      ...{ models: [{ name: 'fp32', folder: model, variant: '' }], engines: [], datasets: [] },
+      ...{
+        models: [{ name: 'fp32', folder: model, variant: '', provider: 'cpu' }],
+        engines: [],
+        datasets: [],
+      },
       ...{ selection: ALL, keepEmpty: true },
       ...{ maxDownload: 0, prompt: 'published', maxPieceSeconds: 60, stopLoops: true, retry: false },
-      ...{ engineTimeout: 60, threads: 1, provider: 'cpu', workers: 1, batch: 1, isSteady: true },
+      ...{ engineTimeout: 60, threads: 1, workers: 1, batch: 1, isSteady: true },
       ...options,
     },
     {
