@@ -104,6 +104,9 @@ class WorkerEnded extends Error {
     'Memory may be short: try fewer --workers or a smaller --batch. Run the same command again: what has been measured is kept.'
 }
 
+/** Node hands no blob of a file from thread to thread. */
+const PATH_HINT = 'Give the path of the file, or its bytes: new Blob([await readFile(path)]).'
+
 interface Pending {
   resolve(result: Heard | AlignedAudio): void
   reject(error: unknown): void
@@ -155,7 +158,17 @@ export async function startWorker(setup: WorkerSetup): Promise<WorkerClient> {
     const id = nextId++
     const answer = new Promise<T>((resolve, reject) => {
       pending.set(id, { resolve: resolve as Pending['resolve'], reject, onText })
-      post(job(id))
+      try {
+        post(job(id))
+      } catch (error) {
+        pending.delete(id)
+        reject(
+          new SpeechError(
+            `The recording cannot be given to a thread: ${(error as Error).message}`,
+            PATH_HINT,
+          ),
+        )
+      }
     })
     if (!signal) return answer
     const abort = () => {

@@ -174,6 +174,7 @@ describe('Qwen3Asr', () => {
         [path('empty.wav'), /empty\.wav: The file is empty/],
         [path('notes.wav'), /notes\.wav: /],
         [new Blob([]), /^the recording: The blob is empty \(0 bytes\)\.$/],
+        [await openAsBlob(files[2] as string), /^The recording cannot be given to a thread: /],
         [new File(['no audio, but text'], 'a.flac'), /^a\.flac: The file holds text/],
         [new Float32Array(10), /The clip has 10 samples at 16 kHz, wanted at least 160/],
         [new Float32Array(16000).fill(Number.NaN), /The recording holds NaN at 0\.00 s/],
@@ -185,7 +186,7 @@ describe('Qwen3Asr', () => {
         expect(error.message).toMatch(bad[i]?.[1] ?? /^$/)
       }
       expect(plain((await good).text)).toBe(plain(texts[2]))
-      const blob = await openAsBlob(files[2] as string)
+      const blob = new Blob([await readFile(files[2] as string)])
       expect(plain((await asr.transcribe(blob)).text)).toBe(plain(texts[2]))
       for (const [options, message] of [
         [{ maxPieceSeconds: 0 }, 'maxPieceSeconds is 0, wanted at least 1.'],
