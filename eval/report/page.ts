@@ -9,6 +9,7 @@ import { htmlPage } from './html-page.ts'
 import { isolated } from './label.ts'
 import { type ListedUtterance, listUtterances } from './listed.ts'
 import { type AudioOptions, type EmbeddedAudio, embedAudio } from './page-audio.ts'
+import { pageStyle } from './page-style.ts'
 import { drawMark, systemMark } from './plot.ts'
 import { remarksOf } from './remarks.ts'
 import type { Report } from './report.ts'
@@ -47,7 +48,7 @@ export interface PageOptions extends AudioOptions {
 
 /** report.html: one page that needs nothing but itself, and that the browser lets load nothing else. */
 export async function reportPage(report: Report, options: PageOptions): Promise<string> {
-  const [style, script] = await Promise.all([ownFile('./page.css'), pageScript()])
+  const [style, script] = await Promise.all([pageStyle(), pageScript()])
   const utterances = listUtterances(report)
   const audio = await embedAudio(utterances, options)
   const body = `${header(report)}

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { htmlPage } from './html-page.ts'
+import { pageStyle } from './page-style.ts'
 
 /** Content Security Policy: its own style and nothing else. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -12,6 +12,5 @@ const STYLE = '@container (max-width: 62rem) { thead, thead tr { display: none }
  * @param body HTML
  */
 export async function staticPage(title: string, body: string): Promise<string> {
-  const style = await readFile(new URL('./page.css', import.meta.url), 'utf8')
-  return htmlPage({ title, policy: POLICY, style: style + STYLE, body })
+  return htmlPage({ title, policy: POLICY, style: (await pageStyle()) + STYLE, body })
 }

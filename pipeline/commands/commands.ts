@@ -10,5 +10,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<{ readonly run: Run
   publish: () => import('./publish-command.ts'),
   compare: () => import('./compare-command.ts'),
   quantize: () => import('./quantize-command.ts'),
+  page: () => import('./page-command.ts'),
   graph: () => import('./graph-command.ts'),
 }

@@ -47,7 +47,7 @@ function optionsOf(edition: Edition): BuildOptions {
   return {
     alias: { 'onnxruntime-web': `onnxruntime-web/${edition}` },
     inject: [join(ROOT, 'pipeline/page/node-globals.ts')],
-    plugins: [webModules],
+    plugins: [webModules, bufferWhereUsed],
   }
 }
 
@@ -58,6 +58,18 @@ const webModules: Plugin = {
     onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, importer }) => {
       const web = resolve(dirname(importer), path.replace(/(\.web)?\.ts$/, '.web.ts'))
       return existsSync(web) ? { path: web } : undefined
+    })
+  },
+}
+
+/** npm's Buffer does nothing but define itself, which its package does not say. */
+const bufferWhereUsed: Plugin = {
+  name: 'buffer-where-used',
+  setup({ onResolve, resolve: find }) {
+    onResolve({ filter: /^buffer\/$/ }, async ({ path, kind, resolveDir, pluginData }) => {
+      if (pluginData === 'found') return undefined
+      const found = await find(path, { kind, resolveDir, pluginData: 'found' })
+      return { path: found.path, sideEffects: false }
     })
   },
 }

@@ -51,6 +51,7 @@ const ALL: [
   ['publish', command('publish'), ['--repo', 'a/b'], 'tag', 'stdout'],
   ['compare', command('compare'), ['--audio', 'a.wav', '--model-dir', 'b'], 'python', 'stderr'],
   ['quantize', command('quantize'), ['trial', 'a.json'], 'speech', 'stderr'],
+  ['page', command('page'), ['folder'], 'release', 'stderr'],
   ['graph', command('graph'), ['externalize', 'a.onnx'], 'data', 'stderr'],
   ['bench graph', bench('graph'), ['--exported', '.'], 'rounds', 'stderr'],
   ['bench eval', bench('eval'), [], 'rounds', 'stderr'],

@@ -101,6 +101,7 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
     ['python/tiny/tiny_card.py', []],
     ['python/tiny/train_tiny.py', []],
     ['eval/report/page.css', ['page']],
+    ['eval/report/colours.css', ['page']],
     ['eval/report/page-list.js', ['page']],
     ['eval/report/remarks.ts', ['package', 'page']],
     // what makes graphs

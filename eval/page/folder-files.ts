@@ -1,0 +1,41 @@
+import type { FolderFile } from './release-source.ts'
+
+/** Files of `<input webkitdirectory>`, by their paths in the folder that was picked. */
+export function pickedFiles(input: HTMLInputElement): FolderFile[] {
+  return [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }))
+}
+
+/** What was dropped: the files of a folder, or a file. */
+export async function droppedFiles(transfer: DataTransfer): Promise<{ folder: FolderFile[]; files: File[] }> {
+  // all entries are to be taken before anything is waited for
+  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? [])
+  const folder: FolderFile[] = []
+  for (const entry of entries) if (entry.isDirectory) folder.push(...(await filesOf(entry)))
+  return { folder, files: [...transfer.files].filter((_, i) => entries[i]?.isFile ?? true) }
+}
+
+async function filesOf(entry: FileSystemEntry): Promise<FolderFile[]> {
+  if (entry.isFile) {
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject),
+    )
+    return [{ path: entry.fullPath.slice(1), file }]
+  }
+  const found: FolderFile[] = []
+  for (const child of await childrenOf(entry as FileSystemDirectoryEntry))
+    found.push(...(await filesOf(child)))
+  return found
+}
+
+/** A reader gives a hundred at a time, and none at the end. */
+async function childrenOf(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = folder.createReader()
+  const all: FileSystemEntry[] = []
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    )
+    if (some.length === 0) return all
+    all.push(...some)
+  }
+}

@@ -1,0 +1,42 @@
+import type { Transcript } from '../runtime/qwen3-asr.ts'
+import { divOf, element } from './dom.ts'
+import { secondsText } from './quantities.ts'
+
+type Part = keyof Transcript['timing']
+
+const NAMES: Readonly<Partial<Record<Part, string>>> = {
+  mel: 'mel',
+  encoder: 'encoder',
+  prefill: 'prompt',
+  decode: 'decoding',
+}
+
+/** Show how long each part of the work took, and how long that is for a second of speech. */
+export function showSpeed(transcript: Transcript): void {
+  const { seconds, timing, segments } = transcript
+  const tokens = segments.reduce((sum, segment) => sum + segment.tokens, 0)
+  const parts = Object.entries(NAMES).map(([part, name]) => ({ part, name, time: timing[part as Part] ?? 0 }))
+  const total = parts.reduce((sum, { time }) => sum + time, 0)
+  const rows = parts.map(({ part, name, time }) => {
+    const rate = part === 'decode' && time > 0 ? `${(tokens / time).toFixed(1)} tokens/s` : ''
+    return row(part, name, time, seconds, rate)
+  })
+  const times = total > 0 ? `${(seconds / total).toFixed(1)} × speech` : ''
+  divOf('speed').replaceChildren(...rows, row('all', 'all', total, seconds, times))
+  divOf('parts').replaceChildren(...parts.map(({ part, time }) => bar(part, total > 0 ? time / total : 0)))
+}
+
+function row(part: string, name: string, time: number, length: number, rate: string): HTMLTableRowElement {
+  const head = element('th', '', element('i', `part ${part}`), name)
+  head.scope = 'row'
+  const share = length > 0 ? (time / length).toFixed(3) : ''
+  const cells = [secondsText(time), share, rate].map((text) => element('td', '', text))
+  return element('tr', '', head, ...cells)
+}
+
+/** @param share of all parts: it is as wide */
+function bar(part: string, share: number): HTMLElement {
+  const made = element('i', part)
+  made.style.flexGrow = String(share)
+  return made
+}

@@ -1,0 +1,233 @@
+import { PREFERRED } from '../runtime/graphs.ts'
+import { SpeechError } from '../runtime/speech-error.ts'
+import { findDevices } from './devices.ts'
+import { buttonOf, divOf, inputOf, metaOf } from './dom.ts'
+import { fetchFiles } from './fetch-files.ts'
+import { droppedFiles, pickedFiles } from './folder-files.ts'
+import {
+  type KeptRelease,
+  keptFolder,
+  keptReleases,
+  noteRelease,
+  presentBytes,
+  requireRoom,
+} from './kept-releases.ts'
+import { showMachine, showOffline } from './machine-view.ts'
+import { chosen, makeProgress, showBegin, showFound, showKept, showLoaded, showState } from './model-view.ts'
+import { keepOffline, mayReload } from './offline.ts'
+import { type Engine, loadEngine, unloadEngine } from './page-engine.ts'
+import { hideProblem, showProblem } from './problem.ts'
+import { type ReleaseAddress, releaseAddress } from './release-address.ts'
+import type { WantedVariant } from './release-manifest.ts'
+import { type FolderFile, type FoundRelease, findInFolder, findOnNetwork } from './release-source.ts'
+import { prepareSpeech } from './speech-view.ts'
+import { prepareTranscription, type Sound, stopTranscription, transcribe } from './transcription.ts'
+
+/* The page from its start on: which of its parts is asked for what. */
+
+const devices = findDevices()
+const hub = metaOf('hub')
+let engine: Engine | undefined
+let found: FoundRelease | undefined
+let work = new AbortController()
+
+/** Do something with a model: what was being done stops, and what fails is said. */
+async function attempt(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  work.abort()
+  const own = new AbortController()
+  work = own
+  hideProblem('model-problem')
+  try {
+    await run(own.signal)
+  } catch (error) {
+    if (work !== own) return
+    if (!own.signal.aborted) showProblem('model-problem', error)
+    await choose()
+  }
+}
+
+async function choose(): Promise<void> {
+  await showKept((release) => attempt((signal) => openKept(release, signal)))
+  showState('choice', inputOf('address'))
+}
+
+function find(text: string): Promise<void> {
+  return attempt(async (signal) => {
+    const address = releaseAddress(text, hub)
+    showBegin(`Looking at ${address.name}`)
+    await offer(await findOnNetwork(address, signal).catch((error) => keptOf(address, error)))
+  })
+}
+
+/** Without a network, what is kept of a release can still be loaded. @throws the error when nothing is */
+async function keptOf({ name, base }: ReleaseAddress, error: unknown): Promise<FoundRelease> {
+  const own = keptReleases().filter((release) => release.base === base)
+  const whole = await Promise.all(
+    own.map(async ({ variant }) => ((await keptFolder(variant.files)) ? [variant] : [])),
+  )
+  const variants = whole.flat()
+  if (variants.length === 0) throw error
+  return { name, variants, from: { base }, isDescribed: true }
+}
+
+function openFolder(files: readonly FolderFile[]): Promise<void> {
+  return attempt(async () => {
+    showBegin('Looking at the folder')
+    await offer(await findInFolder(files))
+  })
+}
+
+async function offer(release: FoundRelease): Promise<void> {
+  found = release
+  const variants = await Promise.all(
+    release.variants.map(async (variant) => ({ ...variant, missing: await missingBytes(release, variant) })),
+  )
+  const wanted = new URLSearchParams(location.search).get('variant') ?? PREFERRED
+  const preferred = (variants.find(({ name }) => name === wanted) ?? variants[0])?.name ?? ''
+  showFound({ release, variants, devices: await devices, preferred })
+}
+
+async function missingBytes({ from }: FoundRelease, variant: WantedVariant): Promise<number> {
+  if ('files' in from) return 0
+  return variant.bytes - (await presentBytes({ variant }).catch(() => 0))
+}
+
+function start(): Promise<void> {
+  return attempt(async (signal) => {
+    const variant = found?.variants.find(({ name }) => name === chosen('variant'))
+    if (found === undefined || variant === undefined) return
+    const { name, from } = found
+    if ('base' in from) return loadKept({ name, base: from.base, variant }, signal)
+    if (found.isDescribed) await checkFolder(found, variant, from.files, signal)
+    const wanted = new Set(variant.files.map(({ path }) => path))
+    const files = found.isDescribed ? [...from.files].filter(([path]) => wanted.has(path)) : from.files
+    await load(name, variant.name, new Map(files), found.isDescribed)
+  })
+}
+
+/** @throws SpeechError for a file that is missing, of another size or with another content */
+async function checkFolder(
+  { name }: FoundRelease,
+  variant: WantedVariant,
+  files: ReadonlyMap<string, File>,
+  signal: AbortSignal,
+): Promise<void> {
+  showBegin(`Checking ${name} · ${variant.name}`)
+  const present = presentIn(files, variant)
+  await fetchFiles({ type: 'check', files: present }, { signal, onProgress: makeProgress() })
+}
+
+function presentIn(files: ReadonlyMap<string, File>, variant: WantedVariant) {
+  return variant.files.map((file) => {
+    const blob = files.get(file.path)
+    if (blob?.size === file.size) return { file, blob }
+    const size = blob === undefined ? 'is missing' : `has ${blob.size} bytes`
+    throw new SpeechError(
+      `${file.path} ${size}, wanted ${file.size} by manifest.json.`,
+      'Get the file again.',
+    )
+  })
+}
+
+async function loadKept(release: KeptRelease, signal: AbortSignal): Promise<void> {
+  const { name, base, variant } = release
+  const { files } = variant
+  if ((await keptFolder(files)) === undefined) {
+    await requireRoom(release)
+    noteRelease(release)
+    const isPersistent = await navigator.storage.persist().catch(() => false)
+    if (!isPersistent)
+      divOf('status').textContent = 'The browser may delete the model when the disk is short.'
+    showBegin(`Downloading ${name} · ${variant.name}`)
+    await fetchFiles({ type: 'fetch', base, files }, { signal, onProgress: makeProgress() })
+  }
+  noteRelease(release)
+  const folder = await keptFolder(files)
+  if (folder === undefined)
+    throw new SpeechError('The browser has not kept the files.', 'Download them again.')
+  await load(name, variant.name, folder, true)
+}
+
+async function openKept(release: KeptRelease, signal: AbortSignal): Promise<void> {
+  const { name, base, variant } = release
+  found = { name, variants: [variant], from: { base }, isDescribed: true }
+  if (await keptFolder(variant.files)) return offer(found)
+  return loadKept(release, signal)
+}
+
+async function load(
+  name: string,
+  variant: string,
+  files: ReadonlyMap<string, Blob>,
+  isChecked: boolean,
+): Promise<void> {
+  const provider = chosen('device')
+  const all = await devices
+  const device = all.find((one) => one.provider === provider) ?? all[0]
+  if (device === undefined) return
+  showBegin(`Loading ${name} · ${variant}`)
+  stopTranscription()
+  engine = await loadEngine(name, variant, files, device)
+  showLoaded(engine, isChecked)
+  showMachine(devices)
+}
+
+async function onSound(sound: Sound): Promise<void> {
+  if (engine === undefined)
+    return showProblem(
+      'model-problem',
+      new SpeechError('There is no model yet.', 'Load one, then choose the recording.'),
+    )
+  await transcribe(engine, sound)
+}
+
+async function onDrop(event: DragEvent): Promise<void> {
+  event.preventDefault()
+  document.body.removeAttribute('data-drag')
+  if (!event.dataTransfer) return
+  const { folder, files } = await droppedFiles(event.dataTransfer)
+  if (folder.length > 0) return openFolder(folder)
+  const [file] = files
+  if (file) await onSound({ name: file.name, file })
+}
+
+async function change(): Promise<void> {
+  stopTranscription()
+  engine = undefined
+  divOf('result').hidden = true
+  await unloadEngine()
+  await choose()
+}
+
+function listen(): void {
+  divOf('address-form').addEventListener('submit', (event) => {
+    event.preventDefault()
+    void find(inputOf('address').value)
+  })
+  buttonOf('open-folder').addEventListener('click', () => inputOf('folder').click())
+  inputOf('folder').addEventListener('change', () => {
+    const files = pickedFiles(inputOf('folder'))
+    inputOf('folder').value = ''
+    if (files.length > 0) void openFolder(files)
+  })
+  buttonOf('start').addEventListener('click', () => void start())
+  buttonOf('back').addEventListener('click', () => void choose())
+  buttonOf('cancel').addEventListener('click', () => work.abort())
+  buttonOf('change').addEventListener('click', () => void change())
+  addEventListener('dragover', (event) => {
+    event.preventDefault()
+    document.body.setAttribute('data-drag', '')
+  })
+  addEventListener('dragleave', () => document.body.removeAttribute('data-drag'))
+  addEventListener('drop', (event) => void onDrop(event))
+}
+
+listen()
+prepareSpeech(onSound)
+prepareTranscription()
+showMachine(devices)
+void keepOffline(showOffline)
+await choose()
+const asked = new URLSearchParams(location.search).get('release') ?? metaOf('release')
+inputOf('address').value = asked
+if (asked !== '' && !mayReload()) await find(asked)

@@ -1,0 +1,140 @@
+import { cuesOf, srt, vtt } from '../cues.ts'
+import { CONVERT } from '../runtime/audio/ffmpeg.web.ts'
+import { encodeWav } from '../runtime/audio/wav.ts'
+import type { TranscribeOptions, Transcript } from '../runtime/qwen3-asr.ts'
+import { decodedByBrowser } from './decoded-audio.ts'
+import { buttonOf, byId, divOf, element, inputOf, saveAs, selectOf } from './dom.ts'
+import type { Recorded } from './microphone.ts'
+import type { Engine } from './page-engine.ts'
+import { hideProblem, showProblem } from './problem.ts'
+import { clockText, secondsText } from './quantities.ts'
+import { showSpeed } from './speed.ts'
+import { showTimes } from './times.ts'
+
+/* One recording at a time, from its samples or file to text on the page. */
+
+/** A recording with a name for the files that are saved. */
+export type Sound = { readonly name: string } & ({ readonly file: File } | { readonly recorded: Recorded })
+
+let stop: AbortController | undefined
+let last: { readonly transcript: Transcript; readonly name: string } | undefined
+
+export function prepareTranscription(): void {
+  buttonOf('stop').addEventListener('click', () => stop?.abort())
+  buttonOf('copy').addEventListener('click', () => void copyText())
+  buttonOf('save-txt').addEventListener('click', () => save('txt', ({ text }) => `${text}\n`))
+  buttonOf('save-srt').addEventListener('click', () => save('srt', ({ segments }) => srt(cuesOf(segments))))
+  buttonOf('save-vtt').addEventListener('click', () =>
+    save('vtt', ({ segments }) => vtt(cuesOf(segments), { marksWords: true })),
+  )
+}
+
+/** Whatever is being transcribed is left. */
+export function stopTranscription(): void {
+  stop?.abort()
+}
+
+/** Transcribe a recording and show it. What fails is said in its place. */
+export async function transcribe(engine: Engine, sound: Sound): Promise<void> {
+  stop?.abort()
+  const own = new AbortController()
+  stop = own
+  hideProblem('speech-problem')
+  begin(sound)
+  const started = performance.now()
+  const timer = setInterval(() => tell(`Listening: ${clockText((performance.now() - started) / 1000)}`), 500)
+  try {
+    const transcript = await heard(engine, sound, own.signal)
+    if (stop === own) finish(transcript, sound, (performance.now() - started) / 1000)
+  } catch (error) {
+    if (stop !== own) return
+    if (own.signal.aborted) announce('Stopped. The text is what was heard so far.')
+    else showProblem('speech-problem', error)
+  } finally {
+    clearInterval(timer)
+    if (stop === own) divOf('running').hidden = true
+  }
+}
+
+/** Files of formats that the runtime leaves to others are decoded by the browser. */
+async function heard({ asr }: Engine, sound: Sound, signal: AbortSignal): Promise<Transcript> {
+  const language = selectOf('language').value
+  const context = inputOf('context').value.trim()
+  const options: TranscribeOptions = { signal, ...(language && { language }), ...(context && { context }) }
+  const run = (audio: Blob | Float32Array, rate?: number) =>
+    told(asr.stream(audio, { ...options, ...(rate && { sampleRate: rate }) }))
+  if ('recorded' in sound) return run(sound.recorded.samples, sound.recorded.sampleRate)
+  try {
+    return await run(sound.file)
+  } catch (error) {
+    if ((error as { readonly hint?: string }).hint !== CONVERT) throw error
+    tell('The browser decodes the file.')
+    const { samples, sampleRate } = await decodedByBrowser(sound.file)
+    return run(samples, sampleRate)
+  }
+}
+
+async function told(stream: ReturnType<Engine['asr']['stream']>): Promise<Transcript> {
+  const place = divOf('text')
+  for await (const text of stream) place.append(text)
+  return stream.result
+}
+
+function begin(sound: Sound): void {
+  divOf('result').hidden = false
+  divOf('done').hidden = true
+  divOf('running').hidden = false
+  divOf('text').replaceChildren()
+  tell('Listening')
+  const player = byId('player', HTMLAudioElement)
+  URL.revokeObjectURL(player.src)
+  player.src = URL.createObjectURL('file' in sound ? sound.file : wavOf(sound.recorded))
+}
+
+function finish(transcript: Transcript, { name }: Sound, took: number): void {
+  const { text, warnings, seconds } = transcript
+  last = { transcript, name: name.replace(/\.[^.]+$/, '') }
+  divOf('text').replaceChildren(text === '' ? element('span', 'note', 'No speech was heard.') : text)
+  divOf('warnings').replaceChildren(...warnings.map((warning) => element('li', '', warning)))
+  showTimes(transcript)
+  showSpeed(transcript)
+  const all = `${clockText(seconds)} of sound in ${secondsText(took)}, with reading the file. RTF is seconds of work for a second of sound.`
+  divOf('speed-note').textContent = all
+  byId('captions', HTMLTrackElement).src = URL.createObjectURL(
+    new Blob([vtt(cuesOf(transcript.segments))], { type: 'text/vtt' }),
+  )
+  divOf('done').hidden = false
+  announce(text === '' ? 'No speech was heard.' : `Done: ${text}`)
+}
+
+function wavOf({ samples, sampleRate }: Recorded): Blob {
+  return new Blob([new Uint8Array(encodeWav(samples, sampleRate))], { type: 'audio/wav' })
+}
+
+async function copyText(): Promise<void> {
+  if (last === undefined) return
+  const copied = await navigator.clipboard.writeText(last.transcript.text).then(
+    () => true,
+    () => false,
+  )
+  announce(copied ? 'Copied.' : 'The browser refused to copy. Select the text instead.')
+  const made = buttonOf('copy')
+  made.textContent = copied ? 'Copied' : 'Not copied'
+  setTimeout(() => {
+    made.textContent = 'Copy'
+  }, 2000)
+}
+
+function save(extension: string, content: (transcript: Transcript) => string): void {
+  if (last === undefined) return
+  const types: Readonly<Record<string, string>> = { vtt: 'text/vtt', srt: 'application/x-subrip' }
+  saveAs(`${last.name}.${extension}`, content(last.transcript), types[extension] ?? 'text/plain')
+}
+
+function tell(text: string): void {
+  divOf('running-text').textContent = text
+}
+
+function announce(text: string): void {
+  divOf('status').textContent = text
+}
