@@ -64,6 +64,8 @@ export interface DecoderOptions extends SessionOptions {
   readonly isSteady?: boolean
   /** keeps the weights of prompts in 8 bits for the next load; by default they are made anew */
   readonly cache?: PromptCache
+  /** where keys and values are; by default where the provider has them. Those of prompts in 8 bits are in the program's memory */
+  readonly kv?: 'host' | 'device'
   /** whether a long context's keys and values are kept for the prompts that follow; true */
   readonly keepsHead?: boolean
 }

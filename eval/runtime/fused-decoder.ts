@@ -1,13 +1,17 @@
 import type { Decoder, DecoderOptions } from './decoder.ts'
+import { DeviceKvCache } from './device-kv-cache.ts'
+import { ON_DEVICE, openDeviceMoves } from './device-moves.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { LAYOUTS } from './graphs.ts'
-import { EMPTY_PAST, emptyPast, KvCache, roundUp } from './kv-cache.ts'
+import { EMPTY_PAST, emptyPast, KvCache } from './kv-cache.ts'
+import { type CacheShape, type KvStore, roundUp } from './kv-store.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import { WRITES_OUTPUTS } from './platform/sessions.ts'
 import type { preparePrefill } from './prefill.ts'
 import type { PromptInput } from './prompt.ts'
 import { makeHeadKeeper } from './prompt-head.ts'
 import { ends, lastRows, newRows, promptBatch, shorter, tail } from './prompt-rows.ts'
+import { providerOf } from './providers.ts'
 import { floats, openSession, output, type Source } from './session.ts'
 import { steadyRows } from './steady-rows.ts'
 
@@ -24,20 +28,26 @@ export async function openFusedDecoder(
   openPrefill: ReturnType<typeof preparePrefill> | undefined,
 ): Promise<Decoder> {
   const { config } = source.release
-  const session = await openSession(source, LAYOUTS.fused[0], options)
+  const names = tensorNames(config.cache.layers)
+  // prompts in 8 bits run on the processor, and write into the program's memory
+  const isOnDevice = !openPrefill && (options.kv ?? providerOf(options.provider).kv) === 'device'
+  const outputs = isOnDevice ? { preferredOutputLocation: onDevice(names.fresh) } : {}
+  const session = await openSession(source, LAYOUTS.fused[0], options, outputs)
   const { hiddenSize, vocabSize } = config
   const takesDrafts = givesSeveralLogits(session)
-  const names = tensorNames(config.cache.layers)
   const rowStep = options.isSteady ? steadyRows(source.variant.precision.get(LAYOUTS.fused[0])) : 1
-  const cache = new KvCache(config.cache, names.past, rowStep)
+  const host = isOnDevice ? undefined : new KvCache(config.cache, names.past, rowStep)
+  const cache: KvStore = host ?? (await openDeviceCache(config.cache, names.past, options, rowStep))
   const prefillGraph = await openPrefill?.(
     { past: names.past, outputs: names.fresh, ...config.cache },
     options,
   )
   const alignsWords = session.outputNames.includes(ALIGNMENT)
-  const logits = makeLogits(vocabSize, alignsWords ? [...names.fresh, ALIGNMENT] : names.fresh)
+  // the runtime writes into tensors that it is given where it places none itself
+  const writes = WRITES_OUTPUTS && !isOnDevice
+  const logits = makeLogits(vocabSize, alignsWords ? [...names.fresh, ALIGNMENT] : names.fresh, writes)
   let attention: Attention | undefined
-  const fresh = new Array<Float32Array>(names.fresh.length)
+  let fresh: readonly Tensor[] = []
   let batch = makeBatch(0, hiddenSize)
 
   /** @param unused positions of a past that holds nothing */
@@ -45,14 +55,14 @@ export async function openFusedDecoder(
     const { values: given, fetches } = logits(rows, positions)
     const results = await session.run(feeds, fetches)
     const values = given ?? floats(output(results, LOGITS))
-    for (let i = 0; i < fresh.length; i++) fresh[i] = floats(output(results, names.fresh[i] as string))
+    fresh = names.fresh.map((name) => output(results, name))
     if (alignsWords) {
       const alignment = output(results, ALIGNMENT)
       attention = { weights: floats(alignment), width: alignment.dims[2] ?? 0, unused }
     }
     return values
   }
-  const heads = makeHeadKeeper(names.past, config.cache, async (ids) => {
+  const heads = makeHeadKeeper(names.past, async (ids) => {
     const embeds = promptBatch(
       [{ prompt: { ids, audioOffset: 0 }, features: NOTHING }],
       ids.length,
@@ -61,12 +71,12 @@ export async function openFusedDecoder(
     if (!prefillGraph) {
       const past = emptyPast(names.past, 1, config.cache)
       await run({ ...past, ...newRows(embeds, [ids.length], [0]) }, 1, 1, EMPTY_PAST)
-      return fresh.slice()
+      return fresh
     }
     const { heads: keyHeads, headDim } = config.cache
     const arrays = names.past.map(() => new Float32Array(keyHeads * ids.length * headDim))
     await prefillGraph.run(embeds, arrays)
-    return arrays
+    return arrays.map((values) => new Tensor('float32', values, [1, keyHeads, ids.length, headDim]))
   })
   return {
     layout: 'fused',
@@ -88,24 +98,24 @@ export async function openFusedDecoder(
       const embeds = head ? tail(all, head.length) : all
       const past = whole.map(() => head?.length ?? 0)
       const lengths = whole.map((length) => length - (head?.length ?? 0))
-      if (!prefillGraph) {
+      if (!prefillGraph || !host) {
         const known = head?.feeds ?? emptyPast(names.past, inputs.length, config.cache)
         const feeds = { ...known, ...newRows(embeds, ends(lengths, positions), past) }
         const values = await run(feeds, inputs.length, positions, head ? 0 : EMPTY_PAST)
         const added = lengths.map((length) => length + draft.length)
-        cache.addRows(fresh, added, head)
+        await cache.addRows(fresh, added, head)
         return values
       }
       // all tokens but the prompt's last one, which goes through the graph that has logits
       const before = lengths.map((length) => length - 1)
-      const first = cache.rows
-      await prefillGraph.run(shorter(embeds, positions), cache.openRows(before, head), head)
-      cache.closeRows(before, head)
-      if (positions > 1) cache.reserve(positions)
+      const first = host.rows
+      await prefillGraph.run(shorter(embeds, positions), host.openRows(before, head), head)
+      host.closeRows(before, head)
+      if (positions > 1) await host.reserve(positions)
       const [ones, done] = [whole.map(() => 1), whole.map((length) => length - 1)]
       const last = newRows(lastRows(embeds, before, positions), ends(ones, positions), done)
-      const values = await run({ ...last, ...cache.feedsFrom(first) }, inputs.length, positions)
-      cache.append(fresh, first, inputs.length, positions)
+      const values = await run({ ...last, ...host.feedsFrom(first) }, inputs.length, positions)
+      await host.append(fresh, first, inputs.length, positions)
       return values
     },
     async step(tokens) {
@@ -114,7 +124,7 @@ export async function openFusedDecoder(
         throw new RangeError(`Found ${tokens.length} tokens for a batch of ${rows} rows.`)
       const fed = roundUp(rows, rowStep)
       if (batch.rows !== fed) batch = makeBatch(fed, hiddenSize)
-      cache.reserve()
+      await cache.reserve()
       for (let row = 0; row < rows; row++) {
         embeddings.read(tokens[row] as number, batch.embeds, row * hiddenSize)
         batch.pastLengths[row] = BigInt(cache.lengths[row] as number)
@@ -125,7 +135,7 @@ export async function openFusedDecoder(
         Object.assign(batch.feeds, cache.feeds)
       }
       const values = await run(batch.feeds, fed)
-      cache.append(fresh, 0, fed)
+      await cache.append(fresh, 0, fed)
       return fed === rows ? values : values.subarray(0, rows * vocabSize)
     },
     attention(index) {
@@ -137,10 +147,25 @@ export async function openFusedDecoder(
     remove: (row) => cache.removeRow(row),
     clear: () => cache.clear(),
     async release() {
+      heads.release()
+      await cache.release()
       await session.release()
       await prefillGraph?.release()
     },
   }
+}
+
+async function openDeviceCache(
+  shape: CacheShape,
+  names: readonly string[],
+  options: DecoderOptions,
+  rowStep: number,
+): Promise<KvStore> {
+  return new DeviceKvCache(shape, names, await openDeviceMoves(names.length, shape, options), rowStep)
+}
+
+function onDevice(names: readonly string[]): Record<string, typeof ON_DEVICE> {
+  return Object.fromEntries(names.map((name) => [name, ON_DEVICE]))
 }
 
 /** Graphs of older releases give the logits of one position only. */
@@ -206,7 +231,11 @@ interface Logits {
 }
 
 /** Where the runtime writes logits: one buffer, as large as the most rows so far. */
-function makeLogits(vocab: number, others: readonly string[]): (rows: number, positions: number) => Logits {
+function makeLogits(
+  vocab: number,
+  others: readonly string[],
+  writes: boolean,
+): (rows: number, positions: number) => Logits {
   let buffer = new Float32Array(0)
   let last: { readonly rows: number; readonly positions: number; readonly logits: Logits } | undefined
   return (rows, positions) => {
@@ -214,7 +243,7 @@ function makeLogits(vocab: number, others: readonly string[]): (rows: number, po
     const fetches: Record<string, Tensor | null> = Object.fromEntries(
       [...others, LOGITS].map((name) => [name, null]),
     )
-    if (!WRITES_OUTPUTS) return { values: undefined, fetches }
+    if (!writes) return { values: undefined, fetches }
     const size = rows * positions * vocab
     if (buffer.length < size) buffer = new Float32Array(size)
     const values = buffer.subarray(0, size)

@@ -1,32 +1,10 @@
+import { type CacheShape, capacityFor, type KvStore, NO_HEAD, type RowHead, roundUp } from './kv-store.ts'
 import { Tensor } from './onnxruntime.ts'
+import { floats } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 
-/** Positions that the capacity grows by. More wastes work on positions that are masked, fewer moves the cache more often. */
-const BUCKET = 64
 /** Storage is larger than what it is for, so that it seldom moves; the system gives memory when it is written to. */
 const GROWTH = 1.5
-
-const NO_HEAD: RowHead = { length: 0, arrays: [] }
-
-/** The smallest multiple of `step` that is not below `count`. */
-export function roundUp(count: number, step: number): number {
-  return Math.ceil(count / step) * step
-}
-
-/** Sizes of one position's keys, and of its values, in every layer. */
-export interface CacheShape {
-  readonly layers: number
-  /** key/value heads */
-  readonly heads: number
-  readonly headDim: number
-}
-
-/** Keys and values of the positions that a row begins with. */
-export interface RowHead {
-  readonly length: number
-  /** as the cache has its arrays, each [1, heads, length, head_dim] */
-  readonly arrays: readonly Float32Array[]
-}
 
 /** Positions of {@link emptyPast}. */
 export const EMPTY_PAST = 1
@@ -51,11 +29,10 @@ export function emptyPast(
 }
 
 /**
- * Keys and values of the sequences that are decoded together, as the fused graph reads them: for each layer two arrays
- * [rows, heads, capacity, head_dim], with each row's positions in front and zeros behind. Memory is allocated when the
+ * Keys and values in the memory of the program, with zeros behind each row's positions. Memory is allocated when the
  * largest size so far is exceeded, and kept.
  */
-export class KvCache {
+export class KvCache implements KvStore {
   readonly #shape: CacheShape
   readonly #rowStep: number
   /** key and value of layer 0, of layer 1, ...: of any size from rows * heads * capacity * head_dim on */
@@ -80,17 +57,14 @@ export class KvCache {
     return this.#lengths.length
   }
 
-  /** Positions that every row has room for. */
   get capacity(): number {
     return this.#capacity
   }
 
-  /** Positions of each row. */
   get lengths(): readonly number[] {
     return this.#lengths
   }
 
-  /** The graph's past inputs; the same tensors until rows come or go or the capacity grows. */
   get feeds(): Readonly<Record<string, Tensor>> {
     this.#feeds ??= this.#makeFeeds(0, roundUp(this.rows, this.#rowStep))
     return this.#feeds
@@ -101,13 +75,7 @@ export class KvCache {
     return this.#makeFeeds(first, this.rows - first)
   }
 
-  /**
-   * Add rows with the keys and values of prompts.
-   * @param arrays in the order of the names, each [rows, heads, longest, head_dim]; what is behind a row's length is left
-   * @param lengths of the new rows
-   * @param head what all of them begin with, which is in neither
-   */
-  addRows(arrays: readonly Float32Array[], lengths: readonly number[], head = NO_HEAD): void {
+  async addRows(arrays: readonly Tensor[], lengths: readonly number[], head = NO_HEAD): Promise<void> {
     const first = this.rows
     const longest = Math.max(...lengths)
     const { heads, headDim } = this.#shape
@@ -163,7 +131,8 @@ export class KvCache {
   #addHead(head: RowHead, lengths: readonly number[]): void {
     const { heads, headDim } = this.#shape
     const [size, to] = [head.length * headDim, this.#capacity * headDim]
-    for (const [i, values] of head.arrays.entries()) {
+    for (const [i, array] of head.arrays.entries()) {
+      const values = floats(array)
       const storage = this.#storage[i] as Float32Array
       for (let part = 0; part < lengths.length * heads; part++) {
         const at = (part % heads) * size
@@ -174,12 +143,12 @@ export class KvCache {
     this.#feeds = undefined
   }
 
-  /**
-   * Add positions to every row from `first` on, for which there must be room.
-   * @param arrays in the order of the names, each [given, heads, positions, head_dim]
-   * @param given rows in the arrays; those that hold no sequence are left out
-   */
-  append(arrays: readonly Float32Array[], first = 0, given = this.rows - first, positions = 1): void {
+  async append(
+    arrays: readonly Tensor[],
+    first = 0,
+    given = this.rows - first,
+    positions = 1,
+  ): Promise<void> {
     const { heads, headDim } = this.#shape
     const [stride, size] = [this.#capacity * headDim, positions * headDim]
     const sources = this.#checked(arrays, given * heads * size)
@@ -197,12 +166,10 @@ export class KvCache {
     for (let row = first; row < this.rows; row++) (this.#lengths[row] as number) += positions
   }
 
-  /** Make room for more positions in every row. */
-  reserve(positions = 1): void {
+  async reserve(positions = 1): Promise<void> {
     this.#resize(this.rows, Math.max(...this.#lengths) + positions)
   }
 
-  /** Take the last positions of a row back. */
   shorten(row: number, positions: number): void {
     const length = this.#lengths[row] ?? 0
     if (!(positions >= 0 && positions <= length))
@@ -218,7 +185,6 @@ export class KvCache {
     this.#lengths[row] = length - positions
   }
 
-  /** Take a row out; the last row takes its place. */
   removeRow(row: number): void {
     const last = this.rows - 1
     if (!(row >= 0 && row <= last)) throw new RangeError(`There is no row ${row} in a batch of ${this.rows}.`)
@@ -236,6 +202,10 @@ export class KvCache {
     this.#feeds = undefined
   }
 
+  async release(): Promise<void> {
+    this.clear()
+  }
+
   #makeFeeds(first: number, rows: number): Record<string, Tensor> {
     const { heads, headDim } = this.#shape
     const dims = [rows, heads, this.#capacity, headDim]
@@ -250,9 +220,7 @@ export class KvCache {
 
   /** Room for `rows` rows of `positions` positions. */
   #resize(rows: number, positions: number): void {
-    const wanted = roundUp(positions, BUCKET)
-    // a capacity that one long row has left behind makes every step read zeros for all the others
-    const capacity = wanted > this.#capacity || 2 * wanted <= this.#capacity ? wanted : this.#capacity
+    const capacity = capacityFor(positions, this.#capacity)
     if (capacity === this.#capacity && rows === this.rows) return
     const count = roundUp(rows, this.#rowStep) * this.#shape.heads * capacity * this.#shape.headDim
     // all memory before any move: where there is none, the cache stays as it is
@@ -282,11 +250,12 @@ export class KvCache {
     }
   }
 
-  #checked(arrays: readonly Float32Array[], length: number): readonly Float32Array[] {
-    const other = this.#storage.findIndex((_, i) => arrays[i]?.length !== length)
-    if (other < 0) return arrays
+  #checked(arrays: readonly Tensor[], length: number): readonly Float32Array[] {
+    const values = arrays.map(floats)
+    const other = this.#storage.findIndex((_, i) => values[i]?.length !== length)
+    if (other < 0) return values
     throw new SpeechError(
-      `The decoder gave ${arrays[other]?.length ?? 0} values of new keys or values, wanted ${length}.`,
+      `The decoder gave ${values[other]?.length ?? 0} values of new keys or values, wanted ${length}.`,
       'config.json and the graphs are of different models.',
     )
   }

@@ -11,6 +11,8 @@ export interface Provider {
   readonly session: Omit<InferenceSession.SessionOptions, 'executionProviders' | 'intraOpNumThreads'>
   /** what runs prompts by default: the graph with 8-bit products where the variant has one, or that of the steps */
   readonly prompts: PrefillKind
+  /** where the fused layout keeps keys and values: the program's memory, or the device's. The runtime allows that for WebGPU */
+  readonly kv: 'host' | 'device'
   /** options of the provider itself, which sessions name with it */
   readonly execution?: object
   readonly tolerance: ProviderTolerance
@@ -43,6 +45,7 @@ const CPU: Provider = {
     extra: { session: { intra_op: { spin_duration_us: `${SPIN_MICROSECONDS}` } } },
   },
   prompts: PROMPTS,
+  kv: 'host',
   tolerance: { features: 1e-4, logits: 1e-3 },
   isTried: true,
   hint: 'It is part of onnxruntime-node everywhere.',
@@ -53,6 +56,7 @@ const DEVICE = {
   // which operators stay on the processor is a warning at every load, and the shapes always do
   session: { ...CPU.session, logSeverityLevel: 3 },
   prompts: 'same',
+  kv: 'host',
   tolerance: { features: 1e-3, logits: 1e-2, transcripts: 0.03 },
   isTried: false,
 } as const
@@ -65,6 +69,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   cpu: CPU,
   webgpu: {
     ...DEVICE,
+    kv: 'device',
     about: 'WebGPU by Dawn: D3D12, Metal or Vulkan',
     isTried: true,
     hint: 'It is part of onnxruntime-node for Linux x64, macOS and Windows, and on Linux needs a driver for Vulkan and its loader (Debian: libvulkan1).',
@@ -99,7 +104,7 @@ export function providerLabel(name: string): string {
 }
 
 /** @throws SpeechError naming those there are */
-export function providerOf(name: string): Provider {
+export function providerOf(name = USUAL_PROVIDER): Provider {
   const provider = Object.hasOwn(PROVIDERS, name) ? PROVIDERS[name] : undefined
   if (provider) return provider
   throw new SpeechError(

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { contradictions, READER_CONFIG } from './config-schema.ts'
 import { damaged, readJson } from './json-file.ts'
-import type { CacheShape } from './kv-cache.ts'
+import type { CacheShape } from './kv-store.ts'
 import { join } from './platform/file-paths.ts'
 import { checkedAs, section, text } from './schema.ts'
 import { SpeechError } from './speech-error.ts'

@@ -27,24 +27,27 @@ export async function openSession(
   { release, variant }: Source,
   graph: string,
   options: SessionOptions,
+  more?: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   const path = graphPath(release, variant, graph)
-  return openGraph(path, mapInlineWeights(path), options)
+  return openGraph(path, mapInlineWeights(path), options, more)
 }
 
 /**
  * Load a graph from its file, or what has been made of it.
  * @param path for the message, and to be read when nothing has been made of it
+ * @param more of the runtime's own options
  * @throws SpeechError when the runtime refuses it
  */
 export async function openGraph(
   path: string,
   mapped: MappedGraph | undefined,
   { threads, provider = USUAL_PROVIDER }: SessionOptions,
+  more: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> {
   const { session, execution, hint } = providerOf(provider)
   const executionProviders = [execution ? { ...execution, name: provider } : provider]
-  const options = { ...session, executionProviders, intraOpNumThreads: threads }
+  const options = { ...session, ...more, executionProviders, intraOpNumThreads: threads }
   try {
     const opened = await createSession(mapped ?? { path }, options)
     return provider === USUAL_PROVIDER ? opened : withDeviceReasons(opened, path)
