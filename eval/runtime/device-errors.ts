@@ -4,6 +4,11 @@ import { SpeechError } from './speech-error.ts'
 /** What onnxruntime says where a graph has float16 and the device has not (webgpu/shader_helper.cc). */
 const NO_HALVES = /requires f16 but the device does not support it/
 
+/** Whether an error says that the device does not compute in float16. */
+export function lacksHalves(error: unknown): error is Error {
+  return error instanceof Error && NO_HALVES.test(error.message)
+}
+
 /**
  * Let a session on a device say what can be done about its failures: the library names a node and a line of its own source.
  * @param path of its graph, for the message
@@ -18,7 +23,7 @@ export function withDeviceReasons(session: InferenceSession, path: string): Infe
 }
 
 function explain(error: unknown, path: string): unknown {
-  if (!(error instanceof Error && NO_HALVES.test(error.message))) return error
+  if (!lacksHalves(error)) return error
   return new SpeechError(
     `${path} has values in float16, which this device cannot compute with.`,
     /decoder_init/.test(path)

@@ -11,6 +11,8 @@ export interface SessionOptions {
   readonly threads: number
   /** {@link USUAL_PROVIDER} by default */
   readonly provider?: string
+  /** write what each operator does into a file of this name and the time, when the session is released */
+  readonly profile?: string
 }
 
 /** A variant of a release, to open sessions of. */
@@ -42,12 +44,15 @@ export async function openSession(
 export async function openGraph(
   path: string,
   mapped: MappedGraph | undefined,
-  { threads, provider = USUAL_PROVIDER }: SessionOptions,
+  { threads, profile, provider = USUAL_PROVIDER }: SessionOptions,
   more: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> {
   const { session, execution, hint } = providerOf(provider)
-  const executionProviders = [execution ? { ...execution, name: provider } : provider]
-  const options = { ...session, ...more, executionProviders, intraOpNumThreads: threads }
+  const executionProviders = [execution ? { name: provider, ...execution } : provider]
+  const options = {
+    ...{ ...session, ...more, executionProviders, intraOpNumThreads: threads },
+    ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
+  }
   try {
     const opened = await createSession(mapped ?? { path }, options)
     return provider === USUAL_PROVIDER ? opened : withDeviceReasons(opened, path)

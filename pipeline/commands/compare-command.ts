@@ -1,18 +1,33 @@
+import { defined } from '../../eval/runtime/defined.ts'
 import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
+import { PROVIDER_NAMES } from '../../eval/runtime/providers.ts'
 import { EXIT } from '../shared/failure.ts'
-import { type CommandLine, parseOptions, SHARED, text, texts } from './arguments.ts'
+import { type CommandLine, type OptionsOf, parseOptions, SHARED, text, texts, usage } from './arguments.ts'
+import { providerList } from './provider-list.ts'
 import { runnable } from './run-command.ts'
 
 const LINE: CommandLine = {
   command: 'npm run compare --',
-  usage: '--audio FILE... --model-dir DIR [options]',
-  about: 'The paths through a model side by side: PyTorch, FP32 graphs, every other variant.',
-  examples: [['--audio clip.wav --model-dir output/qwen3-asr-0.6b', 'where the variants begin to differ']],
-  exits: { gate: 'values that are not finite' },
+  usage: '--model-dir DIR (--audio FILE... | --providers NAME,...) [options]',
+  about:
+    'The paths through a model side by side: PyTorch, FP32 graphs, every other variant; or the same variants on several providers.',
+  examples: [
+    ['--audio clip.wav --model-dir output/qwen3-asr-0.6b', 'where the variants begin to differ'],
+    [
+      '--providers cpu,webgpu --model-dir output/qwen3-asr-0.6b',
+      'whether a GPU writes what the processor does',
+    ],
+  ],
+  exits: { gate: 'values that are not finite, or a wrong provider' },
 }
 
 const OPTIONS = {
-  audio: { ...texts('recordings'), demandOption: true },
+  audio: texts('recordings; with --providers by default the speech that ships'),
+  providers: text(
+    `compare these with the processor instead, each in a process of its own: ${PROVIDER_NAMES.join(', ')}`,
+  ),
+  variants: text('with --providers: which, separated by commas; all by default'),
+  output: text('with --providers: file of what was found; output/providers-NAMES-DATE.json by default'),
   'model-dir': { ...text('release directory'), demandOption: true },
   checkpoint: text('checkpoint directory for PyTorch; by default the one that the pipeline exported'),
   python: SHARED.python,
@@ -25,12 +40,30 @@ const OPTIONS = {
 } as const
 
 export const run = runnable({
-  parse: (args) => parseOptions(LINE, args, OPTIONS, (options) => options),
+  parse: (args) => parseOptions(LINE, args, OPTIONS, asked),
   stdout: 'results',
   isJsonChanged: true,
   async run(options, output, signal) {
-    const { compareAudio } = await import('../evaluate/compare-audio.ts') // the command line answers at once
-    await compareAudio(options, output, signal)
+    // the command line answers at once
+    if ('providers' in options) {
+      const { runComparison } = await import('../providers/run-comparison.ts')
+      await runComparison(options, output, signal)
+    } else {
+      const { compareAudio } = await import('../evaluate/compare-audio.ts')
+      await compareAudio(options, output, signal)
+    }
     return EXIT.done
   },
 })
+
+/** @throws Failure with exit code 2 for what does not go together */
+function asked({ providers, variants, output, audio, ...options }: OptionsOf<typeof OPTIONS>) {
+  if (providers !== undefined) {
+    const names = variants?.split(',').map((name) => name.trim())
+    return { ...options, ...defined({ audio, output, variants: names }), providers: providerList(providers) }
+  }
+  if (variants !== undefined || output !== undefined)
+    throw usage(`--${variants === undefined ? 'output' : 'variants'} is for --providers.`)
+  if (audio === undefined) throw usage('Found neither --audio nor --providers, wanted what to compare.')
+  return { ...options, audio }
+}

@@ -21,6 +21,7 @@ import {
   usage,
 } from './arguments.ts'
 import { CALIBRATION } from './calibration-options.ts'
+import { providerList } from './provider-list.ts'
 import { variantList } from './variant-list.ts'
 
 const MAX_THREADS = 8
@@ -151,14 +152,6 @@ function requireNoCalibratedEncoder(variants: readonly string[]): void {
     `The encoder of ${first} needs a calibration, which FP32's decoder makes.`,
     `Leave --skip-decoder or ${first} out.`,
   )
-}
-
-function providerList(listed: string): string[] {
-  const names = listed.split(',').map((name) => name.trim())
-  const wrong = names.find((name) => !PROVIDER_NAMES.includes(name))
-  if (wrong !== undefined)
-    throw usage(`--providers names ${JSON.stringify(wrong)}, wanted some of ${PROVIDER_NAMES.join(', ')}.`)
-  return [...new Set(names)]
 }
 
 function chosenStages(only?: StageName, from?: StageName, until?: StageName): StageName[] {

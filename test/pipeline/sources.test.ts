@@ -115,7 +115,7 @@ describe('an edit makes stale what runs or reads it, and nothing else', () => {
     // the tables
     ['pipeline/variants.ts', FROM_QUANTIZE],
     ['pipeline/gates/kld-gate.ts', ['validate', 'evaluate', 'package']],
-    ['eval/runtime/providers.ts', [...FROM_REWRITE, 'decoder']],
+    ['eval/runtime/providers.ts', [...FROM_REWRITE, 'decoder', 'page']],
     // what measures
     ['pipeline/evaluate/fingerprint.ts', ['quantize', 'validate', 'evaluate', 'package']],
     ['eval/runtime/audio/ffmpeg.ts', [...FROM_REWRITE, 'decoder', 'page']],

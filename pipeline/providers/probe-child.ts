@@ -1,0 +1,126 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { openDecoder } from '../../eval/runtime/decoder.ts'
+import { lacksHalves } from '../../eval/runtime/device-errors.ts'
+import { InferenceSession, Tensor } from '../../eval/runtime/onnxruntime.ts'
+import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
+import { openVariantEmbeddings } from '../../eval/runtime/quantized-embeddings.ts'
+import { openRelease } from '../../eval/runtime/release.ts'
+import { requireProvider } from '../../eval/runtime/session.ts'
+import { readTokenizer, SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
+import type { Probe, ProbePart, ProbeQuestion } from './probe-provider.ts'
+import { answerQuestion, type Said } from './provider-process.ts'
+import { halfGraph, sumGraph } from './small-graphs.ts'
+import { type Crossing, readProfile } from './step-profile.ts'
+
+/* The child of probe-provider.ts: what a provider is and does here. */
+
+answerQuestion<ProbeQuestion, ProbePart>(async (question, tell) => {
+  const { provider, variants } = question
+  requireProvider(provider)
+  tell({ begin: 'it opened a small graph' })
+  const [sum] = await compute(provider, sumGraph())
+  if (sum !== 2 * TELLING) throw new Error(`A graph of one sum gives ${sum}, wanted ${2 * TELLING}.`)
+  tell({ part: { drivers: await driversInUse() } })
+  tell({ begin: 'it computed in float16' })
+  const halves = await halvesOf(provider)
+  if (halves !== undefined) tell({ part: { halves } })
+  for (const variant of variants) await profileStep(question, variant, tell)
+})
+
+/** float16 rounds it to 32, so that its square shows what computed. */
+const TELLING = 32.015625
+
+/** What a small graph gives, all of it on the device. */
+async function compute(provider: string, graph: Uint8Array): Promise<Float32Array> {
+  const { session, execution } = providerOf(provider)
+  const extra = { session: { disable_cpu_ep_fallback: '1' } }
+  const opened = await InferenceSession.create(graph, {
+    ...session,
+    ...(provider !== USUAL_PROVIDER && { extra }),
+    executionProviders: [execution ? { name: provider, ...execution } : provider],
+  })
+  const { y } = await opened.run({ x: new Tensor('float32', new Float32Array(4).fill(TELLING), [4]) })
+  await opened.release()
+  return Float32Array.from((y?.data ?? []) as Float32Array)
+}
+
+/** @returns undefined where something else than float16 is in the way */
+async function halvesOf(provider: string): Promise<Probe['halves']> {
+  try {
+    const [square] = await compute(provider, halfGraph())
+    return square === 32 ** 2 ? 'yes' : square === TELLING ** 2 ? 'as float32' : undefined
+  } catch (error) {
+    return lacksHalves(error) ? 'no' : undefined
+  }
+}
+
+/** Libraries of drivers in this process, where the system tells (Linux, proc_pid_maps(5)). */
+async function driversInUse(): Promise<string[]> {
+  const maps = await readFile('/proc/self/maps', 'utf8').catch(() => '')
+  const files = maps.split('\n').map((line) => basename(line.slice(line.indexOf('/'))))
+  return [...new Set(files)].filter((name) => DRIVERS.test(name)).sort()
+}
+
+const DRIVERS = /^lib(vk_|vulkan_|GLX_nvidia|nvidia-|cuda\.|cudnn\.)/
+
+const [FRAMES, STEPS] = [8, 3]
+
+/** Run the decoder's usual way for a few steps with a profile, and read what the last of them did. */
+async function profileStep(
+  { folder, provider, threads, scratch }: ProbeQuestion,
+  name: string,
+  tell: (said: Said<ProbePart>) => void,
+): Promise<void> {
+  tell({ begin: `it ran a step of ${name}` })
+  const release = await openRelease(folder, 'asr')
+  const source = { release, variant: release.variant(name) }
+  const embeddings = await openVariantEmbeddings(release, source.variant)
+  const tokenizer = await readTokenizer(folder)
+  const crossings = watchRuns()
+  const profile = join(scratch, `step-${provider}-${name}`)
+  const decoder = await openDecoder(source, embeddings, {
+    ...{ provider, threads, prefill: 'same', layout: 'fused', profile },
+  })
+  const ids = new Array<number>(FRAMES).fill(tokenizer.idOf(SPECIAL_TOKENS.audioPad))
+  const features = new Float32Array(FRAMES * release.config.hiddenSize).fill(0.01)
+  await decoder.prefill([{ prompt: { ids, audioOffset: 0 }, features }])
+  for (let step = 0; step < STEPS; step++) await decoder.step([0])
+  const { fed, fetched } = crossings()
+  await decoder.release()
+  embeddings.close()
+  const text = await readFile(await profileFile(profile), 'utf8')
+  tell({ part: { variant: name, step: { ...readProfile(text), fed, fetched } } })
+}
+
+/** The runtime adds the time to the name. */
+async function profileFile(prefix: string): Promise<string> {
+  const names = await readdir(dirname(prefix))
+  const found = names.find((name) => name.startsWith(`${basename(prefix)}_`))
+  if (found === undefined) throw new Error('The runtime wrote no profile of the step.')
+  return join(dirname(prefix), found)
+}
+
+/**
+ * Look at what sessions are given and give: the profile does not show what is copied on the way in and out.
+ * @returns what the last run took from memory of the host, and gave back in it
+ */
+function watchRuns(): () => { fed: Crossing; fetched: Crossing } {
+  const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
+  const { run } = prototype
+  let last = { fed: crossing({}), fetched: crossing({}) }
+  prototype.run = async function (this: InferenceSession, ...args: Parameters<typeof run>) {
+    const results = await run.apply(this, args)
+    last = { fed: crossing(args[0]), fetched: crossing(results) }
+    return results
+  } as typeof run
+  return () => last
+}
+
+function crossing(tensors: InferenceSession.OnnxValueMapType): Crossing {
+  const own = Object.values(tensors).filter(
+    (tensor): tensor is Tensor => tensor instanceof Tensor && tensor.location === 'cpu',
+  )
+  const bytes = own.map(({ data }) => (data as Float32Array).byteLength)
+  return { tensors: own.length, bytes: bytes.reduce((sum, size) => sum + size, 0) }
+}
