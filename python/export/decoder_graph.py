@@ -211,5 +211,6 @@ class FusedDecoder(Decoder):
 def additive(in_past: Tensor, in_new: Tensor) -> Tensor:
     """What may be looked at, bool [B, 1, C] and [B or 1, Q, T] -> f32 [B, 1, 1, Q, C + T], to be added to scores"""
     rows, queries = in_past.shape[0], in_new.shape[1]
-    allowed = [part.expand(rows, queries, part.shape[2]) for part in (in_past, in_new)]
-    return torch.where(torch.cat(allowed, dim=2), 0.0, torch.finfo(torch.float32).min)[:, None, None]
+    # numbers are joined, not truth values: WebGPU joins those on the processor, and waits for it
+    masks = [torch.where(part, 0.0, torch.finfo(torch.float32).min) for part in (in_past, in_new)]
+    return torch.cat([mask.expand(rows, queries, mask.shape[2]) for mask in masks], dim=2)[:, None, None]
