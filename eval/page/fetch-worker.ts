@@ -63,9 +63,11 @@ interface ReportedProgress extends Progress {
 }
 
 function progressOf(total: number): ReportedProgress {
-  let [done, fetched, note, last] = [0, 0, '', 0]
+  let [done, fetched, note] = [0, 0, '']
+  let timer: ReturnType<typeof setTimeout> | undefined
   const report = () => {
-    last = performance.now()
+    clearTimeout(timer)
+    timer = undefined
     reply({ type: 'progress', done, total, fetched, note })
   }
   return {
@@ -75,7 +77,7 @@ function progressOf(total: number): ReportedProgress {
       done += bytes
       fetched += fromNetwork
       note = ''
-      if (performance.now() - last > REPORT_MS) report()
+      timer ??= setTimeout(report, REPORT_MS)
     },
     say(text) {
       note = text

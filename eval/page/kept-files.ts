@@ -34,13 +34,14 @@ export async function removeFile({ sha256 }: Pick<WantedFile, 'sha256'>): Promis
     if (await existing(name, sha256)) await (await folder(name)).removeEntry(sha256)
 }
 
-async function folder(name: string): Promise<FileSystemDirectoryHandle> {
-  return (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create: true })
+/** @param create not where things are only looked for: a full storage refuses an empty folder too */
+async function folder(name: string, create = true): Promise<FileSystemDirectoryHandle> {
+  return (await navigator.storage.getDirectory()).getDirectoryHandle(name, { create })
 }
 
 async function existing(name: string, file: string): Promise<FileSystemFileHandle | undefined> {
   try {
-    return await (await folder(name)).getFileHandle(file)
+    return await (await folder(name, false)).getFileHandle(file)
   } catch (error) {
     if ((error as DOMException).name === 'NotFoundError') return undefined
     throw error

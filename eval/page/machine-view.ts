@@ -7,6 +7,7 @@ import { bytesText } from './quantities.ts'
 
 const OFFLINE: Readonly<Record<OfflineState, string>> = {
   kept: 'This page opens without a network now.',
+  newer: 'A newer version of this page opens when all tabs with it are closed.',
   keeping: 'The browser is storing this page.',
   impossible: 'This page needs the network the next time.',
 }

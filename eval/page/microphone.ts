@@ -5,6 +5,9 @@ const WANTED_RATE = 16_000
 /** Samples are in memory: 115 MB at the wanted rate, three times that at 48 kHz. */
 export const LONGEST_SECONDS = 30 * 60
 
+/** A context that the system has stopped does not answer. */
+const LONGEST_WAIT_MS = 500
+
 export interface Recorded {
   /** mono, full scale 1 */
   readonly samples: Float32Array
@@ -40,7 +43,9 @@ async function recordStream(
   const recorder = new AudioWorkletNode(context, 'recorder', { numberOfOutputs: 0 })
   const blocks: Float32Array[] = []
   let count = 0
-  recorder.port.onmessage = ({ data }: MessageEvent<Float32Array>) => {
+  let onEnd = () => {}
+  recorder.port.onmessage = ({ data }: MessageEvent<Float32Array | 'end'>) => {
+    if (data === 'end') return onEnd()
     if (count >= LONGEST_SECONDS * context.sampleRate) return
     blocks.push(data)
     count += data.length
@@ -50,8 +55,11 @@ async function recordStream(
   await context.resume()
   return {
     async stop() {
-      recorder.port.postMessage('end') // what it has not handed over yet comes first
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise<void>((resolve) => {
+        onEnd = resolve // what it has not handed over yet comes first
+        recorder.port.postMessage('end')
+        setTimeout(resolve, LONGEST_WAIT_MS)
+      })
       recorder.port.onmessage = null
       source.disconnect()
       for (const track of stream.getTracks()) track.stop()

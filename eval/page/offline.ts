@@ -1,42 +1,53 @@
 /** How far the page is kept in this browser. */
-export type OfflineState = 'kept' | 'keeping' | 'impossible'
+export type OfflineState = 'kept' | 'keeping' | 'newer' | 'impossible'
 
 const RELOADED = 'reloaded'
 
 /**
  * Let the service worker keep the page's files. Where the host sends no headers of isolation, the page loads again, once, with
  * those of the service worker; then threads can share memory.
+ * @param isBusy the page has begun something that loading it again would end
  */
-export async function keepOffline(onState: (state: OfflineState, why?: string) => void): Promise<void> {
+export async function keepOffline(
+  onState: (state: OfflineState, why?: string) => void,
+  isBusy: () => boolean,
+): Promise<void> {
   if (!navigator.serviceWorker) return onState('impossible', 'This browser keeps no pages here.')
   onState('keeping')
   try {
     await navigator.serviceWorker.register(new URL('service-worker.js', import.meta.url))
-    await navigator.serviceWorker.ready
+    const { active, waiting } = await navigator.serviceWorker.ready
     await controlled()
-    onState('kept')
-    reloadOnce()
+    if (mayReload() && !isBusy()) {
+      sessionStorage.setItem(RELOADED, 'yes')
+      location.reload()
+    }
+    await keepAll(active)
+    onState(waiting ? 'newer' : 'kept')
   } catch (error) {
-    onState('impossible', `The browser refused to keep the page (${(error as Error).message}).`)
+    onState('impossible', `(${(error as Error).message})`)
   }
 }
 
-/** Whether the page is about to load again, so that nothing should begin. */
+/** Whether the page may be about to load again, so that nothing should begin by itself. */
 export function mayReload(): boolean {
-  return (
-    !crossOriginIsolated && navigator.serviceWorker !== undefined && sessionStorage.getItem(RELOADED) === null
-  )
-}
-
-function reloadOnce(): void {
-  if (!mayReload()) return
-  sessionStorage.setItem(RELOADED, 'yes')
-  location.reload()
+  return !crossOriginIsolated && navigator.serviceWorker !== undefined && !sessionStorage.getItem(RELOADED)
 }
 
 function controlled(): Promise<void> {
   return new Promise((resolve) => {
     if (navigator.serviceWorker.controller) resolve()
     else navigator.serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true })
+  })
+}
+
+/** @throws Error saying what cannot be kept */
+function keepAll(worker: ServiceWorker | null): Promise<void> {
+  return new Promise((resolve, reject) => {
+    navigator.serviceWorker.addEventListener('message', ({ data }) =>
+      data.kept ? resolve() : reject(new Error(data.problem)),
+    )
+    navigator.serviceWorker.startMessages()
+    worker?.postMessage('keep')
   })
 }

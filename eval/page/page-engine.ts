@@ -13,32 +13,41 @@ export interface Engine {
   readonly loading: number
 }
 
-let current: Engine | undefined
+/** The last one that was asked for: loaded, being loaded, or failed. */
+let current: Promise<Engine> | undefined
 let count = 0
 
 /**
  * Load a variant of a release; the one before goes first, for two may not fit in memory.
  * @param files of the release by name
- * @throws SpeechError when it is no release, or does not run
+ * @param signal leaves it: what has begun ends by itself, and its memory is given back
+ * @throws SpeechError when it is no release, or does not run; the signal's reason
  */
 export async function loadEngine(
-  name: string,
-  variant: string,
+  { name, variant, device }: Pick<Engine, 'name' | 'variant' | 'device'>,
   files: ReadonlyMap<string, Blob>,
-  device: Device,
+  signal: AbortSignal,
 ): Promise<Engine> {
   await unloadEngine()
+  signal.throwIfAborted()
   const folder = `release-${++count}`
   mountFolder(folder, files)
   const started = performance.now()
   const { provider, threads } = device
-  const asr = await Qwen3Asr.load(folder, { variant, provider, threads })
-  current = { asr, device, name, variant, loading: (performance.now() - started) / 1000 }
-  return current
+  const loading = Qwen3Asr.load(folder, { variant, provider, threads }).then(
+    (asr): Engine => ({ asr, device, name, variant, loading: (performance.now() - started) / 1000 }),
+  )
+  current = loading
+  const left = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+  )
+  return Promise.race([loading, left])
 }
 
+/** Resolves when its memory is given back. */
 export async function unloadEngine(): Promise<void> {
   const last = current
   current = undefined
-  await last?.asr.dispose()
+  const engine = await last?.catch(() => undefined)
+  await engine?.asr.dispose()
 }

@@ -14,7 +14,10 @@ class Recorder extends AudioWorkletProcessor {
 
   constructor() {
     super()
-    this.port.onmessage = () => this.#handOver()
+    this.port.onmessage = () => {
+      this.#handOver()
+      this.port.postMessage('end')
+    }
   }
 
   /** @param inputs channels of 128 samples */

@@ -30,12 +30,14 @@ const hub = metaOf('hub')
 let engine: Engine | undefined
 let found: FoundRelease | undefined
 let work = new AbortController()
+let hasBegun = false
 
 /** Do something with a model: what was being done stops, and what fails is said. */
 async function attempt(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   work.abort()
   const own = new AbortController()
   work = own
+  hasBegun = true
   hideProblem('model-problem')
   try {
     await run(own.signal)
@@ -47,8 +49,12 @@ async function attempt(run: (signal: AbortSignal) => Promise<void>): Promise<voi
 }
 
 async function choose(): Promise<void> {
-  await showKept((release) => attempt((signal) => openKept(release, signal)))
+  await showKept(continueKept)
   showState('choice', inputOf('address'))
+}
+
+function continueKept(release: KeptRelease): Promise<void> {
+  return attempt((signal) => openKept(release, signal))
 }
 
 function find(text: string): Promise<void> {
@@ -101,7 +107,7 @@ function start(): Promise<void> {
     if (found.isDescribed) await checkFolder(found, variant, from.files, signal)
     const wanted = new Set(variant.files.map(({ path }) => path))
     const files = found.isDescribed ? [...from.files].filter(([path]) => wanted.has(path)) : from.files
-    await load(name, variant.name, new Map(files), found.isDescribed)
+    await load({ name, variant: variant.name, isChecked: found.isDescribed }, new Map(files), signal)
   })
 }
 
@@ -145,7 +151,7 @@ async function loadKept(release: KeptRelease, signal: AbortSignal): Promise<void
   const folder = await keptFolder(files)
   if (folder === undefined)
     throw new SpeechError('The browser has not kept the files.', 'Download them again.')
-  await load(name, variant.name, folder, true)
+  await load({ name, variant: variant.name, isChecked: true }, folder, signal)
 }
 
 async function openKept(release: KeptRelease, signal: AbortSignal): Promise<void> {
@@ -155,11 +161,16 @@ async function openKept(release: KeptRelease, signal: AbortSignal): Promise<void
   return loadKept(release, signal)
 }
 
+interface Loaded {
+  readonly name: string
+  readonly variant: string
+  readonly isChecked: boolean
+}
+
 async function load(
-  name: string,
-  variant: string,
+  { name, variant, isChecked }: Loaded,
   files: ReadonlyMap<string, Blob>,
-  isChecked: boolean,
+  signal: AbortSignal,
 ): Promise<void> {
   const provider = chosen('device')
   const all = await devices
@@ -167,9 +178,9 @@ async function load(
   if (device === undefined) return
   showBegin(`Loading ${name} · ${variant}`)
   stopTranscription()
-  engine = await loadEngine(name, variant, files, device)
+  engine = await loadEngine({ name, variant, device }, files, signal)
   showLoaded(engine, isChecked)
-  showMachine(devices)
+  void showMachine(devices)
 }
 
 async function onSound(sound: Sound): Promise<void> {
@@ -225,9 +236,9 @@ function listen(): void {
 listen()
 prepareSpeech(onSound)
 prepareTranscription()
-showMachine(devices)
-void keepOffline(showOffline)
-await choose()
+void showMachine(devices)
+void keepOffline(showOffline, () => hasBegun)
+await showKept(continueKept)
 const asked = new URLSearchParams(location.search).get('release') ?? metaOf('release')
 inputOf('address').value = asked
 if (asked !== '' && !mayReload()) await find(asked)

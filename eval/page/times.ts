@@ -17,7 +17,7 @@ export function showTimes({ segments }: Transcript): void {
 function segmentItem({ start, end, text, language, words: own }: Segment): HTMLElement {
   const times = `${clockText(start)}–${clockText(end)}`
   const play = button(times, () => playFrom(start))
-  play.setAttribute('aria-label', `Play from ${clockText(start)}`)
+  play.setAttribute('aria-label', `Play ${times}`)
   const said = own && own.length > 0 ? wordNodes(text, own) : [text]
   const note = element('small', 'note', language ?? 'no language')
   const body = element('bdi', 'said', ...said)

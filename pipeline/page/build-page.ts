@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { chmod, copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
+import { checkedUrl, releaseAddress } from '../../eval/page/release-address.ts'
 import { recoverFolder, replaceFolder } from '../release/replace-folder.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { requireWritable } from '../shared/writable.ts'
 import { bundlePage, EDITIONS, RUNTIME_FILES } from './bundle.ts'
+import { licenseText } from './licenses.ts'
 import { pageHtml, pageStyle } from './page-files.ts'
 
 /** Scripts of the page besides the runtime's workers, by the names of their bundles. */
@@ -41,9 +43,11 @@ export interface BuiltPage {
 
 /**
  * Build the page. A page that is there stays until the new one is complete.
- * @throws Failure for a folder that holds something else, or cannot be written
+ * @throws Failure for a folder that holds something else, or cannot be written; SpeechError for addresses that the page refuses
  */
 export async function buildPage(folder: string, choices: PageChoices): Promise<BuiltPage> {
+  checkedUrl(choices.hub)
+  if (choices.release !== undefined) releaseAddress(choices.release, choices.hub)
   const place = resolve(folder)
   await recoverFolder(place)
   await refuseOther(place, folder)
@@ -61,10 +65,11 @@ export async function buildPage(folder: string, choices: PageChoices): Promise<B
 }
 
 async function fill(folder: string, choices: PageChoices): Promise<BuiltPage> {
-  await bundlePage(SCRIPTS, folder)
+  const packages = await bundlePage(SCRIPTS, folder)
   await copyRuntime(folder)
   await writeFile(join(folder, 'index.html'), await pageHtml(choices))
   await writeFile(join(folder, 'page.css'), await pageStyle())
+  await writeFile(join(folder, 'licenses.txt'), await licenseText(packages))
   const names = (await readdir(folder)).filter((name) => name !== SERVICE_WORKER).sort()
   const files = await Promise.all(names.map((name) => described(folder, name)))
   const version = hashOf(JSON.stringify(files)).slice(0, 16)

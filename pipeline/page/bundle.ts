@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -33,14 +33,33 @@ const COMMON = {
 /**
  * Bundle the page's script, and the runtime's worker for each edition of onnxruntime, as NAME-EDITION.js.
  * @param pages scripts of the page by the name of their bundle
+ * @returns folders of the packages whose code is in the bundles, such as "node_modules/valibot"
  * @throws the bundler's error, such as for a module of Node that a browser lacks
  */
-export async function bundlePage(pages: Readonly<Record<string, string>>, outdir: string): Promise<void> {
-  await build({ ...COMMON, ...optionsOf('wasm'), entryPoints: pages, outdir })
-  for (const edition of EDITIONS) {
-    const entryPoints = { [`worker-${edition}`]: 'eval/runtime/worker.ts' }
-    await build({ ...COMMON, ...optionsOf(edition), entryPoints, outdir })
+export async function bundlePage(pages: Readonly<Record<string, string>>, outdir: string): Promise<string[]> {
+  const bundle = async (edition: Edition, entryPoints: Readonly<Record<string, string>>) => {
+    const { metafile } = await build({
+      ...COMMON,
+      ...optionsOf(edition),
+      entryPoints,
+      outdir,
+      metafile: true,
+    })
+    return packagesIn(metafile)
   }
+  const packages = await bundle('wasm', pages)
+  for (const edition of EDITIONS)
+    packages.push(...(await bundle(edition, { [`worker-${edition}`]: 'eval/runtime/worker.ts' })))
+  return [...new Set(packages)]
+}
+
+/** Of modules of which something was taken. */
+function packagesIn({ outputs }: Metafile): string[] {
+  const modules = Object.values(outputs).flatMap(({ inputs }) => Object.entries(inputs))
+  return modules.flatMap(([path, { bytesInOutput }]) => {
+    const folder = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]
+    return folder !== undefined && bytesInOutput > 0 ? [folder] : []
+  })
 }
 
 function optionsOf(edition: Edition): BuildOptions {

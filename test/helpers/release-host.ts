@@ -70,13 +70,16 @@ export async function startReleaseHost(folder: string): Promise<ReleaseHost> {
     response.writeHead(isPart ? 206 : 200, { 'content-length': sent.length })
     const most = fault?.cutAfter ?? fault?.stallAfter
     if (most === undefined) return void response.end(sent)
-    response.write(sent.subarray(0, most), () => fault?.cutAfter !== undefined && response.destroy())
+    response.write(sent.subarray(0, most))
+    // what a browser has not read yet is lost with the connection
+    if (fault?.cutAfter !== undefined) setTimeout(() => response.destroy(), 200)
   }
   async function contentOf(file: string): Promise<Buffer | undefined> {
     if (host.instead.has(file)) {
       const text = host.instead.get(file)
       return text === undefined ? undefined : Buffer.from(text)
     }
+    if (file.includes('/')) return undefined // a release has no folders on the hub
     const path = join(folder, file === 'manifest.json' ? 'release/manifest.json' : file)
     return readFile(path).catch(() => undefined)
   }
