@@ -3,6 +3,7 @@ import { kld } from './gates/kld-gate.ts'
 import { parity } from './gates/parity-gate.ts'
 import { moved, slotParity } from './gates/slot-gates.ts'
 import { addedTimeError, timeError } from './gates/time-gate.ts'
+import { transcripts } from './gates/transcripts-gate.ts'
 import { ways } from './gates/ways-gate.ts'
 import { addedWer, wer } from './gates/wer-gate.ts'
 
@@ -13,6 +14,7 @@ export const GATES = {
   kld,
   wer,
   addedWer,
+  transcripts,
   slotParity,
   moved,
   timeError,

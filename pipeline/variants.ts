@@ -34,6 +34,7 @@ const FOUR_BITS: GateLimits = {
   ways: { cosine: 0.005 },
   kld: { mean: 0.01, p99: 0.1 },
   addedWer: { rate: 0.03 },
+  transcripts: {},
 }
 
 /**
@@ -73,7 +74,7 @@ const HIGH_QUALITY: Recipe = {
 export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   [FP32]: {
     about: 'float32, as the checkpoint computes',
-    gates: { parity: {}, wer: {} },
+    gates: { parity: {}, wer: {}, transcripts: {} },
     alignerGates: { slotParity: {}, timeError: {} },
   },
   int4: {
@@ -110,7 +111,12 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   q8: {
     about: '8-bit weights',
     recipe: { decoder: [['*', 'q8b64']], encoder: [['*', 'q8b64']] },
-    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
+    gates: {
+      ways: { cosine: 0.005 },
+      kld: { mean: 0.001, p99: 0.01 },
+      addedWer: { rate: 0.01 },
+      transcripts: {},
+    },
     alignerGates: { moved: { share: 0.03, mean: 5 }, addedTimeError: { mean: 5 } },
     isExtra: true,
   },
@@ -123,7 +129,12 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   fp16: {
     about: 'float16, for GPUs',
     recipe: { decoder: [['*', 'f16']], encoder: [['*', 'f16']] },
-    gates: { ways: { cosine: 0.005 }, kld: { mean: 0.001, p99: 0.01 }, addedWer: { rate: 0.01 } },
+    gates: {
+      ways: { cosine: 0.005 },
+      kld: { mean: 0.001, p99: 0.01 },
+      addedWer: { rate: 0.01 },
+      transcripts: {},
+    },
     isExtra: true,
   },
   compact: {
@@ -192,11 +203,14 @@ function hasTable(variant: string): boolean {
 /** The ways through a variant on a provider, the usual one first. */
 export function waysOf(
   variant: string,
-  provider: { readonly prompts: Way['prefill'] },
+  provider: { readonly prompts: Way['prefill']; readonly isFusedOnly?: boolean },
   options: FileOptions,
 ): Way[] {
   const hasInt8 = provider.prompts === 'int8' && hasPrefill(variant, options)
-  return layoutsOf(rowOf(variant).recipe, options.family).flatMap((layout): Way[] => [
+  const layouts = layoutsOf(rowOf(variant).recipe, options.family).filter(
+    (layout) => layout !== 'split' || provider.isFusedOnly !== true,
+  )
+  return layouts.flatMap((layout): Way[] => [
     ...(hasInt8 && layout !== 'split' ? [{ layout, prefill: 'int8' } as const] : []),
     { layout, prefill: 'same' },
   ])

@@ -15,6 +15,8 @@ export interface Provider {
   readonly kv: 'host' | 'device'
   /** options of the provider itself, which sessions name with it */
   readonly execution?: object
+  /** releases are validated on it in the fused layout alone: `decoder_init` needs float16, which many devices lack */
+  readonly isFusedOnly?: boolean
   readonly tolerance: ProviderTolerance
   /** whether this project has run it; what has not been tried is marked so wherever it is used */
   readonly isTried: boolean
@@ -58,6 +60,7 @@ const DEVICE = {
   prompts: 'same',
   kv: 'host',
   tolerance: { features: 1e-3, logits: 1e-2, transcripts: 0.03 },
+  isFusedOnly: true,
   isTried: false,
 } as const
 

@@ -18,7 +18,7 @@ const LINE: CommandLine = {
       'whether a GPU writes what the processor does',
     ],
   ],
-  exits: { gate: 'values that are not finite, or a wrong provider' },
+  exits: { gate: 'values not finite, or a wrong provider' },
 }
 
 const OPTIONS = {

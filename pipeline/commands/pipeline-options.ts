@@ -59,7 +59,7 @@ const OPTIONS = {
   'keep-intermediate': flag('keep the exported graphs after the rewrite'),
   python: SHARED.python,
   venv: text('where to make the Python environment (default: .venv)'),
-  device: { ...text('torch device of the export'), default: 'cpu' },
+  device: { ...text('torch device of the export; nobody has tried another than cpu yet'), default: 'cpu' },
   opset: {
     ...number('ONNX opset of the graphs', between(OLDEST_OPSET, NEWEST_OPSET)),
     default: GRAPH_DEFAULTS.opset,

@@ -13,6 +13,8 @@ export type Limits = Readonly<Record<string, number>>
 export interface Tolerance {
   readonly features: number
   readonly logits: number
+  /** share of transcripts that may differ from the processor's; none for the processor itself */
+  readonly transcripts?: number
 }
 
 /** What figures are measured in: rates as a share of 1, divergences in nats, times, numbers of ids and tokens, or plain numbers. */
@@ -140,4 +142,18 @@ export interface SlotsGate extends Common {
   judge(measured: readonly WaySlots[], limits: Limits, tolerance: Tolerance): readonly Finding[]
 }
 
-export type Gate = ClipsGate | LogitsGate | SpeechGate | SlotsGate
+/** How the transcripts of a variant on a provider stand beside those of the processor. */
+export interface OtherTranscripts {
+  readonly changed: number
+  readonly of: number
+  /** why not all clips were transcribed */
+  readonly problem?: string
+}
+
+/** Judges whether a provider writes what the processor does. */
+export interface ProvidersGate extends Common {
+  readonly kind: 'providers'
+  judge(way: Way, found: OtherTranscripts, tolerance: Tolerance): readonly Finding[]
+}
+
+export type Gate = ClipsGate | LogitsGate | SpeechGate | SlotsGate | ProvidersGate

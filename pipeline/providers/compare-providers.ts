@@ -31,6 +31,8 @@ export interface ComparedVariant {
   readonly variant: string
   readonly clips: readonly HeardClip[]
   readonly verdict: Verdict
+  /** why not all clips were heard */
+  readonly problem?: string
 }
 
 export interface ComparingOptions {
@@ -109,7 +111,8 @@ function compared(
   const variants = [...(own?.clips ?? [])].map(([variant, clips]): ComparedVariant => {
     const wanted = base?.clips.get(variant) ?? []
     const problem = own?.problems.get(variant) ?? base?.problems.get(variant)
-    return { variant, clips, verdict: judgeProvider(variant, clips, wanted, tolerance, problem) }
+    const verdict = judgeProvider(variant, clips, wanted, tolerance, problem)
+    return { variant, clips, verdict, ...(problem !== undefined && { problem }) }
   })
   return {
     ...{ provider, isTried, probe, variants },

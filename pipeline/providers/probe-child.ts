@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { openDecoder } from '../../eval/runtime/decoder.ts'
 import { lacksHalves } from '../../eval/runtime/device-errors.ts'
@@ -85,42 +85,63 @@ async function profileStep(
   const ids = new Array<number>(FRAMES).fill(tokenizer.idOf(SPECIAL_TOKENS.audioPad))
   const features = new Float32Array(FRAMES * release.config.hiddenSize).fill(0.01)
   await decoder.prefill([{ prompt: { ids, audioOffset: 0 }, features }])
-  for (let step = 0; step < STEPS; step++) await decoder.step([0])
-  const { fed, fetched } = crossings()
+  for (let step = 1; step < STEPS; step++) await decoder.step([0])
+  crossings.begin()
+  await decoder.step([0])
+  const { fed, fetched } = crossings.end()
   await decoder.release()
   embeddings.close()
   const text = await readFile(await profileFile(profile), 'utf8')
   tell({ part: { variant: name, step: { ...readProfile(text), fed, fetched } } })
 }
 
-/** The runtime adds the time to the name. */
+/** The runtime adds the time to the name. Small graphs that move keys and values have profiles too: the step's is the largest. */
 async function profileFile(prefix: string): Promise<string> {
   const names = await readdir(dirname(prefix))
-  const found = names.find((name) => name.startsWith(`${basename(prefix)}_`))
-  if (found === undefined) throw new Error('The runtime wrote no profile of the step.')
-  return join(dirname(prefix), found)
+  const own = names.filter((name) => name.startsWith(`${basename(prefix)}_`))
+  const sized = await Promise.all(
+    own.map(async (name) => {
+      const path = join(dirname(prefix), name)
+      return { path, size: (await stat(path)).size }
+    }),
+  )
+  const [largest] = sized.sort((a, b) => b.size - a.size)
+  if (largest === undefined) throw new Error('The runtime wrote no profile of the step.')
+  return largest.path
 }
 
 /**
  * Look at what sessions are given and give: the profile does not show what is copied on the way in and out.
- * @returns what the last run took from memory of the host, and gave back in it
+ * @returns what all runs between `begin` and `end` took from memory of the host, and gave back in it
  */
-function watchRuns(): () => { fed: Crossing; fetched: Crossing } {
+function watchRuns() {
   const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
   const { run } = prototype
-  let last = { fed: crossing({}), fetched: crossing({}) }
+  let [fed, fetched] = [NOTHING, NOTHING]
   prototype.run = async function (this: InferenceSession, ...args: Parameters<typeof run>) {
     const results = await run.apply(this, args)
-    last = { fed: crossing(args[0]), fetched: crossing(results) }
+    fed = more(fed, args[0])
+    fetched = more(fetched, results)
     return results
   } as typeof run
-  return () => last
+  return {
+    begin() {
+      fed = NOTHING
+      fetched = NOTHING
+    },
+    end() {
+      prototype.run = run
+      return { fed, fetched }
+    },
+  }
 }
 
-function crossing(tensors: InferenceSession.OnnxValueMapType): Crossing {
-  const own = Object.values(tensors).filter(
+const NOTHING: Crossing = { tensors: 0, bytes: 0 }
+
+function more({ tensors, bytes }: Crossing, given: InferenceSession.OnnxValueMapType): Crossing {
+  const own = Object.values(given).filter(
     (tensor): tensor is Tensor => tensor instanceof Tensor && tensor.location === 'cpu',
   )
-  const bytes = own.map(({ data }) => (data as Float32Array).byteLength)
-  return { tensors: own.length, bytes: bytes.reduce((sum, size) => sum + size, 0) }
+  const size = own.reduce((sum, { data }) => sum + (data as Float32Array).byteLength, 0)
+  return { tensors: tensors + own.length, bytes: bytes + size }
 }

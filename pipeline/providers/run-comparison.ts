@@ -1,12 +1,11 @@
 import { basename, extname, join, resolve } from 'node:path'
-import { readSpeechFolder } from '../../eval/dataset/folder-dataset.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { defaultPlaces } from '../evaluate/evaluation-places.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
-import { BUNDLED_SPEECH } from '../models.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { writeJson } from '../shared/output-files.ts'
 import { requireWritable } from '../shared/writable.ts'
+import { bundledClips } from './bundled-clips.ts'
 import { type ComparedProvider, compareProviders } from './compare-providers.ts'
 import type { NamedClip } from './heard-clip.ts'
 import { providerFile } from './provider-file.ts'
@@ -87,11 +86,7 @@ async function clipsOf(
     const clips = audio.map((file) => ({ id: basename(file, extname(file)), file: resolve(file) }))
     return { clips, speech: `${clips.length} recordings` }
   }
-  const utterances = await readSpeechFolder(BUNDLED_SPEECH)
-  const clips = utterances.map(({ id, path, problem }): NamedClip => {
-    if (path === undefined) throw new Failure(problem ?? `The recording ${id} is missing.`)
-    return { id, file: path }
-  })
+  const clips = await bundledClips()
   return { clips, speech: `${clips.length} clips of the project's own speech` }
 }
 

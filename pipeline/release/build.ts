@@ -20,6 +20,7 @@ import { MAIN_FIGURES } from './main-figure.ts'
 import { isModelFile, measurementsOf, roleOf, sumsOf, writeManifest } from './manifest.ts'
 import { MANIFEST_FORMAT, type Manifest, type ReleaseFile } from './manifest-schema.ts'
 import type { PackageOptions } from './packaging-options.ts'
+import { providerClaims } from './provider-claims.ts'
 import {
   archiveName,
   CARD,
@@ -158,7 +159,7 @@ async function describeRelease(
     ungated: problems,
     files,
     selfTests: await selfTests(options.paths.model, options.variants, { ...options, family }),
-    ...{ gates, fidelity, reference },
+    ...{ providers: providerClaims(evidence), gates, fidelity, reference },
     evaluation: measured.flatMap(measurementsOf),
   }
 }

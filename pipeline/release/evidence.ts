@@ -142,10 +142,10 @@ async function reportOf(
   for (const { variant, system } of systems) requireUsual(folder, variant, system.settings, claim)
   const records = await readResults(join(folder, RESULTS))
   requireApart(folder, records, provenance, claim)
-  const named = systems.map(({ variant, system }) => ({
-    ...system,
-    name: hasLists(system) ? withHotwords(variant) : variant,
-  }))
+  const named = systems.map(({ variant, system }) => {
+    const name = nameOn(providerIn(system.settings), variant, claim)
+    return { ...system, name: hasLists(system) ? withHotwords(name) : name }
+  })
   const { hotwords, ...others } = run
   const report = (of: readonly SystemDescription[]) => {
     const lists = of.some(hasLists) ? defined({ hotwords }) : {}
@@ -156,6 +156,15 @@ async function reportOf(
     measured,
     usual: named.some(hasLists) ? report(named.filter((system) => !hasLists(system))) : measured,
   }
+}
+
+/** Figures of the first provider have the variant's own name; those of others say whose they are. */
+function nameOn(provider: string, variant: string, { providers }: Claim): string {
+  return provider === providers[0] ? variant : `${variant}@${provider}`
+}
+
+function providerIn({ provider = USUAL_PROVIDER }: SystemDescription['settings']): string {
+  return String(provider)
 }
 
 function hasLists({ settings }: Pick<SystemDescription, 'settings'>): boolean {
@@ -201,7 +210,14 @@ function requireUsual(
   settings: Readonly<Record<string, unknown>>,
   claim: Claim,
 ): void {
-  const [usual] = waysOf(name, providerOf(String(settings['provider'] ?? USUAL_PROVIDER)), claim)
+  const provider = providerIn(settings)
+  if (!claim.providers.includes(provider))
+    throw new Failure(
+      `The evaluation in ${folder} measured ${name} on ${provider}, which the release is not validated for.`,
+      `Validate it: npm run pipeline with --providers ${[...claim.providers, provider].join(',')}. Or measure on ${claim.providers.join(' or ')}.`,
+      EXIT.gate,
+    )
+  const [usual] = waysOf(name, providerOf(provider), claim)
   const unusual = [
     ...(settings['prompt'] === 'legacy' ? ['--prompt legacy'] : []),
     ...(usual?.prefill === 'int8' && settings['prefill'] === 'same' ? ['--prefill same'] : []),

@@ -233,6 +233,8 @@ const MEASUREMENT = shape({
   machines: about('What it was measured on.', list(MACHINE)),
 })
 
+const VERDICTS = ['right', 'wrong', 'not measured'] as const
+
 /** The whole of manifest.json, in the order in which it is written. */
 export const MANIFEST_SCHEMA = shape({
   format: about('Version of this format.', whole(MANIFEST_FORMAT, MANIFEST_FORMAT)),
@@ -283,6 +285,21 @@ export const MANIFEST_SCHEMA = shape({
   ungated: about('Empty when every gate has passed; else why not.', list(text)),
   files: about('Every file of the release but this one and SHA256SUMS.', FILES),
   selfTests: about('What each variant made of a clip when the release was made.', list(SELF_TEST)),
+  providers: v.exactOptional(
+    about(
+      'Execution providers that the release was validated for.',
+      list(
+        shape({
+          name: about('As onnxruntime names it.', text),
+          verdict: about(
+            'right: every gate on it has passed; wrong: not every one; or not measured.',
+            v.picklist(VERDICTS, `one of ${VERDICTS.join(', ')}`),
+          ),
+          isTested: about('Whether the project itself has ever run this provider.', truth),
+        }),
+      ),
+    ),
+  ),
   gates: v.exactOptional(about('What every gate found of these files.', GATE_RESULTS)),
   fidelity: v.exactOptional(about('How close each variant is to FP32 in PyTorch.', FIDELITIES)),
   reference: v.exactOptional(about('Versions of what the gates compared with.', dictionary(text))),

@@ -22,8 +22,9 @@ export interface Claim extends FileOptions {
 export function requiredFigures(claim: Claim): Required[] {
   return claim.variants.flatMap((variant) =>
     claim.providers.flatMap((provider, i) => {
-      const { prompts, tolerance } = providerOf(provider)
-      const ways = waysOf(variant, { prompts }, claim)
+      const row = providerOf(provider)
+      const { tolerance } = row
+      const ways = waysOf(variant, row, claim)
       return gatesOf(gateLimitsOf(variant, claim.family) ?? {}).flatMap(([gate, limits]) =>
         gate.kind === 'speech' && i > 0
           ? []

@@ -13,12 +13,13 @@ import { BUNDLED_SPEECH } from '../models.ts'
 import { dumpReference } from '../python/dump-reference.ts'
 import type { Fidelity } from '../release/fidelity-schema.ts'
 import { FIDELITY_COLUMNS, fidelityRows } from '../release/fidelity-table.ts'
-import { type GateResult, gateResult, verdictOf } from '../release/gate-result.ts'
+import { gateResult, verdictOf } from '../release/gate-result.ts'
 import { sectionFile, writeSection } from '../release/report-sections.ts'
 import { Failure } from '../shared/failure.ts'
 import { freshFolder } from '../shared/output-files.ts'
 import { checkpointFile } from '../shared/paths.ts'
 import { BASELINE, rowOf, waysOf } from '../variants.ts'
+import { compareDevices } from './compare-devices.ts'
 import { pythonOptions } from './export-stage.ts'
 import { type SpeechClip, speechClips } from './parity-clips.ts'
 import type { Run, Stage } from './stage.ts'
@@ -55,15 +56,17 @@ const VALIDATIONS: Readonly<Record<Family, (run: Run, folder: string) => Promise
 
 /** @param folder for what PyTorch computes */
 async function validateRecognition(run: Run, folder: string): Promise<void> {
+  const fingerprints = await fingerprintVariants(run.paths, run.options.variants)
+  const compared = await compareDevices(run, fingerprints) // before PyTorch works for what is not there
   const clips = await speechClips()
   await dumpClips(run, clips, folder)
   const { versions } = await readReferenceIndex(folder)
-  const fingerprints = await fingerprintVariants(run.paths, run.options.variants)
-  const gates: GateResult[] = []
+  const gates = [...compared.gates]
   const comparisons: object[] = []
   const followed: Followed[] = []
   for (const provider of run.options.providers) {
     for (const variant of run.options.variants) {
+      if (compared.hasFailed(provider, variant)) continue // it would end this process too
       const measured = await measureVariant({
         ...{ folder: run.paths.model, variant, provider, threads: run.options.threads },
         ways: waysOf(variant, providerOf(provider), run.options),

@@ -28,7 +28,7 @@ async function compare(args: readonly string[], env: Record<string, string | und
 /** A row of the table that computes on the processor, whose child does something else with `all` pieces of a recording. */
 async function compareFaulty(name: string, fault: string) {
   const module = await editedCommands(name, 'eval/runtime/providers.ts', (code) =>
-    code.replace(/about: "WebGPU/, 'execution: { name: "cpu" }, $&'),
+    code.replace(/about: "NVIDIA/, 'execution: { name: "cpu" }, $&'),
   )
   const edit = async (source: string, from: string, to: string) => {
     const code = await readFile(module(source), 'utf8')
@@ -42,7 +42,7 @@ async function compareFaulty(name: string, fault: string) {
   const folder = join(await sharedReleases(), TINY_NAME)
   const output = join(await temporaryFolder(), 'found.json')
   const args = ['--model-dir', folder, '--threads', '1', '--output', output, '--variants', 'fp32', ...AUDIO]
-  const command = [module('pipeline/main.ts'), 'compare', ...args, '--providers', 'webgpu']
+  const command = [module('pipeline/main.ts'), 'compare', ...args, '--providers', 'cuda']
   return execa(process.execPath, command, { cwd: PROJECT, reject: false })
 }
 
@@ -82,15 +82,15 @@ describe.skipIf(process.platform !== 'linux')('compare --providers', () => {
 
   it('calls a provider wrong whose transcripts are garbage, and one that ends its process', async () => {
     const deaf = await compareFaulty('deaf', 'all.map((one) => one.fill(0))')
-    expect(deaf.stdout).toMatch(/^ {2}webgpu {2,}fp32 {2,}WRONG {2,}0 of 2/m)
+    expect(deaf.stdout).toMatch(/^ {2}cuda \(untested\) {2,}fp32 {2,}WRONG {2,}0 of 2/m)
     expect(deaf.stderr).toMatch(
-      /error: fp32 on webgpu is wrong: 2 of 2 transcripts differ from the processor's; audio features differ by /,
+      /error: fp32 on cuda is wrong: 2 of 2 transcripts differ from the processor's; audio features differ by /,
     )
     expect(deaf.stderr).toContain('hint: Do not use or publish it for this provider')
     expect(deaf.exitCode).toBe(3)
     const dead = await compareFaulty('dead', "process.kill(process.pid, 'SIGSEGV')")
     expect(dead.stderr).toContain(
-      'error: fp32 on webgpu is wrong: the process ended (SIGSEGV) while it heard held-out-004 with fp32',
+      'error: fp32 on cuda is wrong: the process ended (SIGSEGV) while it heard held-out-004 with fp32',
     )
     expect(dead.exitCode).toBe(3)
   })

@@ -40,6 +40,7 @@ const MANIFEST: Manifest = {
       words: [{ text: 'One', start: 0, end: 0.5 }],
     },
   ],
+  providers: [{ name: 'cpu', verdict: 'right', isTested: true }],
   gates: [
     {
       ...{ gate: 'mel', variant: 'fp32', provider: 'cpu', layout: 'fused', prefill: 'same' },
@@ -106,7 +107,7 @@ const MANIFEST: Manifest = {
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 /** What a release may lack, and figures that there may be none of. */
 const OPTIONAL =
-  /^(source\.revision|family|selfTests\.0\.words|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.(times|speed\.(timing(\.decode)?|firstToken)))$/
+  /^(source\.revision|family|providers|selfTests\.0\.words|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.(times|speed\.(timing(\.decode)?|firstToken)))$/
 const FREE = /^evaluation\.0\.(source|selection)\.\w+$/
 const FIGURE =
   /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|\.times\.(starts|ends|all)\.(mean|median|bias|within\d+)$|^gates\.0\.(found|limit)$|^fidelity\.0\.((kld|ratio)\.(mean|low|high|median|p99|max)|top1|cosine)$/

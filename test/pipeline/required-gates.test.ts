@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { type GateResult, gateResult } from '../../pipeline/release/gate-result.ts'
+import { claimSentence, providerClaims } from '../../pipeline/release/provider-claims.ts'
 import { gateProblems, requiredFigures } from '../../pipeline/release/required-gates.ts'
 import { VARIANTS } from '../../pipeline/variants.ts'
 
@@ -52,6 +53,34 @@ it.each<[string, string, Partial<GateResult>]>([
   ['Other files of fp32 were measured than these.', 'added WER', { fingerprints: { int4: 'bbbb' } }],
 ])('%s', (sentence, gate, changes) => {
   expect(problems((results) => edit(results, gate, changes))).toEqual([sentence])
+})
+
+it('each provider but the processor is proved by its transcripts too, of every variant, in the fused layout alone', () => {
+  const claim = { ...CLAIM, variants: Object.keys(VARIANTS), providers: ['cpu', 'webgpu'] }
+  const figures = requiredFigures(claim)
+  const texts = figures.filter(({ gate }) => gate === 'other transcripts')
+  expect(texts.map(({ variant }) => variant)).toEqual(claim.variants)
+  expect(new Set(texts.map(({ provider, limit }) => `${provider} ${limit}`))).toEqual(
+    new Set(['webgpu 0.03']),
+  )
+  expect(figures.filter(({ provider, layout }) => provider === 'webgpu' && layout === 'split')).toEqual([])
+  const both = { ...CLAIM, providers: ['cpu', 'webgpu'] }
+  const all = requiredFigures(both).map(({ variant, provider, limit = null, against: _, ...figure }) => {
+    const isGarbage = figure.gate === 'other transcripts' && variant === 'int4'
+    return gateResult({ ...figure, found: isGarbage ? 0.9 : 0, limit }, variant, provider, NOW)
+  })
+  expect(gateProblems(both, all, NOW)).toEqual([
+    'Failed: other transcripts of int4 (webgpu, fused) is 0.9, wanted at most 0.03.',
+  ])
+  const claims = providerClaims({ gates: all, provenance: { providers: [...both.providers, 'cuda'] } })
+  expect(claims).toEqual([
+    { name: 'cpu', verdict: 'right', isTested: true },
+    { name: 'webgpu', verdict: 'wrong', isTested: true },
+    { name: 'cuda', verdict: 'not measured', isTested: false },
+  ])
+  expect(claimSentence(claims)).toBe(
+    'Execution providers: cpu: right, **webgpu: WRONG, do not use it**, cuda: not measured (the project itself has never tested it).',
+  )
 })
 
 it('a failed result beside one that passes is not passed over', () => {
