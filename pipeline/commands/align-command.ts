@@ -1,6 +1,7 @@
 import { EXIT } from '../shared/failure.ts'
 import { say } from '../shared/terminal.ts'
 import { parseAlign } from './align-options.ts'
+import { tellUntested } from './provider-list.ts'
 import { runnable } from './run-command.ts'
 
 export const run = runnable({
@@ -10,6 +11,7 @@ export const run = runnable({
   async run(options, output, signal) {
     // the command line answers at once
     const { alignFile, alignedContent, alignedObject } = await import('../transcribe/align-file.ts')
+    tellUntested(options.provider, output.note)
     const aligned = await alignFile(options, signal)
     const warnings = aligned.warnings.map((note) => `warning: ${aligned.file}: ${note}`)
     if (output.isJson) {

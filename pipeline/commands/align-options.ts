@@ -1,9 +1,10 @@
 import { PREFERRED } from '../../eval/runtime/graphs.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
-import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
+import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { ALIGN_FORMATS, type AlignOptions } from '../transcribe/align-formats.ts'
 import { gateLimitsOf, VARIANT_NAMES } from '../variants.ts'
 import { type CommandLine, flag, oneOf, parseOptions, SHARED, text, usage } from './arguments.ts'
+import { PROVIDERS_LISTED } from './provider-list.ts'
 import type { CommonOptions } from './run-command.ts'
 
 const LINE: CommandLine = {
@@ -32,7 +33,7 @@ const OPTIONS = {
   cache: flag("keep the prompts' weights in 8 bits for the next start; --no-cache makes them anew", true),
   threads: SHARED.threads,
   provider: {
-    ...text(`execution provider of onnxruntime: ${PROVIDER_NAMES.join(', ')}`),
+    ...text(`execution provider of onnxruntime: ${PROVIDERS_LISTED}`),
     default: USUAL_PROVIDER,
   },
 } as const

@@ -1,9 +1,8 @@
 import { defined } from '../../eval/runtime/defined.ts'
 import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
-import { PROVIDER_NAMES } from '../../eval/runtime/providers.ts'
 import { EXIT } from '../shared/failure.ts'
 import { type CommandLine, type OptionsOf, parseOptions, SHARED, text, texts, usage } from './arguments.ts'
-import { providerList } from './provider-list.ts'
+import { PROVIDERS_LISTED, providerList } from './provider-list.ts'
 import { runnable } from './run-command.ts'
 
 const LINE: CommandLine = {
@@ -24,7 +23,7 @@ const LINE: CommandLine = {
 const OPTIONS = {
   audio: texts('recordings; with --providers by default the speech that ships'),
   providers: text(
-    `compare these with the processor instead, each in a process of its own: ${PROVIDER_NAMES.join(', ')}`,
+    `compare these with the processor instead, each in a process of its own: ${PROVIDERS_LISTED}`,
   ),
   variants: text('with --providers: which, separated by commas; all by default'),
   output: text('with --providers: file of what was found; output/providers-NAMES-DATE.json by default'),

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
-import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
+import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
 import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
 import { GRAPH_DEFAULTS, isEncoderCalibrated } from '../recipes.ts'
@@ -21,7 +21,7 @@ import {
   usage,
 } from './arguments.ts'
 import { CALIBRATION } from './calibration-options.ts'
-import { providerList } from './provider-list.ts'
+import { PROVIDERS_LISTED, providerList } from './provider-list.ts'
 import { variantList } from './variant-list.ts'
 
 const MAX_THREADS = 8
@@ -87,7 +87,7 @@ const OPTIONS = {
   ...CALIBRATION,
   providers: {
     ...text(
-      `execution providers to validate for, of ${PROVIDER_NAMES.join(', ')}; speech is transcribed with the first`,
+      `execution providers to validate for, of ${PROVIDERS_LISTED}; speech is transcribed with the first`,
     ),
     default: USUAL_PROVIDER,
   },

@@ -1,5 +1,16 @@
-import { PROVIDER_NAMES } from '../../eval/runtime/providers.ts'
+import { PROVIDER_NAMES, PROVIDERS, providerLabel } from '../../eval/runtime/providers.ts'
 import { usage } from './arguments.ts'
+
+/** For --help, with what nobody has tried marked. */
+export const PROVIDERS_LISTED = PROVIDER_NAMES.map(providerLabel).join(', ')
+
+/** Whoever uses a provider that this project has never run is told so, and how to find out whether it is right. */
+export function tellUntested(provider: string, note: (text: string) => void): void {
+  if (PROVIDERS[provider]?.isTried !== false) return
+  note(
+    `${provider}: this project has never tested it. npm run compare -- --model-dir DIR --providers ${provider} shows whether it is right here.`,
+  )
+}
 
 /**
  * Providers as a command line names them, "cpu,webgpu", each once.

@@ -1,5 +1,6 @@
 import { EXIT, Failure } from '../shared/failure.ts'
 import { say } from '../shared/terminal.ts'
+import { tellUntested } from './provider-list.ts'
 import { runnable } from './run-command.ts'
 import { parseTranscribe } from './transcribe-options.ts'
 
@@ -17,6 +18,7 @@ export const run = runnable({
         output.isJson ? output.note(lines.join('\n')) : say(lines, process.stderr),
       ...(output.isJson && { report: (facts: object) => output.report(facts, () => []) }),
     }
+    tellUntested(options.provider, output.note)
     const failures = await transcribeFiles(options, places, signal)
     if (failures === 0) return EXIT.done
     return new Failure(`${failures} of ${options.files.length} recordings could not be transcribed.`)

@@ -1,5 +1,5 @@
 import { LAYOUT_NAMES, PREFERRED, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
-import { PROVIDER_NAMES, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
+import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
 import { VARIANT_NAMES } from '../variants.ts'
 import {
@@ -13,6 +13,7 @@ import {
   text,
   usage,
 } from './arguments.ts'
+import { PROVIDERS_LISTED } from './provider-list.ts'
 import type { CommonOptions } from './run-command.ts'
 
 type Options = TranscribeOptions & CommonOptions
@@ -53,7 +54,7 @@ const OPTIONS = {
   'output-dir': text('write NAME.txt, .json, .srt or .vtt there instead of printing'),
   threads: SHARED.threads,
   provider: {
-    ...text(`execution provider of onnxruntime: ${PROVIDER_NAMES.join(', ')}`),
+    ...text(`execution provider of onnxruntime: ${PROVIDERS_LISTED}`),
     default: USUAL_PROVIDER,
   },
   batch: number('pieces and recordings that are decoded together; 4 in the fused layout'),

@@ -95,6 +95,17 @@ describe.skipIf(process.platform !== 'linux')('compare --providers', () => {
     expect(dead.exitCode).toBe(3)
   })
 
+  it('transcribe says that a provider was never tested, and what is missing', async () => {
+    const folder = join(await sharedReleases(), TINY_NAME)
+    const args = [ONE[1] ?? '', '--model-dir', folder, '--provider', 'cuda', '--threads', '1']
+    const { stderr, exitCode } = await runCli(args, {}, 'transcribe')
+    expect(stderr).toContain('cuda: this project has never tested it. npm run compare -- --model-dir DIR')
+    expect(stderr).toContain(
+      'hint: cuda cannot be used here. Its libraries (Microsoft.ML.OnnxRuntime.Gpu.Linux',
+    )
+    expect(exitCode).toBe(1)
+  })
+
   it.each([
     [['--providers', 'cpu,wat'], '--providers names "wat", wanted some of cpu, webgpu, cuda, dml, coreml.'],
     [['--output', 'x'], '--output is for --providers.'],
