@@ -3,8 +3,9 @@ import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { logMel } from '../../eval/runtime/mel.ts'
 import { recognize } from '../../eval/runtime/recognize.ts'
 import { encode, loadRecognizer, promptOf, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
+import type { SpeechError } from '../../eval/runtime/speech-error.ts'
 
-/* FOLDER VARIANT PROVIDER CLIP: how far a provider is from the processor, as JSON. */
+/* FOLDER VARIANT PROVIDER CLIP: how far a provider is from the processor, and why it refuses the split layout, as JSON. */
 
 const [folder = '', variant = '', provider = '', file = ''] = process.argv.slice(2)
 const { samples } = await loadClip(file)
@@ -18,8 +19,22 @@ console.log(
   JSON.stringify({
     ...{ features: features.worst, logits: logits.worst },
     ...{ prefill: found.prefill, texts: [wanted.text, found.text] },
+    split: await splitRefusal(),
   }),
 )
+
+async function splitRefusal() {
+  const recognizer = await loadRecognizer(folder, { variant, provider, layout: 'split', threads: 1 })
+  try {
+    await recognize(recognizer, samples, {})
+    return undefined
+  } catch (error) {
+    const { message, hint } = error as SpeechError
+    return { message, hint }
+  } finally {
+    await releaseRecognizer(recognizer)
+  }
+}
 
 async function compute(provider: string) {
   const recognizer = await loadRecognizer(folder, { variant, provider, threads: 1 })

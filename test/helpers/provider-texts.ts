@@ -1,43 +1,43 @@
-import { createHash } from 'node:crypto'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
-import type { Encoder } from '../../eval/runtime/encoder.ts'
-import { recognize } from '../../eval/runtime/recognize.ts'
-import { loadRecognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
+import { argmax } from '../../eval/runtime/decoder.ts'
+import { loadRecognizer, promptOf, releaseRecognizer } from '../../eval/runtime/recognizer.ts'
 import { bundledClips } from '../../pipeline/providers/bundled-clips.ts'
+import { encodePiece, type Features, hearPiece } from '../../pipeline/providers/hear-piece.ts'
 
 /*
- * FOLDER PROVIDER VARIANT...: what a provider writes for every bundled clip, as JSON by variant. The variants have one encoder, which
- * runs once a clip; sequences are decoded together.
+ * FOLDER PROVIDER VARIANT...: the bundled clips for which a provider, on its own features, does not choose the processor's token at every
+ * position, as JSON by variant. One run decides about all positions of a clip; the variants have one encoder, which runs once a clip.
  */
 
-const BATCH = 35
 const [folder = '', provider = '', ...variants] = process.argv.slice(2)
-const known = new Map<string, Float32Array>()
-const clips = await Promise.all((await bundledClips()).map(({ file }) => loadClip(file)))
-const texts: Record<string, string[]> = {}
+const clips = await bundledClips()
+const known: Features[] = []
+const other: Record<string, { clips: number; tokens: number; changed: string[] }> = {}
 for (const variant of variants) {
-  const recognizer = await loadRecognizer(folder, {
-    variant,
-    provider,
-    threads: 1,
-    batch: BATCH,
-    prefill: 'same',
-  })
-  const own = { ...recognizer, encoder: remembering(recognizer.encoder) }
-  const heard = await Promise.all(clips.map(({ samples }) => recognize(own, samples)))
-  texts[variant] = heard.map(({ text }) => text)
-  await releaseRecognizer(recognizer)
-}
-process.stdout.write(JSON.stringify(texts))
-
-function remembering(encoder: Encoder): Encoder {
-  return {
-    ...encoder,
-    async run(mel) {
-      const key = createHash('sha256').update(mel.data).digest('hex')
-      const features = known.get(key) ?? (await encoder.run(mel))
-      known.set(key, features)
-      return features
-    },
+  const common = { variant, threads: 1, prefill: 'same' } as const
+  const [wanted, found] = [
+    await loadRecognizer(folder, { ...common, provider: 'cpu' }),
+    await loadRecognizer(folder, { ...common, provider }),
+  ]
+  const changed: string[] = []
+  let all = 0
+  for (const [i, { id, file }] of clips.entries()) {
+    const { samples } = await loadClip(file)
+    const { tokens } = await hearPiece(wanted, await encodePiece(wanted, samples), samples.length / 16000)
+    const own = known[i] ?? (await encodePiece(found, samples))
+    known[i] = own
+    const { features } = own
+    const logits = await found.decoder.prefill([{ prompt: promptOf(found, features), features }], tokens)
+    const chosen = Array.from({ length: tokens.length + 1 }, (_, row) =>
+      argmax(logits, row, found.config.vocabSize),
+    )
+    found.decoder.clear()
+    const isSame = tokens.every((token, at) => token === chosen[at])
+    if (!isSame || !found.config.endIds.includes(chosen[tokens.length] as number)) changed.push(id)
+    all += chosen.length
   }
+  other[variant] = { clips: clips.length, tokens: all, changed }
+  await releaseRecognizer(wanted)
+  await releaseRecognizer(found)
 }
+process.stdout.write(JSON.stringify(other))
