@@ -5,6 +5,40 @@ export function pickedFiles(input: HTMLInputElement): FolderFile[] {
   return [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }))
 }
 
+/** Directory pickers of some browsers; the DOM's types lack them (wicg.github.io/file-system-access). */
+interface Picker {
+  showDirectoryPicker?(options: { mode: 'read' }): Promise<Directory>
+}
+interface Directory {
+  readonly name: string
+  values(): AsyncIterable<
+    ({ kind: 'file'; getFile(): Promise<File> } | ({ kind: 'directory' } & Directory)) & {
+      readonly name: string
+    }
+  >
+}
+
+/** Whether the browser asks for a folder without the words "upload all files". */
+export const canPickFolder: boolean = 'showDirectoryPicker' in globalThis
+
+/** @returns undefined when nothing was picked */
+export async function pickFolder(): Promise<FolderFile[] | undefined> {
+  const picked = await (globalThis as Picker).showDirectoryPicker?.({ mode: 'read' }).catch((error) => {
+    if ((error as DOMException).name === 'AbortError') return undefined
+    throw error
+  })
+  return picked && filesBelow(picked, `${picked.name}/`)
+}
+
+async function filesBelow(folder: Directory, path: string): Promise<FolderFile[]> {
+  const found: FolderFile[] = []
+  for await (const entry of folder.values()) {
+    if (entry.kind === 'file') found.push({ path: path + entry.name, file: await entry.getFile() })
+    else found.push(...(await filesBelow(entry, `${path}${entry.name}/`)))
+  }
+  return found
+}
+
 /** What was dropped: the files of a folder, or a file. */
 export async function droppedFiles(transfer: DataTransfer): Promise<{ folder: FolderFile[]; files: File[] }> {
   // all entries are to be taken before anything is waited for

@@ -3,7 +3,7 @@ import { SpeechError } from '../runtime/speech-error.ts'
 import { findDevices } from './devices.ts'
 import { buttonOf, divOf, inputOf, metaOf } from './dom.ts'
 import { fetchFiles } from './fetch-files.ts'
-import { droppedFiles, pickedFiles } from './folder-files.ts'
+import { canPickFolder, droppedFiles, pickedFiles, pickFolder } from './folder-files.ts'
 import {
   type KeptRelease,
   keptFolder,
@@ -215,7 +215,10 @@ function listen(): void {
     event.preventDefault()
     void find(inputOf('address').value)
   })
-  buttonOf('open-folder').addEventListener('click', () => inputOf('folder').click())
+  buttonOf('open-folder').addEventListener('click', () => {
+    if (canPickFolder) void pickFolder().then((files) => files && openFolder(files))
+    else inputOf('folder').click()
+  })
   inputOf('folder').addEventListener('change', () => {
     const files = pickedFiles(inputOf('folder'))
     inputOf('folder').value = ''

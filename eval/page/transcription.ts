@@ -7,7 +7,7 @@ import { buttonOf, byId, divOf, element, inputOf, saveAs, selectOf } from './dom
 import type { Recorded } from './microphone.ts'
 import type { Engine } from './page-engine.ts'
 import { hideProblem, showProblem } from './problem.ts'
-import { clockText, secondsText } from './quantities.ts'
+import { clockText } from './quantities.ts'
 import { showSpeed } from './speed.ts'
 import { showTimes } from './times.ts'
 
@@ -17,6 +17,8 @@ import { showTimes } from './times.ts'
 export type Sound = { readonly name: string } & ({ readonly file: File } | { readonly recorded: Recorded })
 
 let stop: AbortController | undefined
+/** of the last text that was heard to its end */
+let lastEngine: Engine | undefined
 let last: { readonly transcript: Transcript; readonly name: string } | undefined
 
 export function prepareTranscription(): void {
@@ -45,7 +47,7 @@ export async function transcribe(engine: Engine, sound: Sound): Promise<void> {
   const timer = setInterval(() => tell(`Listening: ${clockText((performance.now() - started) / 1000)}`), 500)
   try {
     const transcript = await heard(engine, sound, own.signal)
-    if (stop === own) finish(transcript, sound, (performance.now() - started) / 1000)
+    if (stop === own) finish(engine, transcript, sound, (performance.now() - started) / 1000)
   } catch (error) {
     if (stop !== own) return
     if (own.signal.aborted) announce('Stopped. The text is what was heard so far.')
@@ -91,15 +93,14 @@ function begin(sound: Sound): void {
   player.src = URL.createObjectURL('file' in sound ? sound.file : wavOf(sound.recorded))
 }
 
-function finish(transcript: Transcript, { name }: Sound, took: number): void {
-  const { text, warnings, seconds } = transcript
+function finish(engine: Engine, transcript: Transcript, { name }: Sound, took: number): void {
+  const { text, warnings } = transcript
   last = { transcript, name: name.replace(/\.[^.]+$/, '') }
   divOf('text').replaceChildren(text === '' ? element('span', 'note', 'No speech was heard.') : text)
   divOf('warnings').replaceChildren(...warnings.map((warning) => element('li', '', warning)))
   showTimes(transcript)
-  showSpeed(transcript)
-  const all = `${clockText(seconds)} of sound in ${secondsText(took)}, with reading the file. RTF is seconds of work for a second of sound.`
-  divOf('speed-note').textContent = all
+  showSpeed(transcript, { took, isFirst: engine !== lastEngine, device: engine.device })
+  lastEngine = engine
   byId('captions', HTMLTrackElement).src = URL.createObjectURL(
     new Blob([vtt(cuesOf(transcript.segments))], { type: 'text/vtt' }),
   )

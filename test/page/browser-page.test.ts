@@ -29,7 +29,7 @@ const RECORD_WEBM = `async (bytes) => {
   const parts = []
   recorder.ondataavailable = ({ data }) => parts.push(data)
   recorder.start()
-  source.start()
+  source.start(0, 0, 1.3)
   await new Promise((resolve) => { source.onended = resolve })
   recorder.stop()
   await new Promise((resolve) => { recorder.onstop = resolve })
@@ -42,6 +42,9 @@ const NEEDED = [
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const PROBE = new URL('../helpers/page-probe.js', import.meta.url)
 
+/** It has loaded again with threads, and its script has run. */
+const READY = 'crossOriginIsolated && document.querySelector("#offline").textContent !== ""'
+
 let root = ''
 let model = ''
 let browser: Browser
@@ -49,6 +52,7 @@ let hub: ReleaseHost
 let host: Awaited<ReturnType<typeof startStaticHost>>
 let probes = ''
 let context: BrowserContext
+let byWebGpu: ReturnType<typeof hearByWebGpu>
 const problems: string[] = []
 
 beforeAll(async () => {
@@ -64,6 +68,8 @@ beforeAll(async () => {
   host = await startStaticHost(place)
   probes = `${await readFile(AXE, 'utf8')};${await readFile(PROBE, 'utf8')}`
   browser = await started
+  byWebGpu = hearByWebGpu()
+  byWebGpu.catch(() => undefined) // its test tells
 })
 
 afterEach(async () => {
@@ -80,6 +86,34 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true })
 })
 
+/** A folder with some of the release's files. */
+async function copyOf(name: string, files: readonly string[]): Promise<string> {
+  const folder = join(root, name)
+  for (const file of files) {
+    await mkdir(join(folder, dirname(file)), { recursive: true })
+    await copyFile(join(model, file), join(folder, file))
+  }
+  return folder
+}
+
+/** Shaders are compiled for a device in software: that takes half a minute, in which other tests wait for other things. */
+async function hearByWebGpu(): Promise<{ readonly loaded: string; readonly text: string }> {
+  const own = await browser.newContext()
+  const page = await own.newPage()
+  page.setDefaultTimeout(120_000)
+  await page.goto(host.url)
+  await until(page, READY)
+  await page.setInputFiles('#folder', await copyOf('webgpu', [...NEEDED, 'release/manifest.json']))
+  await shown(page, 'found')
+  await page.check('input[value="webgpu"]')
+  await page.click('#start')
+  await shown(page, 'loaded')
+  const loaded = await textOf(page, 'loaded')
+  const text = await hear(page, CLIP)
+  await own.close()
+  return { loaded, text }
+}
+
 /** The page in a browser that has never seen it: it loads again by itself, with threads. */
 async function freshPage(options: BrowserContextOptions = {}): Promise<Page> {
   await context?.close()
@@ -93,7 +127,7 @@ async function openPage(search = ''): Promise<Page> {
   page.setDefaultTimeout(20_000)
   page.on('pageerror', (error) => problems.push(error.message))
   await page.goto(`${host.url}${search}`)
-  await until(page, 'crossOriginIsolated')
+  await until(page, READY)
   return page
 }
 
@@ -148,7 +182,6 @@ describe('the page in a browser that has not seen it', () => {
     hub.instead.set('manifest.json', undefined)
     expect(await find(page, address, 'model-problem')).toMatch(problem)
     expect(await page.locator('#choice').isVisible()).toBe(true)
-    await page.reload()
   })
 
   it.each([
@@ -256,7 +289,7 @@ describe('the page in a browser that has not seen it', () => {
     const samples = await page.evaluate(`(${RECORD_WEBM})(${JSON.stringify([...(await readFile(CLIP))])})`)
     const file = join(root, 'clip.webm')
     await writeFile(file, Uint8Array.from(samples as number[]))
-    expect(await hear(page, file)).toMatch(/^One seven zero/)
+    expect(await hear(page, file)).toMatch(/^One/)
   })
 
   it('takes what is kept again without a request, of another variant what it has of its own', async () => {
@@ -309,22 +342,12 @@ describe('a folder of this device', () => {
     return textOf(page, state)
   }
 
-  async function copyOf(name: string, files: readonly string[]): Promise<string> {
-    const folder = join(root, name)
-    for (const file of files) {
-      await mkdir(join(folder, dirname(file)), { recursive: true })
-      await copyFile(join(model, file), join(folder, file))
-    }
-    return folder
-  }
-
-  it('is checked by the manifest of its release, and hears by WebGPU', async () => {
+  it('is checked by the manifest of its release', async () => {
     const folder = await copyOf('whole', [...NEEDED, 'release/manifest.json'])
     expect(await openFolder(folder, 'found')).toMatch(/^whole\n+Every file is checked/)
-    await page.check('input[value="webgpu"]')
     await page.click('#start')
     await shown(page, 'loaded')
-    expect(await textOf(page, 'loaded')).toMatch(/WebGPU.*swiftshader.* · checked · /)
+    expect(await textOf(page, 'loaded')).toMatch(/ · checked · /)
     expect(await hear(page, CLIP)).toBe(SAID)
     expect(requested()).toEqual([])
   })
@@ -398,6 +421,12 @@ describe.each([
     await hear(page, CLIP)
     await look('done')
   })
+})
+
+it('hears by WebGPU what it hears by WebAssembly', async () => {
+  const { loaded, text } = await byWebGpu
+  expect(loaded).toMatch(/WebGPU.*swiftshader.* · checked · /)
+  expect(text).toBe(SAID)
 })
 
 describe('a page that was open before', () => {
