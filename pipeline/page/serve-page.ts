@@ -63,6 +63,8 @@ async function answer(folder: string, request: IncomingMessage, response: Server
   const info = await stat(file).catch(() => undefined)
   if (!info?.isFile()) return void response.writeHead(404, ISOLATION).end('There is no such file.\n')
   const range = rangeOf(request.headers.range, info.size)
+  if (range && range.start >= info.size)
+    return void response.writeHead(416, { ...ISOLATION, 'content-range': `bytes */${info.size}` }).end()
   const { start, end } = range ?? { start: 0, end: info.size }
   response.writeHead(range ? 206 : 200, {
     ...ISOLATION,
@@ -76,15 +78,20 @@ async function answer(folder: string, request: IncomingMessage, response: Server
   await pipeline(createReadStream(file, { start, end: end - 1 }), response)
 }
 
-/** Below the folder, whatever is asked for. */
+/** Below the folder, whatever is asked for: an absolute path has nothing above it. '' for what is no address. */
 function nameOf(url: string): string {
-  const path = normalize(decodeURIComponent(new URL(url, 'http://localhost').pathname))
-  return path.endsWith('/') ? `${path}index.html` : path
+  try {
+    const path = normalize(`/${decodeURIComponent(url.replace(/[?#].*$/, ''))}`)
+    return path.endsWith('/') ? `${path}index.html` : path
+  } catch {
+    return ''
+  }
 }
 
-/** One range of bytes, or all where none is asked for that fits. */
+/** One range of bytes; undefined where none is asked for. An empty one begins behind the end of the file. */
 function rangeOf(header: string | undefined, size: number): { start: number; end: number } | undefined {
-  const [, first = '', last = ''] = /^bytes=(\d+)-(\d*)$/.exec(header ?? '') ?? []
-  const [start, end] = [Number(first), last === '' ? size : Math.min(size, Number(last) + 1)]
-  return first !== '' && start < end ? { start, end } : undefined
+  const [, first, last = ''] = /^bytes=(\d+)-(\d*)$/.exec(header ?? '') ?? []
+  if (first === undefined) return undefined
+  const start = Number(first)
+  return { start, end: Math.max(start, last === '' ? size : Math.min(size, Number(last) + 1)) }
 }
