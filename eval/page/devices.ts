@@ -1,3 +1,5 @@
+import type { Device } from './variant-choice.ts'
+
 /** WebGPU as the browser offers it; the DOM's types lack it (w3.org/TR/webgpu). */
 interface Adapter {
   readonly features: ReadonlySet<string>
@@ -8,16 +10,6 @@ interface Adapter {
   >
 }
 
-/** What can run a model here. */
-export interface Device {
-  /** of the runtime */
-  readonly provider: 'cpu' | 'webgpu'
-  readonly name: string
-  /** what is to be known before it is chosen */
-  readonly about: string
-  readonly threads: number
-}
-
 /** More threads than this hinder each other more than they help. */
 const MOST_THREADS = 8
 
@@ -26,7 +18,14 @@ export async function findDevices(): Promise<Device[]> {
   const adapter = await adapterOf()
   const processor = processorOf()
   if (adapter === undefined) return [processor]
-  const gpu: Device = { provider: 'webgpu', name: 'Graphics (WebGPU)', about: aboutOf(adapter), threads: 1 }
+  const gpu: Device = {
+    provider: 'webgpu',
+    name: 'Graphics (WebGPU)',
+    about: aboutOf(adapter),
+    threads: 1,
+    prefers: ['compact', 'int4', 'int4-fast', 'int4-hq'], // small downloads, read by kernels of its own
+    widensBlocks: false,
+  }
   return isSoftware(adapter) ? [processor, gpu] : [gpu, processor]
 }
 
@@ -35,7 +34,14 @@ function processorOf(): Device {
   const about = crossOriginIsolated
     ? `${threads} ${threads === 1 ? 'thread' : 'threads'}`
     : '1 thread: this page is not isolated from others, so that threads cannot share memory'
-  return { provider: 'cpu', name: 'Processor (WebAssembly)', about, threads }
+  return {
+    provider: 'cpu',
+    name: 'Processor (WebAssembly)',
+    about,
+    threads,
+    prefers: ['int8', 'compact', 'int4'],
+    widensBlocks: true,
+  }
 }
 
 async function adapterOf(): Promise<Adapter | undefined> {

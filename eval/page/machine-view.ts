@@ -1,7 +1,7 @@
-import type { Device } from './devices.ts'
 import { divOf } from './dom.ts'
 import type { OfflineState } from './offline.ts'
 import { bytesText } from './quantities.ts'
+import type { Device } from './variant-choice.ts'
 
 /* The foot of the page: what is kept, what there is to compute with, and the memory that the page takes. */
 

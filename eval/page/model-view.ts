@@ -1,4 +1,3 @@
-import type { Device } from './devices.ts'
 import { buttonOf, byId, divOf, element, inputOf } from './dom.ts'
 import type { FetchProgress } from './fetch-job.ts'
 import { deleteRelease, type KeptRelease, keptReleases, presentBytes } from './kept-releases.ts'
@@ -6,6 +5,7 @@ import type { Engine } from './page-engine.ts'
 import { bytesText, secondsText, spanText } from './quantities.ts'
 import type { WantedVariant } from './release-manifest.ts'
 import type { FoundRelease } from './release-source.ts'
+import { type Device, preferredVariant, variantNote } from './variant-choice.ts'
 
 /* What the page shows of models: where to get one, what was found, how far it is, and what is loaded. */
 
@@ -55,16 +55,19 @@ interface Found {
   readonly release: FoundRelease
   readonly variants: readonly (WantedVariant & { readonly missing: number })[]
   readonly devices: readonly Device[]
-  /** the variant to offer first */
-  readonly preferred: string
+  /** the variant that the page's address asks for */
+  readonly wanted: string | null
 }
 
 /** Show what a release holds, and what it takes to load each variant. */
-export function showFound({ release, variants, devices, preferred }: Found): void {
+export function showFound({ release, variants, devices, wanted }: Found): void {
   divOf('found-name').replaceChildren(element('bdi', '', release.name))
   divOf('found-note').textContent = release.isDescribed
     ? 'Every file is checked against manifest.json before it is used.'
     : 'Not checked: the folder has no manifest.json.'
+  const names = variants.map(({ name }) => name)
+  const [first] = devices
+  const preferred = first && preferredVariant(names, first, wanted)
   divOf('variants').replaceChildren(
     ...variants.map(({ name, bytes }) =>
       option('variant', name, name, release.isDescribed ? bytesText(bytes) : '', name === preferred),
@@ -75,10 +78,13 @@ export function showFound({ release, variants, devices, preferred }: Found): voi
   )
   const label = () => {
     const variant = variants.find(({ name }) => name === chosen('variant'))
+    const device = devices.find(({ provider }) => provider === chosen('device'))
+    divOf('variant-note').textContent = variant && device ? variantNote(variant.name, names, device) : ''
     buttonOf('start').textContent =
       variant && variant.missing > 0 ? `Download ${bytesText(variant.missing)}` : 'Load'
   }
   divOf('variants').onchange = label
+  divOf('devices').onchange = label
   label()
   showState('found', buttonOf('start'))
 }

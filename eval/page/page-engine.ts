@@ -1,6 +1,6 @@
 import { mountFolder } from '../runtime/platform/random-access.web.ts'
 import { Qwen3Asr } from '../runtime/qwen3-asr.ts'
-import type { Device } from './devices.ts'
+import type { Device } from './variant-choice.ts'
 
 /** A model that is loaded. */
 export interface Engine {

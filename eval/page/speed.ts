@@ -1,7 +1,7 @@
 import type { Transcript } from '../runtime/qwen3-asr.ts'
-import type { Device } from './devices.ts'
 import { divOf, element } from './dom.ts'
 import { clockText, secondsText } from './quantities.ts'
+import type { Device } from './variant-choice.ts'
 
 type Part = keyof Transcript['timing']
 

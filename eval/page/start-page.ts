@@ -1,4 +1,3 @@
-import { PREFERRED } from '../runtime/graphs.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { findDevices } from './devices.ts'
 import { buttonOf, divOf, inputOf, metaOf } from './dom.ts'
@@ -88,9 +87,8 @@ async function offer(release: FoundRelease): Promise<void> {
   const variants = await Promise.all(
     release.variants.map(async (variant) => ({ ...variant, missing: await missingBytes(release, variant) })),
   )
-  const wanted = new URLSearchParams(location.search).get('variant') ?? PREFERRED
-  const preferred = (variants.find(({ name }) => name === wanted) ?? variants[0])?.name ?? ''
-  showFound({ release, variants, devices: await devices, preferred })
+  const wanted = new URLSearchParams(location.search).get('variant')
+  showFound({ release, variants, devices: await devices, wanted })
 }
 
 async function missingBytes({ from }: FoundRelease, variant: WantedVariant): Promise<number> {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { bytesText, clockText, spanText } from '../../eval/page/quantities.ts'
 import { releaseAddress } from '../../eval/page/release-address.ts'
 import { readManifest } from '../../eval/page/release-manifest.ts'
+import { type Device, preferredVariant, variantNote } from '../../eval/page/variant-choice.ts'
 
 const HUB = 'https://hub.example'
 const SHA = (letter: string) => letter.repeat(64)
@@ -69,4 +70,23 @@ it('quantities are written as people read them', () => {
   ])
   expect([0, 59.9, 61, 3723].map(clockText)).toEqual(['0:00', '0:59', '1:01', '1:02:03'])
   expect([0.2, 59, 100, 7200].map(spanText)).toEqual(['1 s', '59 s', '2 min', '2.0 h'])
+})
+
+describe('the variant that is offered first', () => {
+  const gpu = { prefers: ['compact', 'int4'], widensBlocks: false } as unknown as Device
+  const processor = { prefers: ['int8', 'compact', 'int4'], widensBlocks: true } as unknown as Device
+
+  it('is the one that runs best on the device, or what the address asks for', () => {
+    expect(preferredVariant(['fp32', 'int4', 'int8'], processor, null)).toBe('int8')
+    expect(preferredVariant(['fp32', 'int4', 'int8'], gpu, null)).toBe('int4')
+    expect(preferredVariant(['fp32', 'int4', 'int8'], gpu, 'fp32')).toBe('fp32')
+    expect(preferredVariant(['fp32', 'other'], gpu, 'none')).toBe('fp32')
+  })
+
+  it('comes with a warning where weights in blocks are slow', () => {
+    expect(variantNote('int4', ['int4', 'int8'], processor)).toMatch(/^Slow on the processor: .* int8 takes/)
+    expect(variantNote('int4', ['int4'], processor)).not.toContain('int8')
+    expect(variantNote('int8', ['int8'], processor)).toBe('')
+    expect(variantNote('int4', ['int4'], gpu)).toBe('')
+  })
 })

@@ -1,0 +1,32 @@
+/** What can run a model here. */
+export interface Device {
+  /** of the runtime */
+  readonly provider: 'cpu' | 'webgpu'
+  readonly name: string
+  /** what is to be known before it is chosen */
+  readonly about: string
+  readonly threads: number
+  /** variants by how well they run on it, the best first; others come last */
+  readonly prefers: readonly string[]
+  /** whether weights in blocks of 4 or 8 bits are made floats anew for every token (MatMulNBits has no kernel for it) */
+  readonly widensBlocks: boolean
+}
+
+/** Variants whose decoder's weights are not in blocks. */
+const WITHOUT_BLOCKS = ['int8', 'fp32', 'fp16']
+
+/** The variant of these to offer first on a device. @param wanted asked for in the address */
+export function preferredVariant(
+  names: readonly string[],
+  { prefers }: Device,
+  wanted: string | null,
+): string {
+  return [wanted ?? '', ...prefers].find((name) => names.includes(name)) ?? names[0] ?? ''
+}
+
+/** What is to be known of a variant on a device; '' where nothing is. */
+export function variantNote(variant: string, names: readonly string[], { widensBlocks }: Device): string {
+  if (!widensBlocks || WITHOUT_BLOCKS.includes(variant)) return ''
+  const quicker = names.includes('int8') ? ' int8 takes a sixth of the time.' : ''
+  return `Slow on the processor: its weights are made 32-bit floats anew for every token.${quicker}`
+}
