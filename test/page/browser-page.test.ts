@@ -243,6 +243,13 @@ describe('the page in a browser that has not seen it', () => {
     expect(await hear(page, CLIP)).toBe(SAID)
   })
 
+  it('hears in a thread that reaches nothing but the page, where the page itself can', async () => {
+    const ask = `fetch('${hub.url}/a/b/resolve/main/config.json').then(({ status }) => status, () => 'refused')`
+    const thread = page.workers().find((worker) => worker.url().endsWith('worker-wasm.js'))
+    expect(await thread?.evaluate(ask)).toBe('refused')
+    expect(await page.evaluate(ask)).toBe(200)
+  })
+
   it('shows the speed of each part, and when words are said', async () => {
     const rows = await page.locator('#speed tr').allInnerTexts()
     expect(rows.map((row) => row.split('\t')[0])).toEqual(['mel', 'encoder', 'prompt', 'decoding', 'all'])
