@@ -2,7 +2,7 @@ import type { AlignedAudio } from './aligner/aligner.ts'
 import type { AlignerSetup, AlignJob } from './aligner-thread.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
 import type { AudioInput } from './opened-audio.ts'
-import { startModule } from './platform/threads.ts'
+import { startModule, WHEN_ENDED } from './platform/threads.ts'
 import type { PromptCache } from './prompt-cache.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import { SpeechError } from './speech-error.ts'
@@ -100,8 +100,7 @@ export interface WorkerClient {
 
 /** The thread is gone or going: no clip's fault. */
 class WorkerEnded extends Error {
-  readonly hint =
-    'Memory may be short: try fewer --workers or a smaller --batch. Run the same command again: what has been measured is kept.'
+  readonly hint = WHEN_ENDED
 }
 
 /** Node hands no blob of a file from thread to thread. */

@@ -64,5 +64,9 @@ export async function ownThread<Setup, Sent, Received>(): Promise<OwnThread<Setu
   }
 }
 
+/** What to do about a thread that has ended by itself. */
+export const WHEN_ENDED: string =
+  'Memory may be short: try fewer --workers or a smaller --batch. Run the same command again: what has been measured is kept.'
+
 /** Whether the encoder is loaded in a thread of its own, beside the decoder. */
 export const LOADS_APART: boolean = true

@@ -59,3 +59,6 @@ export async function ownThread<Setup, Sent, Received>(): Promise<Threads.OwnThr
 
 /** Each edition of the runtime would take its own memory for code and threads. */
 export const LOADS_APART: typeof Threads.LOADS_APART = false
+
+export const WHEN_ENDED: typeof Threads.WHEN_ENDED =
+  'Memory may be short: close other tabs, or load a smaller variant.'
