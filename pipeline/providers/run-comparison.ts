@@ -84,7 +84,7 @@ async function clipsOf(
 ): Promise<{ clips: NamedClip[]; speech: string }> {
   if (audio !== undefined) {
     const clips = audio.map((file) => ({ id: basename(file, extname(file)), file: resolve(file) }))
-    return { clips, speech: `${clips.length} recordings` }
+    return { clips, speech: clips.length === 1 ? '1 recording' : `${clips.length} recordings` }
   }
   const clips = await bundledClips()
   return { clips, speech: `${clips.length} clips of the project's own speech` }
