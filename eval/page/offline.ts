@@ -15,7 +15,7 @@ export async function keepOffline(
   if (!navigator.serviceWorker) return onState('impossible', 'This browser keeps no pages here.')
   onState('keeping')
   try {
-    await navigator.serviceWorker.register(new URL('service-worker.js', import.meta.url))
+    const registration = await navigator.serviceWorker.register(new URL('service-worker.js', import.meta.url))
     const { active, waiting } = await navigator.serviceWorker.ready
     await controlled()
     if (mayReload() && !isBusy()) {
@@ -24,9 +24,21 @@ export async function keepOffline(
     }
     await keepAll(active)
     onState(waiting ? 'newer' : 'kept')
+    registration.addEventListener('updatefound', () => sayWhenStored(registration, onState))
+    sayWhenStored(registration, onState)
   } catch (error) {
     onState('impossible', `(${(error as Error).message})`)
   }
+}
+
+/** A newer version of the page is looked for while it opens, and is there some time later. */
+function sayWhenStored(
+  { installing }: ServiceWorkerRegistration,
+  onState: (state: OfflineState) => void,
+): void {
+  installing?.addEventListener('statechange', () => {
+    if (installing.state === 'installed') onState('newer')
+  })
 }
 
 /** Whether the page may be about to load again, so that nothing should begin by itself. */
