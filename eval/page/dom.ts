@@ -40,6 +40,11 @@ export function metaOf(name: string): string {
   return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? ''
 }
 
+/** Tell those who do not see the page what has changed: once for a step, for each one is read out. */
+export function announce(text: string): void {
+  divOf('status').textContent = text
+}
+
 /** Hand a text to the user as a file. */
 export function saveAs(name: string, text: string, type: string): void {
   const link = element('a')

@@ -1,4 +1,4 @@
-import { buttonOf, byId, divOf, element, inputOf } from './dom.ts'
+import { announce, buttonOf, byId, divOf, element, inputOf } from './dom.ts'
 import type { FetchProgress } from './fetch-job.ts'
 import { deleteRelease, type KeptRelease, keptReleases, presentBytes } from './kept-releases.ts'
 import type { Engine } from './page-engine.ts'
@@ -23,6 +23,7 @@ export async function showKept(open: (release: KeptRelease) => unknown): Promise
   const releases = keptReleases()
   const items = await Promise.all(releases.map((release) => keptItem(release, open)))
   divOf('kept-list').replaceChildren(...items)
+  divOf('kept-note').hidden = await navigator.storage.persisted().catch(() => false)
   divOf('kept').hidden = items.length === 0
 }
 
@@ -86,6 +87,7 @@ export function showFound({ release, variants, devices, wanted }: Found): void {
   divOf('variants').onchange = label
   divOf('devices').onchange = label
   label()
+  announce(`Found ${release.name}: choose a variant.`)
   showState('found', buttonOf('start'))
 }
 
@@ -103,6 +105,7 @@ function option(group: string, value: string, name: string, about: string, isCho
 /** Show what is being done, before it can be said how far it is. */
 export function showBegin(title: string): void {
   divOf('progress-title').textContent = title
+  announce(`${title}.`)
   byId('bar', HTMLProgressElement).removeAttribute('value')
   divOf('progress-text').textContent = ''
   showState('progress', buttonOf('cancel'))
@@ -131,5 +134,6 @@ export function showLoaded({ name, variant, device, loading }: Engine, isChecked
   const checked = isChecked ? 'checked' : 'not checked'
   divOf('loaded-note').textContent =
     `${device.name}, ${device.about} · ${checked} · loaded in ${secondsText(loading)}`
+  announce(`${name} is loaded.`)
   showState('loaded', buttonOf('record'))
 }

@@ -1,6 +1,6 @@
 import { SpeechError } from '../runtime/speech-error.ts'
 import { findDevices } from './devices.ts'
-import { buttonOf, divOf, inputOf, metaOf } from './dom.ts'
+import { announce, buttonOf, divOf, inputOf, metaOf } from './dom.ts'
 import { fetchFiles } from './fetch-files.ts'
 import { canPickFolder, droppedFiles, pickedFiles, pickFolder } from './folder-files.ts'
 import {
@@ -19,7 +19,7 @@ import { hideProblem, showProblem } from './problem.ts'
 import { type ReleaseAddress, releaseAddress } from './release-address.ts'
 import type { WantedVariant } from './release-manifest.ts'
 import { type FolderFile, type FoundRelease, findInFolder, findOnNetwork } from './release-source.ts'
-import { prepareSpeech } from './speech-view.ts'
+import { leaveRecording, prepareSpeech } from './speech-view.ts'
 import { prepareTranscription, type Sound, stopTranscription, transcribe } from './transcription.ts'
 
 /* The page from its start on: which of its parts is asked for what. */
@@ -49,6 +49,7 @@ async function attempt(run: (signal: AbortSignal) => Promise<void>): Promise<voi
 
 async function choose(): Promise<void> {
   await showKept(continueKept)
+  announce('')
   showState('choice', inputOf('address'))
 }
 
@@ -109,6 +110,15 @@ function start(): Promise<void> {
   })
 }
 
+async function openPicked(): Promise<void> {
+  try {
+    const files = await pickFolder()
+    if (files) await openFolder(files)
+  } catch (error) {
+    showProblem('model-problem', error)
+  }
+}
+
 /** @throws SpeechError for a file that is missing, of another size or with another content */
 async function checkFolder(
   { name }: FoundRelease,
@@ -139,9 +149,7 @@ async function loadKept(release: KeptRelease, signal: AbortSignal): Promise<void
   if ((await keptFolder(files)) === undefined) {
     await requireRoom(release)
     noteRelease(release)
-    const isPersistent = await navigator.storage.persist().catch(() => false)
-    if (!isPersistent)
-      divOf('status').textContent = 'The browser may delete the model when the disk is short.'
+    await navigator.storage.persist().catch(() => false) // the list of what is kept says when it may be deleted
     showBegin(`Downloading ${name} · ${variant.name}`)
     await fetchFiles({ type: 'fetch', base, files }, { signal, onProgress: makeProgress() })
   }
@@ -175,8 +183,14 @@ async function load(
   const device = all.find((one) => one.provider === provider) ?? all[0]
   if (device === undefined) return
   showBegin(`Loading ${name} · ${variant}`)
-  stopTranscription()
-  engine = await loadEngine({ name, variant, device }, files, signal)
+  leaveSpeech()
+  try {
+    engine = await loadEngine({ name, variant, device }, files, signal)
+  } catch (error) {
+    if (signal.aborted || found === undefined) throw error
+    await offer(found) // another variant or device may do
+    return showProblem('model-problem', error)
+  }
   showLoaded(engine, isChecked)
   void showMachine(devices)
 }
@@ -200,10 +214,17 @@ async function onDrop(event: DragEvent): Promise<void> {
   if (file) await onSound({ name: file.name, file })
 }
 
-async function change(): Promise<void> {
+/** What is heard or recorded with a model ends with it. */
+function leaveSpeech(): void {
   stopTranscription()
+  void leaveRecording()
   engine = undefined
   divOf('result').hidden = true
+  hideProblem('speech-problem')
+}
+
+async function change(): Promise<void> {
+  leaveSpeech()
   await unloadEngine()
   await choose()
 }
@@ -214,7 +235,7 @@ function listen(): void {
     void find(inputOf('address').value)
   })
   buttonOf('open-folder').addEventListener('click', () => {
-    if (canPickFolder) void pickFolder().then((files) => files && openFolder(files))
+    if (canPickFolder) void openPicked()
     else inputOf('folder').click()
   })
   inputOf('folder').addEventListener('change', () => {

@@ -3,7 +3,7 @@ import { CONVERT } from '../runtime/audio/ffmpeg.web.ts'
 import { encodeWav } from '../runtime/audio/wav.ts'
 import type { TranscribeOptions, Transcript } from '../runtime/qwen3-asr.ts'
 import { decodedByBrowser } from './decoded-audio.ts'
-import { buttonOf, byId, divOf, element, inputOf, saveAs, selectOf } from './dom.ts'
+import { announce, buttonOf, byId, divOf, element, inputOf, saveAs, selectOf } from './dom.ts'
 import type { Recorded } from './microphone.ts'
 import type { Engine } from './page-engine.ts'
 import { hideProblem, showProblem } from './problem.ts'
@@ -44,17 +44,20 @@ export async function transcribe(engine: Engine, sound: Sound): Promise<void> {
   hideProblem('speech-problem')
   begin(sound)
   const started = performance.now()
-  const timer = setInterval(() => tell(`Listening: ${clockText((performance.now() - started) / 1000)}`), 500)
+  const timer = setInterval(
+    () => tell(`Transcribing: ${clockText((performance.now() - started) / 1000)}`),
+    500,
+  )
   try {
     const transcript = await heard(engine, sound, own.signal)
     if (stop === own) finish(engine, transcript, sound, (performance.now() - started) / 1000)
   } catch (error) {
     if (stop !== own) return
-    if (own.signal.aborted) announce('Stopped. The text is what was heard so far.')
+    if (own.signal.aborted) showStopped()
     else showProblem('speech-problem', error)
   } finally {
     clearInterval(timer)
-    if (stop === own) divOf('running').hidden = true
+    if (stop === own) end()
   }
 }
 
@@ -64,7 +67,7 @@ async function heard({ asr }: Engine, sound: Sound, signal: AbortSignal): Promis
   const context = inputOf('context').value.trim()
   const options: TranscribeOptions = { signal, ...(language && { language }), ...(context && { context }) }
   const run = (audio: Blob | Float32Array, rate?: number) =>
-    told(asr.stream(audio, { ...options, ...(rate && { sampleRate: rate }) }))
+    told(asr.stream(audio, { ...options, ...(rate && { sampleRate: rate }) }), signal)
   if ('recorded' in sound) return run(sound.recorded.samples, sound.recorded.sampleRate)
   try {
     return await run(sound.file)
@@ -76,21 +79,45 @@ async function heard({ asr }: Engine, sound: Sound, signal: AbortSignal): Promis
   }
 }
 
-async function told(stream: ReturnType<Engine['asr']['stream']>): Promise<Transcript> {
+async function told(stream: ReturnType<Engine['asr']['stream']>, signal: AbortSignal): Promise<Transcript> {
   const place = divOf('text')
-  for await (const text of stream) place.append(text)
+  for await (const text of stream) {
+    signal.throwIfAborted() // the place is another recording's by now
+    place.append(text)
+  }
   return stream.result
 }
 
 function begin(sound: Sound): void {
   divOf('result').hidden = false
+  const hadFocus = divOf('done').contains(document.activeElement)
   divOf('done').hidden = true
   divOf('running').hidden = false
+  if (hadFocus) buttonOf('stop').focus()
+  divOf('stopped').hidden = true
   divOf('text').replaceChildren()
-  tell('Listening')
+  tell('Transcribing')
+  announce('Transcribing.')
   const player = byId('player', HTMLAudioElement)
   URL.revokeObjectURL(player.src)
   player.src = URL.createObjectURL('file' in sound ? sound.file : wavOf(sound.recorded))
+}
+
+function showStopped(): void {
+  const isEmpty = divOf('text').textContent === ''
+  const text = isEmpty ? 'Stopped before any text came.' : 'Stopped. The text is what was heard so far.'
+  divOf('stopped').textContent = text
+  divOf('stopped').hidden = false
+  announce(text)
+}
+
+/** The button to stop goes; the keyboard goes on from what follows it. */
+function end(): void {
+  const hadFocus = divOf('running').contains(document.activeElement)
+  divOf('running').hidden = true
+  const isEmpty = divOf('text').textContent === '' && divOf('stopped').hidden && divOf('done').hidden
+  divOf('result').hidden = isEmpty
+  if (hadFocus) buttonOf(divOf('done').hidden ? 'record' : 'copy').focus()
 }
 
 function finish(engine: Engine, transcript: Transcript, { name }: Sound, took: number): void {
@@ -101,9 +128,9 @@ function finish(engine: Engine, transcript: Transcript, { name }: Sound, took: n
   showTimes(transcript)
   showSpeed(transcript, { took, isFirst: engine !== lastEngine, device: engine.device })
   lastEngine = engine
-  byId('captions', HTMLTrackElement).src = URL.createObjectURL(
-    new Blob([vtt(cuesOf(transcript.segments))], { type: 'text/vtt' }),
-  )
+  const captions = byId('captions', HTMLTrackElement)
+  URL.revokeObjectURL(captions.src)
+  captions.src = URL.createObjectURL(new Blob([vtt(cuesOf(transcript.segments))], { type: 'text/vtt' }))
   divOf('done').hidden = false
   announce(text === '' ? 'No speech was heard.' : `Done: ${text}`)
 }
@@ -134,8 +161,4 @@ function save(extension: string, content: (transcript: Transcript) => string): v
 
 function tell(text: string): void {
   divOf('running-text').textContent = text
-}
-
-function announce(text: string): void {
-  divOf('status').textContent = text
 }

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -385,9 +385,30 @@ describe('a folder of this device', () => {
     expect(await hear(page, CLIP)).toBe(SAID)
   })
 
-  it('is refused where it holds no release', async () => {
+  it('leaves the microphone with the model that it was opened for', async () => {
+    await page.focus('#record')
+    await page.keyboard.press('Enter')
+    await shown(page, 'recording')
+    expect(await page.evaluate('document.activeElement.id')).toBe('record')
     await page.click('#change')
     await shown(page, 'choice')
+    expect(await page.locator('#recording').isHidden()).toBe(true)
+  })
+
+  it('can be loaded as another variant when one does not load', async () => {
+    const folder = await copyOf('broken', NEEDED)
+    await writeFile(join(folder, 'decoder.int4.onnx'), 'this is no graph')
+    await openFolder(folder, 'found')
+    await page.click('#start')
+    await shown(page, 'model-problem')
+    expect(await textOf(page, 'model-problem')).toContain('decoder.int4.onnx')
+    expect(await page.locator('#start').isVisible()).toBe(true)
+    expect(await page.evaluate('document.activeElement.id')).toBe('start')
+    await page.click('#back')
+    await shown(page, 'choice')
+  })
+
+  it('is refused where it holds no release', async () => {
     const folder = await copyOf('none', ['config.json'])
     expect(await openFolder(folder, 'model-problem')).toMatch(
       /no release: none of its 1 files is encoder\.onnx/,
@@ -427,6 +448,13 @@ describe.each([
     await shown(page, 'done')
     await hear(page, CLIP)
     await look('done')
+    await page.setInputFiles('#file', {
+      name: 'no.wav',
+      mimeType: 'audio/wav',
+      buffer: Buffer.from('no sound'),
+    })
+    await shown(page, 'speech-problem')
+    await look('problem of speech')
   })
 })
 
@@ -437,6 +465,26 @@ it('hears by WebGPU what it hears by WebAssembly', async () => {
 })
 
 describe('a page that was open before', () => {
+  it('goes on as it is when its host has a newer one, which opens the next time', async () => {
+    const place = join(root, 'updated')
+    await cp(join(root, 'page'), place, { recursive: true })
+    const own = await startStaticHost(place)
+    const other = await browser.newContext()
+    const titles: string[] = []
+    for (const isNew of [false, true, true]) {
+      if (isNew && titles.length === 1) await buildPage(place, { hub: hub.url, release: 'you/other' })
+      const page = await other.newPage()
+      await page.goto(own.url)
+      await until(page, READY)
+      titles.push(await page.inputValue('#address'))
+      const state = titles.length === 2 ? 'newer version' : 'opens without a network'
+      await page.waitForSelector(`#offline:has-text("${state}")`)
+      await page.close()
+    }
+    expect(titles).toEqual(['', '', 'you/other'])
+    await Promise.all([other.close(), own.close()])
+  })
+
   it('opens without its host, and hears what it heard without the hub', async () => {
     let page = await freshPage()
     await find(page)
