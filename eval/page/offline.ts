@@ -16,14 +16,14 @@ export async function keepOffline(
   onState('keeping')
   try {
     const registration = await navigator.serviceWorker.register(new URL('service-worker.js', import.meta.url))
-    const { active, waiting } = await navigator.serviceWorker.ready
+    const { active } = await navigator.serviceWorker.ready
     await controlled()
     if (mayReload() && !isBusy()) {
       sessionStorage.setItem(RELOADED, 'yes')
       location.reload()
     }
     await keepAll(active)
-    onState(waiting ? 'newer' : 'kept')
+    onState(registration.waiting ? 'newer' : 'kept')
     registration.addEventListener('updatefound', () => sayWhenStored(registration, onState))
     sayWhenStored(registration, onState)
   } catch (error) {

@@ -477,8 +477,7 @@ describe('a page that was open before', () => {
       await page.goto(own.url)
       await until(page, READY)
       titles.push(await page.inputValue('#address'))
-      const state = titles.length === 2 ? 'newer version' : 'opens without a network'
-      await page.waitForSelector(`#offline:has-text("${state}")`)
+      if (titles.length === 2) await page.waitForSelector('#offline:has-text("newer version")')
       await page.close()
     }
     expect(titles).toEqual(['', '', 'you/other'])
