@@ -20,7 +20,6 @@ import { MAIN_FIGURES } from './main-figure.ts'
 import { isModelFile, measurementsOf, roleOf, sumsOf, writeManifest } from './manifest.ts'
 import { MANIFEST_FORMAT, type Manifest, type ReleaseFile } from './manifest-schema.ts'
 import type { PackageOptions } from './packaging-options.ts'
-import { providerClaims } from './provider-claims.ts'
 import {
   archiveName,
   CARD,
@@ -144,7 +143,7 @@ async function describeRelease(
   evidence: Evidence,
   files: readonly ReleaseFile[],
 ): Promise<Manifest> {
-  const { family, provenance, gates, fidelity, reference, measured, problems } = evidence
+  const { family, provenance, gates, claims, fidelity, reference, measured, problems } = evidence
   const { model, revision, license, checkpoint } = provenance
   return {
     ...{ format: MANIFEST_FORMAT, family, name: options.name },
@@ -159,7 +158,7 @@ async function describeRelease(
     ungated: problems,
     files,
     selfTests: await selfTests(options.paths.model, options.variants, { ...options, family }),
-    ...{ providers: providerClaims(evidence), gates, fidelity, reference },
+    ...{ providers: claims, gates, fidelity, reference },
     evaluation: measured.flatMap(measurementsOf),
   }
 }

@@ -8,7 +8,7 @@ import type { Evidence } from './evidence.ts'
 import { changedOf, nats, rangeOf, ratioOf } from './fidelity-table.ts'
 import { GATE_COLUMNS, gateRows } from './gate-table.ts'
 import { markdownTable } from './markdown-table.ts'
-import { claimSentence, providerClaims } from './provider-claims.ts'
+import { claimSentence } from './provider-claims.ts'
 import { FIDELITY_CHART } from './release-files.ts'
 
 /* What a model card says of how close variants are to FP32, and of the gates that they have passed. */
@@ -69,7 +69,7 @@ Each variant in onnxruntime against the checkpoint in PyTorch (${versions.join('
 
 ${markdownTable(GATE_COLUMNS, gateRows(gates))}
 
-${claimSentence(providerClaims(evidence))}
+${claimSentence(evidence.claims)}
 
 ${explained.join('\n')}`,
   ]

@@ -20,10 +20,12 @@ import type { Paths } from '../shared/paths.ts'
 import { waysOf } from '../variants.ts'
 import type { Fidelity } from './fidelity-schema.ts'
 import { GATE_RESULTS, type GateResult } from './gate-result.ts'
+import type { Manifest } from './manifest-schema.ts'
 import { fp32Of, PARITY } from './parity-section.ts'
 import { type Provenance, readProvenance } from './provenance.ts'
+import { providerClaims } from './provider-claims.ts'
 import { readSection } from './report-sections.ts'
-import { type Claim, gateProblems } from './required-gates.ts'
+import { type Claim, gateProblems, proofsOf } from './required-gates.ts'
 
 /** What the evaluation stage has left. */
 const EVALUATION = section({
@@ -42,7 +44,9 @@ export interface Evidence {
   readonly provenance: Provenance
   /** of the variants that are asked about */
   readonly gates: readonly GateResult[]
-  /** of the same */
+  /** what these prove of each provider that the release is said to run on */
+  readonly claims: NonNullable<Manifest['providers']>
+  /** of the same variants */
   readonly fidelity: readonly Fidelity[]
   /** fingerprint of the FP32 files that were validated, if they were */
   readonly fp32?: string
@@ -88,6 +92,7 @@ export async function gatherEvidence(
   const { providers, options } = provenance
   const claim = { variants, providers, prefillInt8: options.prefillInt8, family }
   const own = ownEvaluation(paths)
+  const proofs = proofsOf(claim, gates, now)
   const found: Found[] = []
   for (const folder of [...(evaluation ? [own] : []), ...evaluations.map((path) => resolve(path))]) {
     const report = await reportOf(folder, fingerprints, claim, provenance)
@@ -95,10 +100,10 @@ export async function gatherEvidence(
     else if (folder !== own) throw unrelated(folder)
   }
   return {
-    ...{ family, provenance, gates, fidelity },
+    ...{ family, provenance, gates, fidelity, claims: providerClaims(claim, proofs) },
     ...{ measured: found.map(({ measured }) => measured), reports: found.map(({ usual }) => usual) },
     reference: parity?.reference ?? {},
-    problems: gateProblems(claim, gates, now),
+    problems: gateProblems(claim, proofs),
     ...defined({ evaluation, fp32 }),
   }
 }

@@ -292,7 +292,7 @@ export const MANIFEST_SCHEMA = shape({
         shape({
           name: about('As onnxruntime names it.', text),
           verdict: about(
-            'right: every gate on it has passed; wrong: not every one; or not measured.',
+            'right: every gate on it has passed; wrong: one has failed; not measured: one is missing, or was of other files.',
             v.picklist(VERDICTS, `one of ${VERDICTS.join(', ')}`),
           ),
           isTested: about('Whether the project itself has ever run this provider.', truth),

@@ -1,21 +1,24 @@
 import { PROVIDERS } from '../../eval/runtime/providers.ts'
-import type { Evidence } from './evidence.ts'
 import type { Manifest } from './manifest-schema.ts'
+import type { Claim, Proof } from './required-gates.ts'
 
 type ProviderClaim = NonNullable<Manifest['providers']>[number]
 
-/** What a release says of each provider that it was validated for. */
-export function providerClaims({
-  gates,
-  provenance: { providers },
-}: Pick<Evidence, 'gates'> & {
-  readonly provenance: Pick<Evidence['provenance'], 'providers'>
-}): ProviderClaim[] {
+/** What a release says of each provider that it was validated for: nothing is right that one missing figure would prove. */
+export function providerClaims(
+  { providers }: Pick<Claim, 'providers'>,
+  proofs: readonly Proof[],
+): ProviderClaim[] {
   return providers.map((name) => {
-    const own = gates.filter(({ provider }) => provider === name)
-    const verdict = own.length === 0 ? 'not measured' : own.every(({ pass }) => pass) ? 'right' : 'wrong'
-    return { name, verdict, isTested: PROVIDERS[name]?.isTried ?? false }
+    const own = proofs.filter(({ figure }) => figure.provider === name)
+    return { name, verdict: verdictOf(own), isTested: PROVIDERS[name]?.isTried ?? false }
   })
+}
+
+function verdictOf(proofs: readonly Proof[]): ProviderClaim['verdict'] {
+  if (proofs.some(({ failed }) => failed.length > 0)) return 'wrong'
+  const isOpen = ({ isMissing, isLooser, others }: Proof) => isMissing || isLooser || others.length > 0
+  return proofs.length === 0 || proofs.some(isOpen) ? 'not measured' : 'right'
 }
 
 /** The same in a sentence for readers. */

@@ -34,35 +34,48 @@ export function requiredFigures(claim: Claim): Required[] {
   )
 }
 
+/** What results say of one figure that a release must have. */
+export interface Proof {
+  readonly figure: Required
+  readonly isMissing: boolean
+  readonly isLooser: boolean
+  /** what was found instead of what was wanted, of each result that does not pass */
+  readonly failed: readonly string[]
+  /** variants whose files are others now than those that were measured */
+  readonly others: readonly string[]
+}
+
 /**
- * Why a release is not proved by these results: a sentence for each reason, none when every figure was found and passes.
+ * What these results prove, figure by figure.
  * @param fingerprints of the files that are there now, of every variant that a result was found with
  */
-export function gateProblems(
-  claim: Claim,
-  results: readonly GateResult[],
-  fingerprints: Fingerprints,
-): string[] {
-  const missing: Required[] = []
-  const looser: Required[] = []
-  const failed: string[] = []
-  const others = new Set<string>()
-  const required = requiredFigures(claim)
-  for (const figure of required) {
+export function proofsOf(claim: Claim, results: readonly GateResult[], fingerprints: Fingerprints): Proof[] {
+  return requiredFigures(claim).map((figure) => {
     const own = results.filter((found) => isOf(figure, found))
-    if (own.length === 0) missing.push(figure)
-    else if (own.some((result) => isLooser(result, figure))) looser.push(figure)
-    for (const result of own) {
-      if (!(result.pass && passes(result)))
-        failed.push(`${nameOf(figure)} is ${foundOf(result)}, wanted at most ${result.limit}`)
-      for (const name of changedOf(result, figure, fingerprints)) others.add(name)
+    return {
+      figure,
+      isMissing: own.length === 0,
+      isLooser: own.some((result) => isLooser(result, figure)),
+      failed: own
+        .filter((result) => !(result.pass && passes(result)))
+        .map((result) => `${nameOf(figure)} is ${foundOf(result)}, wanted at most ${result.limit}`),
+      others: own.flatMap((result) => changedOf(result, figure, fingerprints)),
     }
-  }
-  const bare = claim.variants.filter((name) => !required.some(({ variant }) => variant === name))
+  })
+}
+
+/** Why a release is not proved: a sentence for each reason, none when every figure was found and passes. */
+export function gateProblems({ variants }: Pick<Claim, 'variants'>, proofs: readonly Proof[]): string[] {
+  const bare = variants.filter((name) => !proofs.some(({ figure }) => figure.variant === name))
+  const named = (which: keyof Pick<Proof, 'isMissing' | 'isLooser'>) =>
+    namesOf(proofs.filter((proof) => proof[which]).map(({ figure }) => figure))
+  const [missing, looser] = [named('isMissing'), named('isLooser')]
+  const failed = proofs.flatMap((proof) => proof.failed)
+  const others = new Set(proofs.flatMap((proof) => proof.others))
   return [
     ...bare.map((variant) => `${variant} has no gates: nothing proves it.`),
-    ...(missing.length > 0 ? [`Not measured: ${namesOf(missing)}.`] : []),
-    ...(looser.length > 0 ? [`Measured with a looser limit than that of today: ${namesOf(looser)}.`] : []),
+    ...(missing === '' ? [] : [`Not measured: ${missing}.`]),
+    ...(looser === '' ? [] : [`Measured with a looser limit than that of today: ${looser}.`]),
     ...(failed.length > 0 ? [`Failed: ${failed.join('; ')}.`] : []),
     ...(others.size > 0 ? [`Other files of ${[...others].join(' and ')} were measured than these.`] : []),
   ]

@@ -60,7 +60,7 @@ async function cardOf(reports: readonly Report[] = []): Promise<string> {
   return modelCard({
     ...{ name: 'aligner', command: 'npm run pipeline', files: [], charts: ['times.svg'], variants: VARIANTS },
     evidence: {
-      ...{ family, provenance, gates, fidelity: [], reference: {}, problems: [] },
+      ...{ family, provenance, gates, claims: [], fidelity: [], reference: {}, problems: [] },
       ...{ reports, measured: reports },
     },
     tokenizer: await readTokenizer(join(PROJECT, 'test', 'fixtures', 'qwen3-aligner-tiny')),

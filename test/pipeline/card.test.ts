@@ -30,6 +30,7 @@ async function cardOf(
     family: 'asr' as const,
     provenance,
     gates: [],
+    claims: [],
     fidelity: [],
     reference: {},
     measured: [],

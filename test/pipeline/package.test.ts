@@ -8,20 +8,16 @@ import { pack } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { decoderData } from '../../eval/runtime/graphs.ts'
-import { parsePackage } from '../../pipeline/commands/package-options.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import type { GateResult } from '../../pipeline/release/gate-result.ts'
 import { isModelFile, readManifest } from '../../pipeline/release/manifest.ts'
 import type { Manifest, Measurement } from '../../pipeline/release/manifest-schema.ts'
-import { runPackage } from '../../pipeline/release/run-package.ts'
-import type { Event } from '../../pipeline/shared/events.ts'
-import { describeError } from '../../pipeline/shared/failure.ts'
 import { exists } from '../../pipeline/shared/output-files.ts'
-import { tableLines } from '../../pipeline/shared/text-table.ts'
 import { VARIANT_NAMES, variantFiles } from '../../pipeline/variants.ts'
 import { BUNDLED_HOTWORDS } from '../helpers/bundled-hotwords.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
+import { packageHere as runHere } from '../helpers/package-here.ts'
 import { stagePython } from '../helpers/prepared.ts'
 import { publishedValidator } from '../helpers/published-schema.ts'
 import { copyTinyRelease, expectWhole, TINY_NAME } from '../helpers/tiny-release.ts'
@@ -31,24 +27,6 @@ const OPTIONS = { prefillInt8: true }
 
 const run = (args: readonly string[], env: Record<string, string | undefined> = {}) =>
   runCli([...args, '--threads', '1'], env, MAIN)
-
-/** The same without a new process. */
-async function runHere(args: readonly string[]): Promise<{ stdout: string; exitCode: number }> {
-  const lines: string[] = []
-  const emit = (event: Event) => {
-    if (event.event === 'note') lines.push(event.text)
-    if (event.event === 'table') lines.push(...tableLines(event.columns, event.rows))
-  }
-  try {
-    const options = await parsePackage([...args, '--threads', '1'])
-    if (!options) throw new Error('no options')
-    const exitCode = await runPackage(options, emit, new AbortController().signal)
-    return { stdout: lines.join('\n'), exitCode }
-  } catch (error) {
-    const { message, hint, exitCode } = describeError(error)
-    return { stdout: [...lines, `error: ${message}`, `hint: ${hint}`].join('\n'), exitCode }
-  }
-}
 
 async function manifestOf(model: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(model, 'release', 'manifest.json'), 'utf8'))

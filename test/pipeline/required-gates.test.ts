@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { type GateResult, gateResult } from '../../pipeline/release/gate-result.ts'
 import { claimSentence, providerClaims } from '../../pipeline/release/provider-claims.ts'
-import { gateProblems, requiredFigures } from '../../pipeline/release/required-gates.ts'
+import { type Claim, gateProblems, proofsOf, requiredFigures } from '../../pipeline/release/required-gates.ts'
 import { VARIANTS } from '../../pipeline/variants.ts'
 
 const CLAIM = { variants: ['fp32', 'int4'], providers: ['cpu'], prefillInt8: true }
@@ -18,7 +18,11 @@ function proof(): GateResult[] {
 function problems(change: (results: GateResult[]) => void, claim = CLAIM): string[] {
   const results = proof()
   change(results)
-  return gateProblems(claim, results, NOW)
+  return problemsOf(claim, results)
+}
+
+function problemsOf(claim: Claim, results: readonly GateResult[]): string[] {
+  return gateProblems(claim, proofsOf(claim, results, NOW))
 }
 
 function edit(results: GateResult[], gate: string, changes: Partial<GateResult>): void {
@@ -69,10 +73,11 @@ it('each provider but the processor is proved by its transcripts too, of every v
     const isGarbage = figure.gate === 'other transcripts' && variant === 'int4'
     return gateResult({ ...figure, found: isGarbage ? 0.9 : 0, limit }, variant, provider, NOW)
   })
-  expect(gateProblems(both, all, NOW)).toEqual([
+  expect(problemsOf(both, all)).toEqual([
     'Failed: other transcripts of int4 (webgpu, fused) is 0.9, wanted at most 0.03.',
   ])
-  const claims = providerClaims({ gates: all, provenance: { providers: [...both.providers, 'cuda'] } })
+  const claimed = { ...both, providers: [...both.providers, 'cuda'] }
+  const claims = providerClaims(claimed, proofsOf(claimed, all, NOW))
   expect(claims).toEqual([
     { name: 'cpu', verdict: 'right', isTested: true },
     { name: 'webgpu', verdict: 'wrong', isTested: true },
@@ -81,6 +86,22 @@ it('each provider but the processor is proved by its transcripts too, of every v
   expect(claimSentence(claims)).toBe(
     'Execution providers: cpu: right, **webgpu: WRONG, do not use it**, cuda: not measured (the project itself has never tested it).',
   )
+})
+
+it.each<[string, (result: GateResult) => GateResult[]]>([
+  ['is missing', () => []],
+  ['had a looser limit', (result) => [{ ...result, limit: 1 }]],
+  ['is of other files', (result) => [{ ...result, fingerprints: { ...NOW, int4: 'cccc' } }]],
+])('a provider is not right when the figure of its transcripts %s', (_, change) => {
+  const claim = { ...CLAIM, providers: ['cpu', 'webgpu'] }
+  const results = requiredFigures(claim).flatMap(
+    ({ variant, provider, limit = null, against: __, ...figure }) => {
+      const result = gateResult({ ...figure, found: 0, limit }, variant, provider, NOW)
+      return figure.gate === 'other transcripts' && variant === 'int4' ? change(result) : [result]
+    },
+  )
+  const verdicts = providerClaims(claim, proofsOf(claim, results, NOW)).map(({ verdict }) => verdict)
+  expect(verdicts).toEqual(['right', 'not measured'])
 })
 
 it('a failed result beside one that passes is not passed over', () => {
