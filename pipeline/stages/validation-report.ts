@@ -19,7 +19,7 @@ export function requirePass(gates: readonly GateResult[]): void {
   const failed = gates.filter(({ pass }) => !pass)
   const [first] = [...failed.filter(({ problem }) => problem !== undefined), ...failed]
   if (!first) return
-  const wanted = first.problem === undefined ? `, wanted at most ${first.limit}` : '; wanted finite numbers'
+  const wanted = first.problem === undefined ? `, wanted at most ${first.limit}` : ''
   const clip = first.worstClip === undefined ? '' : `, clip ${first.worstClip}`
   throw new Failure(
     `The parity gate failed: ${failed.length} of ${gates.length} results, first ${nameOf(first)}${clip}: ${foundOf(first)}${wanted}.`,
