@@ -21,7 +21,7 @@ export interface Recording {
 
 /**
  * Record from the microphone until it is stopped, or {@link LONGEST_SECONDS} have passed.
- * @param onLevel told the level, 0 to 1, and how many seconds there are, ten times a second and more
+ * @param onLevel called with the level, 0 to 1, and the seconds so far, at least ten times a second
  * @throws SpeechError without a microphone, or when the user or the browser refuses it
  */
 export async function record(onLevel: (level: number, seconds: number) => void): Promise<Recording> {

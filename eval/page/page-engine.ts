@@ -21,7 +21,7 @@ let count = 0
  * Load a variant of a release; the one before goes first, for two may not fit in memory.
  * @param files of the release by name
  * @param signal leaves it: what has begun ends by itself, and its memory is given back
- * @throws SpeechError when it is no release, or does not run; the signal's reason
+ * @throws SpeechError when it is not a release, or does not run; the signal's reason
  */
 export async function loadEngine(
   { name, variant, device }: Pick<Engine, 'name' | 'variant' | 'device'>,

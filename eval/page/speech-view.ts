@@ -14,7 +14,7 @@ let isTurning = false
 /** Recordings that were left count: one that begins late is not wanted any more. */
 let left = 0
 
-/** @param onSound told what to transcribe */
+/** @param onSound called with what to transcribe */
 export function prepareSpeech(onSound: (sound: Sound) => unknown): void {
   for (const name of Object.values(LANGUAGES)) selectOf('language').append(new Option(name, name))
   const input = inputOf('file')

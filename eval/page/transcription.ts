@@ -67,7 +67,7 @@ async function heard({ asr }: Engine, sound: Sound, signal: AbortSignal): Promis
   const context = inputOf('context').value.trim()
   const options: TranscribeOptions = { signal, ...(language && { language }), ...(context && { context }) }
   const run = (audio: Blob | Float32Array, rate?: number) =>
-    told(asr.stream(audio, { ...options, ...(rate && { sampleRate: rate }) }), signal)
+    showText(asr.stream(audio, { ...options, ...(rate && { sampleRate: rate }) }), signal)
   if ('recorded' in sound) return run(sound.recorded.samples, sound.recorded.sampleRate)
   try {
     return await run(sound.file)
@@ -79,7 +79,10 @@ async function heard({ asr }: Engine, sound: Sound, signal: AbortSignal): Promis
   }
 }
 
-async function told(stream: ReturnType<Engine['asr']['stream']>, signal: AbortSignal): Promise<Transcript> {
+async function showText(
+  stream: ReturnType<Engine['asr']['stream']>,
+  signal: AbortSignal,
+): Promise<Transcript> {
   const place = divOf('text')
   for await (const text of stream) {
     signal.throwIfAborted() // the place is another recording's by now

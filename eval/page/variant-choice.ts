@@ -27,6 +27,6 @@ export function preferredVariant(
 /** What is to be known of a variant on a device; '' where nothing is. */
 export function variantNote(variant: string, names: readonly string[], { widensBlocks }: Device): string {
   if (!widensBlocks || WITHOUT_BLOCKS.includes(variant)) return ''
-  const quicker = names.includes('int8') ? ' int8 takes a sixth of the time.' : ''
+  const quicker = names.includes('int8') ? ' int8 takes far less time.' : ''
   return `Slow on the processor: its weights are made 32-bit floats anew for every token.${quicker}`
 }

@@ -1,6 +1,6 @@
 import type { PrefillKind } from './graphs.ts'
 import type { InferenceSession } from './onnxruntime.ts'
-import { PROMPTS } from './platform/host.ts'
+import { CPU_PROMPTS } from './platform/host.ts'
 import { SpeechError } from './speech-error.ts'
 
 /** An execution provider of onnxruntime-node, and what is different with it. */
@@ -46,7 +46,7 @@ const CPU: Provider = {
     enableMemPattern: false,
     extra: { session: { intra_op: { spin_duration_us: `${SPIN_MICROSECONDS}` } } },
   },
-  prompts: PROMPTS,
+  prompts: CPU_PROMPTS,
   kv: 'host',
   tolerance: { features: 1e-4, logits: 1e-3 },
   isTried: true,

@@ -10,7 +10,7 @@ export const cores: () => number = availableParallelism
 export const nextTurn = (): Promise<void> => setImmediate()
 
 /** How the processor runs prompts where a variant has a graph with 8-bit products. */
-export const PROMPTS: PrefillKind = 'int8'
+export const CPU_PROMPTS: PrefillKind = 'int8'
 
 /** A hash of bytes that come in parts. */
 export interface RunningHash {

@@ -15,7 +15,7 @@ export const nextTurn: typeof Host.nextTurn = () =>
   })
 
 /** Weights in 8 bits would take a byte each of a page's four gigabytes. */
-export const PROMPTS: typeof Host.PROMPTS = 'same'
+export const CPU_PROMPTS: typeof Host.CPU_PROMPTS = 'same'
 
 export const startSha256: typeof Host.startSha256 = async () => {
   const hash = await createSHA256()
