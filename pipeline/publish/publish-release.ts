@@ -13,11 +13,12 @@ import { remedyOf, verifyRelease } from '../release/verify-release.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { formatBytes } from '../shared/output-files.ts'
+import { ownVersion } from '../shared/own-version.ts'
 import { type CheckOptions, checkRemote, type ReadBack } from './check-remote.ts'
 import { type HubFile, hubFiles } from './hub-files.ts'
 import { type Action, bytesOf, isDone, makePlan, type Plan, stepsOf } from './plan.ts'
 import type { PublishChoices } from './publish-choices.ts'
-import { type Receipt, receiptOf } from './receipt.ts'
+import { type Receipt, type ReceiptInput, receiptOf } from './receipt.ts'
 import { cardProblems, makeBranch, makeRepository, makeTag, refsOf, requireUser } from './remote-setup.ts'
 import { upload } from './upload.ts'
 import { Progress } from './upload-progress.ts'
@@ -53,6 +54,7 @@ export async function publish(options: PublishOptions): Promise<Published> {
   const { repo } = options
   const release = await findRelease(options.folder)
   const manifest = await readManifest(release.root)
+  const what = { manifest, software: await ownVersion() }
   await freeze(release, manifest, options)
   const files = await hubFiles(release, manifest, options.archives)
   const network = networkOf(options)
@@ -65,8 +67,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
     if (options.dryRun) return { outcome: 'planned' }
     await confirmDeletions(plan, options)
     const base = await prepareTarget(plan, files, options)
-    if (isDone(base)) return await leaveAsItIs(base, files, options)
-    return await carryOut(base, files, manifest, options)
+    if (isDone(base)) return await leaveAsItIs(base, files, what, options)
+    return await carryOut(base, files, what, options)
   } catch (error) {
     throw explainHubError(error, repo)
   }
@@ -191,6 +193,7 @@ async function confirmDeletions(plan: Plan, { confirm, repo }: PublishOptions): 
 async function leaveAsItIs(
   plan: Plan,
   files: readonly HubFile[],
+  what: Pick<ReceiptInput, 'manifest' | 'software'>,
   options: PublishOptions,
 ): Promise<Published> {
   const commit = plan.parent ?? ''
@@ -202,17 +205,18 @@ async function leaveAsItIs(
   if (!check || readBack === 'none' || commit === options.verifiedCommit) return { outcome: 'nothing to do' }
   const { steps } = plan
   const none = { attempts: 0, seconds: 0, retries: 0 }
-  const receipt = receiptOf({ ...options, ...none, commit, plan: { steps }, check })
+  const receipt = receiptOf({ ...options, ...what, ...none, commit, plan: { steps }, check })
   return { outcome: 'nothing to do', receipt }
 }
 
 async function carryOut(
   plan: Plan,
   files: readonly HubFile[],
-  manifest: Manifest,
+  what: Pick<ReceiptInput, 'manifest' | 'software'>,
   options: PublishOptions,
 ): Promise<Published> {
   const { hub, repo, branch, createPr, useXet, emit, signal, message } = options
+  const { manifest } = what
   const network = networkOf(options)
   const started = performance.now()
   const retries = { count: 0 }
@@ -242,7 +246,7 @@ async function carryOut(
   )
   await tag(options, uploaded.commit)
   const receipt = receiptOf({
-    ...{ ...options, ...uploaded, plan, check, seconds, retries: retries.count },
+    ...{ ...options, ...what, ...uploaded, plan, check, seconds, retries: retries.count },
   })
   return { outcome: 'published', receipt }
 }

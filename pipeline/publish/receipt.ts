@@ -1,5 +1,7 @@
 import { defined } from '../../eval/runtime/defined.ts'
 import { section, text } from '../../eval/runtime/schema.ts'
+import type { Manifest } from '../release/manifest-schema.ts'
+import type { Software } from '../shared/own-version.ts'
 import type { RemoteCheck } from './check-remote.ts'
 import { type Action, type Plan, stepsOf } from './plan.ts'
 import type { PublishChoices } from './publish-choices.ts'
@@ -12,8 +14,12 @@ export const PUBLISHED = section({
   verified: section({ commit: text, readBack: text }),
 })
 
-/** What was published where, and how it was checked. */
+/** What was published where, by what, and how it was checked. */
 export interface Receipt {
+  /** that published it */
+  readonly software: Software
+  /** as its manifest names it, with the software that made it */
+  readonly release: Pick<Manifest, 'name' | 'software'>
   readonly repo: string
   readonly endpoint: string
   readonly branch: string
@@ -38,6 +44,8 @@ export interface Receipt {
 }
 
 export interface ReceiptInput extends Pick<PublishChoices, 'repo' | 'branch' | 'tag' | 'useXet'>, Uploaded {
+  readonly software: Software
+  readonly manifest: Manifest
   readonly hub: { readonly url: string }
   readonly retries: number
   readonly seconds: number
@@ -48,7 +56,9 @@ export interface ReceiptInput extends Pick<PublishChoices, 'repo' | 'branch' | '
 export function receiptOf(input: ReceiptInput): Receipt {
   const { hub, repo, branch, commit, pullRequest, tag, attempts, retries, seconds, plan, check } = input
   const steps = stepsOf(plan, 'add', 'update', 'unchanged', 'delete')
+  const { name, software } = input.manifest
   return {
+    ...{ software: input.software, release: defined({ name, software }) },
     ...defined({ repo, endpoint: hub.url, branch, commit, parent: plan.parent, pullRequest, tag }),
     finished: new Date().toISOString(),
     seconds: Math.round(1000 * seconds) / 1000,

@@ -9,6 +9,7 @@ import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { hashFiles } from '../shared/hash-cache.ts'
 import { formatBytes, freshFolder, writeText } from '../shared/output-files.ts'
+import { ownVersion } from '../shared/own-version.ts'
 import type { Paths } from '../shared/paths.ts'
 import { type FileOptions, variantFiles } from '../variants.ts'
 import { writeArchive } from './archive/write-archive.ts'
@@ -149,6 +150,7 @@ async function describeRelease(
     ...{ format: MANIFEST_FORMAT, family, name: options.name },
     source: { model, ...(revision !== undefined && { revision }), license, checkpoint },
     ...{ options: provenance.options, recipes: provenance.recipes, tools: provenance.tools },
+    software: await ownVersion(),
     ...defined({
       calibration: provenance.calibration,
       chosen: provenance.chosen,

@@ -37,10 +37,11 @@ export function differencesOf(published: Manifest, local: Manifest): Differences
 
 /** Why they may differ. */
 function settingRows(published: Manifest, local: Manifest): [string, string][] {
-  const flat = ({ source: { model, revision }, options, tools }: Manifest): Record<string, unknown> => ({
-    ...{ model, revision: revision ?? 'none' },
+  const flat = ({ source, options, tools, software }: Manifest): Record<string, unknown> => ({
+    ...{ model: source.model, revision: source.revision ?? 'none' },
     ...options,
     ...tools,
+    software: software?.version ?? 'not named',
   })
   const [there, here] = [flat(published), flat(local)]
   return [...new Set([...Object.keys(there), ...Object.keys(here)])]

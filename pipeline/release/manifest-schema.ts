@@ -14,6 +14,7 @@ import {
   whole,
 } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
+import { SOFTWARE } from '../shared/own-version.ts'
 import { CALIBRATION, CHOSEN } from './calibration-schema.ts'
 import { ENCODER_CHOICES } from './encoder-schema.ts'
 import { FIDELITIES } from './fidelity-schema.ts'
@@ -281,6 +282,9 @@ export const MANIFEST_SCHEMA = shape({
     about('By which rules encoders were made, of variants whose recipes have several.', ENCODER_CHOICES),
   ),
   tools: about('Versions of what computed.', dictionary(text)),
+  software: v.exactOptional(
+    about('The software that made this release. Older releases do not say it.', SOFTWARE),
+  ),
   command: about('The command that makes the release again.', text),
   ungated: about('Empty when every gate has passed; else why not.', list(text)),
   files: about('Every file of the release but this one and SHA256SUMS.', FILES),

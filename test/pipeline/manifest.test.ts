@@ -28,6 +28,10 @@ const MANIFEST: Manifest = {
   options: { opset: 18, blockSize: 64, accuracyLevel: 4, symmetric: false, prefillInt8: true },
   recipes: { int4: { decoder: [['*', 'q4b64']], prompts: 'int8' } },
   tools: { node: '20.19.0' },
+  software: {
+    ...{ name: 'qwen3-asr-onnx', version: '1.2.0+3.g0123456789ab' },
+    ...{ repository: 'https://example.org/owner/name', commit: '0123456789ab', dirty: false },
+  },
   command: 'npm run pipeline -- --model 0.6b',
   ungated: [],
   files: [FILE, ALIAS],
@@ -107,7 +111,7 @@ const MANIFEST: Manifest = {
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 /** What a release may lack, and figures that there may be none of. */
 const OPTIONAL =
-  /^(source\.revision|family|providers|selfTests\.0\.words|options\.(?!opset)\w+|tools\.\w+|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.(times|speed\.(timing(\.decode)?|firstToken)))$/
+  /^(source\.revision|family|providers|selfTests\.0\.words|options\.(?!opset)\w+|tools\.\w+|software(\.(repository|commit|dirty))?|files\.0\.aliasOf|gates(\.0\.(unit|problem|note|clips|worstClip|fingerprints\.\w+))?|fidelity(\.0\.(ratio|problem))?|reference(\.\w+)?|recipes(\.int4(\.prompts)?)?|evaluation\.0\.(source|selection)\.\w+|evaluation\.0\.results\.0\.(times|speed\.(timing(\.decode)?|firstToken)))$/
 const FREE = /^evaluation\.0\.(source|selection)\.\w+$/
 const FIGURE =
   /\.(wer|cer|low|high|rtf|rtfx|tokensPerSecond|p\d\d|difference|higher)$|\.times\.(starts|ends|all)\.(mean|median|bias|within\d+)$|^gates\.0\.(found|limit)$|^fidelity\.0\.((kld|ratio)\.(mean|low|high|median|p99|max)|top1|cosine)$/
@@ -135,7 +139,16 @@ describe('manifest.json', () => {
   })
 
   it('of an older release has no key that came later, and names fp32 as it was', () => {
-    const { gates: _, fidelity: _1, reference: __, recipes: ___, family: _2, options, ...older } = MANIFEST
+    const {
+      gates: _,
+      fidelity: _1,
+      reference: __,
+      recipes: ___,
+      family: _2,
+      software: _3,
+      options,
+      ...older
+    } = MANIFEST
     const manifest = { ...older, options: { opset: options.opset }, files: [FILE] }
     const written = JSON.stringify(manifest).replaceAll('"fp32"', '"FP32"')
     expect(written).toContain('"variants":["FP32"]')

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Published, type PublishOptions, publish } from '../../pipeline/publish/publish-release.ts'
+import { readManifest } from '../../pipeline/release/manifest.ts'
 import type { Manifest } from '../../pipeline/release/manifest-schema.ts'
 import type { Event } from '../../pipeline/shared/events.ts'
 import { describeError } from '../../pipeline/shared/failure.ts'
+import { ownVersion } from '../../pipeline/shared/own-version.ts'
 import { fullDiskFor, runCli, startCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { modelHub } from '../helpers/model-hub.ts'
@@ -589,6 +591,10 @@ describe('npm run publish', () => {
     )
     const receipt = JSON.parse(await readFile(join(model, 'publish-receipt.json'), 'utf8'))
     expect(receipt).toMatchObject({ commit: hub.head(REPO), tag: 'v1', verified: { readBack: 'full' } })
+    const { name, software } = await readManifest(join(model, 'release'))
+    expect(receipt.software).toEqual(await ownVersion())
+    expect(receipt.release).toEqual({ name, software })
+    expect(software).toMatchObject({ name: 'qwen3-asr-onnx', version: expect.any(String) })
     const again = await runCli([model, '--repo', REPO], env, MAIN)
     expect(again.stdout).toContain('Nothing to do')
     expect(again.exitCode).toBe(0)
