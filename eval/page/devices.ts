@@ -1,4 +1,4 @@
-import type { Device } from './variant-choice.ts'
+import { type Device, gpuPrefers } from './variant-choice.ts'
 
 /** WebGPU as the browser offers it; the DOM's types lack it (w3.org/TR/webgpu). */
 interface Adapter {
@@ -23,7 +23,7 @@ export async function findDevices(): Promise<Device[]> {
     name: 'Graphics (WebGPU)',
     about: aboutOf(adapter),
     threads: 1,
-    prefers: ['compact', 'int4', 'int4-fast', 'int4-hq'], // small downloads, read by kernels of its own
+    prefers: gpuPrefers(hasHalves(adapter)),
     widensBlocks: false,
   }
   return isSoftware(adapter) ? [processor, gpu] : [gpu, processor]
@@ -52,9 +52,13 @@ async function adapterOf(): Promise<Adapter | undefined> {
 function aboutOf(adapter: Adapter): string {
   const { vendor = '', architecture = '', device = '', description = '' } = adapter.info ?? {}
   const name = [description || device, vendor, architecture].filter((text) => text !== '').join(', ')
-  const half = adapter.features.has('shader-f16') ? '16-bit floats' : 'no 16-bit floats'
+  const half = hasHalves(adapter) ? '16-bit floats' : 'no 16-bit floats'
   const software = isSoftware(adapter) ? ', in software: slow' : ''
   return `${name || 'an adapter without a name'}, ${half}${software}`
+}
+
+function hasHalves({ features }: Adapter): boolean {
+  return features.has('shader-f16')
 }
 
 function isSoftware({ info = {} }: Adapter): boolean {

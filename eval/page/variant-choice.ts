@@ -15,6 +15,14 @@ export interface Device {
 /** Variants whose decoder's weights are not in blocks. */
 const WITHOUT_BLOCKS = ['int8', 'fp32', 'fp16']
 
+/**
+ * Variants by how well they run by WebGPU. `compact` is made to be fetched by pages, a third of the bytes of `fp16`, and its weights in blocks have
+ * kernels of their own; else an adapter that computes in float16 takes the weights as they are.
+ */
+export function gpuPrefers(hasHalves: boolean): readonly string[] {
+  return ['compact', ...(hasHalves ? ['fp16'] : []), 'int4', 'int4-fast', 'int4-hq']
+}
+
 /** The variant of these to offer first on a device. @param wanted asked for in the address */
 export function preferredVariant(
   names: readonly string[],

@@ -56,6 +56,8 @@ export type PrefillKind = (typeof PREFILL_KINDS)[number]
 export const FP32 = 'fp32'
 /** What is loaded when nothing else is asked for: the smallest variant that every release has had. */
 export const PREFERRED = 'int4'
+/** What is loaded in its place on devices that compute in float16. */
+export const FP16 = 'fp16'
 
 export function graphFile(graph: string, variant: string): string {
   return `${graph}${suffixOf(variant)}.onnx`

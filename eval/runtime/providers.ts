@@ -15,6 +15,8 @@ export interface Provider {
   readonly kv: 'host' | 'device'
   /** options of the provider itself, which sessions name with it */
   readonly execution?: object
+  /** whether its devices compute in float16, so that the variant fp16 is taken where none is asked for; `ask`: some of them */
+  readonly halves: 'never' | 'ask' | 'always'
   /** releases are validated on it in the fused layout alone: `decoder_init` needs float16, which many devices lack */
   readonly isFusedOnly?: boolean
   readonly tolerance: ProviderTolerance
@@ -48,6 +50,7 @@ const CPU: Provider = {
   },
   prompts: CPU_PROMPTS,
   kv: 'host',
+  halves: 'never', // it computes such graphs in float32
   tolerance: { features: 1e-4, logits: 1e-3 },
   isTried: true,
   hint: 'It is part of onnxruntime-node everywhere.',
@@ -59,6 +62,7 @@ const DEVICE = {
   session: { ...CPU.session, logSeverityLevel: 3 },
   prompts: 'same',
   kv: 'host',
+  halves: 'always',
   tolerance: { features: 1e-3, logits: 1e-2, transcripts: 0.03 },
   isFusedOnly: true,
   isTried: false,
@@ -73,6 +77,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
   webgpu: {
     ...DEVICE,
     kv: 'device',
+    halves: 'ask',
     about: 'WebGPU by Dawn: D3D12, Metal or Vulkan',
     isTried: true,
     hint: 'It is part of onnxruntime-node for Linux x64, macOS and Windows, and on Linux needs a driver for Vulkan and its loader (Debian: libvulkan1).',

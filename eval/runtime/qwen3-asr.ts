@@ -13,6 +13,7 @@ import { openRelease } from './release.ts'
 import { SpeechError } from './speech-error.ts'
 import type { TimedWord } from './timed-word.ts'
 import type { Timing } from './timing.ts'
+import { usualVariant } from './usual-variant.ts'
 import { type Heard, startWorker, type WorkerClient } from './worker-client.ts'
 
 export type { Audio } from './audio-argument.ts'
@@ -20,7 +21,10 @@ export type { Audio } from './audio-argument.ts'
 export { type AlignerLoadOptions, type AlignOptions, Qwen3Aligner, type WordTimes } from './qwen3-aligner.ts'
 
 export interface LoadOptions {
-  /** `fp32`, or the suffix of the file names; `int4` where the folder has it */
+  /**
+   * `fp32`, or the suffix of the file names. By default `fp16` where the folder has it and the provider's device computes in
+   * float16, else `int4` where the folder has it.
+   */
   readonly variant?: string
   /** onnxruntime's threads; all cores */
   readonly threads?: number
@@ -129,14 +133,16 @@ export class Qwen3Asr {
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Qwen3Asr> {
     const { threads = cores(), provider, prefill, batch, cache = true } = options
+    const device = provider ?? USUAL_PROVIDER
     for (const [name, value] of Object.entries({ threads, batch: batch ?? 1 })) {
       if (!(Number.isInteger(value) && value > 0))
         throw new SpeechError(`${name} is ${value}, wanted a whole number above 0.`)
     }
     const aligner = await alignerSetup(options, threads)
     const release = await openRelease(folder, 'asr')
-    const variant = release.variant(options.variant)
-    const layout = options.layout ?? variant.ways(provider ?? USUAL_PROVIDER)[0]?.layout ?? 'split'
+    const variant =
+      options.variant === undefined ? await usualVariant(release, device) : release.variant(options.variant)
+    const layout = options.layout ?? variant.ways(device)[0]?.layout ?? 'split'
     const worker = await startWorker({
       ...defined({ folder, variant: variant.name, layout, threads, provider, prefill }),
       ...(cache && { cache: usualCache() }),

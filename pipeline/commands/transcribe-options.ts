@@ -1,4 +1,4 @@
-import { LAYOUT_NAMES, PREFERRED, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
+import { FP16, LAYOUT_NAMES, PREFERRED, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'
 import { VARIANT_NAMES } from '../variants.ts'
@@ -34,7 +34,9 @@ const LINE: CommandLine = {
 
 const OPTIONS = {
   'model-dir': text('release directory; the only one in output/'),
-  variant: text(`${VARIANT_NAMES.join(', ')}; ${PREFERRED} where there is one`),
+  variant: text(
+    `${VARIANT_NAMES.join(', ')}; ${FP16} on a device that computes in float16, else ${PREFERRED}, where there is one`,
+  ),
   layout: oneOf(LAYOUT_NAMES, "of the decoder's graphs; fused where it is there"),
   prefill: oneOf(
     PREFILL_KINDS,

@@ -1,16 +1,14 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { openDecoder } from '../../eval/runtime/decoder.ts'
-import { lacksHalves } from '../../eval/runtime/device-errors.ts'
+import { halvesOf, requireSum } from '../../eval/runtime/halves.ts'
 import { InferenceSession, Tensor } from '../../eval/runtime/onnxruntime.ts'
-import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { openVariantEmbeddings } from '../../eval/runtime/quantized-embeddings.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { requireProvider } from '../../eval/runtime/session.ts'
 import { readTokenizer, SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
-import type { Probe, ProbePart, ProbeQuestion } from './probe-provider.ts'
+import type { ProbePart, ProbeQuestion } from './probe-provider.ts'
 import { answerQuestion, type Said } from './provider-process.ts'
-import { halfGraph, sumGraph } from './small-graphs.ts'
 import { type Crossing, readProfile } from './step-profile.ts'
 
 /* The child of probe-provider.ts: what a provider is and does here. */
@@ -19,41 +17,13 @@ answerQuestion<ProbeQuestion, ProbePart>(async (question, tell) => {
   const { provider, variants } = question
   requireProvider(provider)
   tell({ begin: 'it opened a small graph' })
-  const [sum] = await compute(provider, sumGraph())
-  if (sum !== 2 * TELLING) throw new Error(`A graph of one sum gives ${sum}, wanted ${2 * TELLING}.`)
+  await requireSum(provider)
   tell({ part: { drivers: await driversInUse() } })
   tell({ begin: 'it computed in float16' })
   const halves = await halvesOf(provider)
   if (halves !== undefined) tell({ part: { halves } })
   for (const variant of variants) await profileStep(question, variant, tell)
 })
-
-/** float16 rounds it to 32, so that its square shows what computed. */
-const TELLING = 32.015625
-
-/** What a small graph gives, all of it on the device. */
-async function compute(provider: string, graph: Uint8Array): Promise<Float32Array> {
-  const { session, execution } = providerOf(provider)
-  const extra = { session: { disable_cpu_ep_fallback: '1' } }
-  const opened = await InferenceSession.create(graph, {
-    ...session,
-    ...(provider !== USUAL_PROVIDER && { extra }),
-    executionProviders: [execution ? { name: provider, ...execution } : provider],
-  })
-  const { y } = await opened.run({ x: new Tensor('float32', new Float32Array(4).fill(TELLING), [4]) })
-  await opened.release()
-  return Float32Array.from((y?.data ?? []) as Float32Array)
-}
-
-/** @returns undefined where something else than float16 is in the way */
-async function halvesOf(provider: string): Promise<Probe['halves']> {
-  try {
-    const [square] = await compute(provider, halfGraph())
-    return square === 32 ** 2 ? 'yes' : square === TELLING ** 2 ? 'as float32' : undefined
-  } catch (error) {
-    return lacksHalves(error) ? 'no' : undefined
-  }
-}
 
 /** Libraries of drivers in this process, where the system tells (Linux, proc_pid_maps(5)). */
 async function driversInUse(): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Halves } from '../../eval/runtime/halves.ts'
 import { PROVIDERS } from '../../eval/runtime/providers.ts'
 import { runProvider } from './provider-process.ts'
 import type { StepProfile } from './step-profile.ts'
@@ -20,7 +21,7 @@ export interface ProbeQuestion {
 /** What the child finds, one after the other. */
 export type ProbePart =
   | { readonly drivers: readonly string[] }
-  | { readonly halves: NonNullable<Probe['halves']> }
+  | { readonly halves: Halves }
   | { readonly variant: string; readonly step: StepProfile }
 
 /** What a provider is on this machine. */
@@ -37,7 +38,7 @@ export interface Probe {
   /** libraries of drivers that the provider loaded */
   readonly drivers: readonly string[]
   /** whether it computes in float16; undefined: not known */
-  readonly halves?: 'yes' | 'no' | 'as float32'
+  readonly halves?: Halves
   /** of each variant */
   readonly steps: Readonly<Record<string, StepProfile>>
   /** what the libraries said */

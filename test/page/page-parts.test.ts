@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { bytesText, clockText, spanText } from '../../eval/page/quantities.ts'
 import { releaseAddress } from '../../eval/page/release-address.ts'
 import { readManifest } from '../../eval/page/release-manifest.ts'
-import { type Device, preferredVariant, variantNote } from '../../eval/page/variant-choice.ts'
+import { type Device, gpuPrefers, preferredVariant, variantNote } from '../../eval/page/variant-choice.ts'
 
 const HUB = 'https://hub.example'
 const SHA = (letter: string) => letter.repeat(64)
@@ -73,7 +73,8 @@ it('quantities are written as people read them', () => {
 })
 
 describe('the variant that is offered first', () => {
-  const gpu = { prefers: ['compact', 'int4'], widensBlocks: false } as unknown as Device
+  const gpu = { prefers: gpuPrefers(false), widensBlocks: false } as unknown as Device
+  const gpuWithHalves = { ...gpu, prefers: gpuPrefers(true) }
   const processor = { prefers: ['int8', 'compact', 'int4'], widensBlocks: true } as unknown as Device
 
   it('is the one that runs best on the device, or what the address asks for', () => {
@@ -81,6 +82,14 @@ describe('the variant that is offered first', () => {
     expect(preferredVariant(['fp32', 'int4', 'int8'], gpu, null)).toBe('int4')
     expect(preferredVariant(['fp32', 'int4', 'int8'], gpu, 'fp32')).toBe('fp32')
     expect(preferredVariant(['fp32', 'other'], gpu, 'none')).toBe('fp32')
+  })
+
+  it('is fp16 where the adapter computes in float16, unless a smaller one was made for pages', () => {
+    const names = ['fp32', 'int4', 'fp16']
+    expect(preferredVariant(names, gpu, null)).toBe('int4')
+    expect(preferredVariant(names, gpuWithHalves, null)).toBe('fp16')
+    expect(preferredVariant([...names, 'compact'], gpuWithHalves, null)).toBe('compact')
+    expect(preferredVariant(names, processor, null)).toBe('int4')
   })
 
   it('comes with a warning where weights in blocks are slow', () => {

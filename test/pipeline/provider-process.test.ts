@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { InferenceSession, Tensor } from '../../eval/runtime/onnxruntime.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'
+import { halfGraph, sumGraph } from '../../eval/runtime/small-graphs.ts'
 import type { HeardClip } from '../../pipeline/providers/heard-clip.ts'
 import { runProvider } from '../../pipeline/providers/provider-process.ts'
 import { judgeProvider } from '../../pipeline/providers/provider-verdict.ts'
-import { halfGraph, sumGraph } from '../../pipeline/providers/small-graphs.ts'
 import { readProfile } from '../../pipeline/providers/step-profile.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -33,11 +33,11 @@ describe('a process for a provider', () => {
     ['process.exit(9)', 'the process ended (exit code 9) while it started', []],
     [
       "tell({ begin: 'it computed' }); setInterval(() => {}, 1000)",
-      'no answer for 1 s while it computed',
+      'no answer for 10 s while it computed',
       [],
     ],
   ])('%s', async (code, problem, parts) => {
-    const ended = await runProvider(await child(code), { a: 7 }, { silence: 1, signal: never })
+    const ended = await runProvider(await child(code), { a: 7 }, { silence: 10, signal: never })
     expect({ problem: ended.problem, parts: ended.parts }).toEqual({ problem, parts })
   })
 

@@ -1,0 +1,12 @@
+import type * as Device from './device-halves.ts'
+
+/** The DOM's types lack WebGPU (w3.org/TR/webgpu). */
+interface Gpu {
+  requestAdapter(): Promise<{ readonly features: ReadonlySet<string> } | null>
+}
+
+export const hasHalves: typeof Device.hasHalves = async () => {
+  const { gpu } = navigator as { readonly gpu?: Gpu }
+  const adapter = await gpu?.requestAdapter().catch(() => null)
+  return adapter?.features.has('shader-f16') ?? false
+}
