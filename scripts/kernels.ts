@@ -9,7 +9,7 @@ import { maskedRuntime, OLDER_KERNELS, runtimeEnvironment } from './masked-runti
 
 /*
  * Run a command with the kernels that onnxruntime-node has for an older processor (Linux x64):
- *   npm run kernels -- avx2 npm run evaluate -- output/qwen3-asr-tiny
+ *   npm run kernels -- avx2 npm run evaluate -- --models fp32:output/qwen3-asr-tiny --datasets test/fixtures/speech
  * A probe says first how 8-bit products are added: exactly, or so that they end at 16 bits.
  */
 
@@ -20,7 +20,12 @@ const LINE: CommandLine = {
   command: 'npm run kernels --',
   usage: 'KERNELS COMMAND [ARG ...]',
   about: `Run a command with the kernels of onnxruntime-node for an older processor (Linux x64). KERNELS: ${CHOICES.join(', ')}; avx512 is without VNNI.`,
-  examples: [['avx2 npm run evaluate -- output/qwen3-asr-tiny', 'WER as on a processor without AVX-512']],
+  examples: [
+    [
+      'avx2 npm run evaluate -- --models fp32:DIR --datasets ./clips',
+      'WER as on a processor without AVX-512',
+    ],
+  ],
   remark: 'It ends with the exit code of the command.',
 }
 

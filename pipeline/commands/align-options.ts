@@ -3,7 +3,16 @@ import { languageName } from '../../eval/runtime/languages.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { ALIGN_FORMATS, type AlignOptions } from '../transcribe/align-formats.ts'
 import { gateLimitsOf, VARIANT_NAMES } from '../variants.ts'
-import { type CommandLine, flag, oneOf, parseOptions, SHARED, text, usage } from './arguments.ts'
+import {
+  type CommandLine,
+  type DescribedCommand,
+  flag,
+  oneOf,
+  parseOptions,
+  SHARED,
+  text,
+  usage,
+} from './arguments.ts'
 import { PROVIDERS_LISTED } from './provider-list.ts'
 import type { CommonOptions } from './run-command.ts'
 
@@ -47,6 +56,12 @@ const WORDS = {
     describe: 'what is said in it, or a file that ends in .txt',
   },
 } as const
+
+/** For the reference of commands. */
+export const ALIGN: DescribedCommand = {
+  line: LINE,
+  commands: [{ name: '$0', words: WORDS, table: OPTIONS }],
+}
 
 /**
  * @returns undefined when help or the version was printed

@@ -196,6 +196,13 @@ export interface Subcommand<Words extends WordTable, Table extends OptionTable> 
   readonly exits?: CommandLine['exits']
 }
 
+/** A command line with all its options, for the reference of commands. */
+export interface DescribedCommand {
+  readonly line: CommandLine
+  /** the command without a name first */
+  readonly commands: readonly Subcommand<WordTable, OptionTable>[]
+}
+
 /** Add a command, whose values are checked. */
 export function withCommand<const Words extends WordTable, const Table extends OptionTable>(
   parser: Parser,

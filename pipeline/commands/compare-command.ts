@@ -1,7 +1,16 @@
 import { defined } from '../../eval/runtime/defined.ts'
 import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
 import { EXIT } from '../shared/failure.ts'
-import { type CommandLine, type OptionsOf, parseOptions, SHARED, text, texts, usage } from './arguments.ts'
+import {
+  type CommandLine,
+  type DescribedCommand,
+  type OptionsOf,
+  parseOptions,
+  SHARED,
+  text,
+  texts,
+  usage,
+} from './arguments.ts'
 import { PROVIDERS_LISTED, providerList } from './provider-list.ts'
 import { runnable } from './run-command.ts'
 
@@ -38,8 +47,11 @@ const OPTIONS = {
   },
 } as const
 
+/** For the reference of commands. */
+export const COMPARE: DescribedCommand = { line: LINE, commands: [{ name: '$0', table: OPTIONS }] }
+
 export const run = runnable({
-  parse: (args) => parseOptions(LINE, args, OPTIONS, asked),
+  parse: parseCompare,
   stdout: 'results',
   isJsonChanged: true,
   async run(options, output, signal) {
@@ -54,6 +66,14 @@ export const run = runnable({
     return EXIT.done
   },
 })
+
+/**
+ * @returns undefined when help or the version was printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export function parseCompare(args: readonly string[]) {
+  return parseOptions(LINE, args, OPTIONS, asked)
+}
 
 /** @throws Failure with exit code 2 for what does not go together */
 function asked({ providers, variants, output, audio, ...options }: OptionsOf<typeof OPTIONS>) {

@@ -10,6 +10,7 @@ import { variantName } from '../../eval/runtime/release.ts'
 import { type EvaluateOptions, type ModelSpec, withHotwords } from '../evaluate/evaluation-options.ts'
 import {
   type CommandLine,
+  type DescribedCommand,
   flag,
   number,
   type OptionsOf,
@@ -129,6 +130,9 @@ const MERGE = {
   table: { output: { ...text('folder of the whole'), demandOption: true } },
   exits: LINE.exits,
 } as const
+
+/** For the reference of commands. */
+export const EVALUATE: DescribedCommand = { line: LINE, commands: [{ name: '$0', table: OPTIONS }, MERGE] }
 
 /**
  * Parse the command line of `npm run evaluate`.

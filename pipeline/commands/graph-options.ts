@@ -9,12 +9,14 @@ import { say } from '../shared/terminal.ts'
 import {
   bytes,
   type CommandLine,
+  type DescribedCommand,
   flag,
   type OptionsOf,
   type OptionTable,
   type Parser,
   parseArguments,
   requireCommand,
+  type Subcommand,
   text,
   type WordTable,
   withCommand,
@@ -63,8 +65,7 @@ export async function parseGraph(args: readonly string[]): Promise<GraphOptions 
 type Take = (options: GraphOptions) => void
 
 /** One command of `npm run graph`. */
-interface GraphCommand {
-  readonly name: string
+interface GraphCommand extends Subcommand<WordTable, OptionTable> {
   add(parser: Parser, take: Take): Parser
 }
 
@@ -171,6 +172,9 @@ const COMMANDS: readonly GraphCommand[] = [
   ),
 ]
 
+/** For the reference of commands. */
+export const GRAPH: DescribedCommand = { line: LINE, commands: COMMANDS }
+
 function graphCommand<const Words extends WordTable, const Table extends OptionTable>(
   name: string,
   about: string,
@@ -178,7 +182,10 @@ function graphCommand<const Words extends WordTable, const Table extends OptionT
   plan: (parsed: OptionsOf<Table, Words>) => GraphOptions,
 ): GraphCommand {
   const described = { name, about, ...arguments_, exits: LINE.exits }
-  return { name, add: (parser, take) => withCommand(parser, described, (parsed) => take(plan(parsed))) }
+  return {
+    ...described,
+    add: (parser, take) => withCommand(parser, described, (parsed) => take(plan(parsed))),
+  }
 }
 
 /** A command that rewrites the graphs that it is given. */

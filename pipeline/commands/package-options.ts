@@ -3,6 +3,7 @@ import { VARIANT_NAMES } from '../variants.ts'
 import {
   between,
   type CommandLine,
+  type DescribedCommand,
   flag,
   number,
   parseArguments,
@@ -60,6 +61,12 @@ const VERIFY_COMMAND = {
   table: VERIFY,
   exits: LINE.exits,
 } as const
+
+/** For the reference of commands. */
+export const PACKAGE_COMMANDS: DescribedCommand = {
+  line: LINE,
+  commands: [{ name: '$0', words: MODEL_DIR, table: PACKAGE }, VERIFY_COMMAND],
+}
 
 /**
  * @returns undefined when help or the version was printed

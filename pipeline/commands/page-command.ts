@@ -2,7 +2,7 @@ import { hubAddress } from '../hub/connection.ts'
 import { EXIT } from '../shared/failure.ts'
 import { shellWord, shortPath } from '../shared/next-steps.ts'
 import { formatBytes } from '../shared/output-files.ts'
-import { type CommandLine, number, parseOptions, text } from './arguments.ts'
+import { type CommandLine, type DescribedCommand, number, parseOptions, text } from './arguments.ts'
 import { type Output, runnable } from './run-command.ts'
 
 const DEFAULT_PORT = 8080
@@ -41,8 +41,11 @@ const WORDS = {
   },
 } as const
 
+/** For the reference of commands. */
+export const PAGE: DescribedCommand = { line: LINE, commands: [{ name: '$0', words: WORDS, table: OPTIONS }] }
+
 export const run = runnable({
-  parse: (args) => parseOptions(LINE, args, OPTIONS, (options) => options, WORDS),
+  parse: parsePage,
   stdout: 'results',
   async run({ dir, serve, release, hub }, output, signal) {
     const { buildPage } = await import('../page/build-page.ts') // the bundler takes its time to load
@@ -58,6 +61,14 @@ export const run = runnable({
     return EXIT.done
   },
 })
+
+/**
+ * @returns undefined when help or the version was printed
+ * @throws Failure with exit code 2 for wrong usage
+ */
+export function parsePage(args: readonly string[]) {
+  return parseOptions(LINE, args, OPTIONS, (options) => options, WORDS)
+}
 
 /** Resolves at Ctrl-C, which is how it is meant to end. */
 async function serveUntil(dir: string, port: number, output: Output, signal: AbortSignal): Promise<void> {

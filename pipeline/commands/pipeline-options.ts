@@ -11,6 +11,7 @@ import { rowOf, USUAL_VARIANTS, VARIANT_NAMES } from '../variants.ts'
 import {
   between,
   type CommandLine,
+  type DescribedCommand,
   flag,
   number,
   type OptionsOf,
@@ -109,6 +110,9 @@ const OPTIONS = {
 } as const
 
 const NEEDS_ALL: readonly StageName[] = ['validate', 'evaluate', 'package', 'publish']
+
+/** For the reference of commands. */
+export const PIPELINE: DescribedCommand = { line: LINE, commands: [{ name: '$0', table: OPTIONS }] }
 
 /**
  * Parse the command line of `npm run pipeline`.

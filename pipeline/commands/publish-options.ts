@@ -1,6 +1,15 @@
 import { checkRepoName } from '../hub/hub-id.ts'
 import type { PublishCommandOptions } from '../publish/run-publish.ts'
-import { type CommandLine, flag, type OptionsOf, oneOf, parseOptions, text, usage } from './arguments.ts'
+import {
+  type CommandLine,
+  type DescribedCommand,
+  flag,
+  type OptionsOf,
+  oneOf,
+  parseOptions,
+  text,
+  usage,
+} from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
 type Options = PublishCommandOptions & CommonOptions
@@ -41,6 +50,12 @@ const OPTIONS = {
 const WORDS = {
   'model-dir': { type: 'string', describe: 'or its release folder; the only one in output/' },
 } as const
+
+/** For the reference of commands. */
+export const PUBLISH: DescribedCommand = {
+  line: LINE,
+  commands: [{ name: '$0', words: WORDS, table: OPTIONS }],
+}
 
 /**
  * @returns undefined when help or the version was printed

@@ -4,6 +4,7 @@ import type { ScanOptions } from '../lab/scan-weights.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import {
   type CommandLine,
+  type DescribedCommand,
   flag,
   number,
   oneOf,
@@ -108,6 +109,9 @@ const COMPARE = {
   about: 'Validated variants and trials side by side, by their size.',
   table: MODEL_DIR,
 } as const
+
+/** For the reference of commands. */
+export const QUANTIZE: DescribedCommand = { line: LINE, commands: [LIST, TRIAL, SCAN, COMPARE] }
 
 const WANTED = 'wanted list, trial, scan or compare.'
 

@@ -5,6 +5,7 @@ import { VARIANT_NAMES } from '../variants.ts'
 import {
   between,
   type CommandLine,
+  type DescribedCommand,
   flag,
   number,
   oneOf,
@@ -78,6 +79,12 @@ const WORDS = {
     describe: `recordings; ${STDIN} is stdin: WAV, or with --rate 16-bit little-endian mono without a header`,
   },
 } as const
+
+/** For the reference of commands. */
+export const TRANSCRIBE: DescribedCommand = {
+  line: LINE,
+  commands: [{ name: '$0', words: WORDS, table: OPTIONS }],
+}
 
 /**
  * What follows `--` are files, whatever they are called.

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { PROJECT } from '../../pipeline/models.ts'
+import { withReference } from '../../scripts/command-reference.ts'
 import { schemaFiles } from '../../scripts/json-schema.ts'
 import { tinyConfig } from '../helpers/config.ts'
 import { publishedValidator } from '../helpers/published-schema.ts'
@@ -11,6 +12,11 @@ describe('the published schemas', () => {
 
   it.each(files)('%s is up to date: npm run schemas', async (path, text) => {
     expect(await readFile(join(PROJECT, path), 'utf8')).toBe(text)
+  })
+
+  it('come with a reference of commands that is up to date: npm run schemas', async () => {
+    const page = await readFile(join(PROJECT, 'docs', 'commands.md'), 'utf8')
+    expect(withReference(page)).toBe(page)
   })
 
   it.each(files.filter(([path]) => path.endsWith('.md')))('%s gives every key a meaning', (_, text) => {
