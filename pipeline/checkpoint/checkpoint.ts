@@ -5,12 +5,13 @@ import type { JsonObject } from '../../eval/runtime/json-value.ts'
 import { record, section, text } from '../../eval/runtime/schema.ts'
 import { checked } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
-import { processorSegment, SCORE } from './aligner-config.ts'
+import { processorSegment } from './aligner-config.ts'
 import { type CheckpointConfig, checkConfig, type TextConfig } from './checkpoint-config.ts'
 import { readCheckpointJson, refusePlace } from './checkpoint-files.ts'
 import { checkProcessor } from './checkpoint-processor.ts'
 import { checkTokenizer } from './checkpoint-tokenizer.ts'
 import { readSafetensors, type StoredTensor } from './safetensors.ts'
+import { originalNaming } from './tensor-names.ts'
 import { expectedTensors } from './tensor-table.ts'
 
 /** A checkpoint of either format under native tensor names; `python/checkpoint.py` reads this as JSON. */
@@ -31,7 +32,10 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const config = checkConfig(await readConfig(folder), folder)
   const { tokenIds: _, aligner, ...kept } = config
   const { format, audio_config, text_config } = config
-  const tensors = await readTensors(folder, format === 'original' ? originalNames(config) : (name) => name)
+  const tensors = await readTensors(
+    folder,
+    format === 'original' ? originalNaming(aligner !== undefined).toNative : (name) => name,
+  )
   checkTensors(tensors, expectedTensors(audio_config, text_config, aligner), text_config)
   await checkTokenizer(folder, config)
   await checkProcessor(folder, text_config.vocab_size)
@@ -91,17 +95,6 @@ async function readIndex(folder: string): Promise<Readonly<Record<string, string
   const { weight_map: map } = checked(schema, index, { file: INDEX, hint })
   for (const [name, shard] of Object.entries(map)) refusePlace(shard, `${INDEX}: weight_map.${name}`)
   return map
-}
-
-/** The head of an aligner has the name of the vocabulary's there. */
-function originalNames({ aligner }: CheckpointConfig): (name: string) => string {
-  const head = aligner ? SCORE.replace('weight', '') : 'lm_head.'
-  return (name) =>
-    name
-      .replace(/^thinker\.audio_tower\.proj([12])\./, 'model.multi_modal_projector.linear_$1.')
-      .replace(/^thinker\.model\./, 'model.language_model.')
-      .replace(/^thinker\.lm_head\./, head)
-      .replace(/^thinker\./, 'model.')
 }
 
 function checkTensors(

@@ -14,7 +14,8 @@ export interface StoredTensor {
   readonly end: number
 }
 
-const ITEM_BYTES: ReadonlyMap<string, number> = new Map([
+/** Of the types that checkpoints have. */
+export const ITEM_BYTES: ReadonlyMap<string, number> = new Map([
   ['F32', 4],
   ['F16', 2],
   ['BF16', 2],
