@@ -1,0 +1,53 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CommandLine } from '../pipeline/commands/arguments.ts'
+import { asProcess } from '../pipeline/commands/command-process.ts'
+import { PROJECT } from '../pipeline/models.ts'
+import { EXIT } from '../pipeline/shared/failure.ts'
+import { GENERATED } from './command-reference.ts'
+import { script } from './run-script.ts'
+import { markdownBreaches, phraseBreaches } from './style-rules.ts'
+
+/* The wording of documentation, comments and messages: `npm run check`. */
+
+const ROOMS = ['eval', 'graph-tools', 'pipeline', 'python', 'scripts']
+const SOURCE = /\.(?:ts|js|py|html)$/
+/** They have the words that they look for. */
+const OWN = ['scripts/style-rules.ts']
+/** Only phrases are checked there: a list of changes, and pages that are made from schemas. */
+const FREE = ['CHANGELOG.md', 'docs/config-json.md', 'docs/manifest-json.md']
+
+async function filesIn(folder: string, isWanted: (name: string) => boolean): Promise<string[]> {
+  const names = await readdir(join(PROJECT, folder), { recursive: folder !== '.' })
+  return names.filter(isWanted).map((name) => join(folder, name))
+}
+
+async function breachesOf(path: string): Promise<string[]> {
+  const text = await readFile(join(PROJECT, path), 'utf8')
+  const isMarkdown = path.endsWith('.md') && !FREE.includes(path)
+  const found = [
+    ...phraseBreaches(isMarkdown && path === 'docs/style.md' ? '' : text),
+    ...(isMarkdown ? markdownBreaches(text.split(GENERATED)[0] ?? '') : []),
+  ]
+  return found.map(({ line, problem }) => `${path}:${line} ${problem}`)
+}
+
+const LINE: CommandLine = {
+  command: 'npm run check --',
+  usage: '',
+  about: 'Check the wording of documentation, comments and messages (docs/style.md).',
+}
+
+const run = script(LINE, {}, async (_options, { report }) => {
+  const folders = await Promise.all(ROOMS.map((room) => filesIn(room, (name) => SOURCE.test(name))))
+  const pages = await Promise.all(
+    ['.', 'docs'].map((folder) => filesIn(folder, (name) => name.endsWith('.md'))),
+  )
+  const files = [...folders, ...pages].flat().filter((path) => !OWN.includes(path))
+  const found = (await Promise.all(files.map(breachesOf))).flat()
+  if (found.length === 0) return EXIT.done
+  report({ found }, () => [...found, `${found.length} places break docs/style.md.`])
+  return EXIT.failed
+})
+
+await asProcess(run, process.argv.slice(2))
