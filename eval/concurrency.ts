@@ -18,7 +18,7 @@ export async function mapFiles<T, R>(items: readonly T[], work: (item: T) => Pro
   return results
 }
 
-/** As Promise.all, but the others have ended too when it rejects: no work goes on after the error. */
+/** As Promise.all, but the others have ended too when it rejects: no work continues after the error. */
 export async function endAll<T>(work: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(work)
   return Promise.all(work)

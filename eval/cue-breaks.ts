@@ -7,7 +7,7 @@ export const LINE = 42
 const LINES = 2
 /** Seconds that a cue is shown at most, and at least where there is room. */
 export const [LONGEST, SHORTEST] = [7, 1]
-/** Seconds of silence that no cue goes on over, behind a sentence and within one: what comes behind would be shown long before it is said. */
+/** Seconds of silence that no cue continues over, behind a sentence and within one: what comes behind would be shown long before it is said. */
 const [SENTENCE_PAUSE, PAUSE] = [1, 2]
 /** What a cue costs that ends inside of a sentence: behind a comma, or anywhere. An empty cue costs 1. */
 const [CLAUSE_END, WORD_END] = [0.3, 0.6]

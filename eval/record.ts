@@ -12,7 +12,7 @@ const PIECE = fields({
   saysNone: truth,
   generated: number,
   ending: v.picklist(['end', 'limit', 'loop'], '"end", "limit" or "loop"'),
-  /** its text was that of the context, and is what was heard without it */
+  /** its text was that of the context, and is what was recognized without it */
   hasRecited: v.exactOptional(truth),
   loop: v.exactOptional(fields({ period: number, repeats: number })),
   timing: fields({ mel: number, encoder: number, prefill: number, decode: number }),
@@ -38,7 +38,7 @@ const UTTERANCE = fields({
   reference: text,
   /** of audio; 0 when it could not be read */
   seconds: number,
-  /** sha256 of what was heard, float32 at 16 kHz: not of engines, and not in older results */
+  /** sha256 of the samples, float32 at 16 kHz: not of engines, and not in older results */
   samples: v.exactOptional(text),
   /** the hypothesis; empty when there is none, and of aligners, which are given the reference */
   text,

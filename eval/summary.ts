@@ -123,7 +123,7 @@ export function summarize(names: Names, kind: SystemDescription['kind'], scores:
   const errors = scores.reduce((sum, score) => addErrors(sum, score.errors), NO_ERRORS)
   const characters = scores.reduce((sum, score) => sum + score.characters, 0)
   const characterErrors = scores.reduce((sum, score) => sum + score.characterErrors, 0)
-  // Nothing transcribed is no measurement, and not the same as silence.
+  // Nothing transcribed is not a measurement, and not the same as silence.
   const heard = kind === 'aligner' ? [] : scores
   const measured = (rate: number) => (heard.length === 0 ? Number.NaN : rate)
   const timed = scores.flatMap(({ times }) => times ?? [])

@@ -14,7 +14,7 @@ import { workOf } from './runtime/timing.ts'
 import { startWorker, type WorkerSetup } from './runtime/worker-client.ts'
 import { identifySources } from './sources.ts'
 
-/** One utterance as a system heard it. */
+/** One utterance as a system recognized it. */
 export type Transcription = Pick<
   UtteranceRecord,
   | 'seconds'

@@ -21,7 +21,7 @@ interface Compared {
 }
 
 /**
- * Each aligner with each recognizer that tells times, and with the aligners behind it, on the utterances and words that both have. No
+ * Each aligner with each recognizer that has times, and with the aligners behind it, on the utterances and words that both have. No
  * known times are needed.
  */
 export function compareTimes({ dataset, normalizer, systems, scores }: Compared): TimeComparison[] {

@@ -132,7 +132,7 @@ export class Bytes {
   }
 }
 
-/** What tells a file from another one in its place, and from itself after a change. */
+/** What distinguishes a file from another one in its place, and from itself after a change. */
 export function identityOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
   return `${dev} ${ino} ${size} ${mtimeNs}`
 }
@@ -156,7 +156,7 @@ export function fileState(path: string): { size: number; identity: string } {
   }
 }
 
-/** For whoever reads a file that is no longer the one that was opened. */
+/** For readers of a file that is no longer the one that was opened. */
 export function changedError(path: string): GraphError {
   return new GraphError(
     `${path} has changed since it was opened.`,

@@ -25,7 +25,7 @@ export type FileChange =
   | { readonly path: string; readonly target: string }
   | { readonly path: string; readonly remove: true }
 
-/** Who is told how far a change has come; what `onProgress` throws stops it, as long as it is not decided. */
+/** Callbacks for the progress of a change; what `onProgress` throws stops it, as long as it is not decided. */
 export interface CommitOptions {
   /** bytes written of all that are to be written */
   readonly onProgress?: (done: number, total: number) => void
@@ -75,7 +75,7 @@ export async function commit(
  * Finish a change that was decided and then interrupted. To be called before a folder's models are opened to be
  * rewritten.
  * @returns whether there was one
- * @throws GraphError when the journal is not one of {@link commit}'s, or names what is no file
+ * @throws GraphError when the journal is not one of {@link commit}'s, or names what is not a file
  */
 export async function recover(folder: string): Promise<boolean> {
   const journal = await readJournal(folder)

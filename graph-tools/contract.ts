@@ -31,7 +31,7 @@ const i64 = (name: string, ...shape: (number | string)[]): Port => ({
 /** The embedding table's file: graphs may read it, and programs do. */
 export const EMBEDDINGS = 'embed_tokens.bin'
 
-/** Sizes of one model by their letters, each with the graph that told it first. */
+/** Sizes of one model by their letters, each with the graph that had it first. */
 export type Sizes = Map<string, { readonly size: number; readonly graph: string }>
 
 /** What every program that loads a release relies on: the split layout, and the forced aligner's graph. */
@@ -139,7 +139,7 @@ const USUAL_BITS = 4n
 
 /** Whether the product that gives the logits has weights of too few bits. */
 function headProblems({ nodes, outputs }: Model['graph']): string[] {
-  if (!outputs.some(({ name }) => name === 'logits')) return [] // which is told already
+  if (!outputs.some(({ name }) => name === 'logits')) return [] // which is reported already
   const producers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
   let head: Node | undefined = producers.get('logits')
   while (head && PASSED_ON.has(head.opType)) head = producers.get(head.inputs[0] ?? '')

@@ -7,7 +7,7 @@ import type { Model } from './model.ts'
 
 /**
  * The location of a data file that is to be written beside graphs, normalized.
- * @param models the graphs that change with it: a file that they read may be written anew, any other one not
+ * @param models the graphs that change with it: a file that they read may be written again, any other one not
  * @throws GraphError when it is outside the folder, or a file that the graphs do not read, or new and with a graph's name
  */
 export function dataName(given: string, models: readonly Model[], folder: string): string {

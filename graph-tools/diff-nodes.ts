@@ -27,7 +27,7 @@ export async function diffNodes(a: Model, b: Model): Promise<{ lines: string[]; 
   return { lines, same }
 }
 
-/** Nodes are told apart by what they compute: their first output's name is unique within a graph. */
+/** Nodes are distinguished by what they compute: their first output's name is unique within a graph. */
 function nodesByOutput({ bodies }: Model): Map<string, Node> {
   return new Map(
     bodies.flatMap(({ nodes }, body) =>

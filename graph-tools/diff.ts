@@ -87,7 +87,7 @@ async function diffTraining(a: Model, b: Model): Promise<string[]> {
   return lines
 }
 
-/** Bodies are told apart by their order. */
+/** Bodies are distinguished by their order. */
 function pairsOf(a: readonly Graph[], b: readonly Graph[]): (readonly [Graph, Graph])[] {
   return a.flatMap((one, i) => (b[i] ? [[one, b[i]] as const] : []))
 }

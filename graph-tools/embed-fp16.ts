@@ -69,7 +69,7 @@ export async function planEmbedding(
 }
 
 /**
- * {@link planEmbedding} for graphs in their own folder: data files that the FP32 table leaves are packed anew.
+ * {@link planEmbedding} for graphs in their own folder: data files that the FP32 table leaves are packed again.
  * @throws GraphError as {@link planEmbedding} and {@link placeWeights}
  */
 export async function embedFp16(

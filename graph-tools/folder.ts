@@ -21,7 +21,7 @@ export async function graphFiles(folder: string): Promise<string[]> {
   return names.sort().map((name) => join(folder, name))
 }
 
-/** Everything directly in a folder that is not a folder, in the order of names, but for what is half written. */
+/** Everything directly in a folder that is not a folder, in the order of names, except what is half written. */
 export async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true })
   const names = entries.filter((entry) => !entry.isDirectory() && !entry.name.endsWith(PARTIAL))

@@ -48,7 +48,7 @@ interface ExternalSummary {
 }
 
 interface ExternalTensor {
-  /** as the file has it where it is no byte count */
+  /** the file's own text where it is not a byte count */
   readonly offset: number | string
   readonly length: number | string
   /** tensors that have these bytes */

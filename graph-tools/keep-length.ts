@@ -6,7 +6,7 @@ import { FIELD } from './onnx-types.ts'
 import { applyEdits, contentLength, type Edit, type Region } from './splice.ts'
 import { encodeField, fields } from './wire.ts'
 
-/** Below this a file is written anew: that takes no time, and leaves no padding. */
+/** Below this a file is written again: that takes no time, and leaves no padding. */
 export const PATCH_MINIMUM = 8 << 20
 /** A patch is held in memory. */
 const PATCH_LIMIT = 32 << 20
@@ -18,7 +18,7 @@ export const PADDING_KEY = 'qwen3-asr-onnx.padding'
 /**
  * The change of a graph's file. In a large one whose edits free a few bytes before the weights, the weights stay where
  * they are: padding takes the place of those bytes (a metadata_props entry of the graph), and only the stretch that
- * differs is written. Otherwise the whole file is written, without padding.
+ * differs is written. Else the whole file is written, without padding.
  * @throws GraphError when the file is no longer the one that was opened
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto GraphProto.metadata_props
  */

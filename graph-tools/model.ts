@@ -49,7 +49,7 @@ export interface Graph {
 /** A graph's input or output. */
 export interface Value {
   readonly name: string
-  /** TensorProto.DataType; 0 when it is no tensor or has no type */
+  /** TensorProto.DataType; 0 when it is not a tensor or has no type */
   readonly dataType: number
   /** a number or a symbol for each axis, '?' for an unknown one; undefined without a shape */
   readonly shape: readonly (number | string)[] | undefined
@@ -134,7 +134,7 @@ export function openModel(path: string): Model {
     return readModel(bytes, absolute, dirname(absolute))
   } catch (error) {
     if (!(error instanceof GraphError)) throw error
-    throw new GraphError(`${absolute} is no ONNX model, or a damaged one: ${error.message}`, error.hint)
+    throw new GraphError(`${absolute} is not an ONNX model, or a damaged one: ${error.message}`, error.hint)
   }
 }
 

@@ -36,7 +36,7 @@ export const FIELD = {
 /** AttributeProto.AttributeType */
 export const ATTRIBUTE_TYPE = { int: 2 } as const
 
-/** TensorProto.DataType numbers that are told apart in code; {@link DATA_TYPES} has them all. */
+/** TensorProto.DataType numbers that are distinguished in code; {@link DATA_TYPES} has them all. */
 export const DATA_TYPE = { float: 1, int32: 6, int64: 7, string: 8, float16: 10 } as const
 
 export interface DataType {

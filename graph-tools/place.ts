@@ -16,7 +16,7 @@ const PROTO_LIMIT = 2 ** 31 - 1
 /** Where a tensor's bytes shall be: in a data file beside the model, inside the proto, where they are, or nowhere. */
 export type Place = { readonly location: string } | 'inside' | 'stay' | 'gone'
 
-/** Where a placement happens, and who is told how far it has come. */
+/** Where a placement happens, and the callbacks for its progress. */
 export interface PlaceOptions {
   /** folder that the data files are in, and the graphs will be */
   readonly folder: string
@@ -49,7 +49,7 @@ interface Entry {
 /**
  * Plan where the weights of several graphs shall be. In each data file equal bytes are stored once, whatever names and
  * shapes their tensors have; every tensor starts on a page; the order is that of the graphs and of their initializers.
- * A tensor that stays in a data file which is written anew moves within it. What a runtime reads while it loads a graph is
+ * A tensor that stays in a data file which is written again moves within it. What a runtime reads while it loads a graph is
  * inside afterwards, whatever was chosen: {@link readWhileLoading}.
  * @param choose where a tensor of so many bytes shall be
  * @throws GraphError when a graph would pass protobuf's 2 GiB limit, a tensor's bytes cannot be had, or

@@ -12,7 +12,7 @@ const GRAPH = /\.onnx$/i
  * Which graphs read one of `locations` of a folder, other than given ones under whatever name: graphs in the folder, in
  * that of the data file, and in the folder above, whatever their files are called.
  * @returns location to the path of the first such graph
- * @throws GraphError naming a file of the folder that is called *.onnx, cannot be read, and is no data file itself
+ * @throws GraphError naming a file of the folder that is called *.onnx, cannot be read, and is not a data file itself
  */
 export async function otherReaders(
   folder: string,
@@ -97,7 +97,7 @@ async function filesAbove(folder: string): Promise<string[]> {
   return above === own ? [] : filesIn(above).catch(() => [])
 }
 
-/** What is no model, or cannot be opened, reads nothing. */
+/** What is not a model, or cannot be opened, reads nothing. */
 function openIfModel(path: string): Model | undefined {
   try {
     return openModel(path)
@@ -113,7 +113,7 @@ function openReader(path: string, locations: ReadonlySet<string>): Model {
     if (!(error instanceof GraphError)) throw error
     throw new GraphError(
       `${error.message} It was opened to see whether it reads ${[...locations].join(' or ')}.`,
-      'Mend it, or move it out of the folder.',
+      'Fix it, or move it out of the folder.',
     )
   }
 }

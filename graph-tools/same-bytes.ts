@@ -9,7 +9,7 @@ const CONCURRENCY = 4
 
 /**
  * Group pieces that hold the same bytes, by comparing them; samples only sort out which pairs are worth it.
- * @param onBytes told the bytes compared so far; what it throws ends the comparison
+ * @param onBytes called with the bytes compared so far; what it throws ends the comparison
  * @returns for each piece the index of the first one with the same bytes, its own when there is none before it
  * @throws GraphError when a piece cannot be read, or its file has changed
  */

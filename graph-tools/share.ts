@@ -3,7 +3,7 @@ import type { Model, Tensor } from './model.ts'
 import { type Place, type Placement, type PlaceOptions, placeWeights } from './place.ts'
 import { byteLength } from './tensor-data.ts'
 
-/** Tensors of fewer bytes stay inside the graphs unless asked otherwise. */
+/** Tensors of fewer bytes stay inside the graphs unless another minimum is given. */
 export const SHARE_MINIMUM = 256
 
 /** What is shared, and where it goes. */

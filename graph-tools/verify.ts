@@ -72,14 +72,14 @@ export async function verifyFolder(path: string, only?: readonly string[]): Prom
 }
 
 /**
- * The graphs of a folder, as a runtime can open them: what is called *.onnx, but for the data files among it.
+ * The graphs of a folder, as a runtime can open them: what is called *.onnx, except the data files among it.
  * @throws GraphError when there is no such folder
  */
 export async function graphsToOpen(folder: string): Promise<readonly string[]> {
   return openGraphs(await graphFiles(resolve(folder)), []).paths
 }
 
-/** Data files may be called *.onnx too: what is no model, and is read by one, is not a graph. */
+/** Data files may be called *.onnx too: what is not a model, and is read by one, is not a graph. */
 function openGraphs(files: readonly string[], problems: string[]): { models: Model[]; paths: string[] } {
   const opened = files.map((path) => {
     const own: string[] = []
@@ -163,7 +163,7 @@ async function checkData(path: string, claims: readonly Claim[]): Promise<string
 /** Zeros up to here are padding: writers let data start on a page, or where Windows can map it (64 KiB). */
 const PADDING_LIMIT = 1 << 16
 
-/** Between two tensors, and behind the last one, lies nothing but padding. */
+/** Between two tensors, and behind the last one, lies only padding. */
 async function gapProblem(path: string, start: number, end: number): Promise<string[]> {
   const gap = end - start
   const place = `${basename(path)}: ${gap} bytes from byte ${start}`
@@ -204,7 +204,7 @@ const TABLE = v.object({
   embed_tokens_shape: v.strictTuple([count, count]),
 })
 
-/** embed_tokens.bin is a headerless table whose type and shape config.json tells. */
+/** embed_tokens.bin is a headerless table whose type and shape are in config.json. */
 async function wrongEmbeddings(folder: string): Promise<string[]> {
   const path = join(folder, EMBEDDINGS)
   const info = await stat(path).catch(() => undefined)
@@ -212,8 +212,7 @@ async function wrongEmbeddings(folder: string): Promise<string[]> {
   const text = await readFile(join(folder, 'config.json'), { encoding: 'utf8', flag: READ_FLAGS }).catch(
     () => undefined,
   )
-  if (text === undefined)
-    return ['embed_tokens.bin has no config.json beside it that tells its type and shape.']
+  if (text === undefined) return ['embed_tokens.bin has no config.json beside it with its type and shape.']
   const config = parsed(text)
   if (config === undefined) return ['config.json is not valid JSON.']
   const table = v.safeParse(TABLE, config)

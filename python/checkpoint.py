@@ -1,7 +1,7 @@
 """Weights by native tensor name, read from safetensors shards one tensor at a time.
 
 The TypeScript side has already found out which format the checkpoint has, mapped the names, and checked every
-shape and offset; it hands over `checkpoint.json`: {"audio_config", "text_config", "files", "tensors":
+shape and offset; it passes `checkpoint.json`: {"audio_config", "text_config", "files", "tensors":
 {name: {"file", "dtype", "shape", "start", "end"}}, "aligner": of a forced aligner, ...}. Offsets are absolute bytes in
 the shard.
 """

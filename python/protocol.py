@@ -22,7 +22,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def _end_with_parent() -> None:
-    """The parent holds our stdin open for as long as it lives; an orphan must not go on writing."""
+    """The parent holds our stdin open for as long as it lives; an orphan must not continue writing."""
     while os.read(0, 4096):
         pass
     os._exit(1)
@@ -36,7 +36,7 @@ if os.environ.get("QWEN3_ASR_ONNX_PARENT"):
 
 
 class UserError(Exception):
-    """A failure the user can mend: one sentence with found against wanted, and what to do next."""
+    """A failure the user can fix: one sentence with found against wanted, and what to do next."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

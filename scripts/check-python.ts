@@ -41,7 +41,7 @@ const LINE: CommandLine = {
   about: 'Run ruff and mypy on all Python of the project.',
 }
 
-const run = script(LINE, { fix: flag('mend what can be mended') }, async ({ fix }) => {
+const run = script(LINE, { fix: flag('fix what can be fixed automatically') }, async ({ fix }) => {
   await install()
   const results = [
     await check('ruff', 'check', '--quiet', '--config', CONFIG, ...(fix ? ['--fix'] : [])),

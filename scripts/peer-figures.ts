@@ -65,7 +65,7 @@ export function figuresOf({ loaded, cold, ...side }: Rounds): Figures {
   }
 }
 
-/** @param step of the side's own tokens, where it tells */
+/** @param step of the side's own tokens, where it reports them */
 export function counted(
   runs: readonly { readonly seconds: number; readonly tokens: number }[],
   wanted: number,

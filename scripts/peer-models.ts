@@ -18,7 +18,7 @@ export interface Described {
 
 /**
  * @param checkpoint a folder; without it, what the pipeline left beside the release
- * @throws Failure when the folder is no checkpoint, Error when there is neither
+ * @throws Failure when the folder is not a checkpoint, Error when there is neither
  */
 export async function describeCheckpoint(
   work: string,

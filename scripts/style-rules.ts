@@ -33,6 +33,28 @@ export function phraseBreaches(text: string): Breach[] {
   )
 }
 
+const PROSE = {
+  script: /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g,
+  python: /#.*|"""[\s\S]*?"""|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g,
+}
+
+/** Comments and texts of a program on their lines: names in code, and texts of one word, are left out. */
+export function proseOf(code: string, language: keyof typeof PROSE): string {
+  const kept: string[] = []
+  let at = 0
+  for (const { 0: found, index } of code.matchAll(PROSE[language])) {
+    const prose = /\s/.test(found) ? found.replace(/\$\{[^}]*\}/g, '~') : ''
+    kept.push(blank(code.slice(at, index)), prose === '' ? blank(found) : prose)
+    at = index + found.length
+  }
+  return kept.join('')
+}
+
+/** Its line breaks alone. */
+function blank(text: string): string {
+  return text.replace(/[^\n]+/g, ' ')
+}
+
 /** Long sentences and cells of Markdown. */
 export function markdownBreaches(text: string): Breach[] {
   return blocksOf(text).flatMap(({ line, text: block, isRow }) =>

@@ -12,7 +12,7 @@ const INTERVAL_MS = 100
 /** The kernel walks the pages of a process to answer: a sample waits this many times as long as the last one took. */
 const PAUSE = 10
 
-/** Sample a process tree until told to stop (Linux: /proc/PID/smaps_rollup, proc(5)). */
+/** Sample a process tree until stopped (Linux: /proc/PID/smaps_rollup, proc(5)). */
 export function watchMemory(root: number): () => TreeMemory {
   let peak: TreeMemory = { total: 0, anonymous: 0, processes: 0 }
   const sample = () => {

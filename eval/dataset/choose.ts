@@ -1,7 +1,7 @@
 import { seededRandom, shuffled } from '../random.ts'
 import type { Selection } from './utterance.ts'
 
-/** Rows that a seeded sample takes of a row group, so that few groups are fetched and many speakers are heard. */
+/** Rows that a seeded sample takes of a row group, so that few groups are fetched and many speakers occur. */
 const ROWS_OF_GROUP = 20
 
 /**

@@ -6,7 +6,7 @@ import type { RemoteOptions } from './remote-file.ts'
 import { retryingFetch } from './retrying-fetch.ts'
 
 const DEFAULT_HUB = 'https://huggingface.co'
-/** Where the hub keeps its own conversions of datasets that are stored otherwise. */
+/** Where the hub keeps its own conversions of datasets that are stored in other formats. */
 const CONVERTED = 'refs/convert/parquet'
 
 export interface HubOptions extends RemoteOptions {

@@ -6,7 +6,7 @@ import { findColumns, type ManifestOptions, mayLackText, missingColumn } from '.
 import { type Entry, entryOf, typeName } from './entry.ts'
 
 const HINT = 'Write one object a line: {"file": "a.flac", "text": "..."}'
-/** An object that goes on in the next line. */
+/** An object that continues in the next line. */
 const OPENED = /^\s*\{\s*$/
 
 /**

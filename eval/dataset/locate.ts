@@ -47,7 +47,7 @@ function candidatesOf(folder: string, file: string): string[] {
   return [...new Set([...direct, ...home, ...inside])]
 }
 
-/** What cannot be looked at is there all the same: whoever reads it says why not. */
+/** What cannot be checked counts as present: reading it gives the reason. */
 async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,

@@ -50,7 +50,7 @@ export function rootCause(error: unknown): NodeJS.ErrnoException {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-/** undici tells the status of a proxy only in its words. A proxy that is busy or lost its way may be asked again. */
+/** undici gives the status of a proxy in its message only. A proxy that is busy or lost its way may be tried again. */
 function explainProxy(error: unknown, url: string | URL, { http, https }: Proxies): unknown {
   const { message } = rootCause(error)
   const status = Number(

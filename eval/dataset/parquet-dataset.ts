@@ -20,7 +20,7 @@ export interface ParquetDatasetOptions
     Pick<Dataset, 'name' | 'language' | 'normalizer' | 'source'> {
   /** a folder for the audio of exactly these files at this revision */
   readonly cache: string
-  /** the files are here: reading them is no download */
+  /** the files are here: reading them is not a download */
   readonly isLocal?: boolean
   readonly selection: Selection
   readonly keepEmpty?: boolean

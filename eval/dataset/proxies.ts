@@ -13,7 +13,7 @@ export interface Proxies {
 /**
  * HTTP_PROXY, HTTPS_PROXY and NO_PROXY, each also in lower case, which goes first, and ALL_PROXY for those that are not set.
  * @returns undefined when there is no proxy
- * @throws SpeechError for an address that is no HTTP proxy; it is not shown, since it may hold a password
+ * @throws SpeechError for an address that is not an HTTP proxy; it is not shown, since it may hold a password
  */
 export function proxiesOf(env: NodeJS.ProcessEnv = process.env): Proxies | undefined {
   const value = (name: string) => env[name.toLowerCase()] ?? env[name]

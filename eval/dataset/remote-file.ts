@@ -11,14 +11,14 @@ export interface RemoteOptions extends RetryOptions {
   /** sent to the address's own host only, never to one it redirects to */
   readonly token?: string
   readonly stallMs?: number
-  /** told of every chunk that arrives */
+  /** called with every chunk that arrives */
   readonly onBytes?: (count: number) => void
 }
 
 /**
  * A file behind HTTP, read by ranges. Where it redirects to is remembered, and asked for again when that answer expires.
  * @param size of the file, in bytes
- * @throws SpeechError for what cannot be mended by asking again
+ * @throws SpeechError for what cannot be fixed by asking again
  */
 export function remoteFile(url: string, size: number, options: RemoteOptions = {}): AsyncBuffer {
   let target = url

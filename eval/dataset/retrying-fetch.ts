@@ -19,7 +19,7 @@ export interface RetryOptions {
   readonly origin?: string
   /** what the library's token stands for */
   readonly token?: string
-  /** told before each wait */
+  /** called before each wait */
   readonly onRetry?: (reason: string) => void
 }
 
@@ -56,7 +56,7 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
 
 /**
  * `fetch` that throws a {@link TransientError} for answers that are worth asking for again.
- * @param transient statuses of these; a {@link BusyError} tells how long the server asks to wait
+ * @param transient statuses of these; a {@link BusyError} has the seconds that the server asks to wait
  */
 export async function fetchOnce(
   url: string | URL,

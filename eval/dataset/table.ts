@@ -34,7 +34,7 @@ interface Row {
 }
 
 /**
- * A table with a header: CSV (RFC 4180) with commas, semicolons or bars, told by the header, or with tabs. Fields
+ * A table with a header: CSV (RFC 4180) with commas, semicolons or bars (the header decides), or with tabs. Fields
  * between tabs are taken as they are, quotes included, as Common Voice writes them.
  * @throws SpeechError naming the columns when recording or text is not among them, or the line with too many fields
  */

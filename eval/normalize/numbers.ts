@@ -189,7 +189,7 @@ class NumberReader {
     else this.#count((number / 1000n) * 1000n + (number % 1000n) * multiplier, suffix)
   }
 
-  /** A cardinal may go on; an ordinal or plural is a number's end. */
+  /** A cardinal may continue; an ordinal or plural is a number's end. */
   #count(number: bigint | string, suffix: string): void {
     this.#number = number
     if (suffix) this.#finish(suffix)
@@ -287,7 +287,7 @@ function westernDigits(text: string): string {
 const AND_A_HALF = pythonPattern('\\band\\s+a\\s+half\\b')
 const SPACE_BEFORE_SUFFIX = pythonPattern('([0-9])\\s+(st|nd|rd|th|s)\\b')
 
-/** "two and a half" as "two point five"; a space between digits and letters, but for "1960s" and "32nd". */
+/** "two and a half" as "two point five"; a space between digits and letters, except "1960s" and "32nd". */
 function separateDigits(text: string): string {
   const parts = text.split(AND_A_HALF)
   const halves = parts.flatMap((part, i) => {

@@ -1,5 +1,5 @@
 /*
- * Pieces of Python's `re` and `str` that JavaScript has otherwise: there `\w`, `\b` and `\s` know all of Unicode.
+ * Pieces of Python's `re` and `str` that differ in JavaScript: in Python `\w`, `\b` and `\s` know all of Unicode.
  * https://docs.python.org/3.11/library/re.html
  */
 

@@ -120,7 +120,7 @@ const LIGATURES: Readonly<Record<string, string>> = {
   Ł: 'L',
 }
 
-/** No diacritics; symbols and punctuation become spaces, but for those of numbers. */
+/** No diacritics; symbols and punctuation become spaces, except those of numbers. */
 function plainLetters(text: string): string {
   return Array.from(text.normalize('NFKD'), (letter) => {
     if ('.%$¢€£'.includes(letter)) return letter

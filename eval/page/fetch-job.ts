@@ -20,6 +20,6 @@ export interface FetchProgress {
   readonly total: number
   /** bytes of `done` that came through the network now */
   readonly fetched: number
-  /** what goes on besides: a connection that is tried again */
+  /** what continues besides: a connection that is tried again */
   readonly note: string
 }

@@ -56,7 +56,7 @@ async function recordStream(
   return {
     async stop() {
       await new Promise<void>((resolve) => {
-        onEnd = resolve // what it has not handed over yet comes first
+        onEnd = resolve // what it has not sent yet comes first
         recorder.port.postMessage('end')
         setTimeout(resolve, LONGEST_WAIT_MS)
       })

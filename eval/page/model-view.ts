@@ -11,7 +11,7 @@ import { type Device, preferredVariant, variantNote } from './variant-choice.ts'
 
 const STATES = ['choice', 'found', 'progress', 'loaded'] as const
 
-/** One at a time. @param focus the element that the keyboard goes on from */
+/** One at a time. @param focus the element that the keyboard continues from */
 export function showState(state: (typeof STATES)[number], focus?: HTMLElement): void {
   for (const name of STATES) divOf(name).hidden = name !== state
   divOf('speech').hidden = state !== 'loaded'

@@ -34,7 +34,8 @@ export function releaseAddress(text: string, hub: string): ReleaseAddress {
  */
 export function checkedUrl(text: string): URL {
   const hint = 'Give owner/name of a repository, or the https address of a folder that holds manifest.json.'
-  if (!URL.canParse(text)) throw new SpeechError(`${JSON.stringify(text)} is no address of a release.`, hint)
+  if (!URL.canParse(text))
+    throw new SpeechError(`${JSON.stringify(text)} is not an address of a release.`, hint)
   const url = new URL(text)
   if (url.username !== '' || url.password !== '')
     throw new SpeechError('The address holds a user name or password.', 'Leave them out.')

@@ -37,7 +37,7 @@ const ISOLATION = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
-/** The script that fetches releases; all other workers reach nothing but the page's own files. */
+/** The script that fetches releases; all other workers reach only the page's own files. */
 const FETCHING = 'fetch.js'
 const CODE = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'"
 const OWN = `${CODE}; connect-src 'self'`

@@ -214,7 +214,7 @@ async function onDrop(event: DragEvent): Promise<void> {
   if (file) await onSound({ name: file.name, file })
 }
 
-/** What is heard or recorded with a model ends with it. */
+/** What is transcribed or recorded with a model ends with it. */
 function leaveSpeech(): void {
   stopTranscription()
   void leaveRecording()

@@ -17,7 +17,7 @@ import { showTimes } from './times.ts'
 export type Sound = { readonly name: string } & ({ readonly file: File } | { readonly recorded: Recorded })
 
 let stop: AbortController | undefined
-/** of the last text that was heard to its end */
+/** of the last transcript that is complete */
 let lastEngine: Engine | undefined
 let last: { readonly transcript: Transcript; readonly name: string } | undefined
 
@@ -108,13 +108,13 @@ function begin(sound: Sound): void {
 
 function showStopped(): void {
   const isEmpty = divOf('text').textContent === ''
-  const text = isEmpty ? 'Stopped before any text came.' : 'Stopped. The text is what was heard so far.'
+  const text = isEmpty ? 'Stopped before any text came.' : 'Stopped. The text is incomplete.'
   divOf('stopped').textContent = text
   divOf('stopped').hidden = false
   announce(text)
 }
 
-/** The button to stop goes; the keyboard goes on from what follows it. */
+/** The button to stop goes; the keyboard continues from what follows it. */
 function end(): void {
   const hadFocus = divOf('running').contains(document.activeElement)
   divOf('running').hidden = true
@@ -126,7 +126,7 @@ function end(): void {
 function finish(engine: Engine, transcript: Transcript, { name }: Sound, took: number): void {
   const { text, warnings } = transcript
   last = { transcript, name: name.replace(/\.[^.]+$/, '') }
-  divOf('text').replaceChildren(text === '' ? element('span', 'note', 'No speech was heard.') : text)
+  divOf('text').replaceChildren(text === '' ? element('span', 'note', 'No speech was recognized.') : text)
   divOf('warnings').replaceChildren(...warnings.map((warning) => element('li', '', warning)))
   showTimes(transcript)
   showSpeed(transcript, { took, isFirst: engine !== lastEngine, device: engine.device })
@@ -135,7 +135,7 @@ function finish(engine: Engine, transcript: Transcript, { name }: Sound, took: n
   URL.revokeObjectURL(captions.src)
   captions.src = URL.createObjectURL(new Blob([vtt(cuesOf(transcript.segments))], { type: 'text/vtt' }))
   divOf('done').hidden = false
-  announce(text === '' ? 'No speech was heard.' : `Done: ${text}`)
+  announce(text === '' ? 'No speech was recognized.' : `Done: ${text}`)
 }
 
 function wavOf({ samples, sampleRate }: Recorded): Blob {

@@ -8,7 +8,7 @@ export interface Device {
   readonly threads: number
   /** variants by how well they run on it, the best first; others come last */
   readonly prefers: readonly string[]
-  /** whether weights in blocks of 4 or 8 bits are made floats anew for every token (MatMulNBits has no kernel for it) */
+  /** whether weights in blocks of 4 or 8 bits are made floats again for every token (MatMulNBits has no kernel for it) */
   readonly widensBlocks: boolean
 }
 
@@ -36,5 +36,5 @@ export function preferredVariant(
 export function variantNote(variant: string, names: readonly string[], { widensBlocks }: Device): string {
   if (!widensBlocks || WITHOUT_BLOCKS.includes(variant)) return ''
   const quicker = names.includes('int8') ? ' int8 takes far less time.' : ''
-  return `Slow on the processor: its weights are made 32-bit floats anew for every token.${quicker}`
+  return `Slow on the processor: its weights are made 32-bit floats again for every token.${quicker}`
 }

@@ -1,6 +1,6 @@
 import { htmlText } from './html.ts'
 
-/** What a page is made of: HTML, but for the title. */
+/** What a page is made of: HTML, except the title. */
 interface Parts {
   readonly title: string
   /** Content Security Policy */
@@ -9,7 +9,7 @@ interface Parts {
   readonly body: string
 }
 
-/** A whole HTML page that needs nothing but itself. */
+/** A whole HTML page that needs only itself. */
 export function htmlPage({ title, policy, style, body }: Parts): string {
   return `<!doctype html>
 <html lang="en">

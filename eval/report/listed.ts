@@ -28,7 +28,7 @@ export interface ListedResult {
   readonly heard: readonly string[]
   readonly errors: number
   readonly text: string
-  /** the text is the reference, whose words an aligner has timed: nothing was heard, and nothing can differ */
+  /** the text is the reference, whose words an aligner has timed: nothing was recognized, and nothing can differ */
   readonly isAligned?: true
   readonly compute: number
   /** failed in a way that WER does not name */

@@ -1,6 +1,6 @@
 import { announce, bdi, button, byId, element, hidden, isolated } from './page-dom.js'
 
-/** Kept, since a list that is made anew needs them again. */
+/** Kept, since a list that is made again needs them again. */
 const urls = new Map()
 
 /** The bytes are text in the page until somebody wants to hear them. */
@@ -58,7 +58,7 @@ export function player(at, id) {
       else audio.addEventListener('loadedmetadata', seek, { once: true })
       start(audio)
     },
-    /** Call with the place that is heard, in seconds, while it moves; with none at the end. */
+    /** Call with the place that is played, in seconds, while it moves; with none at the end. */
     follow: (show) => followers.push(show),
   }
 }

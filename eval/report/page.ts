@@ -46,7 +46,7 @@ export interface PageOptions extends AudioOptions {
   readonly fidelity?: readonly FidelityPoint[]
 }
 
-/** report.html: one page that needs nothing but itself, and that the browser lets load nothing else. */
+/** report.html: one page that needs only itself, and that the browser lets load nothing else. */
 export async function reportPage(report: Report, options: PageOptions): Promise<string> {
   const [style, script] = await Promise.all([pageStyle(), pageScript()])
   const utterances = listUtterances(report)
@@ -153,19 +153,19 @@ function hasSpokenWords(
 interface ListFacts {
   /** words with times, and audio to play from them */
   readonly hasWords: boolean
-  /** some system is not an aligner: there are alignments with what was said */
+  /** some system is not an aligner: there are alignments */
   readonly isHeard: boolean
 }
 
 const MARKS = `<ul class="legend words" aria-label="Marks of the alignment">
 <li><span class="h">word</span> <span class="note">right</span></li>
-<li><span class="s"><del>said</del> <ins>heard</ins></span> <span class="note">another word (substitution)</span></li>
-<li><del class="d">said</del> <span class="note">left out (deletion)</span></li>
-<li><ins class="i">heard</ins> <span class="note">put in (insertion)</span></li>
+<li><span class="s"><del>reference</del> <ins>recognized</ins></span> <span class="note">another word (substitution)</span></li>
+<li><del class="d">reference</del> <span class="note">missing word (deletion)</span></li>
+<li><ins class="i">recognized</ins> <span class="note">added word (insertion)</span></li>
 </ul>`
 
 function list(count: number, withAudio: number, { hasWords, isHeard }: ListFacts): string {
-  const below = isHeard ? 'Below each alignment stands the text as it was heard: a' : 'A'
+  const below = isHeard ? 'Below each alignment is the recognized text. A' : 'A'
   const words = hasWords ? ` ${below} click on a word plays the clip from there.` : ''
   const some = `the audio of ${withAudio.toLocaleString('en')}, those with the most errors`
   const audio = withAudio < count ? ` The page has ${withAudio > 0 ? some : 'no audio'}.` : ''

@@ -37,7 +37,7 @@ export function drawMark({ colour, symbol }: SystemMark): string {
 /**
  * A chart as SVG text that takes the text colour around it. The value of the channel `title`, a number, becomes
  * `data-value` of each mark: the page says what it stands for.
- * @param alt what a reader who does not see it hears
+ * @param alt what a screen reader reads
  */
 export function drawPlot(alt: string, options: Plot.PlotOptions): string {
   const svg = plotted({ width: WIDTH, ...options })

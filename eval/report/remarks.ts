@@ -12,7 +12,7 @@ const REASON_COLUMNS = 400
 
 /** What the tables do not say. */
 export interface Remarks {
-  /** whether systems can be told apart, a sentence for each two */
+  /** whether systems can be distinguished, a sentence for each two */
   readonly differences: readonly Sentence[]
   /** failed outputs, and what is missing or left out */
   readonly failures: readonly Sentence[]
@@ -47,13 +47,13 @@ export function remarks(report: Report): string[] {
   return [...differences, ...failures, ...measured].map(plainText)
 }
 
-/** Whether two systems can be told apart. */
+/** Whether two systems can be distinguished. */
 function differenceSentence(row: PairedRow): Sentence {
   const { first, second, difference, low, high, distinct, dataset, utterances } = row
   const points = (value: number) => `${value >= 0 ? '+' : '-'}${(100 * Math.abs(value)).toFixed(2)}`
   if (!Number.isFinite(low))
     return sentence`${{ name: dataset }}: ${{ name: second }} and ${{ name: first }} cannot be compared by ${plural(utterances, 'utterance')}: there is no interval`
-  const verdict = distinct ? `is ${difference > 0 ? 'worse' : 'better'} than` : 'cannot be told apart from'
+  const verdict = distinct ? `is ${difference > 0 ? 'worse' : 'better'} than` : 'cannot be distinguished from'
   const figures = `${points(difference)} points of WER, 95 % interval ${points(low)} to ${points(high)}`
   return sentence`${{ name: dataset }}: ${{ name: second }} ${verdict} ${{ name: first }}: ${figures} (paired bootstrap, ${utterances} utterances)`
 }

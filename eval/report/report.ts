@@ -28,7 +28,7 @@ export interface Report {
   /** for each dataset, system and normalizer */
   readonly rows: readonly Row[]
   readonly differences: readonly PairedRow[]
-  /** for each dataset and normalizer, each aligner with what tells times beside it */
+  /** for each dataset and normalizer, each aligner with what has times beside it */
   readonly timeComparisons: readonly TimeComparison[]
   /** of the dataset's own normalizer, by dataset, then by system */
   readonly scores: ReadonlyMap<string, ReadonlyMap<string, readonly Score[]>>

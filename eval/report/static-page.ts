@@ -8,7 +8,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 const STYLE = '@container (max-width: 62rem) { thead, thead tr { display: none } }'
 
 /**
- * A page in the look of the report, light or dark, that needs nothing but itself and runs no script.
+ * A page in the look of the report, light or dark, that needs only itself and runs no script.
  * @param body HTML
  */
 export async function staticPage(title: string, body: string): Promise<string> {

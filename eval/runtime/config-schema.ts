@@ -107,7 +107,7 @@ const DECODER = {
     }),
   ),
   alignment: v.exactOptional(
-    about('Which attention tells when words are said. Missing where the graphs do not give it.', ALIGNMENT),
+    about('Which attention shows when words are said. Missing where the graphs do not give it.', ALIGNMENT),
   ),
   fused: v.exactOptional(
     about('How to run the fused layout. Missing where only the split layout is.', FUSED),

@@ -16,7 +16,7 @@ export interface DecodeRequest {
   readonly wantsAttention?: boolean
   /** stops between two tokens by throwing its reason */
   readonly signal?: AbortSignal | undefined
-  /** told after every token, with all so far; the end token is none */
+  /** called after every token, with all so far; the end token is none */
   readonly onToken?: ((tokens: readonly number[]) => void) | undefined
 }
 

@@ -20,7 +20,7 @@ export interface Decoder {
   readonly rows: number
   /** whether tokens that may come can be checked in the run of the prompt */
   readonly takesDrafts: boolean
-  /** whether {@link attention} tells which part of the audio each token was read from, so that words have times */
+  /** whether {@link attention} shows which part of the audio each token was read from, so that words have times */
   readonly alignsWords: boolean
   /**
    * Run prompts together and add their sequences as the last rows. Shorter ones are padded, so that one by one is as
@@ -62,7 +62,7 @@ export interface DecoderOptions extends SessionOptions {
    * even number of rows, the last one may hold nothing.
    */
   readonly isSteady?: boolean
-  /** keeps the weights of prompts in 8 bits for the next load; by default they are made anew */
+  /** keeps the weights of prompts in 8 bits for the next load; by default they are made again */
   readonly cache?: PromptCache
   /** where keys and values are; by default where the provider has them. Those of prompts in 8 bits are in the program's memory */
   readonly kv?: 'host' | 'device'

@@ -197,7 +197,7 @@ interface Batch {
   past: object | undefined
 }
 
-/** A step's inputs, written anew for every token, and made anew only when the number of rows changes. */
+/** A step's inputs, written again for every token, and made again only when the number of rows changes. */
 function makeBatch(rows: number, hiddenSize: number): Batch {
   const embeds = new Float32Array(rows * hiddenSize)
   const pastLengths = new BigInt64Array(rows)
@@ -225,7 +225,7 @@ interface Attention {
 }
 
 interface Logits {
-  /** [rows, positions, vocab]; undefined where the runtime makes them anew */
+  /** [rows, positions, vocab]; undefined where the runtime makes them again */
   readonly values: Float32Array | undefined
   readonly fetches: Record<string, Tensor | null>
 }

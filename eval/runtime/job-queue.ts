@@ -19,7 +19,7 @@ interface Steps<Job, Input extends { readonly length: number }> {
 /**
  * As many jobs at once as `size`. Where that is more than one, several times as many are read ahead and the longest of
  * them goes first, so that those of about one length run together; else they run in their order, each read when the one
- * before has ended, so that reading is no part of its time.
+ * before has ended, so that reading is not part of its time.
  */
 export function makeJobQueue<Job, Input extends { readonly length: number }>(
   size: number,
@@ -41,7 +41,7 @@ export function makeJobQueue<Job, Input extends { readonly length: number }>(
     const held = ready.reduce((sum, { input }) => sum + input.length, 0)
     return reading + ready.length < size * LOOKAHEAD && (held < HELD || ready.length + running === 0)
   }
-  /** The longest, but for one that many have gone before. */
+  /** The longest, except one that many have gone before. */
   const takeReady = () => {
     const late = ready.findIndex(({ overtaken }) => overtaken >= size * LOOKAHEAD)
     const [taken] = ready.splice(Math.max(late, 0), 1) as [(typeof ready)[number]]

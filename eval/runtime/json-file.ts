@@ -11,7 +11,7 @@ type Fail = (message: string) => Error
 
 /**
  * Read a JSON file of a release.
- * @returns the object in it; whoever relies on a key checks it
+ * @returns the object in it; a caller that relies on a key checks it
  * @throws SpeechError when there is no such file, or as {@link readJsonFile}
  */
 export async function readJson(path: string): Promise<JsonObject> {
@@ -67,7 +67,7 @@ const [QUOTE, BACKSLASH] = [0x22, 0x5c]
 const OPENING = new Set([0x5b, 0x7b])
 const CLOSING = new Set([0x5d, 0x7d])
 
-/** Deep nesting takes memory out of proportion, and whoever walks the value takes stack. */
+/** Deep nesting takes memory out of proportion, and walking the value takes stack. */
 function refuseDepth(text: string, path: string, fail: Fail): void {
   let [depth, isString] = [0, false]
   for (let i = 0; i < text.length; i++) {

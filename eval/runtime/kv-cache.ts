@@ -236,7 +236,7 @@ export class KvCache implements KvStore {
     this.#feeds = undefined
   }
 
-  /** Lay the rows out anew for another capacity, in place in the order in which none is overwritten before it has moved. */
+  /** Lay the rows out again for another capacity, in place in the order in which none is overwritten before it has moved. */
   #move(from: Float32Array, to: Float32Array, capacity: number): void {
     const { heads, headDim } = this.#shape
     const [before, after] = [this.#capacity * headDim, capacity * headDim]

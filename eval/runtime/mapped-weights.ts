@@ -86,7 +86,7 @@ export function addMappedWeights(path: string, weights: readonly MappedWeight[])
       ])
     })
     const tensors = weights.map((weight) => bytesField(INITIALIZER, tensorOf(weight)))
-    // messages of one field are merged: the graph goes on where it has ended
+    // messages of one field are merged: the graph continues where it has ended
     return Buffer.concat([graph, bytesField(GRAPH, Buffer.concat(tensors))])
   } finally {
     file.close()

@@ -62,7 +62,7 @@ export function preparePromptGraph(
   cache?: PromptCache,
 ): (options: SessionOptions) => Promise<PromptGraph> {
   const weights = findWeights(source, cache)
-  weights.catch(() => undefined) // whoever opens the graph is told
+  weights.catch(() => undefined) // the code that opens the graph gets the error
   return async (options) => openWith(await weights, source, graph, options)
 }
 

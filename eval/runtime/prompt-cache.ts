@@ -22,7 +22,7 @@ import { list, shape, text, whole } from './schema.ts'
 /** Where the weights of prompts are kept between loads. */
 export interface PromptCache {
   readonly folder: string
-  /** fewer bytes of weights are made anew each time: that takes no longer than to look for them */
+  /** fewer bytes of weights are made again each time: that takes no longer than to look for them */
   readonly smallest: number
 }
 
@@ -134,7 +134,7 @@ async function readEntry(folder: string): Promise<StoredWeights | undefined> {
     await utimes(join(folder, INDEX), now, now).catch(() => undefined) // used now
     return { folder, weights }
   } catch {
-    return undefined // it is made anew
+    return undefined // it is made again
   }
 }
 

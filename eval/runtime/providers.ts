@@ -35,7 +35,7 @@ export interface ProviderTolerance {
 }
 
 /**
- * How long a session's threads wait for the next operator or run before they sleep. Left alone they go on for tens of
+ * How long a session's threads wait for the next operator or run before they sleep. Left alone they continue for tens of
  * milliseconds, and take a core from the session whose turn it is.
  */
 const SPIN_MICROSECONDS = 1000

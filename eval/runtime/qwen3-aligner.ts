@@ -67,7 +67,7 @@ export class Qwen3Aligner {
 
   /**
    * @param folder with the graphs, embed_tokens.bin and the JSON files of a forced aligner's release
-   * @throws SpeechError when the folder is no such release, lacks the variant, or the runtime refuses it
+   * @throws SpeechError when the folder is not such a release, lacks the variant, or the runtime refuses it
    */
   static async load(folder: string, options: AlignerLoadOptions = {}): Promise<Qwen3Aligner> {
     const { threads = cores(), variant, provider, cache = true } = options

@@ -72,14 +72,14 @@ export interface Segment {
   readonly start: number
   readonly end: number
   readonly text: string
-  /** undefined when the model named none: it heard no speech */
+  /** undefined when the model named none: it recognized no speech */
   readonly language: string | undefined
   /** `limit` and `loop`: the text may lack its end */
   readonly ending: Decoded['ending']
   readonly tokens: number
   /** of all its tokens, the language's in front of the text's */
   readonly tokenIds: readonly number[]
-  /** of the text, in its order, punctuation with the word; undefined where the release tells no times of words */
+  /** of the text, in its order, punctuation with the word; undefined where the release has no times of words */
   readonly words?: readonly TimedWord[]
 }
 
@@ -129,7 +129,7 @@ export class Qwen3Asr {
 
   /**
    * @param folder with the graphs, embed_tokens.bin and the JSON files of a release
-   * @throws SpeechError when the folder is no release, lacks the variant, or the runtime refuses it
+   * @throws SpeechError when the folder is not a release, lacks the variant, or the runtime refuses it
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Qwen3Asr> {
     const { threads = cores(), provider, prefill, batch, cache = true } = options
@@ -165,7 +165,7 @@ export class Qwen3Asr {
     return this.#run(audio, options)
   }
 
-  /** As {@link transcribe}, with the text as it comes. A loop may have been told before it is cut out of the result. */
+  /** As {@link transcribe}, with the text as it comes. A loop may have been emitted before it is cut out of the result. */
   stream(audio: Audio, options: TranscribeOptions = {}): TranscriptStream {
     const left = new AbortController()
     const signal = options.signal ? AbortSignal.any([options.signal, left.signal]) : left.signal
@@ -200,7 +200,7 @@ export class Qwen3Asr {
 
   /**
    * Find when the words of a text are said in a recording, with the aligner. A longer recording than the aligner can look at
-   * together is transcribed first, which tells where both can be cut. Calls may overlap.
+   * together is transcribed first, which shows where both can be cut. Calls may overlap.
    * @throws SpeechError without an aligner, for audio that cannot be read and a language that it does not know; the signal's
    * reason when it aborts
    */

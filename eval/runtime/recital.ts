@@ -1,8 +1,8 @@
 import { wordRanges } from './words/word-ranges.ts'
 
-/** So many words of a context in its order are no chance. */
+/** So many words of a context in its order are not a coincidence. */
 const LONGEST_CHANCE = 2
-/** Share of a text's words that are the context's, in its order, from which on it is nothing but that. */
+/** Share of a text's words that are the context's, in its order, from which on it is only that. */
 const MOST = 0.6
 
 /**

@@ -31,7 +31,7 @@ export interface RecognizeOptions extends PromptOptions {
 export interface RecognizeControl {
   /** stops between two tokens by throwing its reason */
   readonly signal?: AbortSignal
-  /** told what has been added to the text, in its order; a loop that is cut out later has been told */
+  /** called with what has been added to the text, in its order; also with a loop that is cut out later */
   readonly onText?: (added: string) => void
   /** finds when words are said, in place of the decoder's attention */
   readonly aligner?: AlignerThread
@@ -47,9 +47,9 @@ export interface Piece
   /** where in the piece the speech is */
   readonly speech: Span
   readonly raw: string
-  /** the text was that of the context, and is what was heard without it */
+  /** the text was that of the context, and is what was recognized without it */
   readonly hasRecited?: true
-  /** its words with their times in the recording; undefined where the decoder tells none */
+  /** its words with their times in the recording; undefined where the decoder has none */
   readonly words?: readonly TimedWord[]
   readonly timing: Timing
   /** seconds from the samples to the first token, waiting for a place in the batch not counted */
@@ -119,7 +119,7 @@ export async function recognizePieces(
   }
 }
 
-/** Take a place, then an item, in turn; whoever is given an item gives its place back. */
+/** Take a place, then an item, in turn; the receiver of an item returns its place. */
 async function eachInPlace<T>(
   items: Iterable<T> | AsyncIterable<T>,
   takePlace: TakePlace,

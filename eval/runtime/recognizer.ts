@@ -83,7 +83,7 @@ async function loadWith(
   }
   const draft = options.isSteady ? undefined : makePrefixDraft(tokenizer.idOf(SPECIAL_TOKENS.asrText))
   const decode = makeDecodeLoop(decoder, config, batch)
-  // one at a time: the next piece is read when the one before has ended, so that reading is no part of its time
+  // one at a time: the next piece is read when the one before has ended, so that reading is not part of its time
   const takePlace = makePlaces(batch === 1 ? 1 : 2 * batch)
   const encoder = here ?? (await open())
   return { config, tokenizer, encoder, decoder, embeddings, decode, draft, takePlace }

@@ -6,7 +6,7 @@ import type { ThreadJob, ThreadReply } from './thread-calls.ts'
 interface Served<Loaded, Job, Result> {
   readonly loaded: Loaded
   run(job: Job): Promise<Result>
-  /** memory of a result that is handed over instead of copied */
+  /** memory of a result that is transferred instead of copied */
   moved?(result: Result): ArrayBuffer[]
 }
 

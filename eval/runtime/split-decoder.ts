@@ -50,7 +50,7 @@ export async function openSplitDecoder(
       return lastLogits(results, config.vocabSize)
     },
     async step([token]) {
-      if (!sequence || token === undefined) throw new RangeError('There is no sequence to go on with.')
+      if (!sequence || token === undefined) throw new RangeError('There is no sequence to continue with.')
       embeddings.read(token, embedding)
       position[0] = BigInt(sequence.length++)
       const { keys: past_keys, values: past_values } = sequence

@@ -2,14 +2,14 @@ import { joinTranscripts } from './audio/pieces.ts'
 import { JOINT } from './writing-system.ts'
 
 /**
- * Tells what comes to the text of all pieces in their order, whatever order they are decoded in.
+ * Emits what is added to the text of all pieces, in their order, whatever order they are decoded in.
  * @returns takes the number of a piece, what it says so far, and whether that is all
  */
 export function tellInOrder(onText: (added: string) => void) {
   const texts: string[] = []
   const isDone: boolean[] = []
   const told: string[] = []
-  /** pieces that are told whole: what a piece said before a loop was cut out of it is not taken back */
+  /** pieces that are emitted whole: what was emitted of a piece before a loop was cut out of it is not taken back */
   let open = 0
   let end = ''
   return (piece: number, text: string, done: boolean) => {

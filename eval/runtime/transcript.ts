@@ -7,7 +7,7 @@ export interface ParsedTranscript {
   readonly text: string
   /** false when `<asr_text>` is missing: the whole output then counts as text, unless it only names a language */
   readonly hasMarker: boolean
-  /** the model said `language None`: it heard no speech */
+  /** the model said `language None`: it recognized no speech */
   readonly saysNone: boolean
 }
 
@@ -15,7 +15,7 @@ export interface ParsedTranscript {
 const FULL_STOP = /\s*[.。．｡।]+$/u
 
 /**
- * Split `language {Name}<asr_text>{text}`. A language that is named without any text behind it is no text.
+ * Split `language {Name}<asr_text>{text}`. A language without any text after it counts as no text.
  * @param language the language when it was forced: the marker then stands in the prompt, not in the output
  */
 export function parseTranscript(raw: string, language?: string): ParsedTranscript {

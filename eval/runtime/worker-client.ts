@@ -27,7 +27,7 @@ export interface WorkerSetup {
   readonly aligner?: AlignerSetup
   /** transcribe the first clip twice, so that the first figures are like the others */
   readonly warmUp: boolean
-  /** of every job that does not say otherwise; those that do not fit the model fail at the start */
+  /** of every job without options of its own; those that do not fit the model fail at the start */
   readonly options: RecognizeOptions
 }
 
@@ -83,7 +83,7 @@ export interface TranscribeControl {
   readonly options?: RecognizeOptions
   /** rejects at once with its reason; the thread stops at the next token */
   readonly signal?: AbortSignal | undefined
-  /** told what has been added to the text */
+  /** called with what has been added to the text */
   readonly onText?: ((added: string) => void) | undefined
 }
 

@@ -7,7 +7,7 @@
 const EAST_ASIAN =
   '\\p{scx=Han}\\p{scx=Hiragana}\\p{scx=Katakana}\\p{scx=Bopomofo}\\p{scx=Yi}\\u3000-\\u303f' +
   '\\uff01-\\uff0f\\uff1a-\\uff20\\uff3b-\\uff40\\uff5b-\\uff65\\u{20000}-\\u{3fffd}'
-/** Scripts whose words only a dictionary tells apart. */
+/** Scripts whose words only a dictionary can separate. */
 const SOUTH_EAST_ASIAN =
   '\\p{scx=Thai}\\p{scx=Lao}\\p{scx=Khmer}\\p{scx=Myanmar}\\p{scx=Tai_Le}\\p{scx=New_Tai_Lue}\\p{scx=Tai_Tham}'
 /** What may stand beside both kinds of writing: marks on a letter, invisible characters, quotes, dashes, dots. */

@@ -10,7 +10,7 @@ const LEAST_HITS = 0.5
 
 const SAID = /[\p{L}\p{N}]/u
 
-/** Heads whose mean attention tells when words are said. */
+/** Heads whose mean attention shows when words are said. */
 export interface ChosenHeads {
   /** the best one first */
   readonly heads: readonly Head[]

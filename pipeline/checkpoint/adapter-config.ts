@@ -54,7 +54,7 @@ const PLAIN_STARTS: readonly unknown[] = [undefined, null, true, false, 'gaussia
 
 /** What an adapter's settings say. */
 export interface AdapterConfig {
-  /** as it stands there: a hub id, or a folder of whoever trained it */
+  /** as it stands there: a hub id, or a folder of the one who trained it */
   readonly base?: string
   /** of the base */
   readonly revision?: string

@@ -58,7 +58,7 @@ export async function readAdapterTensors(folder: string, hasClasses: boolean): P
   if (naming === undefined) {
     const strange = [...modules.keys()].find((module) => !namingOf([`${module}.`], hasClasses))
     throw new Failure(
-      `${ADAPTER_WEIGHTS} has tensors of ${strange ?? 'modules in several formats'}, which is no module of a Qwen3-ASR.`,
+      `${ADAPTER_WEIGHTS} has tensors of ${strange ?? 'modules in several formats'}, which is not a module of a Qwen3-ASR.`,
       'Give an adapter of a Qwen3-ASR, trained on the whole model or on its thinker.',
     )
   }

@@ -117,7 +117,7 @@ export function checkConfig(config: JsonObject, folder: string): CheckpointConfi
     text_config: {
       ...sizes,
       rope_theta: extras.rope_theta ?? rope?.rope_theta ?? DEFAULT_ROPE_THETA,
-      // As transformers reads it: the outer config decides. An aligner's head is no embedding table.
+      // As transformers reads it: the outer config decides. An aligner's head is not an embedding table.
       tie_word_embeddings:
         aligner === undefined &&
         (outer.tie_word_embeddings ?? extras.tie_word_embeddings ?? top.tie_word_embeddings ?? true),
@@ -216,7 +216,7 @@ function unsupported(key: string, found: unknown, wanted: unknown): Failure {
   )
 }
 
-/** M-RoPE's split of the rotary dimensions. Audio has one position axis, so it changes nothing but is recorded. */
+/** M-RoPE's split of the rotary dimensions. Audio has one position axis, so it changes nothing, and is recorded. */
 function ropeScaling(
   { rope_scaling: scaling, rope_parameters: parameters }: v.InferOutput<typeof TEXT_EXTRAS>,
   headDim: number,

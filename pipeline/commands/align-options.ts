@@ -39,7 +39,10 @@ const OPTIONS = {
     ...oneOf(ALIGN_FORMATS, 'srt, vtt: subtitles; ctm: NIST; textgrid: Praat'),
     default: 'json',
   },
-  cache: flag("keep the prompts' weights in 8 bits for the next start; --no-cache makes them anew", true),
+  cache: flag(
+    "keep the prompts' weights in 8 bits for the next start; --no-cache computes them each time",
+    true,
+  ),
   threads: SHARED.threads,
   provider: {
     ...text(`execution provider of onnxruntime: ${PROVIDERS_LISTED}`),

@@ -124,7 +124,7 @@ export type Parser = Argv<InferredOptionTypes<typeof COMMON>>
 
 /**
  * Parse a command line.
- * @param build adds the options or commands, whose handler hands over what it has read
+ * @param build adds the options or commands, whose handler passes its options to \`take\`
  * @returns undefined when help or the version was asked for and printed
  * @throws Failure with exit code 2 for wrong usage
  */
@@ -289,7 +289,7 @@ type GivenOf<Table extends OptionTable | WordTable> = Given<
   ArgumentsCamelCase<InferredOptionTypes<typeof COMMON & Table>>
 >
 
-/** What yargs hands over as options under their names in code: `maxPiece`, not also `max-piece`, and only what has a value. */
+/** What yargs passes as options under their names in code: `maxPiece`, not also `max-piece`, and only what has a value. */
 function given<T extends object>(parsed: T): Given<T> {
   const kept = Object.entries(parsed).filter(
     ([name, value]) => value !== undefined && !/^_$|^\$0$|-/.test(name),

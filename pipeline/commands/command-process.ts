@@ -14,7 +14,7 @@ export async function asProcess(run: RunCommand, args: readonly string[]): Promi
   })
 }
 
-/** A reader that has gone (`| head -1`) is no error: what is left of the output is dropped. */
+/** A reader that has gone (`| head -1`) is not an error: what is left of the output is dropped. */
 function readerOf(): AbortSignal {
   const reader = new AbortController()
   for (const stream of [process.stdout, process.stderr]) {

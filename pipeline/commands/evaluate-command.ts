@@ -54,7 +54,7 @@ async function tell({ report, output: folder }: Evaluated, output: Output): Prom
   ])
 }
 
-/** A table in which a system transcribed nothing is no measurement. */
+/** A table in which a system transcribed nothing is not a measurement. */
 function refuseNothing({ report }: Evaluated): void {
   const { dataset, system } =
     report.rows.find(({ failures, utterances }) => utterances > 0 && failures.problems === utterances) ?? {}

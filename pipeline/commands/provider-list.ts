@@ -4,7 +4,7 @@ import { usage } from './arguments.ts'
 /** For --help, with what nobody has tried marked. */
 export const PROVIDERS_LISTED = PROVIDER_NAMES.map(providerLabel).join(', ')
 
-/** Whoever uses a provider that this project has never run is told so, and how to find out whether it is right. */
+/** A note for users of a provider that this project has never run, with a way to check it. */
 export function tellUntested(provider: string, note: (text: string) => void): void {
   if (PROVIDERS[provider]?.isTried !== false) return
   note(

@@ -171,7 +171,7 @@ function wrapped(lines: readonly string[]): string[] {
   return wrapLines(lines, columnsOf(process.stdout))
 }
 
-/** What to open or to run next, to be copied: a command goes on behind a backslash, and no word is broken. */
+/** What to open or to run next, to be copied: a command continues behind a backslash, and no word is broken. */
 function nextLines(next: readonly NextStep[]): string[] {
   const label = Math.max(0, ...next.map(({ what }) => what.length))
   const widest = Math.max(0, ...next.map(({ text }) => text.length))

@@ -35,7 +35,7 @@ export interface Command<Options extends CommonOptions> {
   readonly afterStop?: string
   /** by default Ctrl-C aborts the signal; or else it ends the process */
   isStoppable?(options: Options): boolean
-  /** nothing is left to do when whoever reads stdout has gone, as head does */
+  /** nothing is left to do when the reader of stdout has gone, as head does */
   readonly endsWithReader?: boolean
   /** --json meant something else in earlier versions */
   readonly isJsonChanged?: boolean
@@ -43,7 +43,7 @@ export interface Command<Options extends CommonOptions> {
 
 /** The process that a command runs in. */
 export interface Host {
-  /** aborted when whoever reads stdout has gone */
+  /** aborted when the reader of stdout has gone */
   readonly reader: AbortSignal
   /** @returns what Ctrl-C aborts */
   interruption(hint: string): AbortSignal

@@ -41,9 +41,12 @@ const OPTIONS = {
   layout: oneOf(LAYOUT_NAMES, "of the decoder's graphs; fused where it is there"),
   prefill: oneOf(
     PREFILL_KINDS,
-    'of 4-bit variants: prompts in 8 bits, quicker but for a slower start, or as the steps',
+    'of 4-bit variants: prompts in 8 bits (faster, but a slower start), or as the steps',
   ),
-  cache: flag("keep the prompts' weights in 8 bits for the next start; --no-cache makes them anew", true),
+  cache: flag(
+    "keep the prompts' weights in 8 bits for the next start; --no-cache computes them each time",
+    true,
+  ),
   aligner: text('release directory of a forced aligner, which finds when words are said'),
   'aligner-variant': text('of the aligner, as --variant'),
   language: SHARED.language,
@@ -63,7 +66,7 @@ const OPTIONS = {
   batch: number('pieces and recordings that are decoded together; 4 in the fused layout'),
   'max-piece': {
     ...SHARED['max-piece'],
-    describe: `${SHARED['max-piece'].describe}; 60, or 15 for subtitles where the release tells no times of words`,
+    describe: `${SHARED['max-piece'].describe}; 60, or 15 for subtitles where the release has no times of words`,
   },
   'max-new-tokens': SHARED['max-new-tokens'],
   // rates of speech that occur, as those of files
@@ -116,7 +119,7 @@ function checked(options: Options): Options {
   if (!isSubtitles(format) || outputDir !== undefined) return options
   if (files.length > 1)
     throw usage(`Subtitles of ${files.length} recordings go to files of their own: give --output-dir.`)
-  if (json) throw usage('Subtitles are no events: give --output-dir, or leave --json out.')
+  if (json) throw usage('Subtitles are not events: give --output-dir, or leave --json out.')
   return options
 }
 

@@ -16,7 +16,7 @@ const FRAME_MS = 250
 /** How far an evaluation is: one live line on a terminal, a line now and then in a log. Writes to stderr. */
 export interface Progress {
   begin(system: string, missing: number): void
-  /** @param normalizer undefined where nothing was heard: of aligners */
+  /** @param normalizer undefined where nothing was recognized: of aligners */
   add(record: UtteranceRecord, normalizer: NormalizerName | undefined): void
   finish(): void
   note(text: string): void

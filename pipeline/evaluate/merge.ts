@@ -89,7 +89,7 @@ function requireSame(first: Part, other: Part): void {
     if (a !== b) {
       throw new Failure(
         `${other.folder} is part of another evaluation than ${first.folder}: its ${what} differ:\n${b}\nwanted:\n${a}`,
-        'Run all parts with the same command but for --shard.',
+        'Run all parts with the same command except --shard.',
       )
     }
   }

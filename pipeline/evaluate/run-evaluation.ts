@@ -117,7 +117,7 @@ async function placesOf(options: EvaluateOptions, progress: Progress): Promise<O
   return { results, cache }
 }
 
-/** A model with lists follows the same without: what the latter has transcribed tells which utterances there are. */
+/** A model with lists follows the same without: what the latter has transcribed shows which utterances there are. */
 async function openSystems(
   options: EvaluateOptions,
   hotwords: HotwordLists | undefined,

@@ -65,7 +65,7 @@ export interface ParityClip {
 export interface ClipsGate extends Common {
   readonly kind: 'clips'
   /**
-   * @param clips read anew at each call, one in memory at a time
+   * @param clips read again at each call, one in memory at a time
    * @param lookAt of a clip: what is called along PyTorch's tokens; a gate that does so does it of all clips
    */
   measure(

@@ -1,7 +1,7 @@
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import type { SpeechGate } from './gate.ts'
 
-/** How well the model itself hears: known for published models on the speech that ships, and for nothing else. */
+/** How well the model itself transcribes: known for published models on the speech that ships, and for nothing else. */
 export const wer: SpeechGate = {
   kind: 'speech',
   about: 'the word error rate on the speech of the evaluation',

@@ -23,7 +23,7 @@ export async function configChange(folder: string, shape: readonly number[]): Pr
     throw error
   })
   if (bytes === undefined) return { state: 'missing', changes: [] }
-  if (!isUtf8(bytes)) throw new Failure(`${path} is no UTF-8 text.`, 'Mend or delete it.')
+  if (!isUtf8(bytes)) throw new Failure(`${path} is not UTF-8 text.`, 'Fix or delete it.')
   const text = bytes.toString('utf8')
   const config = parse(text, path)
   const wanted = { embed_tokens_dtype: 'float16', embed_tokens_shape: shape }
@@ -40,8 +40,8 @@ function parse(text: string, path: string): JsonObject {
   try {
     config = JSON.parse(text)
   } catch (error) {
-    throw new Failure(`${path} is not valid JSON: ${(error as Error).message}.`, 'Mend or delete it.')
+    throw new Failure(`${path} is not valid JSON: ${(error as Error).message}.`, 'Fix or delete it.')
   }
   if (isJsonObject(config)) return config
-  throw new Failure(`${path} is not a JSON object.`, 'Mend or delete it.')
+  throw new Failure(`${path} is not a JSON object.`, 'Fix or delete it.')
 }

@@ -11,13 +11,13 @@ import { refuseSnapshot } from '../../graph-tools/snapshot.ts'
 /** What a command did to some graphs. */
 export interface Outcome extends Rewritten {
   readonly graphs: readonly string[]
-  /** what --json tells besides */
+  /** what --json has besides */
   readonly facts: Readonly<Record<string, unknown>>
   /** the same for a person, line by line */
   readonly text: readonly string[]
 }
 
-/** Who is told; both may throw to stop a command before its next change. */
+/** Callbacks; both may throw to stop a command before its next change. */
 export interface Ui {
   report(outcome: Outcome): void
   onBytes(what: string, done: number, total: number): void

@@ -34,7 +34,7 @@ export async function connectHub(env: NodeJS.ProcessEnv = process.env): Promise<
 
 /**
  * HF_ENDPOINT, without a slash at its end.
- * @throws Failure for what is no address, or has more in it than a hub's; secrets in it are not shown
+ * @throws Failure for what is not an address, or has more in it than a hub's; secrets in it are not shown
  */
 export function hubAddress(env: NodeJS.ProcessEnv = process.env): string {
   const text = (env['HF_ENDPOINT'] || DEFAULT_HUB).trim()
@@ -78,7 +78,7 @@ async function savedToken(env: NodeJS.ProcessEnv): Promise<string | undefined> {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return ''
     throw new Failure(
       `The hub's token cannot be read from ${path} (${error.code}).`,
-      'Set HF_TOKEN, or mend the file.',
+      'Set HF_TOKEN, or fix the file.',
     )
   })
   return text.trim() || undefined

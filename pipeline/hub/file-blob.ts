@@ -13,8 +13,8 @@ export class FileBlob extends Blob {
   readonly #onError: ((error: unknown) => void) | undefined
 
   /**
-   * @param onBytes told of every chunk that is read
-   * @param onError told why a file could not be read, of which fetch says nothing clear
+   * @param onBytes called with every chunk that is read
+   * @param onError called with why a file could not be read, of which fetch says nothing clear
    */
   constructor(
     path: string,
@@ -38,7 +38,7 @@ export class FileBlob extends Blob {
     return new FileBlob(this.#path, at(start), Math.max(at(start), at(end)), this.#onBytes, this.#onError)
   }
 
-  /** The same bytes, told of as they are read. */
+  /** The same bytes, reported as they are read. */
   watched(onBytes: (count: number) => void, onError: (error: unknown) => void): FileBlob {
     return new FileBlob(this.#path, this.#start, this.#end, onBytes, onError)
   }

@@ -12,7 +12,7 @@ export function isRepoName(text: string): boolean {
   return parseHubId(text)?.repo === text
 }
 
-/** @throws Failure (wrong usage) when it is no owner/name */
+/** @throws Failure (wrong usage) when it is not an owner/name */
 export function checkRepoName(repo: string): void {
   if (isRepoName(repo)) return
   throw new Failure(`${JSON.stringify(repo)} is not a repository of the hub.`, 'Give owner/name.', EXIT.usage)

@@ -12,7 +12,7 @@ import { followClips, type PositionLog, positionLog } from './follow-clips.ts'
 export interface MeasureOptions extends Pick<ModelOptions, 'folder' | 'variant' | 'provider' | 'threads'> {
   readonly gates: GateLimits
   readonly ways: readonly Way[]
-  /** all clips, read anew at each call; `what` is for the progress */
+  /** all clips, read again at each call; `what` is for the progress */
   clips(what: string): AsyncIterable<ParityClip>
 }
 

@@ -96,7 +96,7 @@ interface Bench {
 /**
  * Make and measure trials, one after the other; each is in trials.jsonl before the next begins.
  * @param onOutcome called for each that is known
- * @param onFailure called for each that failed: the others go on
+ * @param onFailure called for each that failed: the others continue
  * @returns how many failed, of how many
  * @throws Failure for what concerns all of them: the folder, the clips, a recipe's file, a full disk
  */

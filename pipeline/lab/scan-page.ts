@@ -19,7 +19,7 @@ const LISTED = 16
 const PANEL_HEIGHT = 130
 const ROW = 24
 
-/** What a scan found, as one page that needs nothing but itself: bars by layer and role, and the figures. */
+/** What a scan found, as one page that needs only itself: bars by layer and role, and the figures. */
 export function scanPage(found: WeightScan): Promise<string> {
   const { weights, low, high } = found
   const grid = gridOf(weights)

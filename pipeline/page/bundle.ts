@@ -81,7 +81,7 @@ const webModules: Plugin = {
   },
 }
 
-/** npm's Buffer does nothing but define itself, which its package does not say. */
+/** npm's Buffer only defines itself, which its package does not say. */
 const bufferWhereUsed: Plugin = {
   name: 'buffer-where-used',
   setup({ onResolve, resolve: find }) {

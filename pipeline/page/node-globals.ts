@@ -1,3 +1,3 @@
-import { Buffer } from 'buffer/' // of npm: the slash tells it from Node's own
+import { Buffer } from 'buffer/' // of npm: the slash distinguishes it from Node's own
 
 export { Buffer }

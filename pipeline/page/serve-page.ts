@@ -78,7 +78,7 @@ async function answer(folder: string, request: IncomingMessage, response: Server
   await pipeline(createReadStream(file, { start, end: end - 1 }), response)
 }
 
-/** Below the folder, whatever is asked for: an absolute path has nothing above it. '' for what is no address. */
+/** Below the folder, whatever is asked for: an absolute path has nothing above it. '' for what is not an address. */
 function nameOf(url: string): string {
   try {
     const path = normalize(`/${decodeURIComponent(url.replace(/[?#].*$/, ''))}`)

@@ -47,10 +47,10 @@ async function hearAll(
   const encoder = await encoderOf(folder, variant)
   try {
     const [first] = clips
-    tell({ begin: `it heard its first clip with ${variant}` })
+    tell({ begin: `it transcribed its first clip with ${variant}` })
     if (first) await hear(recognizer, await piecesOfFile(first.file), '', new Map()) // makes the shaders
     for (const [index, clip] of clips.entries()) {
-      tell({ begin: `it heard ${clip.id} with ${variant}` })
+      tell({ begin: `it transcribed ${clip.id} with ${variant}` })
       const pieces = await piecesOfFile(clip.file)
       const heard = await hear(recognizer, pieces, `${encoder} ${index}`, known)
       const seconds = pieces.reduce((sum, { length }) => sum + length, 0) / SAMPLE_RATE

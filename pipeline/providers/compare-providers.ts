@@ -22,7 +22,7 @@ export interface ComparedProvider {
   readonly probe: Probe
   /** none where it is not available */
   readonly variants: readonly ComparedVariant[]
-  /** bytes at the most, of the process that heard the clips; undefined: not known */
+  /** bytes at the most, of the process that transcribed the clips; undefined: not known */
   readonly host?: number
   readonly device?: number
 }
@@ -31,7 +31,7 @@ export interface ComparedVariant {
   readonly variant: string
   readonly clips: readonly HeardClip[]
   readonly verdict: Verdict
-  /** why not all clips were heard */
+  /** why not all clips were transcribed */
   readonly problem?: string
 }
 
@@ -42,7 +42,7 @@ export interface ComparingOptions {
 }
 
 /**
- * Probe each provider, and let those that are available hear the clips, each in processes of its own. The processor hears them
+ * Probe each provider, and let those that are available transcribe the clips, each in processes of its own. The processor transcribes them
  * first, asked for or not: the others are compared with it.
  * @returns those that were asked for, in their order
  * @throws SpeechError for a provider that this project does not know

@@ -6,7 +6,7 @@ import { runProvider } from './provider-process.ts'
 export interface HeardClips {
   /** of each variant, in the order of the clips; fewer with a problem */
   readonly clips: ReadonlyMap<string, readonly HeardClip[]>
-  /** of each variant that was not heard to its end */
+  /** of each variant that did not transcribe all clips */
   readonly problems: ReadonlyMap<string, string>
   /** bytes at the most */
   readonly host?: number

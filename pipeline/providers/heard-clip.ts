@@ -38,5 +38,5 @@ export interface HeardClip {
 export type ClipPart =
   | { readonly variant: string; readonly index: number; readonly heard: HeardClip }
   | { readonly variant: string; readonly problem: string }
-  /** bytes at the most; of the device where its tool tells */
+  /** bytes at the most; of the device where its tool reports it */
   | { readonly host: number; readonly device?: number }

@@ -25,7 +25,7 @@ answerQuestion<ProbeQuestion, ProbePart>(async (question, tell) => {
   for (const variant of variants) await profileStep(question, variant, tell)
 })
 
-/** Libraries of drivers in this process, where the system tells (Linux, proc_pid_maps(5)). */
+/** Libraries of drivers in this process, where the system lists them (Linux, proc_pid_maps(5)). */
 async function driversInUse(): Promise<string[]> {
   const maps = await readFile('/proc/self/maps', 'utf8').catch(() => '')
   const files = maps.split('\n').map((line) => basename(line.slice(line.indexOf('/'))))

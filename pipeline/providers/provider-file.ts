@@ -19,7 +19,7 @@ export interface FileFacts {
 const LOG_LINES = 40
 
 /**
- * What a comparison found, to be sent to the project by whoever ran it: no names of users, hosts, folders or recordings, and no text of
+ * What a comparison found, to be sent to the project by the user: no names of users, hosts, folders or recordings, and no text of
  * recordings that are not the project's.
  */
 export function providerFile(found: readonly ComparedProvider[], facts: FileFacts): object {

@@ -81,7 +81,7 @@ export async function runProvider<Part>(
 
 /**
  * The child's side: answer one question.
- * @param work tells what it begins and finds
+ * @param work shows what it begins and finds
  */
 export function answerQuestion<Question, Part>(
   work: (question: Question, tell: (said: Said<Part>) => void) => Promise<void>,

@@ -18,7 +18,7 @@ export interface Verdict {
 }
 
 /**
- * FP32 must compute what the processor does, within the provider's row; every variant must write the same transcripts, but for
+ * FP32 must compute what the processor does, within the provider's row; every variant must write the same transcripts, except
  * the share that the row allows.
  * @param found fewer than `wanted` with a problem
  */

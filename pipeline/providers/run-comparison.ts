@@ -37,7 +37,7 @@ interface Told {
 }
 
 /**
- * Compare providers on this machine with its processor, and write the file that tells of it.
+ * Compare providers on this machine with its processor, and write the file of results.
  * @throws Failure with exit code 3 for a provider that is wrong, and 1 when none of those asked for is there
  */
 export async function runComparison(

@@ -8,7 +8,7 @@ export interface StepProfile {
   /** copies that the graph makes inside of itself, to the device and back */
   readonly toDevice: number
   readonly toHost: number
-  /** tensors that are handed over from memory of the host and back, and their bytes */
+  /** tensors that are passed from memory of the host and back, and their bytes */
   readonly fed: Crossing
   readonly fetched: Crossing
 }

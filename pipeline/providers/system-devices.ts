@@ -81,7 +81,7 @@ const OF_PLATFORM: Readonly<Record<string, readonly Tool[]>> = {
   win32: [WINDOWS],
 }
 
-/** The devices that a provider may use; none where no tool tells, and for the processor. */
+/** The devices that a provider may use; none where no tool lists them, and for the processor. */
 export async function systemDevices(provider: string): Promise<SystemDevice[]> {
   if (provider === 'cpu') return []
   const tools = provider === 'cuda' ? [NVIDIA] : (OF_PLATFORM[process.platform] ?? [])

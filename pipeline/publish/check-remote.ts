@@ -110,7 +110,7 @@ async function compareBytes(
   return { bytes: (2 + INNER_SAMPLES) * SAMPLE_BYTES }
 }
 
-/** The first bytes, the last, and others anew each time. */
+/** The first bytes, the last, and others, different each time. */
 function samplesOf(size: number): number[] {
   const last = size - SAMPLE_BYTES
   return [0, ...Array.from({ length: INNER_SAMPLES }, () => Math.floor(Math.random() * last)), last]

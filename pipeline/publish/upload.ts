@@ -41,7 +41,7 @@ export interface Uploaded {
 
 /**
  * Make the plan true in one commit on top of the commit that it was made for. After a fault the repository is looked at
- * again, which tells whether the commit was made, somebody else made one, or nothing has happened: then it goes on, and
+ * again, which shows whether the commit was made, somebody else made one, or nothing has happened: then it continues, and
  * what is stored is not sent again.
  * @throws Failure when somebody else has committed, or nothing gets on any more
  */

@@ -14,7 +14,7 @@ const TAIL_LINES = 8
 /** What the packages take on the disk: measured with the CPU build; the CUDA build brings libraries of several gigabytes. */
 const CPU_BYTES = 1.5e9
 const CUDA_BYTES = 7e9
-/** Whoever sets one of these has chosen where torch comes from. */
+/** A user who sets one of these has chosen the source of torch. */
 export const UV_CHOICES = [
   ...['UV_TORCH_BACKEND', 'UV_INDEX', 'UV_DEFAULT_INDEX', 'UV_INDEX_URL', 'UV_EXTRA_INDEX_URL'],
   ...['UV_FIND_LINKS', 'UV_OFFLINE'],

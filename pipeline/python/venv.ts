@@ -37,7 +37,7 @@ interface Options {
 
 /**
  * The interpreter to run the scripts with: the given one, or the project's own .venv, which is made on first use
- * and made anew when the requirements change.
+ * and made again when the requirements change.
  * @throws Failure without Python, with one older than 3.11, or when the installation fails
  */
 export async function findPython(options: Options): Promise<Python> {

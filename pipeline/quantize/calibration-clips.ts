@@ -36,7 +36,7 @@ export interface CalibrationSpeech {
 
 /**
  * The recordings of a dataset that can be calibrated on, in its order.
- * @param note told of each that is left out
+ * @param note called with each that is left out
  */
 export async function readSpeech(
   dataset: Dataset,

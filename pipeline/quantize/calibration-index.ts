@@ -43,7 +43,7 @@ export function indexFile(folder: string): string {
   return join(folder, 'index.json')
 }
 
-/** @returns undefined when it is not there, or damaged: it is made anew */
+/** @returns undefined when it is not there, or damaged: it is made again */
 export function readIndex(folder: string): Promise<CalibrationIndex | undefined> {
   return readOwn(INDEX, indexFile(folder))
 }

@@ -6,7 +6,7 @@ import { openRelease } from '../../eval/runtime/release.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { CalibrationIndex } from './calibration-index.ts'
 
-/** Of clip files and keys: with another, calibrations that are there are made anew. */
+/** Of clip files and keys: with another, calibrations that are there are made again. */
 const FORMAT = 3
 
 /** Where a calibration is kept. */

@@ -55,7 +55,7 @@ export interface Calibration {
 
 /**
  * What the decoder's weights meet: speech with FP32's own answers, and the hidden states of both in every layer. It is
- * made once for a model, its clips and these versions; a killed run goes on where it was.
+ * made once for a model, its clips and these versions; a killed run continues where it was.
  * @throws Failure with exit code 3 for clips that the variants are judged on; for too few of them, or without speech
  */
 export async function calibrate(options: CalibrationOptions): Promise<Calibration> {
@@ -159,7 +159,7 @@ async function answered(
   const clips = all.filter((clip) => clip !== undefined).filter(({ says }) => says !== '')
   for (const clip of all)
     if (clip?.says === '')
-      emit({ event: 'note', text: `Calibration leaves ${clip.id} out: FP32 hears no speech in it.` })
+      emit({ event: 'note', text: `Calibration leaves ${clip.id} out: FP32 recognizes no speech in it.` })
   requireEnough(clips.length, dataset.name, 'clips with speech')
   const positions = clips.reduce((sum, { prompt_ids, tokens }) => sum + prompt_ids.length + tokens.length, 0)
   const { name, source } = dataset

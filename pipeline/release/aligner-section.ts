@@ -6,12 +6,12 @@ import { port } from './port.ts'
 /** Longer recordings were not part of the training, and the published programs cut them. */
 const MAX_SECONDS = 180
 
-/** The last class is the latest time that can be told. */
+/** The last class is the latest possible time. */
 function maxSeconds(classes: number, segmentMs: number): number {
   return Math.min(MAX_SECONDS, ((classes - 1) * segmentMs) / 1000)
 }
 
-/** config.json's description of a forced aligner, for a reader who has nothing but this file and the graphs. */
+/** config.json's description of a forced aligner, for a reader who has only this file and the graphs. */
 export function alignerSection(
   { classes, segment_ms, timestamp_token_id, languages }: AlignerConfig,
   hidden: number,

@@ -42,7 +42,7 @@ function introduction({ evidence: { provenance }, aligner }: Card): string {
 - Times are multiples of ${aligner.segmentMs} ms, so that a word may have no length.
 - It finds each word that the text has, also one that nobody says: the text has to be what is said.`
     : ''
-  return `${sourceText(provenance)} as ONNX graphs for onnxruntime: a forced aligner. It is given a recording and the text that is said in it, and tells when
+  return `${sourceText(provenance)} as ONNX graphs for onnxruntime: a forced aligner. It is given a recording and the text that is said in it, and finds when
 each word begins and ends. It does not recognize speech. An audio encoder and one graph behind it run once for a whole recording; nothing is generated.${limits}`
 }
 

@@ -64,7 +64,7 @@ export interface Evidence {
 /**
  * Put together what the stages before have left.
  * @param evaluations folders of `npm run evaluate`, whose figures of these files are taken too
- * @throws Failure when nothing tells where the graphs come from, or an evaluation has nothing about them
+ * @throws Failure when nothing shows where the graphs come from, or an evaluation has nothing about them
  */
 export async function gatherEvidence(
   paths: Paths,
@@ -206,7 +206,7 @@ export function requireApart(
 }
 
 /**
- * What is published is what a user of the release gets. A language, a context and the batch are told with the figures.
+ * What is published is what a user of the release gets. A language, a context and the batch are named with the figures.
  * @throws Failure for figures of a setting that measures something else
  */
 function requireUsual(

@@ -31,7 +31,7 @@ export function trialsFile({ work }: Pick<Paths, 'work'>): string {
   return join(work, 'trials', 'trials.jsonl')
 }
 
-/** Changes when trials are added: what shows them is made anew then. */
+/** Changes when trials are added: what shows them is made again then. */
 export async function identifyTrials(paths: Pick<Paths, 'work'>): Promise<string | null> {
   const file = trialsFile(paths)
   return (await exists(file)) ? hashFile(file, 'sha256') : null

@@ -39,7 +39,7 @@ async function sums(manifest: Manifest, root: string): Promise<Check> {
 }
 
 /**
- * What lies in a release that its manifest does not name; files of a file manager are told apart. In the model directory
+ * What lies in a release that its manifest does not name; files of a file manager are listed separately. In the model directory
  * only those count that readers take for graphs: much else lies there that is not released.
  */
 async function strangers({ files }: Manifest, { root, model }: ReleaseFolder): Promise<Check[]> {

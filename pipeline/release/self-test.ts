@@ -25,7 +25,7 @@ type Made = Pick<SelfTest, 'text' | 'words'>
 
 /** How the variants of a kind of model show that they can be used. */
 interface SelfTester {
-  /** of a variant that passes: "int4 hears" */
+  /** of a variant that passes: "int4 transcribes" */
   readonly verb: string
   make(folder: string, variant: string, options: TestOptions): Promise<Made>
   /** what was made, in a few words */
@@ -36,7 +36,7 @@ interface SelfTester {
 
 export const SELF_TESTERS: Readonly<Record<Family, SelfTester>> = {
   asr: {
-    verb: 'hears',
+    verb: 'transcribes',
     async make(folder, variant, { threads, signal }) {
       await using asr = await Qwen3Asr.load(folder, { variant, threads, batch: 1 })
       const { text } = await asr.transcribe(TEST_CLIP, { signal })

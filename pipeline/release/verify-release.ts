@@ -17,7 +17,7 @@ export interface Check {
   /** what was found, in a few words */
   readonly found: string
   readonly problems: readonly string[]
-  /** what mends it, where that is not to download or package again */
+  /** what fixes it, where that is not to download or package again */
   readonly hint?: string
 }
 

@@ -83,7 +83,7 @@ function tokenIds({ idOf }: Tokenizer): Record<keyof typeof TOKEN_IDS, number> {
   return Object.fromEntries(ids)
 }
 
-/** How to run the fused decoder, for a reader who has nothing but this file and the graphs. */
+/** How to run the fused decoder, for a reader who has only this file and the graphs. */
 function fusedSection(
   { text_config: text }: Checkpoint,
   isAligned: boolean,
@@ -100,7 +100,7 @@ function fusedSection(
       input_embeds: port(
         'float32',
         ['B', 'S', text.hidden_size],
-        `rows of ${EMBEDDINGS} for the tokens, widened to float32 (or those that embed_tokens_quantized tells), with the audio features in place of the audio pads`,
+        `rows of ${EMBEDDINGS} for the tokens, widened to float32 (or those of embed_tokens_quantized), with the audio features in place of the audio pads`,
       ),
       input_lengths: port(
         'int64',

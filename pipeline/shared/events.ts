@@ -4,7 +4,7 @@ import type { StageName } from './stage-names.ts'
 /** Stages of the pipeline, and what other commands do. */
 export type StepName = StageName | 'verify'
 
-/** Everything a run tells the world; one reporter prints it, or `--json` passes it on line by line. */
+/** Everything a run reports; one reporter prints it, or `--json` passes it on line by line. */
 export type Event =
   | {
       readonly event: 'start'

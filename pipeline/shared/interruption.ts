@@ -45,7 +45,7 @@ function watchSignals(hint: string): Int32Array {
     workerData: { onePressMs: onePressMs(), graceMs: GRACE_MS, hint, npm: npmAbove(), handled },
     execArgv: [], // without the loader of TypeScript
   })
-  worker.on('error', () => {}) // without it the event loop hears signals
+  worker.on('error', () => {}) // without it the event loop receives signals
   worker.unref()
   return new Int32Array(handled)
 }

@@ -5,7 +5,7 @@ export interface ProcessStat {
   /** Z and X have ended */
   readonly state: string
   readonly parent: string
-  /** tells processes apart that had the same number one after the other */
+  /** distinguishes processes that had the same number one after the other */
   readonly start: string
 }
 

@@ -44,7 +44,7 @@ function isThere() {
   }
 }
 
-/** Node has no public way to hear signals in a worker: where this one is missing, the main thread hears them alone. */
+/** Node has no public way to receive signals in a worker: where this one is missing, only the main thread receives them. */
 function watchSignals() {
   process.noDeprecation = true
   try {

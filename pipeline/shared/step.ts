@@ -1,6 +1,6 @@
 import type { Emit, StepName } from './events.ts'
 
-/** Run the one thing that a command does, told as the pipeline tells its stages. */
+/** Run the one thing that a command does, reported as the pipeline reports its stages. */
 export async function asStep<T>(
   { step, of, output, emit }: { step: StepName; of: string; output: string; emit: Emit },
   work: () => Promise<T>,

@@ -14,7 +14,7 @@ export function say(lines: readonly string[], to: NodeJS.WriteStream = process.s
   )
 }
 
-/** One JSON object on a line. JSON escapes control characters; data is left as it is but for secrets. */
+/** One JSON object on a line. JSON escapes control characters; data is left as it is, except secrets. */
 export function sayJson(value: unknown, to: NodeJS.WriteStream = process.stdout): void {
   to.write(jsonLine(value, withoutSecrets))
 }

@@ -10,7 +10,7 @@ const SSH_PREFIX = /^(alt)?ssh\./
 
 /**
  * Where people find a repository that git knows by this remote address: https, without user, password, port of SSH, query and `.git`.
- * @returns undefined for folders, machines and networks of somebody's own, and whatever else is no public address
+ * @returns undefined for folders, machines and networks of a private network, and all else that is not a public address
  */
 export function webAddress(remote: string): string | undefined {
   const scp = SCP.exec(remote)?.groups

@@ -26,7 +26,7 @@ import { identifyFolder } from './stamp.ts'
 /** That of the older tables, and fit for any language. */
 const NORMALIZER: NormalizerName = 'basic'
 
-/** What is told of a kind of model. */
+/** What is reported of a kind of model. */
 const TOLD: Readonly<Record<Family, { readonly what: string; readonly gate: string }>> = {
   asr: { what: 'WER', gate: 'WER gate' },
   aligner: { what: 'times', gate: 'gate of times' },

@@ -43,7 +43,7 @@ export interface Stage {
   readonly always?: true
 }
 
-/** What people look at of a stage's result: made anew when that or its own code has changed, and nothing is built on it. */
+/** What people look at of a stage's result: made again when that or its own code has changed, and nothing is built on it. */
 export interface View {
   readonly module: string
   /** what else it shows than the stage's result */

@@ -27,7 +27,7 @@ import { identifyFolder } from './stamp.ts'
 import { validateAligner } from './validate-aligner.ts'
 import { reportGates, requirePass } from './validation-report.ts'
 
-/** Every step's logits are compared, up to this many bytes a clip: all of them but for endless ones of large models. */
+/** Every step's logits are compared, up to this many bytes a clip: all of them, except endless ones of large models. */
 const LOGIT_BYTES = 64e6
 
 /** Parity gates: onnxruntime-node on the rewritten release against PyTorch on the checkpoint. */

@@ -63,7 +63,7 @@ async function isLongerThan(path: string, seconds: number, signal: AbortSignal):
 async function recognizerFor({ recognizer }: AlignOptions, most: number): Promise<string> {
   if (recognizer !== undefined) return recognizer
   return onlyModel(
-    `name that of a recognizer with --recognizer: recordings of more than ${most} s are heard first, to cut them with their text`,
+    `name that of a recognizer with --recognizer: recordings of more than ${most} s are transcribed first, to cut them with their text`,
     'asr',
   )
 }

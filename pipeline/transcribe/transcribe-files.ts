@@ -145,7 +145,7 @@ function warn(file: string, { segments, warnings }: Transcript, complain: Output
       complain([`warning: ${at(start)}: the output repeated itself and was stopped there.`])
     if (ending === 'limit') complain([`warning: ${at(start)}: the token limit cut the text off.`])
   }
-  if (segments.every(({ text }) => text === '')) complain([`warning: ${file}: no speech was heard.`])
+  if (segments.every(({ text }) => text === '')) complain([`warning: ${file}: no speech was recognized.`])
 }
 
 function outputPath(file: string, folder: string, format: TranscribeOptions['format']): string {

@@ -27,7 +27,7 @@ export interface TranscribeOptions
   readonly format: (typeof FORMATS)[number]
   /** JSON as OpenAI's `verbose_json` */
   readonly openai?: boolean
-  /** WebVTT with the time of each word; refused where the release tells none */
+  /** WebVTT with the time of each word; refused where the release has none */
   readonly wordTimestamps?: boolean
   /** undefined: stdout */
   readonly outputDir?: string

@@ -33,7 +33,7 @@ class Engine(Protocol):
 
 
 class TranscribeCpp:
-    """It has no limit of tokens below its own of 256: the run goes on, and its log says how long a step takes."""
+    """It has no limit of tokens below its own of 256: the run continues, and its log says how long a step takes."""
 
     def __init__(self, model: Path, threads: int) -> None:
         os.environ["TRANSCRIBE_PERF_DEBUG"] = "1"

@@ -129,7 +129,7 @@ def crispasr_format(name: str, shape: tuple[int, ...]) -> Format:
 
 
 def fitting(wanted: Format, shape: tuple[int, ...]) -> Format:
-    """8 bits where rows are no multiple of a block."""
+    """8 bits where rows are not a multiple of a block."""
     return wanted if shape[-1] % wanted.block == 0 else Q8_0
 
 

@@ -3,7 +3,7 @@
     python python/bench/run_peer.py '{"engine": NAME, "model": PATH, "threads": 2, "isWarm": true,
                                       "clips": [{"file": WAV, "newTokens": 30}, ...]}'
 
-With isWarm each clip is transcribed twice, with one new token the first time where the engine can be told to, and the second
+With isWarm each clip is transcribed twice, with one new token the first time where the engine has a limit, and the second
 time counts. Prints one line of JSON, as soon as all texts are there.
 """
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def facts(engine: Engine, samples: np.ndarray, new_tokens: int, is_warm: bool) -> dict:
-    """Where an engine tells no parts, the time to the first token is that of a run with one."""
+    """Where an engine reports no parts, the time to the first token is that of a run with one."""
     run = engine.transcribe(samples, new_tokens)
     first, step = None, run.step
     if step is not None:

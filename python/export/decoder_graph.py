@@ -115,7 +115,7 @@ class DecoderInit(Decoder):
         return torch.index_put(embeds[0], (rows,), audio_features[0])[None]
 
     def narrow(self, normed: Tensor, x: Tensor, angles, mask: Tensor):
-        """What the last layer goes on with after its keys and values: the last position, which may look at all."""
+        """What the last layer continues with after its keys and values: the last position, which may look at all."""
         cos, sin, rows = angles
         return normed[:, -1:], x[:, -1:], (cos[-1:], sin[-1:], rows[:, :1]), None
 

@@ -45,7 +45,7 @@ class DataFile:
             start = -(-self.end // ALIGNMENT) * ALIGNMENT
             with open(self.path, "r+b" if self.path.exists() else "w+b") as file:
                 file.seek(start)
-                file.write(memoryview(value).cast("B"))  # unlike tofile, tells a full disk from other errors
+                file.write(memoryview(value).cast("B"))  # unlike tofile, distinguishes a full disk from other errors
             self.end = start + value.nbytes
             self.ranges[source.key] = (start, value.nbytes)
             progress(self.path.name, self.end, max(self.total, self.end), "bytes")
@@ -149,7 +149,7 @@ def _attach_weights(graph: ir.Graph, sources: dict[str, Source], data: DataFile)
 
 
 def _forget_inner_shapes(graph: ir.Graph) -> None:
-    """Intermediate shapes are long formulas of the exporter's own symbols; the runtime infers them anew."""
+    """Intermediate shapes are long formulas of the exporter's own symbols; the runtime infers them again."""
     kept = {id(value) for value in [*graph.inputs, *graph.outputs]}
     for node in graph.all_nodes():
         for value in node.outputs:

@@ -4,7 +4,7 @@
 
 DIR has index.json and clips/ (pipeline/quantize/calibration.ts). Writes DIR/hidden/00.f32 and on: float32 [P, H], the
 residual stream before each layer and before the final norm. One layer's weights are in memory at a time. Run again, it
-goes on after the last complete file.
+continues after the last complete file.
 """
 
 import sys

@@ -63,7 +63,7 @@ class Calibration:
         """The residual stream before layer `index`, or before the final norm, [P, H]."""
         if not self.has(index):
             raise UserError(
-                f"{self.path(index)} is not complete.", "Run the calibration again: it goes on where it was."
+                f"{self.path(index)} is not complete.", "Run the calibration again: it continues where it was."
             )
         return torch.from_numpy(np.fromfile(self.path(index), "<f4").reshape(self.positions, -1))
 

@@ -33,7 +33,7 @@ def make_prefill(model: ir.Model) -> None:
 
 
 def _read_sizes_from_one(graph: ir.Graph) -> None:
-    """The exporter takes B and C from the past of any layer; the last layer's is not needed otherwise."""
+    """The exporter takes B and C from the past of any layer; the last layer's is not needed for anything else."""
     past = {value.name: value for value in graph.inputs if value.name.startswith("past_key_values.")}
     for node in graph:
         if node.op_type == "Shape" and node.inputs[0].name in past:

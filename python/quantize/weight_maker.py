@@ -16,7 +16,7 @@ class WeightMaker:
         self.rules = rules
 
     def changes(self, name: str) -> bool:
-        """Whether `prepare` changes an initializer that is no weight of a product."""
+        """Whether `prepare` changes an initializer that is not a weight of a product."""
         return False
 
     def prepare(self, name: str, values: np.ndarray) -> np.ndarray:

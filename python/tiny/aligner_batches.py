@@ -12,7 +12,7 @@ JOINED_SHARE = 0.5  # of the examples: two or three clauses with pauses
 
 
 def draw_examples(utterances, clips, count: int, rng) -> list[Heard]:
-    """`count` clips as training hears them, none longer than the classes are."""
+    """`count` clips as training reads them, none longer than the classes are."""
     by_language: dict[str, list[int]] = {}
     for i, utterance in enumerate(utterances):
         by_language.setdefault(utterance.language, []).append(i)

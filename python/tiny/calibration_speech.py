@@ -1,4 +1,4 @@
-"""Make the calibration speech that ships in test/fixtures, from nothing but espeak-ng.
+"""Make the calibration speech that ships in test/fixtures, from espeak-ng alone.
 
     .venv/bin/python python/tiny/calibration_speech.py --out test/fixtures/calibration
 

@@ -109,7 +109,7 @@ def _main(voice: str, rate: str, pitch: str, clause: str) -> None:
             events.extend(_kept(found[i]))
 
     library.espeak_SetSynthCallback(take)
-    # As the command line does: `en-gb+m6` is no name, but a language with a variant.
+    # As the command line does: `en-gb+m6` is not a name, but a language with a variant.
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         wanted = _Voice(languages=voice.encode())
         if library.espeak_SetVoiceByProperties(ctypes.byref(wanted)) != 0:

@@ -12,7 +12,7 @@ from tiny_speech import SAMPLE_RATE, Clip
 
 @dataclass(frozen=True)
 class Heard:
-    """A clip as training hears it: float samples at 16 kHz, and its words with the times that they have there."""
+    """A clip as training reads it: float samples at 16 kHz, and its words with the times that they have there."""
 
     samples: np.ndarray
     words: list[TimedWord]

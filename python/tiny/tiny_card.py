@@ -18,7 +18,7 @@ about eighty words and only such voices; it is of no use on real speech.
 `python/tiny/train_tiny.py --steps {steps} --batch {batch} --utterances {utterances} --seed {seed}`
 
 * Data: {utterances} clauses, {hours:.1f} hours, {variants} voice variants in 7 accents, 120 to 200 words a minute,
-  pitch 25 to 75; speed, gain, white noise and silence around drawn anew at every step. After the first 30 % of the
+  pitch 25 to 75; speed, gain, white noise and silence around drawn at random at every step. After the first 30 % of the
   steps, 25 % of the batches join two or three clauses with pauses, and half of the clips are masked (SpecAugment).
 * Training: AdamW, one cycle to 2e-3, weight decay 0.01, gradient clip 1, batch {batch}, {steps} steps. Saved as bfloat16.
 * Target: `language X<asr_text>TEXT<|im_end|>`, loss on the target alone, plus 0.3 of a CTC loss between audio features and transcript.

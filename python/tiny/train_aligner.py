@@ -3,7 +3,7 @@
     .venv/bin/python python/tiny/train_aligner.py --out test/fixtures --work /tmp/tiny-aligner
 
 Writes `<out>/qwen3-aligner-tiny` (transformers-native layout, bfloat16). Seeded; 35 minutes of one core, and 7 GB of memory. In `--work` are speech,
-features and the state of the training, from which the same command goes on after a stop. It may be deleted at the end.
+features and the state of the training, from which the same command continues after a stop. It may be deleted at the end.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Train the tiny Qwen3-ASR checkpoint that ships in test/fixtures, from nothing but espeak-ng.
+"""Train the tiny Qwen3-ASR checkpoint that ships in test/fixtures, from espeak-ng alone.
 
     .venv/bin/python python/tiny/train_tiny.py --out test/fixtures
 

@@ -532,7 +532,7 @@ describe('words with times', () => {
       'Words of \u2068FP32, clip-0\u2069: Enter plays from a word',
     )
     expect(await page.locator('#utterances > .note').innerText()).toContain(
-      'Below each alignment stands the text as it was heard: a click on a word plays the clip from there.',
+      'Below each alignment is the recognized text. A click on a word plays the clip from there.',
     )
     const calm = await openPage('calm.html')
     expect(await calm.locator('#utterances > .note').innerText()).not.toContain('a click')

@@ -164,7 +164,7 @@ it('shares out by time what was not heard around a cut, and says that it is a gu
     [5, 10, 2, 6],
   ])
   expect(found.warnings[0]).toBe(
-    'at 5 s what was heard differs from the text, so that the text was cut by guess.',
+    'at 5 s what was recognized differs from the text, so that the text was cut by guess.',
   )
 })
 
@@ -182,12 +182,12 @@ it('says where the text was not said, and where more was said', () => {
   const missing = textParts(text, pieces('one two three', 'four five six'), 10)
   expect(missing.parts).toEqual([{ start: 0, end: 10, from: 0, to: 14, unsaid: [[3, 11]], isGuess: false }])
   expect(missing.warnings).toEqual([
-    'from 0 to 10 s 8 words of the text were not heard: they have no length.',
+    'from 0 to 10 s 8 words of the text were not recognized: they have no length.',
   ])
   const cut = textParts(text, pieces('one two three', 'four five six'), 5)
   expect(cut.parts.map(({ isGuess }) => isGuess)).toEqual([false, false]) // whatever side they are laid to
   const more = textParts(words('one two three'), pieces('one two three', 'what is this here then'), 10)
-  expect(more.warnings).toEqual(['from 5 to 10 s 5 words were heard that are not in the text.'])
+  expect(more.warnings).toEqual(['from 5 to 10 s 5 words were recognized that are not in the text.'])
 })
 
 it('believes that a few words were not said where there was no time for them', () => {
@@ -217,7 +217,7 @@ it('cuts silence and texts without a match, and gives every unit to one part', (
       0, 1, 2, 3,
     ])
     expect(warnings[0]).toBe(
-      'at 5, 10 s what was heard differs from the text, so that the text was cut by guess.',
+      'at 5, 10 s what was recognized differs from the text, so that the text was cut by guess.',
     )
   }
 })

@@ -217,7 +217,7 @@ describe('files that are none, and hostile names', () => {
     await writeFile(at('empty.onnx'), '')
     const ended = await graph('share', at('a.onnx'), at('b.onnx'), '--data', 'shared.data')
     expect(ended.stderr).toContain('It was opened to see whether it reads shared.data or ')
-    expect(ended.stderr).toContain('hint: Mend it, or move it out of the folder.')
+    expect(ended.stderr).toContain('hint: Fix it, or move it out of the folder.')
     expect(ended.exitCode).toBe(1)
   })
 })
@@ -298,7 +298,7 @@ describe('embed-fp16', () => {
   it.each([
     ['[1]', 'is not a JSON object.'],
     ['{', 'is not valid JSON: '],
-    ['\u00ff', 'is no UTF-8 text.'],
+    ['\u00ff', 'is not UTF-8 text.'],
   ])('refuses a config.json of %j before anything changes', async (text, message) => {
     await writeDecoders(folder, 'outside')
     await writeFile(at('config.json'), Buffer.from(text, 'latin1'))

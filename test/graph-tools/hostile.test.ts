@@ -409,7 +409,7 @@ describe('verify names what is wrong', () => {
     await writeFile(join(folder, 'embed_tokens.bin'), '')
     await truncate(join(folder, 'embed_tokens.bin'), 64)
     expect((await verifyFolder(folder)).problems).toEqual([
-      'embed_tokens.bin has no config.json beside it that tells its type and shape.',
+      'embed_tokens.bin has no config.json beside it with its type and shape.',
     ])
     await writeFile(
       join(folder, 'config.json'),

@@ -176,7 +176,7 @@ describe('the page in a browser that has not seen it', () => {
   it.each([
     ['me/none', /me\/none has no manifest\.json/],
     ['http://example.com/x', /begins with http:, wanted https:/],
-    ['what?', /"what\?" is no address of a release/],
+    ['what?', /"what\?" is not an address of a release/],
     ['https://user:secret@localhost/x', /user name or password/],
   ])('says why %s cannot be loaded', async (address, problem) => {
     hub.instead.set('manifest.json', undefined)

@@ -11,7 +11,10 @@ const page = (args: readonly string[], env = {}) => runCli(args, env, 'page')
 it('builds one folder, replaces a page, and refuses any other folder', async () => {
   const folder = join(await temporaryFolder(), 'page')
   const first = await page([folder, '--hub', 'https://hub.example/', '--release', 'me/"tiny'], {})
-  expect(first).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('is no address of a release') })
+  expect(first).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('is not an address of a release'),
+  })
   const { exitCode, stdout } = await page([folder, '--hub', 'https://hub.example/', '--release', 'me/tiny'])
   expect(stdout).toMatch(
     /page: 13 files, 4\d\.\d MB\. Any host .*\ntry it: npm run page -- .*page --serve\n?$/,

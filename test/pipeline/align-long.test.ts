@@ -109,7 +109,7 @@ describe('asr.align of a recording that is longer than the aligner can look at',
     expect(aligned.seconds).toBeCloseTo(english.samples.length / SAMPLE_RATE, 6)
     expect(aligned.timing.recognizer).toBeGreaterThan(0)
     expect(aligned.timing.prefill).toBeGreaterThan(0)
-    expect(aligned.warnings.filter((warning) => /cut|heard/.test(warning))).toEqual([])
+    expect(aligned.warnings.filter((warning) => /cut|recognized/.test(warning))).toEqual([])
     const best = meanError(await withTrueParts(english, 'English'), english.words)
     const error = meanError(aligned.words, english.words)
     expect(error).toBeLessThan(best + 0.02)
@@ -141,7 +141,9 @@ describe('asr.align of a recording that is longer than the aligner can look at',
     expect(lost.map((word) => word.text).join(' ')).toBe(extra)
     expect(lost.every(({ start, end }) => start === end)).toBe(true)
     expect(found.warnings).toContainEqual(
-      expect.stringMatching(/^from \d+ to \d+ s 8 words of the text were not heard: they have no length\.$/),
+      expect.stringMatching(
+        /^from \d+ to \d+ s 8 words of the text were not recognized: they have no length\.$/,
+      ),
     )
     expectInOrder(found.words, found.seconds)
     const others = [...found.words.slice(0, before), ...found.words.slice(before + 8)]
@@ -155,7 +157,7 @@ describe('asr.align of a recording that is longer than the aligner can look at',
     const count = (sentences[at] as string).split(' ').length
     const found = await asr.align(english.samples, sentences.toSpliced(at, 1).join(' '), { language: 'en' })
     expect(found.warnings).toContainEqual(
-      expect.stringMatching(/^from \d+ to \d+ s \d words were heard that are not in the text\.$/),
+      expect.stringMatching(/^from \d+ to \d+ s \d words were recognized that are not in the text\.$/),
     )
     expectInOrder(found.words, found.seconds)
     const apart = ({ start }: TimedWord) => Math.abs(start - (words[before]?.start ?? 0)) > 15
@@ -184,7 +186,7 @@ describe('asr.align of a recording that is longer than the aligner can look at',
     const { words, warnings, seconds } = await asr.align(silence, english.text)
     expectInOrder(words, seconds)
     expect(words.length).toBe(english.words.length)
-    expect(warnings).toContainEqual(expect.stringMatching(/words of the text were not heard/))
+    expect(warnings).toContainEqual(expect.stringMatching(/words of the text were not recognized/))
     expect((await asr.align(silence, ' … ')).words).toEqual([])
   })
 

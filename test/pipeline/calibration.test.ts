@@ -298,6 +298,6 @@ describe('refused as calibration', () => {
     await expect(run()).rejects.toThrow(
       'The calibration on calibration has 7 clips with speech, wanted at least 8.',
     )
-    expect(notes.filter((note) => note.endsWith('out: FP32 hears no speech in it.'))).toHaveLength(2)
+    expect(notes.filter((note) => note.endsWith('out: FP32 recognizes no speech in it.'))).toHaveLength(2)
   })
 })

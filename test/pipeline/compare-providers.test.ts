@@ -90,7 +90,7 @@ describe.skipIf(process.platform !== 'linux')('compare --providers', () => {
     expect(deaf.exitCode).toBe(3)
     const dead = await compareFaulty('dead', "process.kill(process.pid, 'SIGSEGV')")
     expect(dead.stderr).toContain(
-      'error: fp32 on cuda is wrong: the process ended (SIGSEGV) while it heard held-out-004 with fp32',
+      'error: fp32 on cuda is wrong: the process ended (SIGSEGV) while it transcribed held-out-004 with fp32',
     )
     expect(dead.exitCode).toBe(3)
   })

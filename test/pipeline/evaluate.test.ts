@@ -86,7 +86,7 @@ describe('npm run evaluate', () => {
       /FP32 +\d\.\d\d % +\d\.\d\d % to \d+\.\d\d % +\d+ +\d+ +\d+ +\d+ +\d\.\d\d %/,
     )
     expect(ended.stdout).toMatch(
-      /librispeech-other: int4 (cannot be told apart from|is (worse|better) than) FP32: [+-]/,
+      /librispeech-other: int4 (cannot be distinguished from|is (worse|better) than) FP32: [+-]/,
     )
     expect(ended.stdout).toMatch(/48 results on .*: 1 thread, onnxruntime 1\.30\.0 cpu, Node/)
     expect(ended.stdout).toContain(

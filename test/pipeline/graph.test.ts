@@ -172,7 +172,7 @@ describe('wrong usage and bad files', () => {
     [['inspect'], 'error: Not enough non-option arguments: got 0, need at least 1', 2],
     [['inspect', '/nowhere.onnx'], 'error: There is no file /nowhere.onnx.', 1],
     [['inspect', '/'], 'error: / is a folder, wanted a file.', 1],
-    [['inspect', join(TINY, 'config.json')], `error: ${join(TINY, 'config.json')} is no ONNX model`, 1],
+    [['inspect', join(TINY, 'config.json')], `error: ${join(TINY, 'config.json')} is not an ONNX model`, 1],
     [['share', 'a.onnx'], 'error: Missing required argument: data', 2],
   ])('%j', async (args, message, exitCode) => {
     const ended = await graph(...args)

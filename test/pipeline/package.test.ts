@@ -444,7 +444,7 @@ describe('npm run package -- verify', () => {
   it.each(['', 'release'])('finds a release given "%s"', async (place) => {
     const model = await copyTinyRelease()
     const ended = await run(['verify', join(model, place), '--variants', 'int4'])
-    expect(ended.stdout).toMatch(/int4 hears +pass +"One seven zero two nine two\."/)
+    expect(ended.stdout).toMatch(/int4 transcribes +pass +"One seven zero two nine two\."/)
     expect(ended.exitCode).toBe(0)
   })
 

@@ -120,8 +120,12 @@ describe('the verdict of a provider', () => {
   })
 
   it('counts clips that were never heard', () => {
-    const verdict = judge('int4', clips(60, 'a'), 'the process ended (SIGSEGV) while it heard held-out-060')
+    const verdict = judge(
+      'int4',
+      clips(60, 'a'),
+      'the process ended (SIGSEGV) while it transcribed held-out-060',
+    )
     expect(verdict).toMatchObject({ isRight: false, changed: 10, of: 70 })
-    expect(verdict.reasons[0]).toBe('the process ended (SIGSEGV) while it heard held-out-060')
+    expect(verdict.reasons[0]).toBe('the process ended (SIGSEGV) while it transcribed held-out-060')
   })
 })

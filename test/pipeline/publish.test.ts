@@ -606,7 +606,7 @@ describe('npm run publish', () => {
     })
     const args = ['verify', '--from-hub', `${REPO}@v1`, '--against', model, '--keep', keep, '--threads', '1']
     const verified = await runCli(args, env, PACKAGE)
-    expect(verified.stdout).toMatch(/int4 hears +pass +"One seven zero two nine two\."/)
+    expect(verified.stdout).toMatch(/int4 transcribes +pass +"One seven zero two nine two\."/)
     expect(verified.stdout).toMatch(/same as local +pass +22 files the same, 0 differences/)
     expect(verified.exitCode).toBe(0)
     const before = hub.requests.length

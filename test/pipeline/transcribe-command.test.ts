@@ -127,7 +127,7 @@ describe('--json', () => {
 
   it('does not go with subtitles that would be printed', async () => {
     await expect(parsed('a', '--format', 'srt', '--json')).rejects.toMatchObject({
-      message: 'Subtitles are no events: give --output-dir, or leave --json out.',
+      message: 'Subtitles are not events: give --output-dir, or leave --json out.',
       exitCode: 2,
     })
   })

@@ -81,7 +81,7 @@ describe('JSON', () => {
     ])
   })
 
-  it('has none where the release tells no times', () => {
+  it('has none where the release has no times', () => {
     for (const segment of json(WITHOUT, about, { format: 'json' }).segments)
       expect(Object.keys(segment)).not.toContain('words')
   })

@@ -12,7 +12,7 @@ import { type AlignedAudio, type AlignerTiming, alignText, NO_TIME, type UnitTim
 import { heardPiece } from './heard-piece.ts'
 import { type TextPart, textParts } from './text-parts.ts'
 
-/** Pieces in which a long recording is heard, in seconds: several of them are a part, so that there is a choice of cuts. */
+/** Pieces in which a long recording is transcribed, in seconds: several of them are a part, so that there is a choice of cuts. */
 const PIECE_SECONDS = 30
 
 interface LongOptions {
@@ -21,8 +21,8 @@ interface LongOptions {
 }
 
 /**
- * Find when the words of a text are said in a recording that is too long for one pass. A recognizer hears it first: where what it
- * heard is what the text says, both are cut. The recording is read twice, and no more than a part of it is held.
+ * Find when the words of a text are said in a recording that is too long for one pass. A recognizer transcribes it first: where what was
+ * recognized is what the text says, both are cut. The recording is read twice, and no more than a part of it is held.
  * @throws SpeechError as `alignAudio`, and the signal's reason
  */
 export async function alignLong(

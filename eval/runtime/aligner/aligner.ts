@@ -62,7 +62,7 @@ export interface AlignedAudio extends Alignment {
   readonly sha256: string
   /** what is odd in it */
   readonly notes: readonly string[]
-  /** seconds of work of a recognizer that heard it first */
+  /** seconds of work of a recognizer that transcribed it first */
   readonly recognizerSeconds?: number
 }
 
@@ -243,7 +243,7 @@ export function slotTimes(
   return fixTimes(toldTimes(logits, settings))
 }
 
-/** Milliseconds of each slot, as the model tells them. */
+/** Milliseconds of each slot, as the model gives them. */
 function toldTimes(logits: Float32Array, settings: Pick<AlignerSettings, 'classes' | 'segmentMs'>): number[] {
   return slotClasses(logits, settings).map((each) => each * settings.segmentMs)
 }
@@ -270,7 +270,7 @@ function warningsOf(text: string, { languages }: AlignerSettings): string[] {
   ]
 }
 
-/** A recognizer tells which part of the text belongs to which part of a long recording. */
+/** A recognizer shows which part of the text belongs to which part of a long recording. */
 function tooLong(seconds: string, most: number): SpeechError {
   return new SpeechError(
     `The recording has ${seconds} s, wanted at most ${most} s, which the aligner can look at together.`,

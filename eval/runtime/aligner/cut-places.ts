@@ -7,24 +7,24 @@ export interface Place {
   readonly at: number
   /** the first unit of the text behind it */
   readonly unit: number
-  /** how many units in a row were surely heard on the side that has fewer, up to {@link SURE}; 0 for a guess */
+  /** how many units in a row were surely recognized on the side that has fewer, up to {@link SURE}; 0 for a guess */
   readonly sureness: number
 }
 
 /** As many units in a row are not there by chance; fewer than {@link FEWEST} may be. */
 export const [SURE, FEWEST] = [4, 2]
 
-/** A text and what was heard. A token is what is compared: a unit, or a character of one. */
+/** A text and what was recognized. A token is what is compared: a unit, or a character of one. */
 interface Matched {
   /** of the text's tokens */
   readonly units: readonly number[]
-  /** for each of the text's tokens the one that was surely heard, or -1 */
+  /** for each of the text's tokens the one that was surely recognized, or -1 */
   readonly sure: Int32Array
   /** runs of the text's tokens that were not said */
   readonly unsaid: readonly UnmatchedRun[]
-  /** when each token was heard, in seconds */
+  /** when each token was recognized, in seconds */
   readonly times: readonly Span[]
-  /** of the pieces: where, in seconds, and how many tokens were heard before */
+  /** of the pieces: where, in seconds, and how many tokens were recognized before */
   readonly ends: readonly { readonly at: number; readonly heard: number }[]
 }
 
@@ -48,7 +48,7 @@ function countOf(units: readonly number[]): number {
 }
 
 /**
- * The token that follows a place, by the nearest that were surely heard before and behind it. Others between them are shared out by
+ * The token that follows a place, by the nearest that were surely recognized before and behind it. Others between them are shared out by
  * time: a guess, unless they were not said.
  */
 function tokenAt(
@@ -67,7 +67,7 @@ function tokenAt(
   return { token, isGuess: isInside || !isKnown }
 }
 
-/** How many tokens in a row were surely heard before a place, up to {@link SURE}; before the text nothing is wanted. */
+/** How many tokens in a row were surely recognized before a place, up to {@link SURE}; before the text nothing is wanted. */
 function runBefore(anchors: readonly number[], next: number): number {
   let run = 0
   for (let i = next - 1; run < SURE && i >= 0 && anchors[i] === (anchors[next - 1] as number) - run; i--)

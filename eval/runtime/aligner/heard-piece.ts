@@ -1,14 +1,14 @@
 import type { Piece } from '../recognize.ts'
 import { unitsOf } from './units.ts'
 
-/** A unit that a recognizer heard, and when, in seconds of the recording. */
+/** A recognized unit, and when it is said, in seconds of the recording. */
 export interface HeardUnit {
   readonly spoken: string
   readonly start: number
   readonly end: number
 }
 
-/** A piece of a recording, and what a recognizer heard in it. */
+/** A piece of a recording, and what was recognized in it. */
 export interface HeardPiece {
   /** seconds, in the recording */
   readonly start: number
@@ -17,7 +17,7 @@ export interface HeardPiece {
 }
 
 /**
- * The units of a piece. Those of a word share its time; where the recognizer tells no times, all share that of the speech.
+ * The units of a piece. Those of a word share its time; where the recognizer has no times, all share that of the speech.
  * @param end of the piece, in seconds
  * @param language English name
  */

@@ -13,9 +13,9 @@ export interface TextPart {
   /** the first unit, and the one behind the last */
   readonly from: number
   readonly to: number
-  /** runs of units that were not heard at all, [first, behind the last] */
+  /** runs of units that were not recognized at all, [first, behind the last] */
   readonly unsaid: readonly (readonly [number, number])[]
-  /** whether what was heard does not tell where in the text the part ends */
+  /** whether what was recognized does not show where in the text the part ends */
   readonly isGuess: boolean
 }
 
@@ -25,13 +25,13 @@ export interface TextParts {
   readonly warnings: readonly string[]
 }
 
-/** Units in a row of which hardly any was heard were not said; fewer may have been misheard. */
+/** Units in a row of which hardly any was recognized were not said; fewer may have been misheard. */
 const MANY = 8
 /** Fewer too, where there was no time to say them: nobody says a unit in less seconds. */
 const [FEW, QUICKEST] = [4, 0.1]
 
 /**
- * Find which units of a text are said in which part of a recording. Both are cut between pieces, where what was heard on both
+ * Find which units of a text are said in which part of a recording. Both are cut between pieces, where what was recognized on both
  * sides is what the text says; elsewhere only where a part would be too long.
  * @param spoken what is spoken of each unit of the text
  * @param pieces of the whole recording, none longer than `maxSeconds`
@@ -64,7 +64,7 @@ export function textParts(
 
 interface HeardTokens {
   readonly tokens: readonly string[]
-  /** when each was heard, in seconds */
+  /** when each was recognized, in seconds */
   readonly times: readonly Span[]
   /** where the recording begins, and where pieces end, in seconds, with the count of tokens before */
   readonly begin: number
@@ -136,14 +136,14 @@ function within(runs: readonly (readonly [number, number])[], from: number, to: 
 function guessNotes(parts: readonly TextPart[]): string[] {
   if (parts.length === 0) return []
   const places = parts.map(({ end }) => end.toFixed(0)).join(', ')
-  return [`at ${places} s what was heard differs from the text, so that the text was cut by guess.`]
+  return [`at ${places} s what was recognized differs from the text, so that the text was cut by guess.`]
 }
 
 function unsaidNotes({ start, end, unsaid }: TextPart): string[] {
   const count = unsaid.reduce((sum, [first, behind]) => sum + behind - first, 0)
   if (count === 0) return []
   return [
-    `from ${start.toFixed(0)} to ${end.toFixed(0)} s ${count} words of the text were not heard: they have no length.`,
+    `from ${start.toFixed(0)} to ${end.toFixed(0)} s ${count} words of the text were not recognized: they have no length.`,
   ]
 }
 
@@ -152,6 +152,6 @@ function extraNotes({ from, to }: UnmatchedRun, times: readonly Span[]): string[
   const [first, last] = [times[from], times[to - 1]]
   if (to - from <= FEW || first === undefined || last === undefined) return []
   return [
-    `from ${first.start.toFixed(0)} to ${last.end.toFixed(0)} s ${to - from} words were heard that are not in the text.`,
+    `from ${first.start.toFixed(0)} to ${last.end.toFixed(0)} s ${to - from} words were recognized that are not in the text.`,
   ]
 }

@@ -34,7 +34,7 @@ const JAPANESE_SHARE = 0.1
 /**
  * The units of a text in their order: words by spaces, and each ideograph. Japanese, Thai, Lao, Khmer and Burmese words are
  * found by `Intl.Segmenter`; Korean ones by spaces. Japanese units are not always those of the reference, which asks nagisa.
- * Parts of punctuation alone are no units.
+ * Parts of punctuation alone are not units.
  * @param language its English name; by default Japanese is known by its kana
  */
 export function unitsOf(text: string, language?: string): Unit[] {

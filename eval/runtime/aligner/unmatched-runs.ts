@@ -7,7 +7,7 @@ export interface UnmatchedRun {
 }
 
 /**
- * Runs of one list in whose place the other has at most this share of their length: more may be the same, read otherwise.
+ * Runs of one list in whose place the other has at most this share of their length: more may be the same words, read differently.
  */
 const OTHER_SHARE = 0.25
 

@@ -12,7 +12,7 @@ import { ByteReader, fileInput, streamInput } from './byte-reader.ts'
 
 /**
  * Open a source.
- * @throws SpeechError naming what is no file, without ever waiting for another program to write
+ * @throws SpeechError naming what is not a file, without ever waiting for another program to write
  */
 export async function openAudioFile(source: AudioSource, signal?: AbortSignal): Promise<AudioFile> {
   if ('path' in source) return openPath(source.path)

@@ -23,7 +23,7 @@ const TEXT_HEADER = /^NIST_1A/
 const TEXT = /^(ffconcat|#EXTM3U|[\t\n\r\x20-\x7e]+$)/
 
 /**
- * Decode audio, told by its first bytes, not its name. What no decoder here reads is given to ffmpeg.
+ * Decode audio. Its first bytes decide about the format, not its name. What no decoder here reads is given to ffmpeg.
  * @param notes gets sentences about what is odd
  * @throws SpeechError when it is empty, damaged or of no known kind, here or with the blocks
  */
@@ -74,7 +74,7 @@ async function isMpeg(reader: ByteReader): Promise<boolean> {
   return start >= 0 && (hasMpegFrames(bytes, start) || hasFreeFrames(bytes, start))
 }
 
-/** With the first block, so that a refusal comes before anything is told of the file. */
+/** With the first block, so that a refusal comes before anything is reported of the file. */
 async function begun({ blocks, isFloat }: Decoded): Promise<Decoded> {
   const first = await blocks.next()
   async function* all() {

@@ -4,7 +4,7 @@ import { checkFinite } from './sample-checks.ts'
 
 /** Below the louder channel, as a power: 20 dB. */
 const CANCELLED = 0.01
-/** Against channels that have nothing in common; one that speaks among many silent ones is no loss of this kind. */
+/** Against channels that have nothing in common; one that speaks among many silent ones is not a loss of this kind. */
 const UNEXPECTED = 0.1
 /** The other channel must be 6 dB louder to be taken instead: channels in opposite phase must not alternate. */
 const LOUDER = 4

@@ -6,7 +6,7 @@ const WINDOW = 1 << 16
 const LONGEST_FRAME = 2881
 /** 640 kbit/s in layer III at 8 kHz, the most that decoders take. */
 const LONGEST_FREE_FRAME = 5760
-/** So many headers in their places are no accident. */
+/** So many headers in their places are not an accident. */
 const CONFIRMED = 3
 
 /** The header of an MPEG audio frame (ISO/IEC 11172-3 section 2.4.1.3, 13818-3, and 2.5 of MPEG-2). */
@@ -15,7 +15,7 @@ export interface MpegHeader {
   readonly isMono: boolean
   /** equal for frames that one decoder run can take */
   readonly kind: string
-  /** bytes; 0 where the bit rate is free, so that only the next header tells */
+  /** bytes; 0 where the bit rate is free, so that only the next header shows it */
   readonly length: number
   /** of one frame */
   readonly samples: number
@@ -75,7 +75,7 @@ export function hasMpegFrames(bytes: Uint8Array, at = 0): boolean {
   return true
 }
 
-/** Three headers of a free bit rate at equal distances, but for a padding of one slot, which has four bytes in layer I. */
+/** Three headers of a free bit rate at equal distances, except a padding of one slot, which has four bytes in layer I. */
 export function hasFreeFrames(bytes: Uint8Array, at = 0): boolean {
   const first = readMpegHeader(bytes, at)
   if (first?.length !== 0) return false

@@ -7,13 +7,13 @@ import { announcedFrames, type MpegHeader, type MpegRun, mpegRuns, readMpegHeade
 
 /* libmpg123 as WebAssembly, MIT licensed wrapper, over a million downloads a month. */
 
-/** What an encoder adds in front and behind, in frames: fewer missing are no loss. */
+/** What an encoder adds in front and behind, in frames: fewer missing ones are not a loss. */
 const SLACK = 3
 const CHUNK = 1 << 16
 
 /**
  * Decode MPEG audio layer I to III, the encoder's delay and padding removed (LAME header). Files that were put one
- * behind the other are read as one. Tags, zeros and other bytes behind the last frame are no damage.
+ * behind the other are read as one. Tags, zeros and other bytes behind the last frame are not damage.
  * @param notes gets a sentence when fewer frames follow than the file announces
  * @throws SpeechError when frames are damaged
  */

@@ -10,9 +10,9 @@ const LONG = 1 / 0.01
 const BONUS = 0.3 / (LONG - SURE)
 /** The steepness with which pauses shorter than SURE lose worth. */
 const STEEPNESS = 1.5
-/** Below this level nothing is heard: one step of 16-bit samples. */
+/** Below this level is silence: one step of 16-bit samples. */
 const SILENCE = -90
-/** What is less quieter than the loud frames, in dB, is no pause. */
+/** What is less quieter than the loud frames, in dB, is not a pause. */
 const DEPTH = 3
 /** A pause ends where the level is this many dB above that of its loudest frame. */
 const EDGE = 3

@@ -11,7 +11,7 @@ export interface Cut {
   readonly samples: Float32Array
 }
 
-/** What is left behind a cut at least, where that is possible: less is no word. */
+/** What is left behind a cut at least, where that is possible: less is not a word. */
 const TAIL = 0.5 * SAMPLE_RATE
 /** Samples that are looked at together. */
 const BLOCK = 10 * SAMPLE_RATE

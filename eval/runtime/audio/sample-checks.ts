@@ -3,7 +3,7 @@ import { inSeconds } from './audio-block.ts'
 
 /** Outside of these a header is damaged, and would make gigabytes of a few bytes. */
 const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
-/** One mel frame's hop at 16 kHz; anything shorter is no recording. */
+/** One mel frame's hop at 16 kHz; anything shorter is not a recording. */
 const SHORTEST = 160
 /** How far a lossy codec's samples may exceed full scale (12 dB); a few percent are usual, and no mistake. */
 const OVERSHOOT = 4
@@ -16,7 +16,7 @@ export function checkRate(sampleRate: number): void {
   )
 }
 
-/** @throws SpeechError for a number of 16 kHz samples that is no recording */
+/** @throws SpeechError for a number of 16 kHz samples that is not a recording */
 export function checkLength(samples: number): void {
   if (samples >= SHORTEST) return
   throw new SpeechError(`The clip has ${samples} samples at 16 kHz, wanted at least ${SHORTEST} (10 ms).`)
@@ -55,7 +55,7 @@ export function peakOf(samples: Float32Array, least = 0): number {
 
 /**
  * Floats above full scale, such as integers that were written as floats, divided by their peak: as the publisher's
- * qwen-asr does (`float_range_normalize`), so that the model hears the same.
+ * qwen-asr does (`float_range_normalize`), so that the model gets the same.
  */
 export function dividedBy(peak: number, samples: Float32Array): Float32Array {
   return peak > 1 ? samples.map((sample) => sample / peak) : samples

@@ -1,7 +1,7 @@
 import { startSha256 } from '../platform/host.ts'
 
 /**
- * Identifies a recording by what is heard of it, whatever file or dataset it is from: SHA-256 of its 16 kHz mono float32
+ * Identifies a recording by its samples, whatever file or dataset it is from: SHA-256 of its 16 kHz mono float32
  * samples, as little-endian bytes.
  */
 export async function hashSamples(samples: Float32Array): Promise<string> {

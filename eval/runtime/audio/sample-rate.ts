@@ -1,2 +1,2 @@
-/** What the model hears: 16 kHz mono. */
+/** The model's input: 16 kHz mono. */
 export const SAMPLE_RATE = 16000

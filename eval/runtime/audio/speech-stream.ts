@@ -65,7 +65,7 @@ async function* iterate(
   try {
     for await (const block of resampled(mono)) {
       for (let from = 0; from < block.length; from += LONGEST_BLOCK) {
-        await nextTurn() // decoders here never wait, and an abort must be heard
+        await nextTurn() // decoders here never wait, and an abort must be noticed
         signal?.throwIfAborted()
         yield block.subarray(from, from + LONGEST_BLOCK)
       }
@@ -109,7 +109,7 @@ async function* checked(blocks: AsyncIterable<AudioBlock>): AsyncGenerator<Audio
   }
 }
 
-/** Without a known peak, what exceeds full scale by more than a codec does cannot be mended. */
+/** Without a known peak, what exceeds full scale by more than a codec does cannot be fixed. */
 async function* scaled(mono: AsyncIterable<Mono>, peak: number | undefined): AsyncGenerator<Mono> {
   for await (const { sampleRate, samples } of mono) {
     if (peak === undefined) checkOvershoot(samples)

@@ -96,7 +96,7 @@ function noteMissing({ found, length, start, rate }: Lengths, notes: string[]): 
   )
 }
 
-/** Chunks that follow are usual, but for more sound. Other bytes are samples that a size leaves out. */
+/** Chunks that follow are usual, unless they hold more sound. Other bytes are samples that a size leaves out. */
 async function noteRest(
   reader: ByteReader,
   { isBigEndian }: WavHeader,

@@ -20,7 +20,7 @@ export interface Thread<Sent, Received> {
 export interface OwnThread<Setup, Sent, Received> {
   /** what it was started with */
   readonly setup: Setup
-  /** @param moved memory of the message that is handed over instead of copied */
+  /** @param moved memory of the message that is transferred instead of copied */
   post(message: Sent, moved?: ArrayBuffer[]): void
   onMessage(listener: (message: Received) => void): void
   /** Messages that were posted arrive before the end. */

@@ -12,7 +12,7 @@ const REPLACEMENT = '\uFFFD'
 /** A character has four bytes at most, and a token one at least. */
 const LONGEST = 4
 
-/** Decode tokens one by one: a character may be of several, and its bytes are no text until all are there. */
+/** Decode tokens one by one: a character may be of several, and its bytes are not text until all are there. */
 export function tokenRanges(tokenizer: Pick<Tokenizer, 'decode'>, tokens: readonly number[]): TokenText {
   const ranges: Range[] = []
   let text = ''

@@ -12,7 +12,7 @@ const OPENING = /^[\p{Ps}\p{Pi}¿¡]+$/u
 
 /**
  * The words of a text, each with its punctuation. Between them are spaces, or nothing in writing without spaces, where a
- * dictionary tells them apart (Unicode Standard Annex #29, with ICU's dictionaries).
+ * dictionary separates them (Unicode Standard Annex #29, with ICU's dictionaries).
  */
 export function wordRanges(text: string): Range[] {
   const ranges: Range[] = []

@@ -17,7 +17,7 @@ const LONG_PAUSE = 0.3
 
 const SAID = /[\p{L}\p{N}]/u
 
-/** What tells when words are said. */
+/** What shows when words are said. */
 export interface Evidence extends TokenText {
   /**
    * Where decoding looked when it chose each token, and once more at its end: attention to the audio features
