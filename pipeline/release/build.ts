@@ -139,11 +139,14 @@ async function makeArchives(
   return archives
 }
 
+/** A manifest of this version. */
+type Described = Manifest & Required<Pick<Manifest, 'software'>>
+
 async function describeRelease(
   options: BuildOptions,
   evidence: Evidence,
   files: readonly ReleaseFile[],
-): Promise<Manifest> {
+): Promise<Described> {
   const { family, provenance, gates, claims, fidelity, reference, measured, problems } = evidence
   const { model, revision, license, checkpoint } = provenance
   return {
@@ -170,7 +173,7 @@ async function writeDocuments(
   { name, paths, variants }: BuildOptions,
   evidence: Evidence,
   building: string,
-  manifest: Manifest,
+  manifest: Described,
 ): Promise<void> {
   const tokenizer = await readTokenizer(paths.model)
   const { config } = await openRelease(paths.model)
@@ -178,6 +181,7 @@ async function writeDocuments(
   for (const [file, svg] of charts) await writeText(join(building, file), svg)
   const card = modelCard({
     ...{ name, evidence, tokenizer, command: manifest.command, files: manifest.files, variants },
+    software: manifest.software,
     ...{ charts: [...charts.keys()], ...defined({ aligner: config.aligner }) },
   })
   await writeText(join(building, CARD), card)

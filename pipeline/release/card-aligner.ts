@@ -1,4 +1,3 @@
-import { milliseconds } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { alignerPrompt } from '../../eval/runtime/aligner/aligner-prompt.ts'
 import {
@@ -13,37 +12,51 @@ import {
 import { MOVES } from '../gates/slot-gates.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import type { Card, CardKind } from './card-kind.ts'
-import { chosenText, sourceText, syntheticNote } from './card-text.ts'
+import { aligningProgram } from './card-python.ts'
+import { speedTable } from './card-speed.ts'
+import { chosenText, measuredOn, sourceText, syntheticNote } from './card-text.ts'
 import { timesTable } from './card-times.ts'
+import { exampleVariant, pythonText, runtimeText } from './card-use.ts'
 import { type GateResult, wayName } from './gate-result.ts'
 import { shownValue } from './gate-table.ts'
 import { markdownTable } from './markdown-table.ts'
+import { topFolder } from './release-files.ts'
 
 /** What a card says of a forced aligner. */
 export const ALIGNER_CARD: CardKind = {
   tags: ['forced-alignment', 'word-timestamps'],
   metadata: () => ({}), // leaderboards have no figure of times
   introduction,
+  limits,
   figures: times,
   fidelity: moves,
   compared: ', and the times of words against those that the references have',
   usage,
+  steps,
   prefillNote: (variant) => `
 ${variant} was measured as the project's runtime runs it: by \`${graphFile(FAMILIES.aligner.prompts, variant)}\`, with products of int8 weights,
 made of those of \`${graphFile(ALIGNER, variant)}\` as \`${prefillRecipe(variant, 'aligner')}\` says, by uint8 activations. \`${graphFile(ALIGNER, variant)}\` has the same inputs and outputs.`,
 }
 
-function introduction({ evidence: { provenance }, aligner }: Card): string {
-  const limits = aligner
-    ? `
-
-- Languages: ${aligner.languages.join(', ')}. Others have not been part of its training.
-- The graphs take recordings of at most ${aligner.maxSeconds} s: longer ones are cut in pauses, and their text with them.
-- Times are multiples of ${aligner.segmentMs} ms, so that a word may have no length.
-- It finds each word that the text has, also one that nobody says: the text has to be what is said.`
-    : ''
+function introduction({ evidence: { provenance } }: Card): string {
   return `${sourceText(provenance)} as ONNX graphs for onnxruntime: a forced aligner. It is given a recording and the text that is said in it, and finds when
-each word begins and ends. It does not recognize speech. An audio encoder and one graph behind it run once for a whole recording; nothing is generated.${limits}`
+each word begins and ends. It does not recognize speech. An audio encoder and one graph behind it run once for a whole recording; nothing is generated.`
+}
+
+function limits({ aligner, evidence }: Card): string[] {
+  const own = aligner
+    ? [
+        `Length: the graphs take recordings of at most ${aligner.maxSeconds} s: the project's runtime cuts longer ones in pauses, and their
+  text with them; the Python program above does not.`,
+        `Times are multiples of ${aligner.segmentMs} ms, so that a word may have no length.`,
+      ]
+    : []
+  return [
+    ...own,
+    'It was not trained for other languages than those above.',
+    'It finds each word that the text has, also one that nobody says: the text has to be what is said.',
+    measuredOn(evidence),
+  ]
 }
 
 /** The times of words, and how long it takes to find them. */
@@ -65,13 +78,9 @@ function times(report: Report, { evidence }: Card): string[] {
 ${synthetic}${chosenText(dataset, report)}, each given with its text; intervals are 95 % by bootstrap over utterances.
 ${table}
 
-${markdownTable(
-  ['variant', 'utterances', 'audio', 'RTF', 'p50', 'p90'],
-  rows.map(({ system, utterances, speed: { audioSeconds, rtf, latency } }) => [
-    ...[system, String(utterances), `${audioSeconds.toFixed(0)} s`, rtf.toPrecision(2)],
-    ...[latency.p50, latency.p90].map(milliseconds),
-  ]),
-)}`
+### Speed on ${name}
+
+${speedTable(rows)}`
   })
 }
 
@@ -104,36 +113,53 @@ ${markdownTable(['variant', 'by', 'slots moved', 'mean move', 'download'], rows)
 /** Two words, for an example of a prompt. */
 const UNITS = ['hello', 'world'] as const
 
-function usage({ tokenizer, variants, aligner }: Card): string {
+function usage(card: Card): string[] {
+  const { name, variants, aligner } = card
+  const example = exampleVariant(variants)
+  const folder = topFolder(name, example)
+  return [
+    `${runtimeText(card, 'the times of words become JSON, SRT, WebVTT with the time of each word, CTM or a TextGrid:')}
+
+\`\`\`sh
+npx qwen3-asr-onnx align recording.wav text.txt --format srt \\
+  --model-dir ${folder}
+npx qwen3-asr-onnx align lecture.mp3 text.txt --recognizer ASR_FOLDER \\
+  --model-dir ${folder}
+\`\`\`
+
+A recognizer is wanted for more than ${aligner?.maxSeconds ?? 180} s.
+
+\`\`\`ts
+import { Qwen3Aligner, Qwen3Asr } from 'qwen3-asr-onnx'
+
+const folder = '${folder}'
+const aligner = await Qwen3Aligner.load(folder)
+const said = 'What is said in it.'
+const { words } = await aligner.align('speech.flac', said, { language: 'English' })
+for (const { text, start, end } of words) console.log(start, end, text)
+await aligner.dispose()
+
+// with a recognizer: recordings of any length, and times of what it transcribes
+const asr = await Qwen3Asr.load('ASR_FOLDER', { aligner: folder })
+console.log((await asr.align('lecture.mp3', 'Its text, of any length.')).words)
+console.log((await asr.transcribe('talk.mp3')).segments[0]?.words)
+await asr.dispose()
+\`\`\``,
+    pythonText(card, example, {
+      ...{ file: 'align.py', args: 'speech.wav text.txt' },
+      prints: 'the start and end of each word in seconds, for text whose words have spaces between them',
+      text: aligningProgram(example),
+    }),
+  ]
+}
+
+function steps({ tokenizer, variants, aligner }: Card): string {
   const { ids, slots } = alignerPrompt(tokenizer, 1, UNITS)
   const [pad, after] = [ids[1], ids.slice(2)]
   const shown = variants.includes(FP32) ? FP32 : (variants[0] ?? FP32)
   const file = (graph: string) => `\`${graphFile(graph, shown)}\``
   const places = slots.map((slot) => `N + ${slot - 1}`).join(', ')
-  return `## Use
-
-\`\`\`sh
-npm run align -- recording.wav text.txt --model-dir FOLDER --format srt
-npm run align -- lecture.mp3 text.txt --model-dir FOLDER --recognizer ASR_FOLDER
-\`\`\`
-
-gives JSON, SRT, WebVTT with the time of each word, CTM or a TextGrid. A recognizer is wanted for more than ${aligner?.maxSeconds ?? 180} s. From a program:
-
-\`\`\`ts
-import { Qwen3Aligner, Qwen3Asr } from 'qwen3-asr-onnx'
-
-const aligner = await Qwen3Aligner.load('FOLDER')
-const { words } = await aligner.align('speech.flac', 'What is said in it.', { language: 'English' })
-for (const { text, start, end } of words) console.log(start, end, text)
-await aligner.dispose()
-
-const asr = await Qwen3Asr.load('ASR_FOLDER', { aligner: 'FOLDER' })
-console.log((await asr.align('lecture.mp3', 'Its text, of any length.')).words)
-console.log((await asr.transcribe('talk.mp3')).segments[0]?.words) // with the aligner's times
-await asr.dispose()
-\`\`\`
-
-or with any onnxruntime, step by step:
+  return `## The graphs, step by step
 
 1. 16 kHz mono samples to log-mel features (\`preprocessor_config.json\`); clips below 8000 samples are zero-padded to that first.
 2. ${file(ENCODER)}: \`mel\` [1, 128, T] gives \`audio_features\` [1, N, H].

@@ -11,16 +11,22 @@ import {
   prefillRecipe,
   quantizedTable,
 } from '../../eval/runtime/graphs.ts'
+import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
 import { buildPrompt } from '../../eval/runtime/prompt.ts'
+import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import { layoutsOf } from '../recipes.ts'
 import type { Card, CardKind } from './card-kind.ts'
 import { fidelitySection } from './card-proof.ts'
+import { transcribingProgram } from './card-python.ts'
+import { speedTable } from './card-speed.ts'
 import { TASK } from './card-task.ts'
-import { chosenText, sourceText, syntheticNote } from './card-text.ts'
+import { chosenText, measuredOn, sourceText, syntheticNote } from './card-text.ts'
 import { timesTable } from './card-times.ts'
+import { exampleVariant, pythonText, runtimeText } from './card-use.ts'
 import { intervalText } from './main-figure.ts'
 import { markdownTable } from './markdown-table.ts'
 import type { Provenance } from './provenance.ts'
+import { topFolder } from './release-files.ts'
 
 /** What a card says of a speech recognition model. */
 export const ASR_CARD: CardKind = {
@@ -30,10 +36,12 @@ export const ASR_CARD: CardKind = {
     return { metrics: ['wer'], ...(results.length > 0 && { 'model-index': [{ name, results }] }) }
   },
   introduction,
+  limits,
   figures: accuracy,
   fidelity: fidelitySection,
   compared: ', and its word error rate against that of FP32',
   usage,
+  steps,
   prefillNote: (variant) => `
 ${variant} was measured as the project's runtime runs it: prompts by \`${graphFile(PREFILL, variant)}\`, with products of int8 weights,
 made of the steps' weights as \`${prefillRecipe(variant)}\` says, by uint8 activations. \`${graphFile(LAYOUTS.fused[0], variant)}\` runs prompts too.`,
@@ -62,13 +70,27 @@ function indexResults(report: Report): object[] {
     })
 }
 
-function introduction({ variants, evidence: { provenance } }: Card): string {
-  const start = `${sourceText(provenance)} as ONNX graphs for onnxruntime: an audio encoder and a decoder over shared weights. The decoder`
+function introduction({ evidence: { provenance } }: Card): string {
+  return `${sourceText(provenance)} as ONNX graphs for onnxruntime: speech recognition without PyTorch, on the processor or another device. A recording
+goes in, text with its language comes out.`
+}
+
+function limits({ evidence }: Card): string[] {
+  return [
+    `Length: the graphs take one piece of speech at once. The project's runtime cuts recordings of any length, in pauses, into pieces of at most
+  ${MAX_PIECE_SECONDS} s; the Python program above does not cut.`,
+    measuredOn(evidence),
+  ]
+}
+
+/** How many graphs a decoder has. */
+function layoutText({ variants, evidence: { provenance } }: Card): string {
+  const start = `An audio encoder, and a decoder over shared weights. The decoder`
   const fusedOnly = variants.filter((name) => !hasSplit(provenance, name))
-  if (fusedOnly.length === variants.length) return `${start} is\none fused graph for prompts and steps.`
+  if (fusedOnly.length === variants.length) return `${start} is one fused graph for prompts and steps.`
   const except = fusedOnly.length === 0 ? '' : `\n${fusedOnly.join(', ')}: the fused graph only.`
-  return `${start}
-comes in two layouts: one fused graph for prompts and steps, or two graphs (prompt, one step) as earlier releases have.${except}`
+  return `${start} comes in two layouts: one fused graph for
+prompts and steps, or two graphs (prompt, one step) as earlier releases have.${except}`
 }
 
 function hasSplit({ recipes }: Provenance, variant: string): boolean {
@@ -92,22 +114,65 @@ function accuracy(report: Report, { evidence }: Card): string[] {
 ${synthetic}${chosenText(dataset, report)}, normalizer \`${normalizer}\`, greedy; intervals are 95 % by bootstrap.
 
 ${markdownTable(
-  ['variant', 'WER', '95 % interval', 'words', 'sub', 'del', 'ins', 'CER', 'tokens/s', 'p50', 'p90'],
-  rows.map(({ system, wer, werInterval, errors, cer, speed }) => [
+  ['variant', 'WER', '95 % interval', 'words', 'sub', 'del', 'ins', 'CER'],
+  rows.map(({ system, wer, werInterval, errors, cer }) => [
     ...[system, percent(wer), intervalText(werInterval, percent)],
     ...[errors.words, errors.substitutions, errors.deletions, errors.insertions].map(String),
-    ...[percent(cer), speed.tokensPerSecond.toFixed(0)],
-    ...[speed.latency.p50, speed.latency.p90].map((seconds) => `${seconds.toFixed(2)} s`),
+    percent(cer),
   ]),
 )}`,
+      `### Speed on ${name}
+
+${speedTable(rows)}`,
       ...times,
     ]
   })
 }
 
-function usage({ tokenizer, variants, evidence: { provenance } }: Card): string {
+function usage(card: Card): string[] {
+  const { name, tokenizer, variants, evidence } = card
+  const folder = topFolder(name, exampleVariant(variants))
+  const plain = exampleVariant(
+    variants.filter((one) => evidence.provenance.recipes[one]?.embeddings === undefined),
+  )
+  return [
+    `${runtimeText(card, 'recordings of most formats and any length become text, subtitles or JSON:')}
+
+\`\`\`sh
+npx qwen3-asr-onnx transcribe speech.mp3 --model-dir ${folder}
+\`\`\`
+
+\`\`\`ts
+import { Qwen3Asr } from 'qwen3-asr-onnx'
+
+const asr = await Qwen3Asr.load('${folder}')
+console.log((await asr.transcribe('speech.mp3')).text)
+await asr.dispose()
+\`\`\``,
+    ...(variants.includes(plain)
+      ? [
+          pythonText(card, plain, {
+            ...{ file: 'transcribe.py', args: 'speech.wav', prints: 'what is said' },
+            text: transcribingProgram(plain, promptOf(tokenizer)),
+          }),
+        ]
+      : []),
+  ]
+}
+
+/** The ids before and behind the audio, and the one that stands for it. */
+function promptOf(tokenizer: Tokenizer) {
   const { ids, audioOffset } = buildPrompt(tokenizer, 1)
-  const [before, after] = [ids.slice(0, audioOffset), ids.slice(audioOffset + 1)]
+  return { before: ids.slice(0, audioOffset), pad: ids[audioOffset], after: ids.slice(audioOffset + 1) }
+}
+
+function steps(card: Card): string {
+  const {
+    tokenizer,
+    variants,
+    evidence: { provenance },
+  } = card
+  const { before, pad, after } = promptOf(tokenizer)
   const split = variants.filter((name) => hasSplit(provenance, name))
   const shown = variants.includes(FP32) ? FP32 : (split[0] ?? variants[0] ?? FP32)
   const file = (graph: string) => graphFile(graph, shown)
@@ -117,22 +182,15 @@ function usage({ tokenizer, variants, evidence: { provenance } }: Card): string 
   const other =
     split.length === 0
       ? ''
-      : `\n   The split layout: \`${file(init)}\` with the ids and \`audio_offset\` = ${audioOffset}, then \`${file(step)}\` with rows of \`${EMBEDDINGS}\`.`
-  return `## Use
+      : `\n   The split layout: \`${file(init)}\` with the ids and \`audio_offset\` = ${before.length}, then \`${file(step)}\` with rows of \`${EMBEDDINGS}\`.`
+  return `## The graphs, step by step
 
-\`\`\`ts
-import { Qwen3Asr } from 'qwen3-asr-onnx'
-
-const asr = await Qwen3Asr.load('FOLDER')
-console.log((await asr.transcribe('speech.flac')).text)
-\`\`\`
-
-or with any onnxruntime, step by step:
+${layoutText(card)}
 
 1. 16 kHz mono samples to log-mel features (\`preprocessor_config.json\`); clips below 8000 samples are zero-padded to that first.
 2. \`${file(ENCODER)}\`: \`mel\` [1, 128, T] gives \`audio_features\` [1, N, H].
 3. The prompt, without context and language, is
-   \`${JSON.stringify(before)}\`, N times \`${ids[audioOffset]}\`, \`${JSON.stringify(after)}\`:
+   \`${JSON.stringify(before)}\`, N times \`${pad}\`, \`${JSON.stringify(after)}\`:
    \`<|im_start|>system\\n<|im_end|>\\n<|im_start|>user\\n<|audio_start|>\`, the audio pads, \`<|audio_end|><|im_end|>\\n<|im_start|>assistant\\n\`.
    A context goes behind \`system\\n\`; \`language English<asr_text>\` at the end forces a language. All ids are those of \`tokenizer.json\`.
 4. The fused layout${split.length > 0 ? ', which is quicker' : ''}: \`${file(LAYOUTS.fused[0])}\` with the prompt's rows of ${rows}, audio features in

@@ -1,5 +1,6 @@
 import type { Report } from '../../eval/report/report.ts'
 import { isRepoName } from '../hub/hub-id.ts'
+import type { Software } from '../shared/own-version.ts'
 import type { Evidence } from './evidence.ts'
 import type { Provenance } from './provenance.ts'
 
@@ -9,6 +10,29 @@ import type { Provenance } from './provenance.ts'
 export function sourceText({ model, revision }: Provenance): string {
   const source = isRepoName(model) ? `[${model}](https://huggingface.co/${model})` : model
   return `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''}`
+}
+
+/** What few readers want to see at once: a line that opens it. Markdown in it needs empty lines around. */
+export function details(summary: string, body: string): string {
+  return `<details>\n<summary>${summary}</summary>\n\n${body}\n\n</details>`
+}
+
+/** Where the software that made the release is found. */
+export function projectText({ repository }: Software): string {
+  return repository === undefined ? 'the project' : `[the project](${repository})`
+}
+
+const HASH_SHOWN = 12
+
+/** Which software, down to the commit where that is known. */
+export function softwareText({ name, version, repository, commit, dirty }: Software): string {
+  const short = `\`${commit?.slice(0, HASH_SHOWN)}\``
+  const [project, hash] =
+    repository === undefined
+      ? [name, short]
+      : [`[${name}](${repository})`, `[${short}](${repository}/commit/${commit})`]
+  const at = commit === undefined ? '' : `, commit ${hash}`
+  return `${project} ${version}${at}${dirty ? ', with changes that were not committed' : ''}`
 }
 
 type Dataset = Report['run']['datasets'][number]
@@ -34,4 +58,12 @@ const BUNDLED = 'held-out'
 export function syntheticNote({ source, name }: Dataset, { evaluation }: Evidence, shows: string): string {
   const isBundled = evaluation?.isBundledSpeech === true && source['kind'] === 'folder' && name === BUNDLED
   return isBundled ? `Synthetic speech (espeak-ng) that ships with the project: ${shows}\n\n` : ''
+}
+
+/** What nobody may conclude from the figures. */
+export function measuredOn({ reports }: Evidence): string {
+  const names = [...new Set(reports.flatMap(({ run }) => run.datasets.map(({ name }) => name)))]
+  return names.length === 0
+    ? 'Not tested: these files were measured on no speech.'
+    : `Not tested: other speech than ${names.join(', ')}, whose figures are below. Other languages, microphones, noise and music may do worse.`
 }

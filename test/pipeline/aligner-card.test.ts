@@ -10,6 +10,7 @@ import type { Provenance } from '../../pipeline/release/provenance.ts'
 import { recipeOf } from '../../pipeline/variants.ts'
 import { exampleReport } from '../helpers/report-records.ts'
 
+const SOFTWARE = { name: 'qwen3-asr-onnx', version: '1.2.0' }
 const VARIANTS = ['fp32', 'int4']
 const OPTIONS = { opset: 18, accuracyLevel: 4, symmetric: false, prefillInt8: true }
 const WORDS = [
@@ -58,7 +59,14 @@ async function cardOf(reports: readonly Report[] = []): Promise<string> {
   }
   const gates = [moved('slots moved', 'share', 0.021), moved('mean move', 'milliseconds', 3.4)]
   return modelCard({
-    ...{ name: 'aligner', command: 'npm run pipeline', files: [], charts: ['times.svg'], variants: VARIANTS },
+    ...{
+      name: 'aligner',
+      command: 'npm run pipeline',
+      software: SOFTWARE,
+      files: [],
+      charts: ['times.svg'],
+      variants: VARIANTS,
+    },
     evidence: {
       ...{ family, provenance, gates, claims: [], fidelity: [], reference: {}, problems: [] },
       ...{ reports, measured: reports },
@@ -81,11 +89,11 @@ it('is found as a forced aligner of its checkpoint, and in no table of error rat
 it('says what it is, what it cannot do, and nothing of what it is not', async () => {
   const card = await cardOf([report(true)])
   expect(card).toContain('a forced aligner. It is given a recording and the text that is said in it')
-  expect(card).toContain('- Languages: English, Japanese.')
-  expect(card).toContain('- The graphs take recordings of at most 180 s:')
-  expect(card).toContain('npm run align -- recording.wav text.txt --model-dir FOLDER')
-  expect(card).toContain("const aligner = await Qwen3Aligner.load('FOLDER')")
-  expect(card).toContain("Qwen3Asr.load('ASR_FOLDER', { aligner: 'FOLDER' })")
+  expect(card).toContain('\n- **Languages:** English, Japanese\n')
+  expect(card).toContain('- Length: the graphs take recordings of at most 180 s: ')
+  expect(card).toContain('npx qwen3-asr-onnx align recording.wav text.txt --format srt')
+  expect(card).toContain("const folder = 'aligner-int4'\nconst aligner = await Qwen3Aligner.load(folder)")
+  expect(card).toContain("Qwen3Asr.load('ASR_FOLDER', { aligner: folder })")
   expect(card).toContain('`aligner_prefill.int4.json` says')
   expect(card).toMatch(/- `int4` \(4-bit weights .*\): lm_head: int8 .*; int4 /)
   for (const other of [
@@ -103,9 +111,11 @@ it('says what it is, what it cannot do, and nothing of what it is not', async ()
 
 it('has the times of words, the speed, and what smaller weights do', async () => {
   const card = await cardOf([report(true)])
-  expect(card).toContain('| variant | download | on disk | mean error, digits | RTF |')
-  expect(card).toMatch(/\| fp32 \| - \| 0 B \| 40 ms \(40 ms to 40 ms\) \| 0\.\d+ \|/)
-  expect(card).toMatch(/\| int4 \| 80 ms \| .* \| \+80 ms \| .* \| 24 of 24 \| 0 of 12 \| 0 of 12 \|/)
+  expect(card).toContain('| variant | download | on disk | memory | mean error, digits | RTF |')
+  expect(card).toMatch(/\| fp32 \| - \| 0 B \| 400 MB \| 40 ms \| 0\.\d+ \|/)
+  expect(card).toMatch(/\| fp32 \| 40 ms \| 40 ms to 40 ms \| /)
+  expect(card).toMatch(/\| int4 \| 80 ms \| .* \| \+80 ms \| .* \|/)
+  expect(card).toContain('| int4 | 24 of 24 | 0 of 12 | 0 of 12 |')
   expect(card).toContain('![Mean error of the times of words of each variant with its interval](times.svg)')
   expect(card).toContain('| int4 | cpu, aligner with int8 prompts | 2.10 % | 3.4 ms | - |')
   expect(card).toContain('84 utterances of synthetic speech (1140 slots)')
@@ -114,6 +124,6 @@ it('has the times of words, the speed, and what smaller weights do', async () =>
 it('says so when no times were measured', async () => {
   const card = await cardOf([report(false)])
   expect(card).toContain('No times were measured: the references of this speech have none.')
-  expect(card).toMatch(/\| fp32 \| - \| 0 B \| not measured \| 0\.\d+ \|/)
-  expect(await cardOf()).toMatch(/\| fp32 \| - \| 0 B \| not measured \| not measured \|/)
+  expect(card).toMatch(/\| fp32 \| - \| 0 B \| 400 MB \| not measured \| 0\.\d+ \|/)
+  expect(await cardOf()).toMatch(/\| fp32 \| - \| 0 B \| not measured \| not measured \| not measured \|/)
 })

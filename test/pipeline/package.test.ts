@@ -371,7 +371,9 @@ print(json.dumps(ids))`
     expect((await runHere([model, '--evaluation', out])).exitCode).toBe(0)
     const card = await readFile(join(model, 'release', 'README.md'), 'utf8')
     expect(card).toContain('## Accuracy on speech\n\n5 of 70 utterances')
-    expect(card).toMatch(/\| variant \| download \| on disk \| WER, held-out \| WER, speech \| RTF \|/)
+    expect(card).toMatch(
+      /\| variant \| download \| on disk \| memory \| WER, held-out \| WER, speech \| RTF \|/,
+    )
     expect(card).toMatch(/\| fp32 \|.*\| not measured \|/)
     expect(JSON.stringify((await manifestOf(model)).evaluation)).not.toContain(PROJECT)
     expect(card).toContain('int4: fused layout, one utterance at a time')
