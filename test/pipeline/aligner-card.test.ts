@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import type { Report } from '../../eval/report/report.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
+import { parseAlign } from '../../pipeline/commands/align-options.ts'
 import { PROJECT } from '../../pipeline/models.ts'
 import { modelCard } from '../../pipeline/release/card.ts'
 import type { GateResult } from '../../pipeline/release/gate-result.ts'
@@ -126,4 +127,14 @@ it('says so when no times were measured', async () => {
   expect(card).toContain('No times were measured: the references of this speech have none.')
   expect(card).toMatch(/\| fp32 \| - \| 0 B \| 400 MB \| not measured \| 0\.\d+ \|/)
   expect(await cardOf()).toMatch(/\| fp32 \| - \| 0 B \| not measured \| not measured \| not measured \|/)
+})
+
+it('has commands that the parser takes', async () => {
+  const card = (await cardOf()).replaceAll('\\\n', '')
+  const lines = Array.from(card.matchAll(/^npx qwen3-asr-onnx align (.*)$/gm), ([, line = '']) =>
+    line.split(/ +/),
+  )
+  const [short, long] = await Promise.all(lines.map((words) => parseAlign(words)))
+  expect(short).toMatchObject({ modelDir: 'aligner-int4', format: 'srt' })
+  expect(long).toMatchObject({ modelDir: 'aligner-int4' })
 })

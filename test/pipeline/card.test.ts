@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
+import { parseTranscribe } from '../../pipeline/commands/transcribe-options.ts'
 import { modelCard } from '../../pipeline/release/card.ts'
 import { downloadPatterns } from '../../pipeline/release/card-use.ts'
 import type { GateResult } from '../../pipeline/release/gate-result.ts'
@@ -123,6 +124,12 @@ it('explains the gates that its table has, and no others', async () => {
     '- WER: the word error rate on the speech of the evaluation',
   ])
   expect(card).not.toMatch(/^- :/m)
+})
+
+it('has commands that the parser takes', async () => {
+  const words = /^npx qwen3-asr-onnx transcribe (.*)$/m.exec(await cardOf(['int4']))?.[1]?.split(' ') ?? []
+  expect(words).toEqual(['speech.mp3', '--model-dir', 'model-int4'])
+  await expect(parseTranscribe(words)).resolves.toMatchObject({ modelDir: 'model-int4' })
 })
 
 it('has a Python program for a variant with embed_tokens.bin alone', async () => {
