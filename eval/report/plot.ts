@@ -100,8 +100,11 @@ export function pointLabels(
   const lines: Plot.Markish[] = []
   const texts = points.flatMap(({ px, py, text, radius, x: atX, y: atY }) => {
     const places = placesBeside({ px, py, radius }, columnsOf(text) * COLUMN_WIDTH, width, isCrowded)
+    // below the frame are the numbers of the axis
     const isInside = ({ box }: (typeof places)[number]) =>
-      !isCrowded || (box.top >= top - LINE && box.bottom <= bottom && box.left > frameLeft)
+      isCrowded
+        ? box.top >= top - LINE && box.bottom <= bottom && box.left > frameLeft
+        : box.bottom <= bottom + LINE / 2
     const place = places.find((one) => isInside(one) && taken.every((other) => !overlap(one.box, other)))
     if (place === undefined) return []
     taken.push(place.box)
