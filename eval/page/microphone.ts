@@ -84,7 +84,7 @@ async function openMicrophone(): Promise<MediaStream> {
     if (name === 'NotAllowedError')
       throw new SpeechError(
         'The microphone was not allowed.',
-        "Allow it in the browser's settings of this page.",
+        "Allow it in the browser's settings of this page, or choose a file.",
       )
     if (name === 'NotFoundError')
       throw new SpeechError('There is no microphone.', 'Connect one, or choose a file.')

@@ -27,7 +27,10 @@ export function showSpeed(transcript: Transcript, run: Run): void {
   const parts = Object.entries(NAMES).map(([part, name]) => ({ part, name, time: timing[part as Part] ?? 0 }))
   const total = parts.reduce((sum, { time }) => sum + time, 0)
   const rows = parts.map(({ part, name, time }) => {
-    const rate = part === 'decode' && time > 0 ? `${(tokens / time).toFixed(1)} tokens/s` : ''
+    const rate =
+      part === 'decode' && time > 0
+        ? `${tokens} ${tokens === 1 ? 'token' : 'tokens'}, ${(tokens / time).toFixed(1)}/s`
+        : ''
     return row(part, name, time, seconds, rate)
   })
   const times = total > 0 ? `${(seconds / total).toFixed(1)} × speech` : ''

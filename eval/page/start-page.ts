@@ -21,6 +21,7 @@ import type { WantedVariant } from './release-manifest.ts'
 import { type FolderFile, type FoundRelease, findInFolder, findOnNetwork } from './release-source.ts'
 import { leaveRecording, prepareSpeech } from './speech-view.ts'
 import { prepareTranscription, type Sound, stopTranscription, transcribe } from './transcription.ts'
+import type { Device } from './variant-choice.ts'
 
 /* The page from its start on: which of its parts is asked for what. */
 
@@ -28,6 +29,7 @@ const devices = findDevices()
 const hub = metaOf('hub')
 let engine: Engine | undefined
 let found: FoundRelease | undefined
+let loaded: { readonly what: Loaded; readonly files: ReadonlyMap<string, Blob> } | undefined
 let work = new AbortController()
 let hasBegun = false
 
@@ -174,16 +176,18 @@ interface Loaded {
 }
 
 async function load(
-  { name, variant, isChecked }: Loaded,
+  what: Loaded,
   files: ReadonlyMap<string, Blob>,
   signal: AbortSignal,
+  { provider = chosen('device'), keepsText = false } = {},
 ): Promise<void> {
-  const provider = chosen('device')
+  const { name, variant, isChecked } = what
   const all = await devices
   const device = all.find((one) => one.provider === provider) ?? all[0]
   if (device === undefined) return
   showBegin(`Loading ${name} · ${variant}`)
-  leaveSpeech()
+  leaveSpeech(keepsText)
+  loaded = { what, files }
   try {
     engine = await loadEngine({ name, variant, device }, files, signal)
   } catch (error) {
@@ -214,12 +218,21 @@ async function onDrop(event: DragEvent): Promise<void> {
   if (file) await onSound({ name: file.name, file })
 }
 
+/** The device was lost: what was loaded on it is loaded again and transcribes the recording again. */
+function hearAgain(sound: Sound, provider: Device['provider']): Promise<void> {
+  return attempt(async (signal) => {
+    if (loaded === undefined) return
+    await load(loaded.what, loaded.files, signal, { provider, keepsText: true })
+    if (engine) void transcribe(engine, sound)
+  })
+}
+
 /** What is transcribed or recorded with a model ends with it. */
-function leaveSpeech(): void {
+function leaveSpeech(keepsText = false): void {
   stopTranscription()
   void leaveRecording()
   engine = undefined
-  divOf('result').hidden = true
+  if (!keepsText) divOf('result').hidden = true
   hideProblem('speech-problem')
 }
 
@@ -257,7 +270,7 @@ function listen(): void {
 
 listen()
 prepareSpeech(onSound)
-prepareTranscription()
+prepareTranscription(hearAgain)
 void showMachine(devices)
 void keepOffline(showOffline, () => hasBegun)
 await showKept(continueKept)

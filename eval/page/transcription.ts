@@ -1,15 +1,17 @@
 import { cuesOf, srt, vtt } from '../cues.ts'
 import { CONVERT } from '../runtime/audio/ffmpeg.web.ts'
 import { encodeWav } from '../runtime/audio/wav.ts'
+import { LOST_DEVICE } from '../runtime/device-errors.ts'
 import type { TranscribeOptions, Transcript } from '../runtime/qwen3-asr.ts'
 import { decodedByBrowser } from './decoded-audio.ts'
-import { announce, buttonOf, byId, divOf, element, inputOf, saveAs, selectOf } from './dom.ts'
+import { announce, button, buttonOf, byId, divOf, element, inputOf, saveAs, selectOf } from './dom.ts'
 import type { Recorded } from './microphone.ts'
 import type { Engine } from './page-engine.ts'
 import { hideProblem, showProblem } from './problem.ts'
 import { clockText } from './quantities.ts'
 import { showSpeed } from './speed.ts'
 import { showTimes } from './times.ts'
+import type { Device } from './variant-choice.ts'
 
 /* One recording at a time, from its samples or file to text on the page. */
 
@@ -21,7 +23,13 @@ let stop: AbortController | undefined
 let lastEngine: Engine | undefined
 let last: { readonly transcript: Transcript; readonly name: string } | undefined
 
-export function prepareTranscription(): void {
+/** Load the model and transcribe a recording again. */
+type HearAgain = (sound: Sound, provider: Device['provider']) => unknown
+let hearAgain: HearAgain = () => undefined
+
+/** @param again called when the device was lost, and the user wants the recording to be transcribed again */
+export function prepareTranscription(again: HearAgain): void {
+  hearAgain = again
   buttonOf('stop').addEventListener('click', () => stop?.abort())
   buttonOf('copy').addEventListener('click', () => void copyText())
   buttonOf('save-txt').addEventListener('click', () => save('txt', ({ text }) => `${text}\n`))
@@ -54,7 +62,7 @@ export async function transcribe(engine: Engine, sound: Sound): Promise<void> {
   } catch (error) {
     if (stop !== own) return
     if (own.signal.aborted) showStopped()
-    else showProblem('speech-problem', error)
+    else showFailure(error, sound)
   } finally {
     clearInterval(timer)
     if (stop === own) end()
@@ -106,12 +114,25 @@ function begin(sound: Sound): void {
   player.src = URL.createObjectURL('file' in sound ? sound.file : wavOf(sound.recorded))
 }
 
+/** The text so far stays. */
+function showFailure(error: unknown, sound: Sound): void {
+  const isLost = (error as { readonly hint?: string }).hint === LOST_DEVICE
+  const again = (text: string, provider: Device['provider']) => button(text, () => hearAgain(sound, provider))
+  const actions = [again('Load it again', 'webgpu'), again('Load it on the processor', 'cpu')]
+  showProblem('speech-problem', error, isLost ? actions : [])
+  if (divOf('text').textContent !== '') showIncomplete('The text is incomplete.')
+}
+
 function showStopped(): void {
   const isEmpty = divOf('text').textContent === ''
   const text = isEmpty ? 'Stopped before any text came.' : 'Stopped. The text is incomplete.'
+  showIncomplete(text)
+  announce(text)
+}
+
+function showIncomplete(text: string): void {
   divOf('stopped').textContent = text
   divOf('stopped').hidden = false
-  announce(text)
 }
 
 /** The button to stop goes; the keyboard continues from what follows it. */

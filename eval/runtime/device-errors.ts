@@ -4,6 +4,9 @@ import { SpeechError } from './speech-error.ts'
 /** What onnxruntime says where a graph has float16 and the device has not (webgpu/shader_helper.cc). */
 const NO_HALVES = /requires f16 but the device does not support it/
 
+/** What to do when the device is taken away while a model is on it. */
+export const LOST_DEVICE = 'Load the model again, on this device or on the processor.'
+
 /** Whether an error says that the device does not compute in float16. */
 export function lacksHalves(error: unknown): error is Error {
   return error instanceof Error && NO_HALVES.test(error.message)

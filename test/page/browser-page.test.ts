@@ -1,13 +1,13 @@
-import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { join } from 'node:path'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { buildPage } from '../../pipeline/page/build-page.ts'
 import { SOFTWARE_WEBGPU, startBrowser } from '../helpers/browser.ts'
+import { copyFiles, hear, NEEDED, READY, shown, textOf, until } from '../helpers/page-driver.ts'
 import { sharedReleases } from '../helpers/prepared.ts'
 import { type ReleaseHost, startReleaseHost } from '../helpers/release-host.ts'
 import { startStaticHost } from '../helpers/static-host.ts'
@@ -35,15 +35,8 @@ const RECORD_WEBM = `async (bytes) => {
   await new Promise((resolve) => { recorder.onstop = resolve })
   return [...new Uint8Array(await new Blob(parts).arrayBuffer())]
 }`
-const NEEDED = [
-  ...['config.json', 'decoder.int4.onnx', 'decoder_weights.int4.data', 'embed_tokens.bin'],
-  ...[ENCODER, 'preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'],
-]
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const PROBE = new URL('../helpers/page-probe.js', import.meta.url)
-
-/** It has loaded again with threads, and its script has run. */
-const READY = 'crossOriginIsolated && document.querySelector("#offline").textContent !== ""'
 
 let root = ''
 let model = ''
@@ -52,7 +45,6 @@ let hub: ReleaseHost
 let host: Awaited<ReturnType<typeof startStaticHost>>
 let probes = ''
 let context: BrowserContext
-let byWebGpu: ReturnType<typeof hearByWebGpu>
 const problems: string[] = []
 
 beforeAll(async () => {
@@ -68,8 +60,6 @@ beforeAll(async () => {
   host = await startStaticHost(place)
   probes = `${await readFile(AXE, 'utf8')};${await readFile(PROBE, 'utf8')}`
   browser = await started
-  byWebGpu = hearByWebGpu()
-  byWebGpu.catch(() => undefined) // its test tells
 })
 
 afterEach(async () => {
@@ -87,31 +77,8 @@ afterAll(async () => {
 })
 
 /** A folder with some of the release's files. */
-async function copyOf(name: string, files: readonly string[]): Promise<string> {
-  const folder = join(root, name)
-  for (const file of files) {
-    await mkdir(join(folder, dirname(file)), { recursive: true })
-    await copyFile(join(model, file), join(folder, file))
-  }
-  return folder
-}
-
-/** Shaders are compiled for a device in software: that takes half a minute, in which other tests wait for other things. */
-async function hearByWebGpu(): Promise<{ readonly loaded: string; readonly text: string }> {
-  const own = await browser.newContext()
-  const page = await own.newPage()
-  page.setDefaultTimeout(120_000)
-  await page.goto(host.url)
-  await until(page, READY)
-  await page.setInputFiles('#folder', await copyOf('webgpu', [...NEEDED, 'release/manifest.json']))
-  await shown(page, 'found')
-  await page.check('input[value="webgpu"]')
-  await page.click('#start')
-  await shown(page, 'loaded')
-  const loaded = await textOf(page, 'loaded')
-  const text = await hear(page, CLIP)
-  await own.close()
-  return { loaded, text }
+function copyOf(name: string, files: readonly string[]): Promise<string> {
+  return copyFiles(model, join(root, name), files)
 }
 
 /** The page in a browser that has never seen it: it loads again by itself, with threads. */
@@ -131,29 +98,11 @@ async function openPage(search = ''): Promise<Page> {
   return page
 }
 
-/** The page's policy lets nothing be evaluated in it; the browser's debugger may, one expression after the other. */
-async function until(page: Page, expression: string): Promise<void> {
-  const last = performance.now() + 20_000
-  while (!(await page.evaluate(expression).catch(() => false))) {
-    if (performance.now() > last) throw new Error(`${expression} does not come true.`)
-    await sleep(30)
-  }
-}
-
-const shown = (page: Page, id: string) => page.waitForSelector(`#${id}:not([hidden])`)
-const textOf = (page: Page, id: string) => page.locator(`#${id}`).innerText()
-
 async function find(page: Page, address = 'me/tiny', state = 'found'): Promise<string> {
   await page.fill('#address', address)
   await page.click('#find')
   await shown(page, state)
   return textOf(page, state)
-}
-
-async function hear(page: Page, file: string): Promise<string> {
-  await page.setInputFiles('#file', file)
-  await page.waitForSelector('#done:not([hidden]), #speech-problem:not([hidden])')
-  return textOf(page, 'text')
 }
 
 /** Files that were asked for since the last look, with where the first byte was. */
@@ -253,7 +202,7 @@ describe('the page in a browser that has not seen it', () => {
   it('shows the speed of each part, and when words are said', async () => {
     const rows = await page.locator('#speed tr').allInnerTexts()
     expect(rows.map((row) => row.split('\t')[0])).toEqual(['mel', 'encoder', 'prompt', 'decoding', 'all'])
-    expect(rows[3]).toMatch(/ tokens\/s$/)
+    expect(rows[3]).toMatch(/\t\d+ tokens, \d+\.\d\/s$/)
     expect(rows[4]).toMatch(/ × speech$/)
     await page.click('#times summary')
     expect(await page.locator('#segments .word').allInnerTexts()).toEqual(SAID.split(' '))
@@ -456,12 +405,6 @@ describe.each([
     await shown(page, 'speech-problem')
     await look('problem of speech')
   })
-})
-
-it('hears by WebGPU what it hears by WebAssembly', async () => {
-  const { loaded, text } = await byWebGpu
-  expect(loaded).toMatch(/WebGPU.*swiftshader.* · checked · /)
-  expect(text).toBe(SAID)
 })
 
 describe('a page that was open before', () => {

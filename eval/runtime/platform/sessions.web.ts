@@ -1,6 +1,7 @@
 import { env } from 'onnxruntime-web'
 import { InferenceSession } from '../onnxruntime.web.ts'
 import { basename, dirname } from './file-paths.web.ts'
+import { untilLost } from './gpu-loss.web.ts'
 import { filesIn, readBlob, readStart } from './random-access.web.ts'
 import type * as Sessions from './sessions.ts'
 
@@ -15,7 +16,14 @@ export const createSession: typeof Sessions.createSession = async (graph, option
   const bytes =
     'path' in graph ? await readStart(graph.path, files.get(basename(graph.path))?.size ?? 0) : graph.bytes
   const externalData = [...files].map(([path, blob]) => ({ path, data: lazyBytes(blob) }))
-  return InferenceSession.create(bytes, { ...options, externalData })
+  const create = () => InferenceSession.create(bytes, { ...options, externalData })
+  if (!options.executionProviders?.includes('webgpu')) return create()
+  const session = await untilLost(create)
+  const [run, release] = [session.run.bind(session), session.release.bind(session)]
+  return Object.assign(session, {
+    run: ((...args: Parameters<typeof run>) => untilLost(() => run(...args))) as typeof session.run,
+    release: () => untilLost(release).catch(() => undefined), // what is lost is released
+  })
 }
 
 /** The runtime takes weights by `subarray`, and compares ranges with `byteLength` (core/framework/tensorprotoutils.cc). */
