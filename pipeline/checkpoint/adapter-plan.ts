@@ -42,8 +42,10 @@ const OTHER_BASE = 'Is this the base that it was trained on? Name another with -
 export function planMerge(
   base: Pick<Checkpoint, 'tensors' | 'text_config'>,
   config: AdapterConfig,
-  { modules, naming }: AdapterTensors,
+  found: AdapterTensors,
 ): { tensors: MergedTensor[]; untrained: number } {
+  const { modules, naming } = found
+  refuseTied(base, found)
   const known = moduleNames(base, naming)
   const settings = modulesOf(config, [...new Set([...known, ...modules.keys()])])
   const merged = new Map<string, MergedTensor>()
@@ -51,7 +53,6 @@ export function planMerge(
     for (const tensor of moduleChanges({ base, config, naming, settings, module, trained }))
       merged.set(tensor.name, tensor)
   }
-  refuseTied(base, merged)
   requireSaved(config, base, modules, naming)
   return {
     tensors: Object.keys(base.tensors).flatMap((name) => merged.get(name) ?? []),
@@ -253,12 +254,14 @@ function rowsChange(of: Module, rows: AdapterTensor): Change {
  */
 function refuseTied(
   { text_config: text }: Pick<Checkpoint, 'text_config'>,
-  merged: ReadonlyMap<string, MergedTensor>,
+  { modules, naming }: AdapterTensors,
 ): void {
   if (!text.tie_word_embeddings) return
-  for (const { name, own, change } of merged.values()) {
-    if (!/^lm_head\.|\.embed_tokens\./.test(name)) continue
-    if (name !== 'lm_head.weight' && own === undefined && change?.kind === 'rows') continue
+  for (const [module, { tokens, ...others }] of modules) {
+    const name = naming.toNative(`${module}.weight`)
+    const isTable = name.endsWith('.embed_tokens.weight')
+    if (!isTable && name !== 'lm_head.weight') continue
+    if (isTable && tokens && Object.keys(others).length === 0) continue
     throw new Failure(
       `The adapter changes ${name}, which the base shares between its embedding table and its output layer.`,
       'Untie them in the base (tie_word_embeddings) before training, or merge with peft and give the merged folder to --model.',

@@ -24,6 +24,9 @@ const ENDINGS = {
   bias: '.bias',
 } as const
 
+/** Names that peft gives to parts of modules, which are no modules themselves. */
+const PARTS = /\.(lora_\w+|base_layer|modules_to_save|original_module|token_adapter)(\.|$)/
+
 /** A tensor of an adapter, with its key for messages. */
 export interface AdapterTensor extends StoredTensor {
   readonly key: string
@@ -87,7 +90,7 @@ function partOf(key: string): { module: string; part: keyof typeof ENDINGS } {
   const name = key.startsWith(PREFIX) ? key.slice(PREFIX.length) : ''
   for (const [part, ending] of Object.entries(ENDINGS) as [keyof typeof ENDINGS, string][]) {
     const module = name.slice(0, -ending.length)
-    if (name.endsWith(ending) && module !== '') return { module, part }
+    if (name.endsWith(ending) && module !== '' && !PARTS.test(module)) return { module, part }
   }
   throw new Failure(
     `${ADAPTER_WEIGHTS} has a tensor ${JSON.stringify(key)}, which this project cannot merge.`,

@@ -23,10 +23,11 @@ export interface Source {
 }
 
 /**
- * What `--model` means: a name of the model table, a directory, or a hub id with an optional @revision.
+ * What `--model` or `--base` means: a name of the model table, a directory, or a hub id with an optional @revision.
+ * @param option for messages
  * @throws Failure (wrong usage) for anything else
  */
-export async function resolveSource(model: string): Promise<Source> {
+export async function resolveSource(model: string, option = '--model'): Promise<Source> {
   const known: KnownModel | undefined = Object.entries(MODELS).find(
     ([key]) => key === model.toLowerCase(),
   )?.[1]
@@ -35,32 +36,44 @@ export async function resolveSource(model: string): Promise<Source> {
     return { name: known.name, base, flag: model, known, place: known.source }
   }
   const info = await stat(model).catch(() => undefined)
-  if (info?.isDirectory()) {
-    const folder = resolve(model)
-    const base = basename(folder)
-    return { name: releaseName(base), base, flag: `path/to/${base}`, known: {}, place: { folder } }
-  }
+  if (info?.isDirectory()) return folderSource(model)
   const place = parseHubId(model)
-  if (!place || info || model.startsWith('.')) throw unknownModel(model)
-  const { repo } = place
-  return {
-    name: releaseName(basename(repo)),
-    base: repo,
-    flag: model,
-    known: {},
-    place,
-  }
+  if (!place || info || model.startsWith('.')) throw unknownModel(model, option)
+  return { ...hubSource(place), flag: model }
+}
+
+/** A checkpoint or an adapter in a folder. */
+export function folderSource(path: string): Source {
+  const folder = resolve(path)
+  const base = basename(folder)
+  return { name: releaseName(base), base, flag: `path/to/${base}`, known: {}, place: { folder } }
+}
+
+/** A repository of the hub. */
+export function hubSource(place: { readonly repo: string; readonly revision: string }): Source {
+  const { repo, revision } = place
+  const flag = revision === 'main' ? repo : `${repo}@${revision}`
+  return { name: releaseName(basename(repo)), base: repo, flag, known: {}, place }
 }
 
 const FETCHED = section({ folder: text, commit: text })
 
+/** What a download needs. */
+export interface Fetching {
+  readonly python: () => Promise<Python>
+  /** for its log */
+  readonly output: string
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
 /**
- * The checkpoint directory, downloaded first when it is on the hub.
- * @returns its folder, and the commit it is of when it is the hub's
+ * The folder of a checkpoint or an adapter, downloaded first when it is on the hub.
+ * @returns it, and the commit it is of when it is the hub's
  */
-export async function checkpointFolder(
+export async function fetchSource(
   source: Source,
-  context: { python: () => Promise<Python>; output: string; emit: Emit; signal: AbortSignal },
+  context: Fetching,
 ): Promise<{ folder: string; commit?: string }> {
   if ('folder' in source.place) return { folder: source.place.folder }
   const { repo, revision } = source.place
@@ -83,9 +96,9 @@ export function releaseName(base: string): string {
   return base.toLowerCase().replace(/-hf$/, '')
 }
 
-function unknownModel(model: string): Failure {
+function unknownModel(model: string, option: string): Failure {
   return new Failure(
-    `Unknown model "${model}".`,
+    option === '--model' ? `Unknown model "${model}".` : `Unknown model "${model}" for ${option}.`,
     `Use one of ${Object.keys(MODELS).join(', ')}, a checkpoint directory, or a hub id such as Qwen/Qwen3-ASR-0.6B.`,
     EXIT.usage,
   )

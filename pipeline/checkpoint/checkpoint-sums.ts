@@ -3,6 +3,7 @@ import type { Emit } from '../shared/events.ts'
 import { hashFiles } from '../shared/hash-cache.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
+import { ADAPTER_FILES } from './adapter.ts'
 import { checkpointFiles } from './checkpoint-files.ts'
 
 /** Files that take a second or more to read. */
@@ -23,13 +24,23 @@ export interface SumOptions {
 }
 
 /** Every file of the checkpoint by content, shards too: one that was changed in place makes another export. */
-export async function checkpointSums({
-  checkpoint: { folder },
-  paths: { work },
-  emit,
-  signal,
-}: SumOptions): Promise<CheckpointSum[]> {
-  const files = await checkpointFiles(folder)
+export async function checkpointSums(run: SumOptions): Promise<CheckpointSum[]> {
+  const { folder } = run.checkpoint
+  return sumsOf(folder, await checkpointFiles(folder), run)
+}
+
+/** The same of an adapter. Its folder may hold what training left there, too. */
+export async function adapterSums(
+  run: SumOptions & { readonly adapter: { readonly folder: string } },
+): Promise<CheckpointSum[]> {
+  return sumsOf(run.adapter.folder, ADAPTER_FILES, run)
+}
+
+async function sumsOf(
+  folder: string,
+  files: readonly string[],
+  { paths: { work }, emit, signal }: SumOptions,
+): Promise<CheckpointSum[]> {
   const cache = join(work, 'sha256.json')
   const paths = files.map((file) => join(folder, file))
   const onRead = (path: string, bytes: number) => {

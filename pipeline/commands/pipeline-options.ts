@@ -37,6 +37,7 @@ const LINE: CommandLine = {
     ['--model tiny', 'the checkpoint that ships with the project'],
     ['--model 0.6b --until quantize', 'export, rewrite and quantize Qwen3-ASR-0.6B'],
     ['--model ./my-finetune --speech ./clips', 'a local checkpoint, measured on your own clips'],
+    ['--model ./my-adapter --base 0.6b', 'a LoRA adapter, merged with its base'],
     ['--model tiny --from validate', 'measure again'],
   ],
   exits: { gate: 'a gate failed' },
@@ -44,9 +45,12 @@ const LINE: CommandLine = {
 
 const OPTIONS = {
   model: {
-    ...text(`${Object.keys(MODELS).join(', ')}, a checkpoint directory, or a hub id owner/name[@revision]`),
+    ...text(
+      `${Object.keys(MODELS).join(', ')}, a directory with a checkpoint or a LoRA adapter, or a hub id owner/name[@revision]`,
+    ),
     demandOption: true,
   },
+  base: text('of an adapter: the checkpoint to merge it with (default: the one that it names)'),
   output: {
     ...text('parent of the model directory'),
     default: join(PROJECT, 'output'),

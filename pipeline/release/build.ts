@@ -148,10 +148,10 @@ async function describeRelease(
   files: readonly ReleaseFile[],
 ): Promise<Described> {
   const { family, provenance, gates, claims, fidelity, reference, measured, problems } = evidence
-  const { model, revision, license, checkpoint } = provenance
+  const { model, revision, license, checkpoint, adapter } = provenance
   return {
     ...{ format: MANIFEST_FORMAT, family, name: options.name },
-    source: { model, ...(revision !== undefined && { revision }), license, checkpoint },
+    source: { model, ...defined({ revision, adapter }), license, checkpoint },
     ...{ options: provenance.options, recipes: provenance.recipes, tools: provenance.tools },
     software: await ownVersion(),
     ...defined({

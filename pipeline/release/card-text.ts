@@ -6,8 +6,13 @@ import type { Provenance } from './provenance.ts'
 
 /* Sentences of model cards of all kinds. */
 
-/** The checkpoint, with its revision. */
-export function sourceText({ model, revision }: Provenance): string {
+/** The checkpoint, or an adapter and its base; with their revisions. */
+export function sourceText({ model, revision, adapter }: Provenance): string {
+  const source = placeText({ model, ...(revision !== undefined && { revision }) })
+  return adapter ? `${source}, a LoRA adapter merged with ${placeText(adapter.base)}` : source
+}
+
+function placeText({ model, revision }: Pick<Provenance, 'model' | 'revision'>): string {
   const source = isRepoName(model) ? `[${model}](https://huggingface.co/${model})` : model
   return `${source}${revision ? ` at \`${revision.slice(0, 12)}\`` : ''}`
 }

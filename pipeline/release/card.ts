@@ -22,6 +22,7 @@ import type { Evidence } from './evidence.ts'
 import { MAIN_FIGURES } from './main-figure.ts'
 import type { ReleaseFile } from './manifest-schema.ts'
 import { markdownTable } from './markdown-table.ts'
+import type { Provenance } from './provenance.ts'
 import { MANIFEST, SUMS } from './release-files.ts'
 
 const KINDS: Readonly<Record<Family, CardKind>> = { asr: ASR_CARD, aligner: ALIGNER_CARD }
@@ -51,13 +52,13 @@ export function modelCard(card: Card): string {
 }
 
 function frontMatter(card: Card, kind: CardKind): object {
-  const { model, license, languages } = card.evidence.provenance
+  const { license, languages } = card.evidence.provenance
   return {
     license,
     language: languages,
     pipeline_tag: TASK,
     library_name: 'onnxruntime',
-    ...(isRepoName(model) && { base_model: model, base_model_relation: 'quantized' }),
+    ...baseModel(card.evidence.provenance),
     tags: [
       ...['onnx', 'onnxruntime', 'qwen3_asr', ...kind.tags],
       ...card.variants.filter((name) => name !== FP32),
@@ -70,11 +71,11 @@ const LANGUAGE_NAMES: ReadonlyMap<string, string> = new Map(Object.entries(LANGU
 
 /** What a visitor asks first, a line each. */
 function facts({ evidence, software }: Card): string {
-  const { license, languages } = evidence.provenance
+  const { license, languages, adapter } = evidence.provenance
   const names = languages.map((code) => LANGUAGE_NAMES.get(code) ?? code)
   return bullets([
     `**Base model:** ${sourceText(evidence.provenance)}`,
-    `**License:** \`${license}\`, as for the base model`,
+    `**License:** \`${license}\`, as for the ${adapter ? 'adapter, or its base' : 'base model'}`,
     `**Languages:** ${names.join(', ')}`,
     ...(evidence.gates.length > 0 ? [`**Checked:** ${gateCount(evidence.gates)}`] : []),
     `**Made with:** ${softwareText(software)}`,
@@ -83,6 +84,16 @@ function facts({ evidence, software }: Card): string {
 
 function bullets(points: readonly string[]): string {
   return points.map((text) => `- ${text}`).join('\n')
+}
+
+/** How the hub links the release: to its checkpoint, or to an adapter and the base that this was merged with. */
+function baseModel({ model, adapter }: Provenance): object {
+  const models = [model, ...(adapter ? [adapter.base.model] : [])].filter(isRepoName)
+  if (models.length === 0) return {}
+  return {
+    base_model: models.length === 1 ? models[0] : models,
+    base_model_relation: adapter ? 'finetune' : 'quantized',
+  }
 }
 
 function warning({ problems }: Evidence): string[] {

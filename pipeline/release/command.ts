@@ -15,6 +15,7 @@ export function commandOf({ provenance, evaluation }: Evidence, name: string): s
   const isUsual = variants.join() === USUAL_VARIANTS.join()
   const words = [
     `npm run pipeline -- --model ${flag}`,
+    ...(provenance.adapter ? [`--base ${provenance.adapter.base.flag}`] : []),
     ...(name === releaseName(basename(provenance.model)) ? [] : [`--name ${name}`]),
     ...(isUsual ? [] : [`--variants ${variants.join(',')}`]),
     ...calibrationWords(provenance),

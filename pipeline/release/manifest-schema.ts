@@ -15,6 +15,7 @@ import {
 } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
 import { SOFTWARE } from '../shared/own-version.ts'
+import { ADAPTER } from './adapter-schema.ts'
 import { CALIBRATION, CHOSEN } from './calibration-schema.ts'
 import { ENCODER_CHOICES } from './encoder-schema.ts'
 import { FIDELITIES } from './fidelity-schema.ts'
@@ -252,6 +253,12 @@ export const MANIFEST_SCHEMA = shape({
       model: about('Its repository on the hub, or the name of its folder.', text),
       revision: v.exactOptional(about('Commit of the repository.', text)),
       license: about('Identifier of its license.', text),
+      adapter: v.exactOptional(
+        about(
+          'The model is this adapter, merged with its base; then `checkpoint` has the files of the base.',
+          ADAPTER,
+        ),
+      ),
       checkpoint: about(
         'Its files.',
         list(shape({ file: about('Its name.', text), sha256: about('SHA-256 of its content.', sha256) })),

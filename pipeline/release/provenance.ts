@@ -14,9 +14,10 @@ import {
   text,
   truth,
 } from '../../eval/runtime/schema.ts'
+import type { Adapter } from '../checkpoint/adapter.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { fileOf } from '../checkpoint/checkpoint-files.ts'
-import { checkpointSums, type SumOptions } from '../checkpoint/checkpoint-sums.ts'
+import { adapterSums, checkpointSums, type SumOptions } from '../checkpoint/checkpoint-sums.ts'
 import { PROJECT } from '../models.ts'
 import { pinnedVersions } from '../python/pinned-versions.ts'
 import { RECIPE } from '../recipe-schema.ts'
@@ -24,6 +25,7 @@ import { checkedText } from '../shared/checked.ts'
 import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
 import { recipeOf } from '../variants.ts'
+import { ADAPTER, type AdapterBase } from './adapter-schema.ts'
 import { CALIBRATION, type CalibrationSource, CHOSEN } from './calibration-schema.ts'
 import { ENCODER_CHOICES } from './encoder-schema.ts'
 
@@ -39,6 +41,8 @@ const PROVENANCE = shape({
   /** ISO codes */
   languages: list(text),
   checkpoint: list(shape({ file: text, sha256: text })),
+  /** what was merged into the checkpoint; then `model` names the adapter, and `checkpoint` its base's files */
+  adapter: v.exactOptional(ADAPTER),
   /** of the export and the quantizer */
   options: shape({
     opset: count,
@@ -71,6 +75,7 @@ function provenanceFile(paths: Pick<Paths, 'work'>): string {
 /** What a run makes its graphs of, and how. */
 interface Making extends SumOptions {
   readonly checkpoint: Pick<Checkpoint, 'folder' | 'aligner'>
+  readonly adapter?: Pick<Adapter, 'folder' | 'config'> & { readonly base: AdapterBase }
   readonly base: string
   readonly revision?: string
   readonly flag: string
@@ -89,7 +94,11 @@ export async function writeProvenance(run: Making, choices: Choices): Promise<vo
   const { calibration, chosen = {}, encoders = {} } = choices
   const { opset, blockSize, accuracyLevel, symmetric, prefillInt8, variants, providers } = run.options
   const recipes = variants.map((name) => [name, recipeOf(name, run.options)] as const)
-  const { license, language } = await frontMatterOf(run.checkpoint.folder)
+  const { adapter, checkpoint } = run
+  const { license, language } = {
+    ...(await frontMatterOf(checkpoint.folder)),
+    ...(adapter && (await frontMatterOf(adapter.folder))),
+  }
   const provenance: Provenance = {
     model: run.base,
     ...(run.revision !== undefined && { revision: run.revision }),
@@ -97,6 +106,7 @@ export async function writeProvenance(run: Making, choices: Choices): Promise<vo
     license: typeof license === 'string' ? license : LICENSE,
     languages: languagesOf(language, run.checkpoint.aligner?.languages),
     checkpoint: await checkpointSums(run),
+    ...(adapter && { adapter: await adapterOf({ ...run, adapter }) }),
     options: { opset, ...(blockSize !== undefined && { blockSize }), accuracyLevel, symmetric, prefillInt8 },
     recipes: Object.fromEntries(recipes.flatMap(([name, recipe]) => (recipe ? [[name, recipe]] : []))),
     ...(calibration && { calibration: sourceOf(calibration) }),
@@ -106,6 +116,13 @@ export async function writeProvenance(run: Making, choices: Choices): Promise<vo
     tools: await toolVersions(),
   }
   await writeJson(provenanceFile(run.paths), provenance)
+}
+
+async function adapterOf(
+  run: SumOptions & { readonly adapter: NonNullable<Making['adapter']> },
+): Promise<NonNullable<Provenance['adapter']>> {
+  const { base, config } = run.adapter
+  return { base, rank: config.rank, alpha: config.alpha, files: await adapterSums(run) }
 }
 
 /** Without what the clips say, which is other people's speech. */

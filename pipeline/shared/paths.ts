@@ -24,6 +24,11 @@ export function pathsOf(output: string, name: string): Paths {
   }
 }
 
+/** The tensors of a checkpoint that an adapter changes, while they are needed. */
+export function mergedFile(work: string): string {
+  return join(work, 'adapter', 'merged.safetensors')
+}
+
 /** The checkpoint's description that the Python scripts read. */
 export function checkpointFile(work: string): string {
   return join(work, 'checkpoint.json')

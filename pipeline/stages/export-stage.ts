@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { FAMILIES } from '../../eval/runtime/graphs.ts'
 import { dictionary, number, section } from '../../eval/runtime/schema.ts'
 import { fileOf, readCheckpointJson } from '../checkpoint/checkpoint-files.ts'
-import { checkpointSums } from '../checkpoint/checkpoint-sums.ts'
 import { FAMILY_ROWS } from '../families.ts'
 import { checkedResult, type PythonResult, runPython } from '../python/run-python.ts'
 import { freshFolder, writeJson } from '../shared/output-files.ts'
 import { checkpointFile } from '../shared/paths.ts'
+import { mergeOwnWeights, weightInputs } from './own-weights.ts'
 import type { Run, Stage } from './stage.ts'
 
 /** PyTorch to ONNX: the graphs with their weights beside them, tokenizer and processor files. */
@@ -18,7 +18,7 @@ export const exportStage: Stage = {
     const { options, python } = run
     const { device, opset, skipEncoder, skipDecoder } = options
     return {
-      checkpoint: await checkpointSums(run),
+      ...(await weightInputs(run)),
       python: (await python()).fingerprint,
       options: { device, opset, skipEncoder, skipDecoder },
     }
@@ -39,6 +39,7 @@ export const exportStage: Stage = {
   async run(run) {
     const out = exportFolder(run.paths.work)
     await freshFolder(out)
+    await mergeOwnWeights(run)
     await exportGraphs(run, out)
     await writeProcessorFiles(run, out)
   },

@@ -3,6 +3,8 @@ import type { StageName } from '../shared/stage-names.ts'
 /** One run's options, as the command line gives them. */
 export interface Options {
   readonly model: string
+  /** of an adapter, in place of the base that it names */
+  readonly base?: string
   readonly name?: string
   /** parent of the release's own folder */
   readonly output: string

@@ -10,6 +10,7 @@ import { takeLock } from '../shared/lock.ts'
 import { exists, writeJson } from '../shared/output-files.ts'
 import { checkpointFile } from '../shared/paths.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage-names.ts'
+import { removeOwnWeights } from './own-weights.ts'
 import type { Run, Stage } from './stage.ts'
 import { STAGES, VIEWS } from './stages.ts'
 import { deleteStamp, endedWith, fingerprintOf, isCurrent, writeStamp } from './stamp.ts'
@@ -32,6 +33,7 @@ export async function runStages(run: Run): Promise<void> {
       await removeTransient(name, fingerprints, run)
     }
   } finally {
+    await removeOwnWeights(run)
     await release()
   }
 }

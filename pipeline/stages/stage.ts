@@ -1,7 +1,9 @@
 import type { Family } from '../../eval/runtime/graphs.ts'
+import type { Adapter } from '../checkpoint/adapter.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Source } from '../checkpoint/checkpoint-source.ts'
 import type { Python } from '../python/venv.ts'
+import type { AdapterBase } from '../release/adapter-schema.ts'
 import type { Emit } from '../shared/events.ts'
 import type { Paths } from '../shared/paths.ts'
 import type { StageName } from '../shared/stage-names.ts'
@@ -15,10 +17,17 @@ export interface Run extends Omit<Source, 'place'> {
   /** the hub repository, or the checkpoint's folder */
   readonly origin: string
   readonly checkpoint: Checkpoint
+  /** whose weights are merged into those of the checkpoint */
+  readonly adapter?: OwnAdapter
   readonly paths: Paths
   readonly emit: Emit
   readonly signal: AbortSignal
   python(): Promise<Python>
+}
+
+/** The adapter that a run is for, with its base as cards and commands name it. */
+export interface OwnAdapter extends Adapter {
+  readonly base: AdapterBase
 }
 
 export interface Stage {

@@ -21,6 +21,7 @@ import { checkpointFile } from '../shared/paths.ts'
 import { BASELINE, rowOf, waysOf } from '../variants.ts'
 import { compareDevices } from './compare-devices.ts'
 import { pythonOptions } from './export-stage.ts'
+import { mergeOwnWeights } from './own-weights.ts'
 import { type SpeechClip, speechClips } from './parity-clips.ts'
 import type { Run, Stage } from './stage.ts'
 import { identifyFolder } from './stamp.ts'
@@ -44,6 +45,7 @@ export const validateStage: Stage = {
   async run(run) {
     const folder = join(run.paths.work, 'validate')
     await freshFolder(folder)
+    await mergeOwnWeights(run)
     await VALIDATIONS[run.options.family](run, folder)
     await rm(folder, { recursive: true }) // gigabytes for a large vocabulary; a failed gate keeps them
   },

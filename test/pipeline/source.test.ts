@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'
-import { checkpointFolder, resolveSource } from '../../pipeline/checkpoint/checkpoint-source.ts'
+import { fetchSource, resolveSource } from '../../pipeline/checkpoint/checkpoint-source.ts'
 import { TINY } from '../helpers/checkpoint.ts'
 import { runCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -25,7 +25,7 @@ describe('resolveSource', () => {
 
 /** In this process, as the pipeline does. */
 async function fetchHere(model: string) {
-  return checkpointFolder(await resolveSource(model), {
+  return fetchSource(await resolveSource(model), {
     python: async () => ({ path: await stagePython(), fingerprint: '' }),
     ...{ output: await temporaryFolder(), emit: () => undefined, signal: new AbortController().signal },
   })
