@@ -24,7 +24,7 @@ const ENDINGS = {
   bias: '.bias',
 } as const
 
-/** Names that peft gives to parts of modules, which are no modules themselves. */
+/** Names that peft gives to parts of modules, they are not modules themselves. */
 const PARTS = /\.(lora_\w+|base_layer|modules_to_save|original_module|token_adapter)(\.|$)/
 
 /** A tensor of an adapter, with its key for messages. */

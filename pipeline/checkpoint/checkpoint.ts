@@ -5,9 +5,10 @@ import type { JsonObject } from '../../eval/runtime/json-value.ts'
 import { record, section, text } from '../../eval/runtime/schema.ts'
 import { checked } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
+import { ADAPTER_CONFIG } from './adapter-config.ts'
 import { processorSegment } from './aligner-config.ts'
 import { type CheckpointConfig, checkConfig, type TextConfig } from './checkpoint-config.ts'
-import { readCheckpointJson, refusePlace } from './checkpoint-files.ts'
+import { fileOf, readCheckpointJson, refusePlace } from './checkpoint-files.ts'
 import { checkProcessor } from './checkpoint-processor.ts'
 import { checkTokenizer } from './checkpoint-tokenizer.ts'
 import { readSafetensors, type StoredTensor } from './safetensors.ts'
@@ -58,6 +59,12 @@ async function readConfig(folder: string): Promise<JsonObject> {
     throw new Failure(`${folder} is not a directory.`, 'Give a checkpoint directory to --model.')
   const config = await readCheckpointJson(folder, 'config.json')
   if (config !== undefined) return config
+  if ((await fileOf(folder, ADAPTER_CONFIG)) !== undefined) {
+    throw new Failure(
+      `${folder} is an adapter, wanted a checkpoint.`,
+      'npm run pipeline merges adapters with their base. Elsewhere give a merged checkpoint.',
+    )
+  }
   throw new Failure(
     `${folder} is not a checkpoint: it holds no config.json.`,
     'Give the directory with config.json and model.safetensors to --model.',

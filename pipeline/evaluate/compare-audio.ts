@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -18,7 +18,7 @@ import { dumpReference } from '../python/dump-reference.ts'
 import { findPython } from '../python/venv.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { exists, writeJson } from '../shared/output-files.ts'
-import { checkpointFile } from '../shared/paths.ts'
+import { checkpointFile, mergedFile } from '../shared/paths.ts'
 import { printableSpeech } from '../shared/printable.ts'
 import { tableLines } from '../shared/text-table.ts'
 
@@ -140,7 +140,21 @@ async function checkpointDescription(
     return path
   }
   const kept = checkpointFile(join(modelDir, '.work'))
-  return (await exists(kept)) ? kept : undefined
+  if (!(await exists(kept))) return undefined
+  await requireMerged(modelDir)
+  return kept
+}
+
+/** The weights that an adapter changes are there while a run needs them. */
+async function requireMerged(modelDir: string): Promise<void> {
+  const work = join(modelDir, '.work')
+  const described = await readFile(checkpointFile(work), 'utf8')
+  const file = mergedFile(resolve(work))
+  if (!described.includes(JSON.stringify(file)) || (await exists(file))) return
+  throw new Failure(
+    `${file} is missing: the merged weights of an adapter are removed when a run ends.`,
+    'Make them again and keep them: run the pipeline with --keep-intermediate --force --only validate.',
+  )
 }
 
 function withoutArrays({ features: _, mel: __, ...rest }: PathComparison) {

@@ -202,7 +202,7 @@ describe('an adapter is refused with', () => {
       'modules of another model',
       'plain',
       keys(/model\.audio_tower/, 'model.vision_tower'),
-      /vision_tower.*, which is no module of a Qwen3-ASR/,
+      /vision_tower.*, which is not a module of a Qwen3-ASR/,
     ],
     [
       'half of a pair',
