@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import * as v from 'valibot'
+import type * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
+import { installedFor, openPackages } from './installed-packages.ts'
+import { PROJECT } from './runtime/project.ts'
 import { dictionary, type Parsed, shape, text } from './runtime/schema.ts'
 import { SpeechError } from './runtime/speech-error.ts'
 
@@ -12,7 +13,6 @@ import { SpeechError } from './runtime/speech-error.ts'
  * module that is imported for its types alone (`import type`) decides nothing.
  */
 
-const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 /** Scripts are named from here on; modules are imported by their names alone, which none has twice. */
 const PYTHON = 'python'
 const TYPES_ALONE = /^(?:import|export) type [^']*? from '[^']*'/gm
@@ -32,18 +32,8 @@ export interface Sources {
 type Named = Pick<Sources, 'files' | 'packages'>
 
 const versions = dictionary(text)
-const PACKAGE = shape({ dependencies: versions })
-/** package-lock.json (version 3). */
-const LOCK = shape({
-  packages: dictionary(
-    shape({
-      integrity: v.exactOptional(text),
-      dependencies: v.exactOptional(versions),
-      optionalDependencies: v.exactOptional(versions),
-    }),
-  ),
-})
-type Packages = Parsed<typeof LOCK>['packages']
+/** Peers are installed for development. */
+const PACKAGE = shape({ dependencies: versions, devDependencies: versions, optionalDependencies: versions })
 
 /** The sources of a project; every file is read once. */
 export function openSources(root: string) {
@@ -51,17 +41,25 @@ export function openSources(root: string) {
     (names) => new Map(names.map((name) => [basename(name), name])),
   )
   const dependencies = readAll(PACKAGE, join(root, 'package.json')).then((json) =>
-    Object.keys(json.dependencies),
+    Object.keys({ ...json.devDependencies, ...json.optionalDependencies, ...json.dependencies }),
   )
-  const lock = readAll(LOCK, join(root, 'package-lock.json')).then(({ packages }) => packages)
-  for (const read of [dependencies, lock]) read.catch(() => undefined) // reported when it is awaited
+  const find = openPackages(root)
+  for (const read of [dependencies, find]) read.catch(() => undefined) // reported when it is awaited
   const read = new Map<string, Promise<string | undefined>>()
 
   /** undefined: a name that is not of a file */
   function sourceOf(file: string): Promise<string | undefined> {
-    const known = read.get(file) ?? readFile(join(root, file), 'utf8').catch(() => undefined)
+    const known = read.get(file) ?? readSource(file)
     read.set(file, known)
     return known
+  }
+
+  /** A built package has the JavaScript of a module in dist/. */
+  async function readSource(file: string): Promise<string | undefined> {
+    const built = join('dist', file.replace(/\.ts$/, '.js'))
+    const texts = [file, built].map((name) => readFile(join(root, name), 'utf8').catch(() => undefined))
+    const [source, compiled] = await Promise.all(texts)
+    return source ?? compiled
   }
 
   async function namedIn(file: string, source: string): Promise<Named> {
@@ -114,7 +112,7 @@ export function openSources(root: string) {
    */
   async function identify(entries: readonly string[]): Promise<string> {
     const { files, packages } = await of(entries)
-    const hash = createHash('sha256').update(JSON.stringify(installed(packages, await lock)))
+    const hash = createHash('sha256').update(JSON.stringify(await installedFor(packages, await find)))
     for (const file of files) hash.update(`\n${file}\n`).update((await sourceOf(file)) ?? '')
     return hash.digest('hex')
   }
@@ -139,26 +137,4 @@ async function readAll<Schema extends v.GenericSchema>(
   const value = await readChecked(schema, path, hint)
   if (value !== undefined) return value
   throw new SpeechError(`${path} is missing.`, hint)
-}
-
-/** The packages that are installed for some, with those below them: place and hash of each. */
-function installed(names: readonly string[], packages: Packages): [string, string][] {
-  const found = new Map<string, string>()
-  const visit = (name: string, from: string): void => {
-    const place = placeOf(name, from, packages)
-    if (place === undefined || found.has(place)) return // of another platform
-    const { integrity = '', dependencies, optionalDependencies } = packages[place] ?? {}
-    found.set(place, integrity)
-    for (const below of Object.keys({ ...dependencies, ...optionalDependencies })) visit(below, `${place}/`)
-  }
-  for (const name of names) visit(name, '')
-  return [...found].sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-/** Where Node finds a package from another one: in its own folder of packages, or in one above. */
-function placeOf(name: string, from: string, packages: object): string | undefined {
-  const place = `${from}node_modules/${name}`
-  if (place in packages) return place
-  if (from === '') return undefined
-  return placeOf(name, from.replace(/node_modules\/(?:@[^/]+\/)?[^/]+\/$/, ''), packages)
 }

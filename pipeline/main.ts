@@ -1,9 +1,8 @@
+#!/usr/bin/env node
 import { asProcess } from './commands/command-process.ts'
-import { COMMANDS } from './commands/commands.ts'
+import { program } from './commands/program.ts'
 
-/* node --import tsx pipeline/main.ts COMMAND [ARG ...], as the scripts of package.json say. */
+/* The program that is installed, and what the scripts of package.json run: COMMAND [ARG ...]. */
 
 const [name = '', ...args] = process.argv.slice(2)
-const load = COMMANDS[name]
-if (load === undefined) throw new Error(`There is no command ${name}.`)
-await asProcess(async (given, host) => (await load()).run(given, host), args)
+await asProcess(program(name), args)

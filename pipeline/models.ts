@@ -1,6 +1,5 @@
 import { join } from 'node:path'
-
-export const PROJECT = join(import.meta.dirname, '..')
+import { PROJECT } from '../eval/runtime/project.ts'
 
 /** Sizes of one published model; the source of every shape in the project. */
 export interface ModelShape {

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import { describeMachine } from '../eval/machine.ts'
 import { milliseconds } from '../eval/report/number-text.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 import type { PromptInput } from '../eval/runtime/prompt.ts'
 import { usualCache } from '../eval/runtime/prompt-cache.ts'
 import {
@@ -12,7 +13,6 @@ import {
 } from '../eval/runtime/recognizer.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import { type CommandLine, number, SHARED, text } from '../pipeline/commands/arguments.ts'
-import { PROJECT } from '../pipeline/models.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
 import { tableLines } from '../pipeline/shared/text-table.ts'
 import { median } from './median.ts'

@@ -4,6 +4,7 @@ import '../eval/runtime/no-telemetry.ts' // inherited by the sides
 import { csvText } from '../eval/csv.ts'
 import { describeMachine } from '../eval/machine.ts'
 import { plural } from '../eval/plural.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import {
   type CommandLine,
@@ -13,7 +14,6 @@ import {
   text,
   texts,
 } from '../pipeline/commands/arguments.ts'
-import { PROJECT } from '../pipeline/models.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
 import { writeText } from '../pipeline/shared/output-files.ts'
 import { tableLines } from '../pipeline/shared/text-table.ts'

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
+import { PROJECT } from '../eval/runtime/project.ts'
 import { type CommandLine, usage } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import type { Output } from '../pipeline/commands/run-command.ts'
-import { PROJECT } from '../pipeline/models.ts'
 import { endOf, startCommand, wrapping } from './child-command.ts'
 import { maskedRuntime, OLDER_KERNELS, runtimeEnvironment } from './masked-runtime.ts'
 

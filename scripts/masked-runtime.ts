@@ -3,7 +3,7 @@ import { cp, link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { PROJECT } from '../pipeline/models.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 import { Failure } from '../pipeline/shared/failure.ts'
 
 /*

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { PROJECT } from '../pipeline/models.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 import { systemPython } from '../pipeline/python/venv.ts'
 import { exists } from '../pipeline/shared/output-files.ts'
 

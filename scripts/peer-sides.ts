@@ -1,7 +1,7 @@
 import { join } from 'node:path'
+import { PROJECT } from '../eval/runtime/project.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import { variantFilesOf } from '../pipeline/evaluate/fingerprint.ts'
-import { PROJECT } from '../pipeline/models.ts'
 import type { PeerClip } from './peer-clips.ts'
 import { bytesOf, ENGINES, type Engine, type EngineName } from './peer-engines.ts'
 import { PROJECT_PYTHON, pinnedVersion, pythonWith } from './peer-environment.ts'

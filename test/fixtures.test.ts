@@ -5,9 +5,10 @@ import { readSpeechFolder } from '../eval/dataset/folder-dataset.ts'
 import { hashFile } from '../eval/hash-file.ts'
 import { loadClip } from '../eval/runtime/audio/clip.ts'
 import { hashSamples } from '../eval/runtime/audio/sample-hash.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 import type { TimedWord } from '../eval/runtime/timed-word.ts'
 import { readCheckpoint } from '../pipeline/checkpoint/checkpoint.ts'
-import { BUNDLED_SPEECH, CALIBRATION_SPEECH, MODELS, PROJECT } from '../pipeline/models.ts'
+import { BUNDLED_SPEECH, CALIBRATION_SPEECH, MODELS } from '../pipeline/models.ts'
 
 async function bytesIn(folder: string): Promise<number> {
   const infos = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))

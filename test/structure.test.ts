@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { PROJECT } from '../pipeline/models.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 
 /* How the sources are laid out. Which room may import which is the linter's business (biome.json). */
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import '../eval/runtime/no-telemetry.ts'
-import { PROJECT } from '../pipeline/models.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 import { needsOf } from './helpers/needs.ts'
 
 /** The test files that run in the processes of the tests alone: no Python, no release, no browser. */

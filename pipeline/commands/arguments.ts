@@ -10,8 +10,9 @@ import yargs, {
 } from 'yargs'
 import type { Defined } from '../../eval/runtime/defined.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
-import { PROJECT } from '../models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { describeError, EXIT, Failure } from '../shared/failure.ts'
+import { asTyped } from '../shared/own-commands.ts'
 import { columnsOf } from '../shared/text-width.ts'
 
 /* The command lines of the project: one look of --help, one way to check values. */
@@ -147,7 +148,7 @@ export async function parseArguments<T>(
     throw isBare ? usage(error.message, `${line.command} --help lists the options.`) : error
   }
   if (printed === '') return taken
-  process.stdout.write(`${printed}\n`)
+  process.stdout.write(`${asTyped(printed)}\n`)
   return undefined
 }
 
@@ -244,7 +245,7 @@ function withNewNames(args: readonly string[], table: OptionTable): string[] {
 
 function parserOf({ command, usage: form, about, examples = [], exits, remark }: CommandLine): Parser {
   const parser = yargs()
-    .scriptName(command)
+    .scriptName(asTyped(command))
     .usage(`$0 ${form}\n\n${about}`)
     .options(COMMON)
     .strict()
@@ -256,7 +257,7 @@ function parserOf({ command, usage: form, about, examples = [], exits, remark }:
     .fail((message, error) => {
       throw error && error.name !== 'YError' ? error : usage(message)
     })
-  return examples.reduce((all, [line, said]) => all.example(`${command} ${line}`, said), parser)
+  return examples.reduce((all, [line, said]) => all.example(`${asTyped(command)} ${line}`, said), parser)
 }
 
 /** The line of --help that says what exit codes mean. */
@@ -329,8 +330,8 @@ function checkLanguage(language: string): void {
   }
 }
 
-/** Of this project. */
-function versionOf(): string {
+/** Of this software. */
+export function versionOf(): string {
   const { version }: { version: string } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'))
   return version
 }

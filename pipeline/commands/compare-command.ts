@@ -53,6 +53,7 @@ export const COMPARE: DescribedCommand = { line: LINE, commands: [{ name: '$0', 
 export const run = runnable({
   parse: parseCompare,
   stdout: 'results',
+  needsPeers: true,
   isJsonChanged: true,
   async run(options, output, signal) {
     // the command line answers at once

@@ -1,6 +1,4 @@
 import { join } from 'node:path'
-import { remarks } from '../../eval/report/remarks.ts'
-import { textTables } from '../../eval/report/tables.ts'
 import { makeProgress, type Progress, progressEvents } from '../evaluate/evaluation-progress.ts'
 import { REPORT_PAGE } from '../evaluate/result-files.ts'
 import type { Evaluated } from '../evaluate/run-evaluation.ts'
@@ -12,6 +10,7 @@ import { type Output, runnable } from './run-command.ts'
 export const run = runnable({
   parse: parseEvaluate,
   stdout: 'results',
+  needsPeers: true,
   isJsonChanged: true,
   afterStop: 'Run the same command again: what has been measured is kept.',
   async run(command, output, signal) {
@@ -45,6 +44,8 @@ async function carryOut(
 
 async function tell({ report, output: folder }: Evaluated, output: Output): Promise<void> {
   const { reportJson } = await import('../evaluate/write-report.ts')
+  const { remarks } = await import('../../eval/report/remarks.ts')
+  const { textTables } = await import('../../eval/report/tables.ts')
   output.report({ output: folder, ...reportJson(report) }, () => [
     ...textTables(report).flatMap(({ title, columns, rows }) => ['', title, ...tableLines(columns, rows)]),
     '',

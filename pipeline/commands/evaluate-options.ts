@@ -4,10 +4,15 @@ import type { Selection } from '../../eval/dataset/utterance.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { FP32, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
-import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
+
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { variantName } from '../../eval/runtime/release.ts'
-import { type EvaluateOptions, type ModelSpec, withHotwords } from '../evaluate/evaluation-options.ts'
+import {
+  type EvaluateOptions,
+  type ModelSpec,
+  USUAL_EVALUATION,
+  withHotwords,
+} from '../evaluate/evaluation-options.ts'
 import {
   type CommandLine,
   type DescribedCommand,
@@ -71,7 +76,7 @@ const OPTIONS = {
   ),
   seed: {
     ...number('of the seeded choice', { text: 'a whole number', holds: Number.isInteger }),
-    default: 1,
+    default: USUAL_EVALUATION.seed,
   },
   shard: text('I/N: only part I of N of the chosen utterances'),
   normalizer: oneOf(
@@ -89,15 +94,15 @@ const OPTIONS = {
   ),
   prompt: {
     ...oneOf(['published', 'legacy'], "legacy: the wrong ids of older exporters' prompt"),
-    default: 'published',
+    default: USUAL_EVALUATION.prompt,
   },
   'max-new-tokens': SHARED['max-new-tokens'],
-  'max-piece': { ...SHARED['max-piece'], default: MAX_PIECE_SECONDS },
+  'max-piece': { ...SHARED['max-piece'], default: USUAL_EVALUATION.maxPieceSeconds },
   'loop-guard': flag('stop output that repeats itself', true),
   retry: flag('do again what could not be read or transcribed'),
   'engine-timeout': {
     ...number('seconds for one clip', { text: 'seconds above 0', holds: (value) => Number(value) > 0 }),
-    default: 600,
+    default: USUAL_EVALUATION.engineTimeout,
   },
   threads: number('onnxruntime threads of each worker; all cores, divided by the workers'),
   provider: {

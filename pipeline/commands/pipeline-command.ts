@@ -5,6 +5,7 @@ import { runnable } from './run-command.ts'
 export const run = runnable({
   parse: parsePipeline,
   stdout: 'log',
+  needsPeers: true,
   afterStop: 'Run the same command again: finished stages are kept.',
   async run(options, { emit }, signal) {
     const { runPipeline } = await import('../stages/run-pipeline.ts') // the command line answers at once

@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { checkRepoName } from '../hub/hub-id.ts'
-import { BUNDLED_SPEECH, MODELS, PROJECT } from '../models.ts'
+import { BUNDLED_SPEECH, MODELS } from '../models.ts'
 import { GRAPH_DEFAULTS, isEncoderCalibrated } from '../recipes.ts'
+import { OUTPUT } from '../shared/own-places.ts'
 import { STAGE_NAMES, type StageName } from '../shared/stage-names.ts'
 import type { Options } from '../stages/run-options.ts'
 import { rowOf, USUAL_VARIANTS, VARIANT_NAMES } from '../variants.ts'
@@ -53,7 +53,7 @@ const OPTIONS = {
   base: text('of an adapter: the checkpoint to merge it with (default: the one that it names)'),
   output: {
     ...text('parent of the model directory'),
-    default: join(PROJECT, 'output'),
+    default: OUTPUT,
     defaultDescription: 'output',
   },
   name: text("the release's name (default: from the model)"),

@@ -4,6 +4,7 @@ import { runnable } from './run-command.ts'
 export const run = runnable({
   parse: parsePublish,
   stdout: 'log',
+  needsPeers: true,
   afterStop: 'Run the same command again: what is stored is not sent again.',
   async run(options, { emit }, signal) {
     const { runPublish } = await import('../publish/run-publish.ts') // the command line answers at once

@@ -9,6 +9,7 @@ type Of<Name extends QuantizeOptions['command']> = Extract<QuantizeOptions, { co
 export const run = runnable({
   parse: parseQuantize,
   stdout: 'results',
+  needsPeers: true,
   isStoppable: ({ command }) => command === 'trial' || command === 'scan',
   afterStop: 'Run the same command again: what is finished is not run again.',
   async run(options, output, signal) {

@@ -1,5 +1,7 @@
+import { requirePeers } from '../../eval/runtime/missing-package.ts'
 import type { Emit } from '../shared/events.ts'
 import { describeError, EXIT, type ExitCode, Failure } from '../shared/failure.ts'
+import { asTyped } from '../shared/own-commands.ts'
 import { mapTexts, redact } from '../shared/redact.ts'
 import { say, sayJson, sayStack } from '../shared/terminal.ts'
 import { jsonReporter, liveReporter, plainReporter, type Reporter, resultReporter } from './reporter.ts'
@@ -31,6 +33,8 @@ export interface Command<Options extends CommonOptions> {
   run(options: Options, output: Output, signal: AbortSignal): Promise<number | Failure>
   /** what stdout is for: how the work goes, or what was found; then sentences go to stderr */
   readonly stdout: 'log' | 'results'
+  /** works with packages that someone who only transcribes has not installed: optional peers of package.json */
+  readonly needsPeers?: boolean
   /** what to do after an interruption */
   readonly afterStop?: string
   /** by default Ctrl-C aborts the signal; or else it ends the process */
@@ -62,7 +66,7 @@ export function runnable<Options extends CommonOptions>(command: Command<Options
     let reporter = reporterFor(command, isOn('json', args))
     const fail = (error: unknown): ExitCode => {
       const { message, hint, exitCode } = describeError(error)
-      reporter.emit({ event: 'failure', message: redact(message), hint: redact(hint), exitCode })
+      reporter.emit({ event: 'failure', message: shown(message), hint: shown(hint), exitCode })
       if (isOn('debug', args)) sayStack(error)
       reporter.close()
       return exitCode
@@ -90,6 +94,7 @@ async function carryOut<Options extends CommonOptions>(
 ): Promise<number | Failure> {
   const { afterStop = '', endsWithReader = false, isJsonChanged = false } = command
   if (options.json && isJsonChanged) say([JSON_CHANGED], process.stderr)
+  if (command.needsPeers) requirePeers()
   const started = performance.now()
   const stop = (command.isStoppable?.(options) ?? true) ? interruption(afterStop) : never
   const signal = endsWithReader ? AbortSignal.any([stop, reader]) : stop
@@ -102,16 +107,21 @@ async function carryOut<Options extends CommonOptions>(
 }
 
 function outputOf({ emit }: Reporter, isJson: boolean): Output {
-  const clean: Emit = (event) => emit(event.event === 'progress' ? event : mapTexts(event, redact))
+  const clean: Emit = (event) => emit(event.event === 'progress' ? event : mapTexts(event, shown))
   return {
     isJson,
     emit: clean,
     note: (text) => clean({ event: 'note', text }),
     report(facts, lines) {
       if (isJson) sayJson({ event: 'report', ...facts })
-      else say(lines())
+      else say(lines().map((line) => asTyped(line)))
     },
   }
+}
+
+/** A sentence of ours as whoever is here may see it, and can type what it names. */
+function shown(text: string): string {
+  return asTyped(redact(text))
 }
 
 /** @param asks before the options are known, nothing is drawn over */

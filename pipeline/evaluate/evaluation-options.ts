@@ -1,5 +1,6 @@
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
+import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
 import type { RecognizeOptions } from '../../eval/runtime/recognize.ts'
 import type { ModelOptions } from '../../eval/system.ts'
 
@@ -37,6 +38,23 @@ export interface EvaluateOptions
   /** undefined: output/.cache, or where this user can write */
   readonly cache?: string
 }
+
+/** What an evaluation does that says nothing else. */
+export const USUAL_EVALUATION = {
+  engines: [],
+  keepEmpty: false,
+  retry: false,
+  /** seconds */
+  engineTimeout: 600,
+  /** bytes */
+  maxDownload: 1e9,
+  seed: 1,
+  prompt: 'published',
+  maxPieceSeconds: MAX_PIECE_SECONDS,
+  stopLoops: true,
+  isSteady: true,
+  batch: 1,
+} as const
 
 /** What a model with lists of hotwords is named in tables. */
 export function withHotwords(name: string): string {

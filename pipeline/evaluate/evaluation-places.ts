@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
-import { PROJECT } from '../models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { isWritable } from '../shared/writable.ts'
 
 const NAME = 'qwen3-asr-onnx'

@@ -1,22 +1,15 @@
 import { createHash } from 'node:crypto'
-import { chmod, copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { checkedUrl, releaseAddress } from '../../eval/page/release-address.ts'
+import { IS_CHECKOUT, PROJECT } from '../../eval/runtime/project.ts'
 import { recoverFolder, replaceFolder } from '../release/replace-folder.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { requireWritable } from '../shared/writable.ts'
-import { bundlePage, EDITIONS, RUNTIME_FILES } from './bundle.ts'
-import { licenseText } from './licenses.ts'
 import { pageHtml, pageStyle } from './page-files.ts'
+import { EDITIONS, RUNTIME_FILES } from './page-scripts.ts'
 
-/** Scripts of the page besides the runtime's workers, by the names of their bundles. */
-const SCRIPTS = {
-  page: 'eval/page/start-page.ts',
-  fetch: 'eval/page/fetch-worker.ts',
-  recorder: 'eval/page/recorder-worklet.ts',
-  'service-worker': 'eval/page/service-worker.ts',
-} as const
 const SERVICE_WORKER = 'service-worker.js'
 /** By this file a folder is known as a page. */
 const LIST = 'page.json'
@@ -65,11 +58,10 @@ export async function buildPage(folder: string, choices: PageChoices): Promise<B
 }
 
 async function fill(folder: string, choices: PageChoices): Promise<BuiltPage> {
-  const packages = await bundlePage(SCRIPTS, folder)
+  await putScripts(folder)
   await copyRuntime(folder)
   await writeFile(join(folder, 'index.html'), await pageHtml(choices))
   await writeFile(join(folder, 'page.css'), await pageStyle())
-  await writeFile(join(folder, 'licenses.txt'), await licenseText(packages))
   const names = (await readdir(folder)).filter((name) => name !== SERVICE_WORKER).sort()
   const files = await Promise.all(names.map((name) => described(folder, name)))
   const version = hashOf(JSON.stringify(files)).slice(0, 16)
@@ -92,6 +84,13 @@ async function refuseOther(place: string, shown: string): Promise<void> {
     'Name a folder that is empty, not there yet, or holds a page.',
     EXIT.usage,
   )
+}
+
+/** Bundled in a checkout; a built package has them. */
+async function putScripts(folder: string): Promise<void> {
+  if (!IS_CHECKOUT) return cp(join(PROJECT, 'dist', 'page'), folder, { recursive: true })
+  const { bundleScripts } = await import('./bundle.ts')
+  return bundleScripts(folder)
 }
 
 async function copyRuntime(folder: string): Promise<void> {

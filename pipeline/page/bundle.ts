@@ -1,22 +1,13 @@
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-
-/** onnxruntime for browsers: on the processor alone, or with WebGPU too, which is twice the size. */
-export const EDITIONS = ['wasm', 'webgpu'] as const
-type Edition = (typeof EDITIONS)[number]
-
-/** Files of onnxruntime-web that each edition loads, beside the bundle. */
-export const RUNTIME_FILES: Readonly<Record<Edition, readonly string[]>> = {
-  wasm: ['ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'],
-  webgpu: ['ort-wasm-simd-threaded.asyncify.mjs', 'ort-wasm-simd-threaded.asyncify.wasm'],
-}
+import { PROJECT } from '../../eval/runtime/project.ts'
+import { licenseText } from './licenses.ts'
+import { EDITIONS, type Edition, LICENSES, SCRIPTS } from './page-scripts.ts'
 
 const COMMON = {
-  absWorkingDir: ROOT,
+  absWorkingDir: PROJECT,
   bundle: true,
   format: 'esm',
   platform: 'browser',
@@ -31,12 +22,10 @@ const COMMON = {
 } satisfies BuildOptions
 
 /**
- * Bundle the page's script, and the runtime's worker for each edition of onnxruntime, as NAME-EDITION.js.
- * @param pages scripts of the page by the name of their bundle
- * @returns folders of the packages whose code is in the bundles, such as "node_modules/valibot"
+ * Bundle the page's scripts, and the runtime's worker for each edition of onnxruntime, as NAME-EDITION.js, with the licenses of what is in them.
  * @throws the bundler's error, such as for a module of Node that a browser lacks
  */
-export async function bundlePage(pages: Readonly<Record<string, string>>, outdir: string): Promise<string[]> {
+export async function bundleScripts(outdir: string): Promise<void> {
   const bundle = async (edition: Edition, entryPoints: Readonly<Record<string, string>>) => {
     const { metafile } = await build({
       ...COMMON,
@@ -47,10 +36,10 @@ export async function bundlePage(pages: Readonly<Record<string, string>>, outdir
     })
     return packagesIn(metafile)
   }
-  const packages = await bundle('wasm', pages)
+  const packages = await bundle('wasm', SCRIPTS)
   for (const edition of EDITIONS)
     packages.push(...(await bundle(edition, { [`worker-${edition}`]: 'eval/runtime/worker.ts' })))
-  return [...new Set(packages)]
+  await writeFile(join(outdir, LICENSES), await licenseText([...new Set(packages)]))
 }
 
 /** Of modules of which something was taken. */
@@ -65,7 +54,7 @@ function packagesIn({ outputs }: Metafile): string[] {
 function optionsOf(edition: Edition): BuildOptions {
   return {
     alias: { 'onnxruntime-web': `onnxruntime-web/${edition}` },
-    inject: [join(ROOT, 'pipeline/page/node-globals.ts')],
+    inject: [join(PROJECT, 'pipeline/page/node-globals.ts')],
     plugins: [webModules, bufferWhereUsed],
   }
 }

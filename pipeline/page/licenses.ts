@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PROJECT } from '../models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 
 /**
  * The licenses of the packages whose code is in the page, which most of them want to be handed on with it.

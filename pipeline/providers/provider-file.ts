@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { describeMachine } from '../../eval/machine.ts'
-import { PROJECT } from '../models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import type { ComparedProvider } from './compare-providers.ts'
 import { isSoftware } from './provider-tables.ts'
 

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
-import { dirname, relative } from 'node:path'
+import { dirname, relative, sep } from 'node:path'
 import { execa } from 'execa'
 import { endWithUs, HAS_GROUPS } from '../../eval/runtime/children.ts'
-import { PROJECT } from '../models.ts'
+import { IS_CHECKOUT, PROJECT } from '../../eval/runtime/project.ts'
 import { requireSpace } from '../shared/disk-space.ts'
 import type { Emit } from '../shared/events.ts'
 import { Failure } from '../shared/failure.ts'
@@ -43,7 +43,7 @@ export async function installPackages(
   const make = isUv ? ['uv', 'venv', '--quiet', '--python', base, venv] : [base, '-m', 'venv', venv]
   options.emit({
     event: 'note',
-    text: `Making ${shown(venv)} from python/requirements.txt (torch, transformers: a few minutes)`,
+    text: `Making ${shown(venv)} from ${shown(REQUIREMENTS)} (torch, transformers: a few minutes)`,
   })
   await runInstaller(make, venv, options)
   await announceTorch(venv, isUv ? undefined : python, options)
@@ -92,7 +92,7 @@ async function runInstaller(
   venv: string,
   { emit, signal }: Options,
 ): Promise<void> {
-  emit({ event: 'note', text: `$ ${[command, ...args].join(' ').replaceAll(`${PROJECT}/`, '')}` })
+  emit({ event: 'note', text: `$ ${[command, ...args].map(shown).join(' ')}` })
   const options = {
     ...({ reject: false, all: true, cancelSignal: signal, cwd: PROJECT, detached: HAS_GROUPS } as const),
     env: { PYTHONUNBUFFERED: '1' },
@@ -145,5 +145,5 @@ function fullDisk(venv: string): Failure {
 
 /** A path as the user of this project knows it. */
 export function shown(path: string): string {
-  return path.startsWith(`${PROJECT}/`) ? relative(PROJECT, path) : path
+  return IS_CHECKOUT && path.startsWith(`${PROJECT}${sep}`) ? relative(PROJECT, path) : path
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PROJECT } from '../models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 
 export const REQUIREMENTS = join(PROJECT, 'python', 'requirements.txt')
 

@@ -4,11 +4,11 @@ import { join, resolve } from 'node:path'
 import { execa } from 'execa'
 import * as v from 'valibot'
 import { dictionary, text } from '../../eval/runtime/schema.ts'
-import { PROJECT } from '../models.ts'
 import { checkedText } from '../shared/checked.ts'
 import type { Emit } from '../shared/events.ts'
 import { Failure } from '../shared/failure.ts'
 import { takeLock } from '../shared/lock.ts'
+import { VENV } from '../shared/own-places.ts'
 import { requireWritable } from '../shared/writable.ts'
 import { installPackages, shown } from './install-packages.ts'
 import { pinnedVersions, REQUIREMENTS } from './pinned-versions.ts'
@@ -18,7 +18,6 @@ const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python
 const STAMP = 'requirements.sha256'
 /** Says that we made the folder, so that we may delete it. */
 const MARK = 'made-by-qwen3-asr-onnx'
-const DEFAULT_VENV = join(PROJECT, '.venv')
 
 /** An interpreter that has the requirements, and what identifies its versions. */
 export interface Python {
@@ -29,7 +28,7 @@ export interface Python {
 interface Options {
   /** an interpreter the user prepared */
   readonly python?: string
-  /** where to make the environment; the project's .venv by default */
+  /** where to make the environment; the checkout's .venv by default, or one in the cache folder of the user of the installed program */
   readonly venv?: string
   readonly emit: Emit
   readonly signal: AbortSignal
@@ -42,7 +41,7 @@ interface Options {
  */
 export async function findPython(options: Options): Promise<Python> {
   if (options.python !== undefined) return prepared(options.python)
-  const venv = resolve(options.venv ?? DEFAULT_VENV)
+  const venv = resolve(options.venv ?? VENV)
   const path = join(venv, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
   const wanted = createHash('sha256')
     .update(await readFile(REQUIREMENTS))
@@ -74,7 +73,7 @@ async function isReady(venv: string, path: string, wanted: string): Promise<bool
 /** Only what we made may be deleted: a folder with anything else in it is the user's. */
 async function removeOld(venv: string): Promise<void> {
   const names: string[] = await readdir(venv).catch(() => [])
-  if (names.length > 0 && venv !== DEFAULT_VENV && !names.includes(MARK)) {
+  if (names.length > 0 && venv !== VENV && !names.includes(MARK)) {
     throw new Failure(
       `--venv ${venv} is not empty and was not made by this pipeline, so it is not replaced.`,
       'Name a new folder; or pass the interpreter of a prepared environment to --python.',
@@ -99,7 +98,7 @@ async function prepared(path: string): Promise<Python> {
     if (version === pin) continue
     throw new Failure(
       `--python ${path} has ${version ? `${name} ${version}` : `no ${name}`}, wanted ${name}==${pin}.`,
-      `Run: ${path} -m pip install -r python/requirements.txt`,
+      `Run: ${path} -m pip install -r ${shown(REQUIREMENTS)}`,
     )
   }
   return { path, fingerprint: asked.stdout }

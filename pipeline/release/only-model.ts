@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ALIGNER, type Family, FP32, graphFile } from '../../eval/runtime/graphs.ts'
-import { PROJECT } from '../models.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { exists } from '../shared/output-files.ts'
+import { OUTPUT } from '../shared/own-places.ts'
 
 /**
  * The one model directory of output/, for a command line that names none.
@@ -12,11 +12,10 @@ import { exists } from '../shared/output-files.ts'
  * @throws Failure when there is none, or several
  */
 export async function onlyModel(how: string, family?: Family): Promise<string> {
-  const output = join(PROJECT, 'output')
-  const names = await readdir(output).catch(() => [])
+  const names = await readdir(OUTPUT).catch(() => [])
   const models: string[] = []
   for (const name of names.sort()) {
-    const folder = join(output, name)
+    const folder = join(OUTPUT, name)
     if ((await exists(join(folder, 'config.json'))) && (await isOf(folder, family))) models.push(folder)
   }
   const [only, ...others] = models
@@ -24,8 +23,8 @@ export async function onlyModel(how: string, family?: Family): Promise<string> {
   if (only !== undefined && others.length === 0) return only
   throw new Failure(
     only === undefined
-      ? `There is no ${what} in ${output}.`
-      : `There are ${models.length} ${what}s in ${output}: ${models.map((path) => basename(path)).join(', ')}.`,
+      ? `There is no ${what} in ${OUTPUT}.`
+      : `There are ${models.length} ${what}s in ${OUTPUT}: ${models.map((path) => basename(path)).join(', ')}.`,
     only === undefined ? `Make one with npm run pipeline, or ${how}.` : `Which one? Please ${how}.`,
     EXIT.usage,
   )

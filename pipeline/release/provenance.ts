@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import { readChecked } from '../../eval/checked-json.ts'
 import { LANGUAGES } from '../../eval/runtime/languages.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import {
   count,
   dictionary,
@@ -18,7 +19,6 @@ import type { Adapter } from '../checkpoint/adapter.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { fileOf } from '../checkpoint/checkpoint-files.ts'
 import { adapterSums, checkpointSums, type SumOptions } from '../checkpoint/checkpoint-sums.ts'
-import { PROJECT } from '../models.ts'
 import { pinnedVersions } from '../python/pinned-versions.ts'
 import { RECIPE } from '../recipe-schema.ts'
 import { checkedText } from '../shared/checked.ts'

@@ -1,3 +1,5 @@
+import { missingPackage } from '../../eval/runtime/missing-package.ts'
+
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2, gate: 3, interrupted: 130 } as const
 
@@ -28,6 +30,8 @@ export function describeError(error: unknown): { message: string; hint: string; 
   if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof Failure)
     return error.cause
   const failed = (message: string, hint: string) => ({ message, hint, exitCode: EXIT.failed })
+  const missing = missingPackage(error)
+  if (missing !== undefined) return failed(missing.message, missing.hint)
   if (!(error instanceof Error)) return failed(String(error), '')
   const { code, path } = error as NodeJS.ErrnoException
   if (code === 'ENOSPC' || code === 'EDQUOT') {

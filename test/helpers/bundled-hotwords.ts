@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { normalizedWords } from '../../eval/normalize/normalizers.ts'
 import { seededRandom, shuffled } from '../../eval/random.ts'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { bundledRows } from './speech-parquet.ts'
 
 /** Lists for all bundled recordings. */

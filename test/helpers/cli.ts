@@ -1,5 +1,5 @@
 import { execa } from 'execa'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { builtCommand, builtModule } from './commands.ts'
 
 export interface Ended {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { openSources } from '../../eval/sources.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import type { Prepared } from './wishes.ts'
 
 /* What a test file needs, read in the modules that it imports. */

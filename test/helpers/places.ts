@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 
 /** What is made for the tests: below node_modules, to find its packages. A second run of the tests finds it. */
 export const MADE = join(PROJECT, 'node_modules', '.cache', 'qwen3-asr-onnx-test')

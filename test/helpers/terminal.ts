@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import xterm from '@xterm/headless'
 import { execa } from 'execa'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { builtCommand } from './commands.ts'
 import { stagePython } from './prepared.ts'
 

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { COMMANDS } from '../../pipeline/commands/commands.ts'
 import {
   type Command,
@@ -9,7 +10,6 @@ import {
   type RunCommand,
   runnable,
 } from '../../pipeline/commands/run-command.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { EXIT, Failure } from '../../pipeline/shared/failure.ts'
 import { eventsOf } from '../helpers/events.ts'
 
@@ -33,7 +33,10 @@ const bench = (name: string) => ({
   command: `npm run bench -- ${name}`,
   load: () => import(`../../scripts/bench${name === 'graph' ? '' : `-${name}`}.ts`),
 })
-const command = (name: string) => ({ command: `npm run ${name} --`, load: COMMANDS[name] ?? Promise.reject })
+const command = (name: string) => ({
+  command: `npm run ${name} --`,
+  load: COMMANDS[name]?.load ?? Promise.reject,
+})
 
 /** Every command with arguments that it takes, an option with one value, and where it says what is wrong. */
 const ALL: [
@@ -282,6 +285,6 @@ describe('one place', () => {
       (line) => /pipeline\/main\.ts (\w+)/.exec(line)?.[1] ?? [],
     )
     expect(new Set(named)).toEqual(new Set(Object.keys(COMMANDS)))
-    for (const load of Object.values(COMMANDS)) expect((await load()).run).toBeTypeOf('function')
+    for (const { load } of Object.values(COMMANDS)) expect((await load()).run).toBeTypeOf('function')
   })
 })

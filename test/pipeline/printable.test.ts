@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { jsonReporter, plainReporter } from '../../pipeline/commands/reporter.ts'
 import { makeProgress } from '../../pipeline/evaluate/evaluation-progress.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { printable, printableLines, printableSpeech } from '../../pipeline/shared/printable.ts'
 
 /** What no terminal may get from others: the controls of ECMA-48, and what has no width or changes the order of text. */

@@ -13,7 +13,7 @@ import { copyTinyRelease } from '../helpers/tiny-release.ts'
 async function scan(...args: readonly string[]) {
   const out: string[] = []
   const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0)
-  const exitCode = await (await COMMANDS['quantize']?.())?.run(['scan', ...args, '--json'])
+  const exitCode = await (await COMMANDS['quantize']?.load())?.run(['scan', ...args, '--json'])
   spy.mockRestore()
   const events = eventsOf(out.join(''))
   return { exitCode, report: events.find(({ event }) => event === 'report'), last: events.at(-1) }

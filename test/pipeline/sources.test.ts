@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { openSources } from '../../eval/sources.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { STAGE_NAMES } from '../../pipeline/shared/stage-names.ts'
 
 const PROGRAMS = {

@@ -22,7 +22,7 @@ import { copyTinyRelease } from '../helpers/tiny-release.ts'
 async function quantize(...args: readonly string[]) {
   const out: string[] = []
   const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => out.push(String(text)) > 0)
-  const load = COMMANDS['quantize']
+  const load = COMMANDS['quantize']?.load
   const exitCode = await (await load?.())?.run([...args, '--json'])
   spy.mockRestore()
   const events = eventsOf(out.join(''))

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { expectedTensors } from '../../pipeline/checkpoint/tensor-table.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { stagePython } from '../helpers/prepared.ts'
 
 /* Model files of other engines: blocks of weights, names and types. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { withReference } from '../../scripts/command-reference.ts'
 import { schemaFiles } from '../../scripts/json-schema.ts'
 import { tinyConfig } from '../helpers/config.ts'

@@ -1,4 +1,5 @@
 import { parentPort, Worker, workerData } from 'node:worker_threads'
+import { requirePackage } from '../missing-package.ts'
 import { requireNoTelemetry } from '../no-telemetry.ts'
 
 /** How a thread has ended. */
@@ -31,10 +32,11 @@ export interface OwnThread<Setup, Sent, Received> {
  * Start a module in a thread of its own.
  * @param module in eval/runtime, such as "./worker.ts"
  * @param setup can be cloned
- * @throws SpeechError when onnxruntime's telemetry cannot be switched off in it
+ * @throws SpeechError when onnxruntime's telemetry cannot be switched off in it, or it is not installed
  */
 export function startModule<Sent, Received>(module: string, setup: object): Thread<Sent, Received> {
   requireNoTelemetry()
+  requirePackage('onnxruntime-node')
   const worker = new Worker(new URL('../worker-start.js', import.meta.url), {
     argv: [module],
     workerData: setup,
