@@ -6,6 +6,8 @@ import type { CommandLine } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import { bundleScripts } from '../pipeline/page/bundle.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
+import { writeJson } from '../pipeline/shared/output-files.ts'
+import { BUILD_FILE, versionOf } from '../pipeline/shared/own-version.ts'
 import { script } from './run-script.ts'
 
 /*
@@ -32,6 +34,7 @@ const run = script(LINE, {}, async () => {
     await compile('tsconfig.types.json', making)
     for (const room of ROOMS) await copyAssets(room, making)
     await bundleScripts(join(making, 'page'))
+    await writeJson(join(making, BUILD_FILE), await versionOf(PROJECT))
     await rm(DIST, { recursive: true, force: true })
     await rename(making, DIST)
   } finally {

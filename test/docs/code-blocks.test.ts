@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { codeBlocks, pages } from '../helpers/markdown.ts'
 
 /* Programs of the documentation compile against the sources, with the project's own settings. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { anchorsOf, type Page, pages, slugOf, withoutBlocks } from '../helpers/markdown.ts'
 
 /* Every relative link of the documentation leads somewhere. */

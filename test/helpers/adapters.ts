@@ -1,7 +1,7 @@
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { decode, encode } from '../../pipeline/checkpoint/weight-values.ts'
-import { PROJECT } from '../../pipeline/models.ts'
 import { copyTiny, editHeader, editJson } from './checkpoint.ts'
 
 /** Adapters of the tiny checkpoint that peft has written, with what it makes of them (python/tiny/write_adapters.py). */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 
 /* The project's Markdown files, read as GitHub reads them. */
 
