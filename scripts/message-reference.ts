@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PROJECT } from '../pipeline/models.ts'
+import { PROJECT } from '../eval/runtime/project.ts'
 import { errorTexts } from './error-texts.ts'
 
 /* docs/messages.md: every sentence that an error can have, with its hint, from the sources. */

@@ -43,7 +43,7 @@ export function requirePeers(): void {
   if (missing.length > 0) throw notInstalled(missing)
 }
 
-/** But for the page's, which is larger than all others together: its scripts were built for one version alone. */
+/** The page has a peer of its own, larger than all others together. It has an exact version, which its scripts were built for. */
 function missingPeers(): string[] {
   const peers = IS_CHECKOUT ? [] : Object.entries(readLists().peerDependencies)
   return peers.flatMap(([name, range]) => (range.startsWith('^') && !isInstalled(name) ? [name] : []))

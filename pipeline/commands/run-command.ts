@@ -119,7 +119,7 @@ function outputOf({ emit }: Reporter, isJson: boolean): Output {
   }
 }
 
-/** A sentence of ours as whoever is here may see it, and can type what it names. */
+/** A sentence of ours that is safe to show, with commands as they are typed here. */
 function shown(text: string): string {
   return asTyped(redact(text))
 }

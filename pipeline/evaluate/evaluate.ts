@@ -50,7 +50,7 @@ export interface EvaluateOptions {
   readonly normalizer?: NormalizerName
   /** refuse to fetch more bytes than this; 1e9 */
   readonly maxDownload?: number
-  /** folder of the results, where a later call goes on; `output/evaluation/...` by default */
+  /** folder of the results, where a later call continues; `output/evaluation/...` by default */
   readonly output?: string
   /** folder of fetched audio */
   readonly cache?: string

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { PROJECT } from '../../pipeline/models.ts'
+import { PROJECT } from '../../eval/runtime/project.ts'
 import { errorTexts } from '../../scripts/error-texts.ts'
 import { messagesByTopic, messagesPage } from '../../scripts/message-reference.ts'
 
