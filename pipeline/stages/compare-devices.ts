@@ -6,6 +6,7 @@ import { type ComparedProvider, compareProviders } from '../providers/compare-pr
 import { type GateResult, gateResult } from '../release/gate-result.ts'
 import { Failure } from '../shared/failure.ts'
 import { gateLimitsOf, waysOf } from '../variants.ts'
+import type { KeptPasses } from './kept-passes.ts'
 import type { Run } from './stage.ts'
 
 /** What is asked of a run. */
@@ -25,23 +26,28 @@ export interface ComparedDevices {
  * Let the providers that a release is to be validated for hear the bundled clips in processes of their own, beside the processor.
  * @throws Failure for one that is not available
  */
-export async function compareDevices(run: Asked, fingerprints: Fingerprints): Promise<ComparedDevices> {
+export async function compareDevices(
+  run: Asked,
+  fingerprints: Fingerprints,
+  kept: Pick<KeptPasses, 'pass'>,
+): Promise<ComparedDevices> {
   const { variants, threads, providers } = run.options
   const others = providers.filter((name) => PROVIDERS[name]?.tolerance.transcripts !== undefined)
   const gated = variants.filter((name) => gateLimitsOf(name)?.transcripts !== undefined)
   if (others.length === 0) return { gates: [], hasFailed: () => false }
-  const found = await compareProviders(
-    {
-      ...{ folder: run.paths.model, providers: others, variants: gated, threads },
-      clips: await bundledClips(),
-    },
-    {
+  const question = {
+    ...{ folder: run.paths.model, providers: others, variants: gated, threads },
+    clips: await bundledClips(),
+  }
+  const { found } = await kept.pass({ providers: others, variants: gated }, async () => {
+    const all = await compareProviders(question, {
       signal: run.signal,
       note: (text) => run.emit({ event: 'note', text }),
       progress: (what, done, total) => run.emit({ event: 'progress', what, done, total, unit: 'clips' }),
-    },
-  )
-  for (const one of found) requireAvailable(run, one)
+    })
+    for (const one of all) requireAvailable(run, one)
+    return { found: all }
+  })
   return {
     gates: found.flatMap((one) => gatesOf(one, run, fingerprints)),
     hasFailed: (provider, variant) =>

@@ -5,7 +5,13 @@ import { readReference, readReferenceIndex } from '../../eval/reference.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'
 import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'
-import { fingerprintVariants, variantFilesOf } from '../evaluate/fingerprint.ts'
+import { identifySources } from '../../eval/sources.ts'
+import {
+  type Fingerprints,
+  fingerprintFiles,
+  fingerprintVariants,
+  variantFilesOf,
+} from '../evaluate/fingerprint.ts'
 import type { ParityClip } from '../gates/gate.ts'
 import { clipFidelities, type Followed, fidelitiesOf } from '../lab/fidelity.ts'
 import { measureVariant } from '../lab/measure-gates.ts'
@@ -21,6 +27,7 @@ import { checkpointFile } from '../shared/paths.ts'
 import { BASELINE, rowOf, waysOf } from '../variants.ts'
 import { compareDevices } from './compare-devices.ts'
 import { pythonOptions } from './export-stage.ts'
+import { type KeptPasses, keptPasses } from './kept-passes.ts'
 import { mergeOwnWeights } from './own-weights.ts'
 import { type SpeechClip, speechClips } from './parity-clips.ts'
 import type { Run, Stage } from './stage.ts'
@@ -59,7 +66,8 @@ const VALIDATIONS: Readonly<Record<Family, (run: Run, folder: string) => Promise
 /** @param folder for what PyTorch computes */
 async function validateRecognition(run: Run, folder: string): Promise<void> {
   const fingerprints = await fingerprintVariants(run.paths, run.options.variants)
-  const compared = await compareDevices(run, fingerprints) // before PyTorch works for what is not there
+  const kept = await passesOf(run, fingerprints)
+  const compared = await compareDevices(run, fingerprints, kept) // before PyTorch works for what is not there
   const clips = await speechClips()
   await dumpClips(run, clips, folder)
   const { versions } = await readReferenceIndex(folder)
@@ -69,12 +77,14 @@ async function validateRecognition(run: Run, folder: string): Promise<void> {
   for (const provider of run.options.providers) {
     for (const variant of run.options.variants) {
       if (compared.hasFailed(provider, variant)) continue // it would end this process too
-      const measured = await measureVariant({
-        ...{ folder: run.paths.model, variant, provider, threads: run.options.threads },
-        ways: waysOf(variant, providerOf(provider), run.options),
-        gates: rowOf(variant).gates,
-        clips: (what) => references(run, clips, folder, what),
-      })
+      const measured = await kept.pass({ variant, provider, versions }, () =>
+        measureVariant({
+          ...{ folder: run.paths.model, variant, provider, threads: run.options.threads },
+          ways: waysOf(variant, providerOf(provider), run.options),
+          gates: rowOf(variant).gates,
+          clips: (what) => references(run, clips, folder, what),
+        }),
+      )
       const own = { [variant]: fingerprints[variant] ?? '' }
       gates.push(...measured.findings.map((finding) => gateResult(finding, variant, provider, own)))
       comparisons.push(...measured.comparisons.map((comparison) => ({ variant, provider, ...comparison })))
@@ -98,9 +108,23 @@ async function validateRecognition(run: Run, folder: string): Promise<void> {
       utterances,
     },
   })
+  await kept.end()
   reportGates(run, gates, versions)
   reportFidelity(run, fidelity)
   requirePass(gates)
+}
+
+/** On a slow device a pass takes minutes: those that have ended outlive an interruption, unless anything that decides them has changed. */
+async function passesOf(run: Run, fingerprints: Fingerprints): Promise<KeptPasses> {
+  const { threads, force, prefillInt8 } = run.options
+  const kept = keptPasses(join(run.paths.work, 'validate-passes'), {
+    ...{ fingerprints, threads, prefillInt8, machine: describeMachine(threads) },
+    reference: await fingerprintFiles([checkpointFile(run.paths.work)], run.paths.work),
+    speech: await identifyFolder(BUNDLED_SPEECH),
+    code: await identifySources(['pipeline/stages/validate-stage.ts']),
+  })
+  if (force) await kept.end()
+  return kept
 }
 
 async function dumpClips(run: Run, clips: readonly SpeechClip[], folder: string): Promise<void> {

@@ -12,6 +12,7 @@ async function compared(providers: readonly string[]) {
       options: { variants: ['fp32', 'int4'], threads: 1, providers, prefillInt8: true },
     },
     {},
+    { pass: (_, make) => make() },
   )
 }
 
