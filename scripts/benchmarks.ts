@@ -62,6 +62,6 @@ await asProcess(async ([name = '', ...args], host) => {
 function refusal(name: string) {
   return usage(
     name === '' ? 'Found no name of a benchmark.' : `There is no benchmark ${JSON.stringify(name)}.`,
-    `One of: ${Object.keys(BENCHMARKS).join(', ')}. npm run bench -- --help says what they measure.`,
+    `One of: ${Object.keys(BENCHMARKS).join(', ')}. npm run bench -- --help describes them.`,
   )
 }

@@ -60,6 +60,12 @@ const NAMED: Readonly<Record<string, NamedDataset>> = {
 
 export const DATASET_NAMES = Object.keys(NAMED)
 
+/** All names for people: the languages of FLEURS as one. */
+export const DATASETS_LISTED = [
+  ...DATASET_NAMES.filter((name) => !name.startsWith('fleurs-')),
+  'fleurs-LANGUAGE (ISO code)',
+].join(', ')
+
 /**
  * A test set of FLEURS (https://arxiv.org/abs/2205.12446). `transcription` is in lower case and without punctuation,
  * `raw_transcription` as it was written. As Whisper's authors do, English has a normalizer of its own

@@ -63,13 +63,13 @@ function explainProxy(error: unknown, url: string | URL, { http, https }: Proxie
   const proxy = new URL((protocol === 'https:' && https) || http || https).host
   if (status === 407)
     return new SpeechError(
-      `The proxy ${proxy} does not let this user through to ${host} (407).`,
+      `The proxy ${proxy} refuses this user for ${host} (407).`,
       'Give its user name and password in HTTPS_PROXY and HTTP_PROXY: user:password@ before the host.',
     )
   if (status >= 400 && status < 500)
     return new SpeechError(
-      `The proxy ${proxy} refuses the way to ${host} (${status}).`,
-      'Ask who runs it, or name the host in NO_PROXY to reach it directly.',
+      `The proxy ${proxy} refuses the connection to ${host} (${status}).`,
+      'Ask its administrator, or name the host in NO_PROXY to reach it directly.',
     )
   return error
 }

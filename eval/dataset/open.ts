@@ -11,7 +11,7 @@ import { hasManifest } from './find-entries.ts'
 import { folderDataset, listedDataset } from './folder-dataset.ts'
 import { cachedRanges, cachedSplit } from './hub-cache.ts'
 import type { HubOptions } from './hub-split.ts'
-import { DATASET_NAMES, type HubSpec, type NamedDataset, namedDataset } from './named.ts'
+import { DATASETS_LISTED, type HubSpec, type NamedDataset, namedDataset } from './named.ts'
 import { isOffline, OfflineError } from './network.ts'
 import { findParquetColumns } from './parquet-columns.ts'
 import { parquetDataset } from './parquet-dataset.ts'
@@ -45,7 +45,7 @@ export async function openDataset(text: string, options: OpenOptions): Promise<D
   if (/^[\w-]+$/.test(text) && !info) {
     throw new SpeechError(
       `There is no dataset named ${text}, and no folder.`,
-      `One of ${DATASET_NAMES.join(', ')}, hub:owner/name/config/split, FILE.parquet, or a folder.`,
+      `One of ${DATASETS_LISTED}, hub:owner/name/config/split, FILE.parquet, or a folder.`,
     )
   }
   const names = info?.isDirectory() ? await readdir(text) : []

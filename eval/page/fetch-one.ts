@@ -189,7 +189,7 @@ async function take(target: Target, { body }: Response, end: number, progress: P
       const { path, size } = target.file
       throw new SpeechError(
         `${path} is longer than ${size} bytes, the size that manifest.json gives.`,
-        'Tell who publishes it.',
+        'Report it to the publisher.',
       )
     }
     target.bytes.write(value, { at: target.at })

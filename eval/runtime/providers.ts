@@ -117,6 +117,6 @@ export function providerOf(name = USUAL_PROVIDER): Provider {
   if (provider) return provider
   throw new SpeechError(
     `There is no execution provider ${JSON.stringify(name)}.`,
-    `This project knows ${PROVIDER_NAMES.join(', ')}.`,
+    `One of: ${PROVIDER_NAMES.join(', ')}.`,
   )
 }

@@ -246,7 +246,7 @@ function checkLimits({ maxPieceSeconds = 1, maxNewTokens = 1 }: TranscribeOption
 function checkPiece(seconds = 0, most = Number.POSITIVE_INFINITY): void {
   if (seconds > most)
     throw new SpeechError(
-      `maxPieceSeconds is ${seconds}, wanted at most ${most}, which the aligner can look at together.`,
+      `maxPieceSeconds is ${seconds}, wanted at most ${most}, which the aligner can process in one pass.`,
     )
 }
 

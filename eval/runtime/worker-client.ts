@@ -57,7 +57,7 @@ export interface Loaded {
   readonly prefill: PrefillKind
   /** every piece comes with the times of its words */
   readonly hasWordTimes: boolean
-  /** what the aligner can look at together, in seconds */
+  /** what the aligner can process in one pass, in seconds */
   readonly alignerSeconds?: number
 }
 

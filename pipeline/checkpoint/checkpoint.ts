@@ -88,7 +88,7 @@ async function readTensors(
   }
   for (const [name, shard] of Object.entries(map ?? {})) {
     if (tensors.has(nativeName(name))) continue
-    throw new Failure(`The index promises ${name} in ${shard}, which does not hold it.`)
+    throw new Failure(`The index lists ${name} in ${shard}, which does not hold it.`)
   }
   return tensors
 }
@@ -113,7 +113,7 @@ function checkTensors(
     const tensor = found.get(name)
     if (tensor === undefined) {
       throw new Failure(
-        `The checkpoint has no tensor ${name}, which its config.json calls for.`,
+        `The checkpoint has no tensor ${name}, which its config.json requires.`,
         'Download it again.',
       )
     }

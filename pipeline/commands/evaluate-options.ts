@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { DATASET_NAMES } from '../../eval/dataset/named.ts'
+import { DATASETS_LISTED } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
 import { FP32, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
@@ -65,7 +65,7 @@ const OPTIONS = {
   engine: { ...texts('another recognizer: "NAME:COMMAND {wav}"'), default: [] },
   datasets: {
     ...texts(
-      `${DATASET_NAMES.join(', ')}, hub:owner/name/config/split[@revision], a folder, or a manifest (.jsonl, .csv, .tsv, .parquet)`,
+      `${DATASETS_LISTED}, hub:owner/name/config/split[@revision], a folder, or a manifest (.jsonl, .csv, .tsv, .parquet)`,
     ),
     demandOption: true,
   },

@@ -71,7 +71,7 @@ function requireSameLists(first: Part, other: Part): void {
   const named = (lists: RunDescription['hotwords']) => (lists ? `${lists.source} (${lists.id})` : 'none')
   throw new Failure(
     `${other.folder} is part of another evaluation than ${first.folder}: its lists of hotwords are ${named(found)}, wanted ${named(wanted)}.`,
-    'Run all parts with the same --hotwords; the digits identify what a file holds.',
+    'Run all parts with the same --hotwords; the digits are a hash of the file.',
   )
 }
 

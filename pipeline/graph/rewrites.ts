@@ -200,7 +200,7 @@ function onlyLocation(models: readonly Model[]): string {
   if (only !== undefined && another === undefined) return only
   throw new Failure(
     `The graphs read ${all.length} data files${all.length > 0 ? ` (${all.join(', ')})` : ''}, wanted 1.`,
-    'Say which with --from.',
+    'Name one with --from.',
     EXIT.usage,
   )
 }

@@ -61,8 +61,8 @@ export async function downloadFile(
   if (hash.digest('hex') !== (remote.sha256 ?? remote.oid)) {
     await rm(partial, { force: true })
     throw new Failure(
-      `${repo} at ${commit.slice(0, 12)}: the bytes of ${remote.path} are not those that its hash promises.`,
-      'Run the same command again; if it stays, the hub stores it wrong: do not use it.',
+      `${repo} at ${commit.slice(0, 12)}: the bytes of ${remote.path} do not match its hash.`,
+      'Run the same command again; if it fails again, the file on the hub is wrong: do not use it.',
     )
   }
   await rename(partial, path)

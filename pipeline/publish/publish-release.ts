@@ -184,7 +184,7 @@ async function confirmDeletions(plan: Plan, { confirm, repo }: PublishOptions): 
   if (await confirm(question)) return
   throw new Failure(
     'Nothing was changed: the deletion was not confirmed.',
-    'They belong to an earlier release, or to nobody where --mirror is given: a reader would take them for parts of this one.',
+    'They are of an earlier release, or with --mirror of no release: a reader could use them as parts of this one.',
     EXIT.usage,
   )
 }

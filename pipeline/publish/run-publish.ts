@@ -91,7 +91,7 @@ function confirmation({ yes }: PublishCommandOptions, signal: AbortSignal) {
     if (yes) return true
     if (!process.stdin.isTTY || !process.stdout.isTTY) {
       throw new Failure(
-        `${question} Nobody is here to answer.`,
+        `${question} There is no terminal for an answer.`,
         'Add --yes to delete without being asked.',
         EXIT.usage,
       )

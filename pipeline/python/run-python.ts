@@ -136,7 +136,7 @@ function crashed(
 ): Failure {
   if (signal === 'SIGKILL') {
     return new Failure(
-      `python/${script} was killed, most likely for want of memory.`,
+      `python/${script} was killed, most likely because the memory was full.`,
       'Close other programs or use a larger machine.',
     )
   }

@@ -18,7 +18,7 @@ const spoken = (one: number, two: number) => [
 const aligned = (row: number): Partial<UtteranceRecord> => ({
   ...{ text: '', pieces: [] },
   ...(row === 1
-    ? { seconds: 0, compute: 0, problem: 'The aligner does not know Hindi.' }
+    ? { seconds: 0, compute: 0, problem: 'The aligner does not support Hindi.' }
     : {
         ...{ words: spoken(0.1, 0.5), timing: { mel: 0.01, encoder: 0.02, prefill: 0.03 }, compute: 0.06 },
         ...(row === 2 && { doubts: ['Most of it is out of order.'] }),
@@ -79,7 +79,7 @@ describe('a forced aligner in a report', () => {
       expect.arrayContaining([
         'clips, al: 1 could not be read or aligned (they are in no figure)',
         'clips, al: times of 1 utterance may be wrong, first clip-2: Most of it is out of order.',
-        'clips, clip-1: The aligner does not know Hindi.',
+        'clips, clip-1: The aligner does not support Hindi.',
         'al: given the reference, of which it finds the times; one utterance at a time, prompts in 8 bits',
       ]),
     )
@@ -94,7 +94,7 @@ describe('a forced aligner in a report', () => {
         [5, 9, 0.5, 0.7],
       ],
     })
-    expect(second?.failures).toEqual(['The aligner does not know Hindi.'])
+    expect(second?.failures).toEqual(['The aligner does not support Hindi.'])
     expect(third?.failures).toEqual(['Most of it is out of order.'])
   })
 })

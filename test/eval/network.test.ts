@@ -114,7 +114,7 @@ describe('requests through a proxy', () => {
         vi.stubEnv(name, `http://me:wr0ngsecret@${proxy.host}`)
       const asked = await failure(retryingFetch({ firstWaitMs: 1 })(`${scheme}://hub.test/a?signature=1`))
       expect(asked).toEqual({
-        message: `The proxy ${proxy.host} does not let this user through to hub.test (407).`,
+        message: `The proxy ${proxy.host} refuses this user for hub.test (407).`,
         hint: 'Give its user name and password in HTTPS_PROXY and HTTP_PROXY: user:password@ before the host.',
       })
       expect(proxy.requests.length).toBe(1)
@@ -129,7 +129,7 @@ describe('requests through a proxy', () => {
     vi.stubEnv('HTTPS_PROXY', strict.url)
     const ask = () => failure(retryingFetch({ firstWaitMs: 1 })('https://hub.test/'))
     expect(await ask()).toMatchObject({
-      message: `The proxy ${strict.host} refuses the way to hub.test (403).`,
+      message: `The proxy ${strict.host} refuses the connection to hub.test (403).`,
     })
     expect(strict.requests.length).toBe(1)
     vi.stubEnv('HTTPS_PROXY', broken.url)

@@ -240,7 +240,7 @@ describe('Qwen3Aligner', () => {
       const first = english.words.slice(0, found.words.length)
       expect(meanError(found.words, first)).toBeLessThan(0.15)
       await expect(own.align(english.samples, english.text)).rejects.toMatchObject({
-        message: `The recording has more than ${own.maxSeconds} s, wanted at most ${own.maxSeconds} s, which the aligner can look at together.`,
+        message: `The recording has more than ${own.maxSeconds} s, wanted at most ${own.maxSeconds} s, which the aligner can process in one pass.`,
         hint: expect.stringMatching(/asr\.align of the API/),
       })
       await expect(own.align(short, 7 as unknown as string)).rejects.toThrow(
@@ -276,7 +276,7 @@ describe('a transcript with an aligner', () => {
     expect(segments.length).toBeGreaterThan(1)
     expect(segments.every(({ words = [] }) => words.length > 0)).toBe(true)
     expect(timing).not.toHaveProperty('aligner')
-    await expect(asr.align(few, 'kelime', options)).rejects.toThrow('The aligner does not know Turkish.')
+    await expect(asr.align(few, 'kelime', options)).rejects.toThrow('The aligner does not support Turkish.')
   })
 
   it('has its times in JSON and in subtitles', async () => {

@@ -144,7 +144,7 @@ describe('checkpoints of forced aligners', () => {
             ...header,
             'score.bias': score,
           })),
-        'The checkpoint has no tensor score.weight, which its config.json calls for.',
+        'The checkpoint has no tensor score.weight, which its config.json requires.',
       ],
     ]
     for (const [change, message] of cases) expect(await refusalOf(change)).toBe(message)

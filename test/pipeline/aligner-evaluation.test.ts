@@ -122,7 +122,7 @@ describe('npm run evaluate with a forced aligner', () => {
     const args = ['--models', `al:${aligner}`, '--datasets', speech, '--language', 'Thai']
     const ended = await run('thai', ...args)
     expect(ended.exitCode).toBe(1)
-    expect(ended.stderr).toMatch(/^error: The aligner does not know Thai\.\n/m)
+    expect(ended.stderr).toMatch(/^error: The aligner does not support Thai\.\n/m)
     expect(ended.stderr).not.toContain('Loading')
     const lists = await run('lists', ...args.slice(0, 4), '--hotwords', 'manifest')
     expect(lists.exitCode).toBe(2)
@@ -181,9 +181,9 @@ describe('utterances that cannot be aligned', () => {
       'no text': 'Its reference has no words to align.',
       punctuation: 'Its reference has no words to align.',
       'too long':
-        'The recording has more than 20.08 s, wanted at most 20.08 s, which the aligner can look at together.',
+        'The recording has more than 20.08 s, wanted at most 20.08 s, which the aligner can process in one pass.',
       'no file': expect.stringMatching(/not exist|missing|no such/i),
-      hindi: 'The aligner does not know Hindi.',
+      hindi: 'The aligner does not support Hindi.',
       japanese: undefined,
       chinese: undefined,
     })

@@ -278,14 +278,14 @@ describe('align', () => {
   it('refuses what it cannot do by name', async () => {
     await using({ variant: 'fp32' }, async (aligner) => {
       await expect(align(aligner, noise(1), 'kelime', { language: 'Turkish' })).rejects.toMatchObject({
-        message: 'The aligner does not know Turkish.',
-        hint: 'It knows Cantonese, Chinese, English, French, German, Italian, Japanese, Korean, Portuguese, Russian, Spanish.',
+        message: 'The aligner does not support Turkish.',
+        hint: 'It supports Cantonese, Chinese, English, French, German, Italian, Japanese, Korean, Portuguese, Russian, Spanish.',
       })
       await expect(align(aligner, noise(1), 'word', { language: 'Klingon' })).rejects.toThrow(
         '"Klingon" is not a language of Qwen3-ASR.',
       )
       await expect(align(aligner, new Float32Array(21 * 16_000), 'word')).rejects.toThrow(
-        'The recording has 21.0 s, wanted at most 20.08 s, which the aligner can look at together.',
+        'The recording has 21.0 s, wanted at most 20.08 s, which the aligner can process in one pass.',
       )
     })
   })
@@ -356,7 +356,7 @@ describe('an aligner in a thread of its own', () => {
     const { words, warnings } = alone
     expect(first).toMatchObject({ value: { seconds: 2, words, warnings, notes: [] } })
     expect(second).toMatchObject({
-      reason: { message: 'The aligner does not know Thai.', name: 'SpeechError' },
+      reason: { message: 'The aligner does not support Thai.', name: 'SpeechError' },
     })
     expect(third).toMatchObject({ value: { words: [{ text: 'Three.' }], warnings: [] } })
     expect(fourth).toMatchObject({
@@ -439,7 +439,7 @@ describe('npm run align', () => {
     ])
     expect(await failing(speech, 'a', '--language', 'Turkish')).toEqual([
       1,
-      'error: The aligner does not know Turkish.',
+      'error: The aligner does not support Turkish.',
     ])
     expect(await failing(speech, 'nowhere.txt')).toEqual([1, expect.stringMatching(/^error: nowhere\.txt /)])
     expect(await failing('nowhere.wav', 'a')).toEqual([1, expect.stringMatching(/^error: nowhere\.wav /)])

@@ -196,7 +196,7 @@ describe('a bad checkpoint is refused before anything is written', () => {
       }),
     )
     expect(missing.lines[0]).toBe(
-      'error: The checkpoint has no tensor model.audio_tower.ln_post.bias, which its config.json calls for.',
+      'error: The checkpoint has no tensor model.audio_tower.ln_post.bias, which its config.json requires.',
     )
     const unexpected = await refusal(async (folder) => {
       const path = join(folder, 'model.safetensors')

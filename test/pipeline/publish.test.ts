@@ -634,7 +634,7 @@ describe('npm run publish', () => {
     hub.createRepo(REPO, { files: { 'notes.txt': 'mine' } })
     const asked = await runCli([folder, '--repo', REPO, '--mirror'], environment(hub), MAIN)
     expect(asked.stdout).toContain(
-      'error: Delete 1 file (4 B) of tester/tiny-onnx? Nobody is here to answer.',
+      'error: Delete 1 file (4 B) of tester/tiny-onnx? There is no terminal for an answer.',
     )
     expect(asked.exitCode).toBe(2)
     expect(hub.tree(REPO).has('notes.txt')).toBe(true)

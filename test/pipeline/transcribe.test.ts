@@ -234,7 +234,7 @@ describe('Qwen3Asr', () => {
     const recipe = JSON.parse(await readFile(join(other, 'decoder_prefill.int4.json'), 'utf8'))
     recipe.weights.pop()
     await writeFile(join(other, 'decoder_prefill.int4.json'), JSON.stringify(recipe))
-    expect(await refused({}, other)).toContain('of which its recipe says nothing.')
+    expect(await refused({}, other)).toContain('which its recipe does not describe.')
     await writeFile(join(other, 'decoder_weights.int4.data'), 'short')
     expect(await refused({}, other)).toContain('onnxruntime cannot load /other-recipe/decoder.int4.onnx: ')
   })

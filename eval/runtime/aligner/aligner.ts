@@ -180,7 +180,7 @@ export async function alignUnits(
 export const NO_TIME: AlignerTiming = { mel: 0, encoder: 0, prefill: 0 }
 
 /**
- * As {@link align}, of a recording that is read. No more of it is held than the aligner can look at together.
+ * As {@link align}, of a recording that is read. No more of it is held than the aligner can process in one pass.
  * @throws SpeechError as {@link align}, and when the recording cannot be read
  */
 export async function alignAudio(
@@ -266,14 +266,14 @@ function warningsOf(text: string, { languages }: AlignerSettings): string[] {
   if (letters === undefined) return []
   return [
     `Most letters of the text (${letters} ...) belong to no language that the aligner knows: the times may be wrong. ` +
-      `It knows ${languages.join(', ')}.`,
+      `It supports ${languages.join(', ')}.`,
   ]
 }
 
 /** A recognizer shows which part of the text belongs to which part of a long recording. */
 function tooLong(seconds: string, most: number): SpeechError {
   return new SpeechError(
-    `The recording has ${seconds} s, wanted at most ${most} s, which the aligner can look at together.`,
+    `The recording has ${seconds} s, wanted at most ${most} s, which the aligner can process in one pass.`,
     'With a recognizer it may have any length: npm run align -- ... --recognizer DIR, or asr.align of the API.',
   )
 }

@@ -103,7 +103,7 @@ const SEVERAL: Readonly<Record<string, readonly string[]>> = {
 /** @throws SpeechError for a language that a model does not know, with those that it knows */
 export function requireLanguage(name: string, known: readonly string[]): void {
   if (known.includes(name)) return
-  throw new SpeechError(`The aligner does not know ${name}.`, `It knows ${known.join(', ')}.`)
+  throw new SpeechError(`The aligner does not support ${name}.`, `It supports ${known.join(', ')}.`)
 }
 
 /**
