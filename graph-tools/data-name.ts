@@ -17,7 +17,7 @@ export function dataName(given: string, models: readonly Model[], folder: string
   if (/\.onnx$/i.test(location)) {
     throw new GraphError(
       `${location} is the name of a graph, wanted that of a data file.`,
-      `Say ${location}.data.`,
+      `Use ${location}.data.`,
     )
   }
   if (lstatSync(path, { throwIfNoEntry: false })) {

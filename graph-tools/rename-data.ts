@@ -25,7 +25,7 @@ export interface Renaming {
 export function renameData(models: readonly Model[], folder: string, from: string, to: string): Renaming {
   const [old, wanted] = [normalLocation(from, folder), dataName(to, models, folder)]
   if (!isRead(models, folder, old)) {
-    throw new GraphError(`None of the graphs reads ${from}.`, 'See where their weights are with inspect.')
+    throw new GraphError(`None of the graphs reads ${from}.`, 'inspect shows where their weights are.')
   }
   if (isRead(models, folder, wanted)) {
     throw new GraphError(`The graphs read a file ${wanted} already.`, 'Choose another name.')

@@ -225,7 +225,7 @@ async function wrongEmbeddings(folder: string): Promise<string[]> {
   const wanted = shape[0] * shape[1] * (type === 'float16' ? 2 : 4)
   if (wanted === info.size) return []
   return [
-    `embed_tokens.bin has ${info.size} bytes, config.json wants ${wanted} (${type} [${shape.join(', ')}]).`,
+    `embed_tokens.bin has ${info.size} bytes, config.json requires ${wanted} (${type} [${shape.join(', ')}]).`,
   ]
 }
 

@@ -49,7 +49,7 @@ def load_model(checkpoint: Checkpoint, special: dict, kind=Qwen3ASRForConditiona
         model.lm_head.weight = model.get_input_embeddings().weight
     for name, parameter in model.named_parameters():
         if name not in checkpoint.tensors:
-            raise UserError(f"transformers wants {name}, which the checkpoint does not have.")
+            raise UserError(f"transformers needs {name}, which the checkpoint does not have.")
         parameter.data = torch.from_numpy(checkpoint.load(name))
     fill_buffers(model)
     return model.eval()

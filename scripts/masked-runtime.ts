@@ -95,7 +95,7 @@ function everyPlace(library: Buffer, bytes: Buffer): number[] {
 function unknown(found: string): Failure {
   return new Failure(
     `The kernels of this onnxruntime cannot be chosen: its library has ${found}.`,
-    'scripts/masked-runtime.ts knows version 1.30.0 for Linux x64.',
+    'scripts/masked-runtime.ts supports version 1.30.0 for Linux x64.',
   )
 }
 

@@ -116,7 +116,7 @@ function requireSome(path: string, { count, leftOut }: Survey): void {
   if (leftOut === 0) throw new SpeechError(`${path} lists no recording.`)
   throw new SpeechError(
     `${path} lists no recording with a transcript, and ${leftOut} without.`,
-    `Transcripts are looked for under ${COLUMNS.text.join(', ')}; --text-column names another, --keep-empty measures recordings without.`,
+    `Transcripts are searched under ${COLUMNS.text.join(', ')}; --text-column names another, --keep-empty measures recordings without.`,
   )
 }
 

@@ -95,7 +95,7 @@ function requireFields(fields: readonly string[], header: readonly string[], whe
   if (fields.length >= header.length && extra.every((field) => field === '')) return
   throw new SpeechError(
     `${where} has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}, wanted ${header.length} as the header has.`,
-    'A field that holds the delimiter or a line end stands in double quotes; in a table with tabs it cannot.',
+    'A field that holds the delimiter or a line end must be in double quotes; in a table with tabs it cannot.',
   )
 }
 
@@ -132,7 +132,7 @@ async function* quotedRows(path: string, delimiter: string): AsyncGenerator<Row>
 
 function quoteError(where: string): SpeechError {
   return new SpeechError(
-    `${where} is not valid CSV: a double quote is not closed, or stands within a field.`,
+    `${where} is not valid CSV: a double quote is not closed, or is within a field.`,
     'Write a field that holds quotes in double quotes, each of its own doubled: "say ""no"""',
   )
 }

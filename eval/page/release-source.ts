@@ -36,7 +36,7 @@ export async function findOnNetwork(
     return { ...readManifest(bytes, `${name}: ${place}`), name, from: { base }, isDescribed: true }
   }
   throw new SpeechError(
-    `${name} has no ${MANIFEST}, which says what to fetch and how to check it.`,
+    `${name} has no ${MANIFEST}, which lists the files and their hashes.`,
     'npm run package makes one. A folder on this machine is read without it.',
   )
 }
@@ -48,7 +48,7 @@ async function get(url: string, signal: AbortSignal): Promise<Response> {
     if (signal.aborted) throw error
     throw new SpeechError(
       `${new URL(url).host} cannot be reached, or does not let other pages read its files.`,
-      'Look at the address and the network. A server of your own must send Access-Control-Allow-Origin.',
+      'Check the address and the network. Your own server must send Access-Control-Allow-Origin.',
     )
   }
 }

@@ -79,10 +79,10 @@ export const ALIGNMENT = shape({
     about(
       'How they were found, on speech whose words have known times. Missing where published ones were taken.',
       shape({
-        hits: about('Share of tokens at which the first head looks at their word.', figure),
-        tokens: about('Tokens that were looked at.', count),
+        hits: about('Share of tokens at which the first head attends to their word.', figure),
+        tokens: about('Tokens that were compared.', count),
         error_ms: about('Mean error of the edges of words, in milliseconds.', figure),
-        edges: about('Edges of words that were looked at.', count),
+        edges: about('Edges of words that were compared.', count),
       }),
     ),
   ),

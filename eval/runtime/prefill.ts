@@ -86,7 +86,7 @@ async function openPrefill(
   if (unknown.length > 0) {
     await session.release()
     throw new SpeechError(
-      `${PREFILL} wants the inputs ${unknown.slice(0, 3).join(', ')}, which its recipe does not describe.`,
+      `${PREFILL} needs the inputs ${unknown.slice(0, 3).join(', ')}, which its recipe does not describe.`,
       'The files are of different releases.',
     )
   }

@@ -275,7 +275,7 @@ function alignerNotes(pieces: Heard['recognition']['pieces']): string[] {
   }
   for (const [language, { count, hasWords }] of unknown)
     notes.push(
-      `the aligner does not know ${language}: words of ${count} ${count === 1 ? 'piece' : 'pieces'} have ` +
+      `the aligner does not support ${language}: words of ${count} ${count === 1 ? 'piece' : 'pieces'} have ` +
         `${hasWords ? "the times of the decoder's attention" : 'no times'}.`,
     )
   return notes

@@ -120,7 +120,7 @@ function checkTensors(
     if (tensor.shape.join() !== shape.join()) {
       throw new Failure(
         `config.json and the weights contradict each other: ${name} is [${tensor.shape.join(', ')}], ` +
-          `the config wants [${shape.join(', ')}].`,
+          `the config requires [${shape.join(', ')}].`,
         'Use config.json and weights of one checkpoint.',
       )
     }

@@ -111,7 +111,7 @@ function toStored(name: string, entry: unknown, file: string, base: number): Sto
   const wanted = shape.reduce((product, size) => product * size, item)
   if (end - start !== wanted) {
     throw new Failure(
-      `${file}: ${name} has ${end - start} bytes, its shape [${shape.join(', ')}] wants ${wanted}.`,
+      `${file}: ${name} has ${end - start} bytes, its shape [${shape.join(', ')}] requires ${wanted}.`,
       AGAIN,
     )
   }

@@ -31,9 +31,7 @@ const LINE: CommandLine = {
 
 const OPTIONS = {
   audio: texts('recordings; with --providers by default the speech that ships'),
-  providers: text(
-    `compare these with the processor instead, each in a process of its own: ${PROVIDERS_LISTED}`,
-  ),
+  providers: text(`compare these with the processor instead, each in its own process: ${PROVIDERS_LISTED}`),
   variants: text('with --providers: which, separated by commas; all by default'),
   output: text('with --providers: file of what was found; output/providers-NAMES-DATE.json by default'),
   'model-dir': { ...text('release directory'), demandOption: true },

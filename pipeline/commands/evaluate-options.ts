@@ -72,7 +72,7 @@ const OPTIONS = {
   'n-samples': number('utterances of each dataset; all by default'),
   sample: oneOf(
     ['first', 'seeded', 'all'],
-    'which: as they stand, or a seeded choice over row groups (the default with --n-samples)',
+    'which: in their order, or a seeded choice over row groups (the default with --n-samples)',
   ),
   seed: {
     ...number('of the seeded choice', { text: 'a whole number', holds: Number.isInteger }),
@@ -120,10 +120,10 @@ const OPTIONS = {
     default: 1,
   },
   steady: flag(
-    'the same transcripts whatever --batch is; --no-steady: one alone is as quick as in transcribe',
+    'the same transcripts whatever --batch is; --no-steady: a single one is as fast as in transcribe',
     true,
   ),
-  workers: { ...number('utterances at a time, each with sessions of its own'), default: 1 },
+  workers: { ...number('utterances at a time, each with its own sessions'), default: 1 },
   output: text("folder of the results; under output/evaluation by default, or the user's state folder"),
   cache: text("folder of fetched audio; output/.cache by default, or the user's cache folder"),
 } as const

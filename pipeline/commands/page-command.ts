@@ -20,7 +20,7 @@ const LINE: CommandLine = {
 }
 
 const OPTIONS = {
-  hub: text('address of the hub that the page knows; HF_ENDPOINT, or else the Hugging Face Hub'),
+  hub: text('address of the hub for owner/name; HF_ENDPOINT, or else the Hugging Face Hub'),
   release: text('owner/name[@revision] or an address: the release that the page offers first'),
   serve: {
     ...number('serve it to this machine on this port until Ctrl-C', {

@@ -64,7 +64,7 @@ const OPTIONS = {
   'keep-intermediate': flag('keep the exported graphs after the rewrite'),
   python: SHARED.python,
   venv: text('where to make the Python environment (default: .venv)'),
-  device: { ...text('torch device of the export; nobody has tried another than cpu yet'), default: 'cpu' },
+  device: { ...text('torch device of the export; only cpu is tested'), default: 'cpu' },
   opset: {
     ...number('ONNX opset of the graphs', between(OLDEST_OPSET, NEWEST_OPSET)),
     default: GRAPH_DEFAULTS.opset,
@@ -72,7 +72,7 @@ const OPTIONS = {
   'skip-encoder': flag('do not export the encoder'),
   'skip-decoder': flag('do not export the decoder'),
   'block-size': {
-    ...number('4-bit weights that share a scale (default: as the variant says)'),
+    ...number('4-bit weights that share a scale (default: that of the variant)'),
     choices: [16, 32, 64, 128, 256],
   },
   'accuracy-level': {
@@ -110,7 +110,7 @@ const OPTIONS = {
     defaultDescription: 'cores, at most 8',
   },
   repo: text('hub repository to publish to, owner/name'),
-  'dry-run': flag('publish only says what it would do; --no-dry-run does it', true),
+  'dry-run': flag('publish only prints its plan; --no-dry-run does it', true),
 } as const
 
 const NEEDS_ALL: readonly StageName[] = ['validate', 'evaluate', 'package', 'publish']
@@ -139,7 +139,7 @@ function optionsOf({
   const { repo, name, dryRun, skipEncoder, skipDecoder } = options
   if (repo !== undefined) checkRepoName(repo)
   else if (stages.includes('publish') && !dryRun)
-    throw usage('--no-dry-run needs to know where to publish.', 'Add --repo owner/name.')
+    throw usage('--no-dry-run needs a repository.', 'Add --repo owner/name.')
   if ((skipEncoder || skipDecoder) && stages.some((stage) => NEEDS_ALL.includes(stage)))
     throw usage('--skip-encoder and --skip-decoder leave a part of the release out.', 'Add --until quantize.')
   if (name !== undefined && !/^[\w][\w.-]*$/.test(name))

@@ -86,7 +86,7 @@ function refuseProblems(problems: readonly string[]): void {
   const more = problems.length > 1 ? ` ${problems.length - 1} more checks failed.` : ''
   throw new Failure(
     `The comparison failed: ${first.replace(/\.$/, '')}.${more}`,
-    'Look for the first path with such values: what follows from it is not right either.',
+    'Find the first path with such values: later ones are wrong too.',
     EXIT.gate,
   )
 }
@@ -103,7 +103,7 @@ async function addReference(
   try {
     const description = await checkpointDescription(options, folder)
     if (description === undefined) {
-      note('Without --checkpoint there is no PyTorch to compare with: the first variant stands in its place.')
+      note('Without --checkpoint there is no PyTorch to compare with: the first variant is used instead.')
       return
     }
     const emit = (event: { readonly event: string; readonly text?: string }) => event.text && note(event.text)

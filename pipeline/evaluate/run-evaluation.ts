@@ -203,7 +203,7 @@ async function openDatasets(
         ? 'Name the column of references with --text-column, or measure recordings without one with --keep-empty.'
         : shard
           ? 'Use fewer parts than there are utterances.'
-          : 'Look at what the dataset holds.',
+          : 'Check the content of the dataset.',
     )
   }
   return datasets

@@ -105,7 +105,7 @@ function order(a: string, b: string): number {
 async function isSymbolic(path: string): Promise<boolean> {
   const info = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT')
-      throw new GraphError(`There is no file ${path}.`, 'See what the folder holds with verify.')
+      throw new GraphError(`There is no file ${path}.`, 'verify lists the content of the folder.')
     throw error
   })
   return info.isSymbolicLink()

@@ -86,6 +86,6 @@ async function savedToken(env: NodeJS.ProcessEnv): Promise<string | undefined> {
 
 /** How an answer of the hub is named in messages, and what to do when it is not one. */
 export function answerOf(url: string) {
-  const hint = 'Something else may answer in place of the hub: look at HF_ENDPOINT and the proxies.'
+  const hint = 'Something else may answer in place of the hub: check HF_ENDPOINT and the proxies.'
   return { file: `The answer of ${withoutQuery(url)}`, hint }
 }

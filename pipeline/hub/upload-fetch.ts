@@ -156,7 +156,7 @@ async function sendBatch(url: string, init: Hinted, options: UploadOptions): Pro
   const objects = [...new Map(request.objects.map((object) => [object.oid, object])).values()]
   if (objects.some(({ oid }) => !options.planned.has(oid))) {
     throw new Failure(
-      'A file of the release has changed since it was looked at: its sha256 is not that of the manifest.',
+      'A file of the release has changed since it was checked: its sha256 is not that of the manifest.',
       'Package it again, then publish.',
     )
   }

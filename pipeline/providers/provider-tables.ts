@@ -102,7 +102,7 @@ function remarksOf({ provider, isTried, probe, variants }: ComparedProvider): st
     ...missing(provider, probe),
     ...(isTried
       ? []
-      : [`${provider}: this project has never tested it; what is said here is all that is known.`]),
+      : [`${provider}: this project has never tested it; the figures here are all that is known.`]),
     ...variants.flatMap(({ variant, verdict }) =>
       verdict.reasons.map((reason) => `${variant} on ${provider} is wrong: ${reason}.`),
     ),

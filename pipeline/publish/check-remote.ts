@@ -104,7 +104,7 @@ async function compareBytes(
     if (Buffer.compare(Buffer.from(there), Buffer.from(here)) !== 0)
       return {
         bytes: SAMPLE_BYTES,
-        problem: `${path} is stored with other bytes (looked at byte ${at} and on)`,
+        problem: `${path} is stored with other bytes (checked from byte ${at} on)`,
       }
   }
   return { bytes: (2 + INNER_SAMPLES) * SAMPLE_BYTES }

@@ -71,7 +71,7 @@ function ofBytes(path: string, bytes: Buffer): HubFile {
 
 function changed(path: string): Failure {
   return new Failure(
-    `${path} has changed since the release was looked at.`,
+    `${path} has changed since the release was checked.`,
     'Is it being packaged? Run the same command again when it is complete.',
     EXIT.gate,
   )

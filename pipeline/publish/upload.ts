@@ -108,7 +108,7 @@ async function follow(
   for (;;) {
     const { done, value } = await Promise.race([run.next(), strayed])
     if (!done) onEvent(value)
-    else if (value === undefined) throw new Failure('The hub did not say which commit it made.')
+    else if (value === undefined) throw new Failure('The hub did not return the new commit.')
     else return value
   }
 }
@@ -148,7 +148,7 @@ async function commitMade(
   if (now.parent !== undefined && now.parent !== plan.parent && isDone(now)) return { commit: now.parent }
   if (now.parent === plan.parent && !isConflict) return undefined
   throw new Failure(
-    `Somebody else has committed to ${repo}, ${branch}, since the plan was made (${plan.parent?.slice(0, 12)}, now ${now.parent?.slice(0, 12)}). Nothing was changed.`,
+    `Another commit was made to ${repo}, ${branch}, since the plan was made (${plan.parent?.slice(0, 12)}, now ${now.parent?.slice(0, 12)}). Nothing was changed.`,
     'Run the same command again to see the new plan.',
   )
 }

@@ -91,7 +91,7 @@ async function prepared(path: string): Promise<Python> {
   const asked = await execa(path, ['-c', ASK_VERSIONS, ...wanted.keys()])
   const found = checkedText(VERSIONS, asked.stdout, {
     file: `The answer of --python ${path}`,
-    hint: 'Name an interpreter that prints nothing when it starts: look at its sitecustomize.py.',
+    hint: 'Name an interpreter that prints nothing when it starts: check its sitecustomize.py.',
   })
   for (const [name, pin] of wanted) {
     const version = found[name]?.replace(/\+.*/, '') // 2.13.0+cpu is a build of 2.13.0

@@ -54,7 +54,7 @@ function limits({ aligner, evidence }: Card): string[] {
   return [
     ...own,
     'It was not trained for other languages than those above.',
-    'It finds each word that the text has, also one that nobody says: the text has to be what is said.',
+    'It finds a time for each word of the text, also for one that is not spoken: the text must match the recording.',
     measuredOn(evidence),
   ]
 }

@@ -74,7 +74,7 @@ export async function gatherEvidence(
   const provenance = await readProvenance(paths)
   if (!provenance) {
     throw new Failure(
-      `${paths.model} does not say what it was made of.`,
+      `${paths.model} has no record of its checkpoint.`,
       'Give a model directory of the pipeline: npm run pipeline -- --model MODEL --until evaluate',
     )
   }

@@ -34,7 +34,7 @@ async function sums(manifest: Manifest, root: string): Promise<Check> {
   const files = ofFolder(manifest.files)
   const found = await readFile(join(root, SUMS), 'utf8').catch(() => undefined)
   const wanted = sumsOf(files, await hashFile(join(root, MANIFEST), 'sha256'))
-  const problem = found === undefined ? `${SUMS} is missing.` : `${SUMS} does not say what ${MANIFEST} says.`
+  const problem = found === undefined ? `${SUMS} is missing.` : `${SUMS} differs from ${MANIFEST}.`
   return { check: SUMS, found: `${files.length + 1} lines`, problems: found === wanted ? [] : [problem] }
 }
 

@@ -20,7 +20,7 @@ export const GATE_RESULT_WAY = {
 
 /** What one gate found of one way through a variant: written by stages, read by packaging, shown by card and manifest. */
 export const GATE_RESULT = shape({
-  gate: about('What was looked at.', text),
+  gate: about('What was compared.', text),
   variant: about('The variant.', text),
   provider: about('The execution provider.', text),
   ...GATE_RESULT_WAY,

@@ -95,7 +95,7 @@ const SELF_TEST = shape({
   variant: about('The variant.', text),
   clip: about('The clip, which ships with the project.', text),
   clipSha256: about('SHA-256 of the clip.', sha256),
-  text: about('What the variant said; of a forced aligner, the text that it was given.', text),
+  text: about('The transcript of the variant; of a forced aligner, the text that it was given.', text),
   words: v.exactOptional(
     about(
       'When a forced aligner found the words of the text.',
@@ -242,7 +242,7 @@ export const MANIFEST_SCHEMA = shape({
   format: about('Version of this format.', whole(MANIFEST_FORMAT, MANIFEST_FORMAT)),
   family: v.exactOptional(
     about(
-      'The kind of model: speech recognition or a forced aligner. Older releases, all of the first kind, do not say it.',
+      'The kind of model: speech recognition or a forced aligner. Missing in older releases, which are all of the first kind.',
       v.picklist(KINDS, `one of ${KINDS.join(', ')}`),
     ),
   ),
@@ -290,7 +290,7 @@ export const MANIFEST_SCHEMA = shape({
   ),
   tools: about('Versions of what computed.', dictionary(text)),
   software: v.exactOptional(
-    about('The software that made this release. Older releases do not say it.', SOFTWARE),
+    about('The software that made this release. Missing in older releases.', SOFTWARE),
   ),
   command: about('The command that makes the release again.', text),
   ungated: about('Empty when every gate has passed; else why not.', list(text)),

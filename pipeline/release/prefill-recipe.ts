@@ -20,7 +20,7 @@ const USE: Readonly<Record<Family, string>> = {
   asr:
     'Run the graph on all tokens of a prompt but the last, with past_lengths 0 ' +
     'and pasts of zeros, C = 1; its outputs are the past with which decoder takes the last token, and every later one.',
-  aligner: 'The graph is run as aligner is, and gives the same logits, quicker.',
+  aligner: 'The graph is run as aligner is, and gives the same logits, faster.',
 }
 
 /**

@@ -185,7 +185,7 @@ async function manifestOf(path: string, { manifest }: VerifyCommandOptions): Pro
   const file = manifest === undefined ? join(dirname(path), MANIFEST) : resolve(manifest)
   if (await exists(file)) return readManifest(dirname(file))
   throw new Failure(
-    `${file} is missing: nothing says what ${basename(path)} should hold.`,
+    `${file} is missing: nothing shows what ${basename(path)} should hold.`,
     `Download ${MANIFEST} of the same release beside it, or name one with --manifest.`,
   )
 }

@@ -173,7 +173,7 @@ def require_rules(rules: Rules, weights: set[str]) -> None:
         if others:
             raise UserError(
                 f"The recipe has f16 and {others[0]} in one graph: f16 is a format of the whole graph.",
-                "Beside f16 only f32 can stand.",
+                "Only f32 can be used beside f16.",
             )
 
 

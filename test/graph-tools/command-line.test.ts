@@ -124,7 +124,7 @@ describe('options', () => {
       {
         event: 'failure',
         message: `There is no file ${at('nowhere.onnx')}.`,
-        hint: 'See what the folder holds with verify.',
+        hint: 'verify lists the content of the folder.',
         exitCode: 1,
       },
     ])

@@ -271,7 +271,7 @@ describe('a transcript with an aligner', () => {
     const options = { maxPieceSeconds: 4, language: 'Turkish' }
     const { segments, warnings, timing } = await asr.transcribe(few, options)
     expect(warnings).toEqual([
-      `the aligner does not know Turkish: words of ${segments.length} pieces have the times of the decoder's attention.`,
+      `the aligner does not support Turkish: words of ${segments.length} pieces have the times of the decoder's attention.`,
     ])
     expect(segments.length).toBeGreaterThan(1)
     expect(segments.every(({ words = [] }) => words.length > 0)).toBe(true)

@@ -116,7 +116,7 @@ describe('checkpoints of forced aligners', () => {
       ],
       [
         inConfig(() => ({ id2label: undefined, num_labels: 250 })),
-        'config.json and the weights contradict each other: score.weight is [252, 128], the config wants [250, 128].',
+        'config.json and the weights contradict each other: score.weight is [252, 128], the config requires [250, 128].',
       ],
       [
         inConfig(() => ({ timestamp_token_id: undefined })),

@@ -296,7 +296,7 @@ describe('align', () => {
     )
     expect(words.map((word) => word.text)).toEqual(['مرحبا', 'بالعالم'])
     expect(warnings).toEqual([
-      expect.stringMatching(/^Most letters of the text \(.*\) belong to no language that the aligner knows/),
+      expect.stringMatching(/^Most letters of the text \(.*\) belong to no language of the aligner/),
     ])
   })
 
@@ -305,7 +305,7 @@ describe('align', () => {
     const { warnings } = await using({ variant: 'fp32' }, (aligner) => align(aligner, noise(5), text))
     expect(warnings).toEqual([
       expect.stringMatching(
-        /^\d\d of 60 starts and ends of words were out of order, .*: is this text said in this recording\?$/,
+        /^\d\d of 60 starts and ends of words were out of order, .*: is the text that of this recording\?$/,
       ),
     ])
     const one = await using({ variant: 'fp32' }, (aligner) => align(aligner, noise(5), 'word'))

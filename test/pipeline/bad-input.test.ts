@@ -42,7 +42,7 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
       ['--model', 'tiny', '--only', 'export', '--only', 'rewrite'],
       'error: --only is given 2 times, wanted once.',
     ],
-    [['--model', 'tiny', '--no-dry-run'], 'error: --no-dry-run needs to know where to publish.'],
+    [['--model', 'tiny', '--no-dry-run'], 'error: --no-dry-run needs a repository.'],
     [['--model', 'tiny', '--repo', 'nowhere'], 'error: "nowhere" is not a repository of the hub.'],
     [
       ['--model', 'tiny', '--skip-encoder'],
@@ -157,7 +157,7 @@ describe('a bad checkpoint is refused before anything is written', () => {
     )
     expect(lines[0]).toBe(
       'error: config.json and the weights contradict each other: model.language_model.layers.0.mlp.gate_proj.weight is [384, 128], ' +
-        'the config wants [256, 128].',
+        'the config requires [256, 128].',
     )
   })
 

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { uploadFetch } from '../../pipeline/hub/upload-fetch.ts'
 import { cardProblems, refsOf } from '../../pipeline/publish/remote-setup.ts'
 
-const HINT = 'Something else may answer in place of the hub: look at HF_ENDPOINT and the proxies.'
+const HINT = 'Something else may answer in place of the hub: check HF_ENDPOINT and the proxies.'
 const ONCE = { tries: 1, firstWaitMs: 1 }
 
 /** What answers every request with the same body. */

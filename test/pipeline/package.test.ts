@@ -458,7 +458,7 @@ describe('npm run package -- verify', () => {
     expect((await runHere(['verify', archive])).exitCode).toBe(0)
     const alone = await runHere(['verify', elsewhere])
     expect(alone.stdout).toMatch(
-      /error: .*manifest\.json is missing: nothing says what renamed\.tar\.gz should hold/,
+      /error: .*manifest\.json is missing: nothing shows what renamed\.tar\.gz should hold/,
     )
     const manifest = join(model, 'release', 'manifest.json')
     const named = await runHere(['verify', elsewhere, '--manifest', manifest])

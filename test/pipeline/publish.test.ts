@@ -423,7 +423,7 @@ describe('faults on the way', () => {
     })
     const ran = await run(hub, folder)
     expect(ran.error?.message).toMatch(
-      /^Somebody else has committed to tester\/tiny-onnx, main, since the plan was made \(\w+, now \w+\)\. Nothing was changed\.$/,
+      /^Another commit was made to tester\/tiny-onnx, main, since the plan was made \(\w+, now \w+\)\. Nothing was changed\.$/,
     )
     expect(ran.error?.hint).toBe('Run the same command again to see the new plan.')
     expect((await hub.read(REPO, 'config.json')).toString()).toBe('{"mine":1}')
@@ -500,7 +500,7 @@ describe('faults on the way', () => {
     flipped[50] = (flipped[50] ?? 0) ^ 1
     hub.faults.push({ kind: 'before', on: to('/preupload/'), run: () => writeFile(archive, flipped) })
     expect((await run(hub, model)).error?.message).toContain(
-      'A file of the release has changed since it was looked at',
+      'A file of the release has changed since it was checked',
     )
     await writeFile(archive, bytes)
     hub.faults.push({ kind: 'before', on: isBatch, run: () => truncate(archive, 1000) })
@@ -539,7 +539,7 @@ describe('what is not published', () => {
     expect((await run(hub, model, { allowUngated: true, dryRun: true })).published?.outcome).toBe('planned')
     await writeFile(manifest, text)
     for (const [content, problem] of [
-      ['garbage', 'SHA256SUMS does not say what manifest.json says.'],
+      ['garbage', 'SHA256SUMS differs from manifest.json.'],
       [undefined, 'SHA256SUMS is missing.'],
     ] as const) {
       await (content === undefined ? rm(sums) : writeFile(sums, content))

@@ -132,7 +132,7 @@ const REFUSED: Record<string, readonly [object, string, string]> = {
       },
     },
     'The recipe has f16 and q8b64 in one graph: f16 is a format of the whole graph.',
-    'Beside f16 only f32 can stand.',
+    'Only f32 can be used beside f16.',
   ],
   bfloat: [
     { recipe: { decoder: all('bf16') } },

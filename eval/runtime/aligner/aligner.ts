@@ -256,7 +256,7 @@ function disorder(told: readonly number[], fixed: readonly number[]): string[] {
   if (others < FEW || others < SHARE * told.length) return []
   return [
     `${others} of ${told.length} starts and ends of words were out of order, and have been laid between the others: ` +
-      'is this text said in this recording?',
+      'is the text that of this recording?',
   ]
 }
 
@@ -265,7 +265,7 @@ function warningsOf(text: string, { languages }: AlignerSettings): string[] {
   const letters = foreignLetters(text, codes)
   if (letters === undefined) return []
   return [
-    `Most letters of the text (${letters} ...) belong to no language that the aligner knows: the times may be wrong. ` +
+    `Most letters of the text (${letters} ...) belong to no language of the aligner: the times may be wrong. ` +
       `It supports ${languages.join(', ')}.`,
   ]
 }
