@@ -86,9 +86,9 @@ export async function compareTokens(
 }
 
 /**
- * Compare the decoder alone, on PyTorch's audio features and along PyTorch's tokens: all clips in one batch, the prompts
- * padded to the longest, as readers may run the fused graph; or with the split graphs. Where the largest logit is
- * PyTorch's token at every position, greedy decoding gives PyTorch's tokens.
+ * Compare the decoder alone, on PyTorch's audio features and along PyTorch's tokens. All clips are in one batch, the
+ * prompts padded to the longest, as readers may run the fused graph; or with the split graphs. Where the largest
+ * logit is PyTorch's token at every position, greedy decoding gives PyTorch's tokens.
  */
 export async function compareDecoder(
   recognizer: Recognizer,

@@ -33,7 +33,7 @@ const READ_LIMIT = 64 << 20
 
 /**
  * Random access to a serialized model. A file is read through a small window, so that gigabytes of weights between
- * the structure cost nothing; it is opened for each read, and refused when it is no longer the file it was.
+ * the structure cost nothing. It is opened for each read, and refused when it is no longer the file it was.
  */
 export class Bytes {
   readonly length: number

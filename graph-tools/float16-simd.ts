@@ -1,9 +1,9 @@
 import { narrowToFloat16 } from './float16.ts'
 
 /*
- * Narrowing float32 to float16 eight values at a time, in a WebAssembly function that is put together here: JavaScript
- * has no vectors, and takes 8 ns a value where this takes less than one. Opcodes: WebAssembly core specification 2.0,
- * section 5.4 (instructions) and 5.5 (modules).
+ * Narrowing float32 to float16 eight values at a time, in a WebAssembly function that is put together here.
+ * JavaScript has no vectors, and takes 8 ns a value where this takes less than one. Opcodes: WebAssembly core
+ * specification 2.0, section 5.4 (instructions) and 5.5 (modules).
  */
 
 /** Values that are converted at a time. */

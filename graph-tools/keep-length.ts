@@ -16,9 +16,9 @@ export const PADDING_LIMIT = 64 << 10
 export const PADDING_KEY = 'qwen3-asr-onnx.padding'
 
 /**
- * The change of a graph's file. In a large one whose edits free a few bytes before the weights, the weights stay where
- * they are: padding takes the place of those bytes (a metadata_props entry of the graph), and only the stretch that
- * differs is written. Else the whole file is written, without padding.
+ * The change of a graph's file. In a large one whose edits free a few bytes before the weights, the weights stay
+ * where they are. Padding takes the place of those bytes (a metadata_props entry of the graph), and only the stretch
+ * that differs is written. Else the whole file is written, without padding.
  * @throws GraphError when the file is no longer the one that was opened
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto GraphProto.metadata_props
  */

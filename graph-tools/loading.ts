@@ -9,10 +9,11 @@ const VECTOR_LIMIT = 1024
 const CHAIN_LIMIT = 64 << 10
 
 /**
- * The initializers that must be inside the proto, since a runtime reads them while it loads the graph and reads no data
- * file for that: inputs that decide shapes, directly or through operators that only rearrange or reckon with them, in
- * subgraphs and functions too; small vectors of whole numbers; empty tensors, of which a data file can hold nothing.
- * onnxruntime refuses a graph ("Cannot parse data from external tensors") or ends the process where they are outside.
+ * The initializers that must be inside the proto, since a runtime reads them while it loads the graph and reads no
+ * data file for that. They are inputs that decide shapes, small vectors of whole numbers, and empty tensors, of which
+ * a data file can hold nothing. Inputs are followed through operators that only rearrange or compute with them, in
+ * subgraphs and functions too. onnxruntime refuses a graph ("Cannot parse data from external tensors") or ends the
+ * process where they are outside.
  * @throws GraphError when a tensor's shape is beyond 2^53 bits
  * @see https://github.com/onnx/onnx/blob/main/docs/ShapeInference.md
  */

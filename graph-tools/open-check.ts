@@ -16,8 +16,8 @@ export type OpenCheck = (paths: readonly string[]) => Promise<readonly (string |
 const STAGE = `.graph-tools-check${PARTIAL}`
 
 /**
- * Try out the graphs of a change that is written and not decided: they and the data files that they read are put beside
- * each other under their names, by hard links where the file system has them.
+ * Try out the graphs of a change that is written and not decided. They and their data files are put beside each other
+ * under their names, by hard links where the file system has them.
  * @throws GraphError when one is not opened, unless the old graph in its place is not opened either
  */
 export async function refuseUnopened(

@@ -17,7 +17,8 @@ export interface AllowzeroReport {
  * Remove `allowzero` from every Reshape, in subgraphs and functions too (DirectML rejects it).
  *
  * With allowzero=1 a 0 in the shape input means "zero", without it "copy the input's dimension", so the attribute may
- * only go when no shape can hold a 0: constants and initializers are read, and followed through what only rearranges them.
+ * only go when no shape can hold a 0. Constants and initializers are read, and followed through what only rearranges
+ * them.
  * @param assumeNonzero strip also where the proof fails
  * @throws GraphError when the bytes of a shape cannot be had
  * @see https://onnx.ai/onnx/operators/onnx__Reshape.html

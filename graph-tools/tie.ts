@@ -27,7 +27,7 @@ export interface Tie extends Placement {
 }
 
 /**
- * Make the decoder graphs of each precision read one lm_head: it is stored once, in the data file of the first graph
+ * Make the decoder graphs of each precision read one lm_head. It is stored once, in the data file of the first graph
  * that has it in one, and the data files it leaves are packed again.
  * @throws GraphError when a graph has no lm_head, two of one precision have different ones, or one has none like its own
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md

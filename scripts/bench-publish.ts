@@ -16,11 +16,11 @@ import { script } from './run-script.ts'
 import { watchMemory } from './tree-memory.ts'
 
 /*
- * Publishing a release against the official Python client's upload_folder of the same files, in one run, alternating, to
- * the stand-in of the hub on this machine, which hashes what it gets:
+ * Publishing a release against the official Python client's upload_folder of the same files, in one run, alternating.
+ * Both send to the stand-in of the hub on this machine, which hashes what it gets:
  *   npm run bench -- publish --model-dir output/qwen3-asr-0.6b
- * Whole commands, each to an empty repository of a new server; medians. Ours checks every file before, and reads samples
- * back; Python does neither. Plain LFS on both sides.
+ * Whole commands, each to an empty repository of a new server; medians. Ours checks every file before, and reads
+ * samples back; Python does neither. Plain LFS on both sides.
  */
 
 const LINE: CommandLine = {

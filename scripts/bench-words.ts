@@ -19,10 +19,10 @@ import { alignmentCost, type CostFigures } from './alignment-cost.ts'
 import { script } from './run-script.ts'
 
 /*
- * How right the times of words are, on bundled speech with exact times that no head was chosen on:
+ * How exact the times of words are, on bundled speech with exact times that no head was chosen on:
  *   npm run bench -- words --model-dir output/qwen3-asr-tiny --aligner output/qwen3-aligner-tiny
- * A forced aligner is given what is said; the others are not.
- * With --cost, what the output for them costs: steps with and without it, in turns, in one process.
+ * A forced aligner is given what is said; the others are not. With --cost, what the output for them costs: steps with
+ * and without it, in turns, in one process.
  */
 
 const LINE: CommandLine = {

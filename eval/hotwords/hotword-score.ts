@@ -26,10 +26,10 @@ interface Aligned {
 }
 
 /**
- * Score one utterance as Le et al. define it ("Contextualized Streaming End-to-End Speech Recognition with Trie-Based Deep Biasing
- * and Shallow Fusion", Interspeech 2021): a substitution or deletion counts by the word of the reference, an insertion by the
- * inserted word. A phrase of several words has each of its words where the reference has the whole of it. Alignments are those
- * of WER; characters stand for words in scripts without spaces.
+ * Score one utterance as Le et al. define it ("Contextualized Streaming End-to-End Speech Recognition with Trie-Based
+ * Deep Biasing and Shallow Fusion", Interspeech 2021). A substitution or deletion counts by the word of the
+ * reference, an insertion by the inserted word. A phrase of several words has each of its words where the reference
+ * has the whole of it. Alignments are those of WER; characters stand for words in scripts without spaces.
  */
 export function scoreHotwords(
   aligned: Aligned,

@@ -1,6 +1,6 @@
 /**
- * A text in the form in which it is compared: composed (NFC), without characters that have no width and no sound: soft
- * hyphens, zero-width spaces and joiners, marks of direction, variation selectors
+ * A text in the form in which it is compared: composed (NFC), and without characters that have no width and no sound.
+ * These are soft hyphens, zero-width spaces and joiners, marks of direction, variation selectors
  * (Default_Ignorable_Code_Point, https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
  */
 export function comparableText(text: string): string {

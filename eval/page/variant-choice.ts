@@ -16,8 +16,9 @@ export interface Device {
 const WITHOUT_BLOCKS = ['int8', 'fp32', 'fp16']
 
 /**
- * Variants by how well they run by WebGPU. `compact` is made to be fetched by pages, a third of the bytes of `fp16`, and its weights in blocks have
- * kernels of their own; else an adapter that computes in float16 takes the weights as they are.
+ * Variants by how well they run by WebGPU. `compact` is made to be fetched by pages, a third of the bytes of `fp16`,
+ * and its weights in blocks have their own kernels. Else an adapter that computes in float16 takes the weights as
+ * they are.
  */
 export function gpuPrefers(hasHalves: boolean): readonly string[] {
   return ['compact', ...(hasHalves ? ['fp16'] : []), 'int4', 'int4-fast', 'int4-hq']

@@ -17,9 +17,9 @@ interface Steps<Job, Input extends { readonly length: number }> {
 }
 
 /**
- * As many jobs at once as `size`. Where that is more than one, several times as many are read ahead and the longest of
- * them goes first, so that those of about one length run together; else they run in their order, each read when the one
- * before has ended, so that reading is not part of its time.
+ * As many jobs at once as `size`. Where that is more than one, several times as many are read ahead and the longest
+ * of them goes first, so that those of about one length run together. Else they run in their order, each read when
+ * the one before has ended, so that reading is not part of its time.
  */
 export function makeJobQueue<Job, Input extends { readonly length: number }>(
   size: number,

@@ -7,7 +7,7 @@ import './no-telemetry.ts' // inherited by the child
 export type LoadLevel = 'disabled' | 'basic'
 
 /**
- * Whether onnxruntime-node opens graphs with their data files, one after the other in one process of their own: a fault in
+ * Whether onnxruntime-node opens graphs with their data files, one after the other in a separate process. A fault in
  * native code ends that process alone, and is the answer for that graph.
  * @param paths absolute
  * @returns for each graph undefined, or why it is not opened

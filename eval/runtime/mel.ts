@@ -27,9 +27,9 @@ const window = Float32Array.from(
 const filters = slaneyFilters()
 
 /**
- * Log-mel features as `Qwen3ASRFeatureExtractor` (transformers 5.18) computes them for one clip: periodic Hann window,
- * centred STFT with reflected ends, last frame dropped, power, 128 Slaney mel bins of 0 to 8 kHz, log10 clamped at
- * 1e-10, floored at the clip's maximum minus 8, then (x + 4) / 4.
+ * Log-mel features as `Qwen3ASRFeatureExtractor` (transformers 5.18) computes them for one clip. Periodic Hann
+ * window, centred STFT with reflected ends, last frame dropped, power, 128 Slaney mel bins of 0 to 8 kHz, log10
+ * clamped at 1e-10, floored at the clip's maximum minus 8, then (x + 4) / 4.
  * @param samples 16 kHz mono
  */
 export function logMel(samples: Float32Array): Mel {

@@ -1,6 +1,6 @@
 /*
- * Which characters belong to writing without spaces between words, by Script_Extensions (Unicode Standard Annex #24): the
- * long vowel mark and East Asian punctuation have the script Common, but extensions that say where they are used.
+ * Which characters belong to writing without spaces between words, by Script_Extensions (Unicode Standard Annex #24).
+ * The long vowel mark and East Asian punctuation have the script Common, but extensions that say where they are used.
  */
 
 /** With the punctuation of East Asian width that has no script of its own, and planes 2 and 3, which are for Han alone. */

@@ -25,8 +25,8 @@ export interface ChosenHeads {
 }
 
 /**
- * Find the heads that follow the speech: rank all by how often the largest weight is at the word that a token is of, and
- * take as many of the first as place the edges of words best.
+ * Find the heads that follow the speech. Rank all by how often the largest weight is at the word that a token is of,
+ * and take as many of the first as place the edges of words best.
  * @returns undefined when no head follows the speech
  */
 export function chooseHeads(clips: readonly HeardClip[]): ChosenHeads | undefined {

@@ -6,9 +6,10 @@ import { ADAPTER_WEIGHTS, type AdapterTensor } from './adapter-tensors.ts'
 import { readValues, rounded } from './weight-values.ts'
 
 /*
- * The arithmetic of peft's merge_and_unload on a processor (peft 0.21 `Linear.merge`, `Embedding.merge`, `_ConvNd.merge`,
- * `DoraLinearVariant.merge_unsafe`): factors as float32, their product in float32 by fused steps in the order of the ranks, as
- * PyTorch's kernels take it, times the scale in float32, added to the weight in float32; the caller rounds to the weight's type.
+ * The arithmetic of peft's merge_and_unload on a processor (peft 0.21 `Linear.merge`, `Embedding.merge`,
+ * `_ConvNd.merge`, `DoraLinearVariant.merge_unsafe`). Factors are float32, and so is their product in float32 by
+ * fused steps in the order of the ranks, as PyTorch's kernels take it, times the scale in float32, added to the
+ * weight in float32; the caller rounds to the weight's type.
  */
 
 type File = Awaited<ReturnType<typeof open>>

@@ -45,9 +45,9 @@ interface Hinted extends RequestInit {
 }
 
 /**
- * The `fetch` for one run of the client library's commit: transient faults are retried, bytes are counted, one file is
- * sent at a time (a kill leaves one unfinished), the commit itself is never sent blindly again, and nothing is uploaded
- * that was not planned. For one run only.
+ * The `fetch` for one run of the client library's commit. Transient faults are retried, bytes are counted, and one
+ * file is sent at a time, so that a kill leaves one unfinished. The commit itself is never sent blindly again, and
+ * nothing is uploaded that was not planned. For one run only.
  */
 export function uploadFetch(options: UploadOptions): typeof fetch {
   const gate = makeGate()

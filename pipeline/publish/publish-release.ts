@@ -46,8 +46,8 @@ export interface Published {
 }
 
 /**
- * Bring a release to a repository of the hub: check it, compare, upload what differs in one commit on top of the one
- * that was compared with, and check what the hub has then.
+ * Bring a release to a repository of the hub. Check it, compare, and upload what differs in one commit on top of the
+ * one that was compared with, and check what the hub has then.
  * @throws Failure when the release is not right, the hub refuses, somebody else commits meanwhile, or what was stored is wrong
  */
 export async function publish(options: PublishOptions): Promise<Published> {

@@ -40,9 +40,9 @@ export interface Uploaded {
 }
 
 /**
- * Make the plan true in one commit on top of the commit that it was made for. After a fault the repository is looked at
- * again, which shows whether the commit was made, somebody else made one, or nothing has happened: then it continues, and
- * what is stored is not sent again.
+ * Make the plan true in one commit on top of the commit that it was made for. After a fault the repository is read
+ * again, which shows whether the commit was made, somebody else made one, or nothing has happened: then it continues,
+ * and what is stored is not sent again.
  * @throws Failure when somebody else has committed, or nothing gets on any more
  */
 export async function upload(plan: Plan, target: UploadTarget, context: UploadContext): Promise<Uploaded> {

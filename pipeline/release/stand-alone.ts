@@ -2,8 +2,8 @@ import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 
 /**
- * A picture does not know the page it is on, so it brings its own ground: contrast with it is at least 4.5 for letters
- * and 3 for marks (WCAG 2.2), and both change together where the reader's system is dark.
+ * A picture does not know the page it is on, so it brings its own background. Contrast with it is at least 4.5 for
+ * letters and 3 for marks (WCAG 2.2), and both change together where the reader's system is dark.
  */
 export const LIGHT = { ground: '#ffffff', ink: '#1b2127', mark: '#2f62d9', faint: '#67717c' }
 const DARK = { ground: '#13171b', ink: '#e4e9ee', mark: '#82a7ff', faint: '#a0abb6' }

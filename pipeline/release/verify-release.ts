@@ -43,11 +43,11 @@ export interface Found {
 }
 
 /**
- * Check a release on disk as a stranger would: every byte against the manifest, the contract, and whether each variant
- * loads and makes of the clip of this project what it did when it was made.
+ * Check a release on disk as a user would: every byte against the manifest, and the contract. Also whether each
+ * variant loads and makes of the clip of this project what it did when it was made.
  *
- * A release in its model directory must be complete, and that directory must hold what it was made of: when it does not,
- * nothing further is checked. A download (all files in one folder) needs those of one variant.
+ * A release in its model directory must be complete, and that directory must hold what it was made of: when it does
+ * not, nothing further is checked. A download (all files in one folder) needs those of one variant.
  */
 export async function verifyRelease(
   release: ReleaseFolder,

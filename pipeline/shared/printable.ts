@@ -31,8 +31,8 @@ export function printableLines(text: string): string[] {
 }
 
 /**
- * A transcript, or a part of one, as people read it: breaks are spaces, joiners and marks stay, mere places to break a line are left out, and
- * everything else that {@link printable} shows is shown the same way.
+ * A transcript, or a part of one, as people read it. Breaks are spaces, joiners and marks stay, and places to break a
+ * line are left out. Everything else that {@link printable} shows is shown the same way.
  */
 export function printableSpeech(text: string): string {
   return text

@@ -19,8 +19,9 @@ export function keepSecret(secret: string): void {
 }
 
 /**
- * Take out of a text what must not be seen: tokens and passwords of the environment wherever they stand, the user names and passwords of
- * addresses, and what stands behind their question mark, since presigned ones carry their signature there.
+ * Take out of a text what must not be seen: tokens and passwords of the environment wherever they are, and user names
+ * and passwords of addresses. Addresses are cut at the question mark, after which presigned ones have their
+ * signature.
  */
 export function redact(text: string): string {
   return withoutSecrets(text).replace(/(\bhttps?:\/\/[^\s?"'<>]+)\?[^\s"'<>]+/gi, '$1')

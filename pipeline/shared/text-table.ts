@@ -10,9 +10,10 @@ const GAP = '  '
 const NARROWEST = 16
 
 /**
- * A table as lines. One that is wider than the terminal is laid out again, so that no line breaks inside a cell: columns
- * of text are wrapped at words, or the table is cut into several that repeat the first column, where its cells differ, or each row becomes
- * a block of `column: value` lines. A word that is wider than the terminal stays whole, to be copied.
+ * A table as lines. One that is wider than the terminal is laid out again, so that no line breaks inside a cell.
+ * Columns of text are wrapped at words. Or the table is cut into several that repeat the first column, where its
+ * cells differ, or each row becomes a block of `column: value` lines. A word that is wider than the terminal stays
+ * whole, to be copied.
  * @param width columns of the terminal; a file or a pipe has no limit
  */
 export function tableLines(columns: Row, given: readonly Row[], width = columnsOf(process.stdout)): string[] {

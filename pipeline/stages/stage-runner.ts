@@ -18,7 +18,7 @@ import { deleteStamp, endedWith, fingerprintOf, isCurrent, writeStamp } from './
 /**
  * Run the chosen stages in order. A stage whose fingerprint (inputs, options, tool versions, stages before it) and
  * outputs are unchanged is skipped. A stage that runs first deletes its own results and those of all later stages but
- * the release, so that whatever stops it leaves nothing that looks current; its stamp is written last.
+ * the release, so that whatever stops it leaves nothing that looks current. Its stamp is written last.
  */
 export async function runStages(run: Run): Promise<void> {
   await refuseForeign(run)

@@ -1,9 +1,9 @@
 /**
- * Make the times of slots non-decreasing, as the reference does: those of the longest non-decreasing subsequence stay, and
- * the others follow from them. Of several such subsequences it takes the one whose every time has the earliest predecessor,
- * and whose end is the earliest. Up to two times in a row take that of the nearer neighbour that stays, the left one of two as
- * near; three and more are laid evenly between both neighbours, and cut to whole numbers.
- * Source: transformers `_fix_timestamps` (models/qwen3_asr/processing_qwen3_asr.py).
+ * Make the times of slots non-decreasing, as the reference does: those of the longest non-decreasing subsequence
+ * stay, and the others follow from them. Of several such subsequences it takes the one whose every time has the
+ * earliest predecessor, and whose end is the earliest. Up to two times in a row take that of the nearer neighbour
+ * that stays, the left one of two as near. Three and more are laid evenly between both neighbours, and cut to whole
+ * numbers. Source: transformers `_fix_timestamps` (models/qwen3_asr/processing_qwen3_asr.py).
  * @param times milliseconds of the slots, in their order
  */
 export function fixTimes(times: readonly number[]): number[] {

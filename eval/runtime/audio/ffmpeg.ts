@@ -23,9 +23,10 @@ export interface ForFfmpeg {
 
 /**
  * Decode what no other decoder here reads (M4A, AAC, AIFF, WMA, video files) with the ffmpeg on PATH, or of
- * FFMPEG_PATH: the packages for AAC on the npm registry are under the GPL or no longer kept. All channels come through a pipe, at
- * the file's own rate, so that they are mixed and resampled as those of other formats. ffmpeg opens this file and no other.
- * ffmpeg passes over what it cannot decode, such as a packet that the end of the file cuts off: a note says so.
+ * FFMPEG_PATH. The packages for AAC on the npm registry are under the GPL or no longer kept. All channels come
+ * through a pipe, at the file's own rate, so that they are mixed and resampled as those of other formats. ffmpeg
+ * opens this file and no other. ffmpeg passes over what it cannot decode, such as a packet that the end of the file
+ * cuts off: a note says so.
  * @throws SpeechError without ffmpeg, or with what it said
  */
 export async function decodeWithFfmpeg(file: ForFfmpeg, signal?: AbortSignal): Promise<Decoded> {
