@@ -28,7 +28,10 @@ const CONFIG = {
   compilerOptions: {
     typeRoots: [join(PROJECT, 'node_modules', '@types')],
     noUnusedLocals: false,
-    paths: { 'qwen3-asr-onnx': [join(PROJECT, 'eval', 'runtime', 'qwen3-asr.ts')] },
+    paths: {
+      'qwen3-asr-onnx': [join(PROJECT, 'eval', 'runtime', 'qwen3-asr.ts')],
+      'qwen3-asr-onnx/graph-tools': [join(PROJECT, 'graph-tools', 'public.ts')],
+    },
   },
   include: ['*.ts'],
   exclude: [],
