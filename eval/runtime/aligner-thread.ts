@@ -16,6 +16,7 @@ export interface LoadedAligner {
   readonly settings: AlignerSettings
 }
 
+/** A recording and the text that is said in it. */
 export interface AlignJob {
   readonly input: AudioInput
   readonly text: string

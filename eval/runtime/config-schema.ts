@@ -25,8 +25,11 @@ import {
 
 /** Limits far above every model: a size beyond them is an error in the file, not a request for memory. */
 export const layerCount = whole(1, 1000)
+/** A width, or a number of heads or channels. */
 export const size = whole(1, 1 << 20)
+/** How many token ids a model has. */
 export const vocabularySize = whole(1, 1 << 24)
+/** The id of a token. */
 export const tokenId = whole(0, 1 << 24)
 
 const constant = (value: number) => whole(value, value)

@@ -37,6 +37,7 @@ export interface Decoded {
   readonly decode: number
 }
 
+/** Decodes one sequence; calls that overlap are decoded together, as many as the batch holds. */
 export type Decode = (request: DecodeRequest) => Promise<Decoded>
 
 interface Job {

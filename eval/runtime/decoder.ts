@@ -52,6 +52,7 @@ export interface Decoder {
   release(): Promise<void>
 }
 
+/** How a decoder is loaded. */
 export interface DecoderOptions extends SessionOptions {
   /** by default fused where the folder has it */
   readonly layout?: Layout

@@ -24,6 +24,7 @@ export interface GraphNode {
   readonly output: string
 }
 
+/** An input or output of a graph (ValueInfoProto). */
 export interface GraphValue {
   readonly name: string
   readonly type: keyof typeof TYPES

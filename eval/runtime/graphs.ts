@@ -4,6 +4,7 @@
 export const ENCODER = 'encoder'
 /** The graphs that make up each layout of the decoder, the one that is preferred first. */
 export const LAYOUTS = { fused: ['decoder'], split: ['decoder_init', 'decoder_step'] } as const
+/** The layouts of the decoder, the one that is preferred first. */
 export const LAYOUT_NAMES = Object.keys(LAYOUTS) as readonly (keyof typeof LAYOUTS)[]
 /** The decoder's graphs in all layouts, in the order in which they are made and listed. */
 export const DECODERS = [...LAYOUTS.split, ...LAYOUTS.fused] as const
@@ -13,6 +14,7 @@ export const PREFILL = 'decoder_prefill'
 export const ALIGNER = 'aligner'
 /** What a model may be run by: a layout of the decoder, or the aligner's graph. */
 export const ALL_LAYOUTS = [...LAYOUT_NAMES, ALIGNER] as const
+/** The name of a layout of the decoder, or of the aligner's graph. */
 export type Layout = (typeof ALL_LAYOUTS)[number]
 
 /** A kind of model, by the graphs that its releases hold beside the encoder. */
@@ -29,7 +31,9 @@ interface GraphFamily {
   readonly data: string
 }
 
+/** The kind of model that a release holds: speech recognition, or forced alignment. */
 export type Family = 'asr' | 'aligner'
+/** The graphs of each kind of model. */
 export const FAMILIES: Readonly<Record<Family, GraphFamily>> = {
   asr: {
     ...{ layouts: LAYOUTS, graphs: DECODERS, main: LAYOUTS.fused[0] },
@@ -40,7 +44,9 @@ export const FAMILIES: Readonly<Record<Family, GraphFamily>> = {
     ...{ prompts: 'aligner_prefill', data: 'aligner_weights' },
   },
 }
+/** File name of the embedding table, which is outside of the graphs. */
 export const EMBEDDINGS = 'embed_tokens.bin'
+/** The JSON files that every release holds. */
 export const JSON_FILES = [
   'config.json',
   'preprocessor_config.json',
@@ -50,6 +56,7 @@ export const JSON_FILES = [
 
 /** `int8`: prompts by the graph with 8-bit products; `same`: by the graph of the steps. */
 export const PREFILL_KINDS = ['int8', 'same'] as const
+/** By which graph prompts are run: one of {@link PREFILL_KINDS}. */
 export type PrefillKind = (typeof PREFILL_KINDS)[number]
 
 /** The variant whose files have no suffix, and stand in where another variant has none of its own. */
@@ -59,6 +66,7 @@ export const PREFERRED = 'int4'
 /** What is loaded in its place on devices that compute in float16. */
 export const FP16 = 'fp16'
 
+/** File name of a variant's graph: `decoder.onnx` for fp32, `decoder.int4.onnx` for int4. */
 export function graphFile(graph: string, variant: string): string {
   return `${graph}${suffixOf(variant)}.onnx`
 }

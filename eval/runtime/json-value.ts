@@ -1,5 +1,7 @@
+/** An object of parsed JSON, whose values are not checked yet. */
 export type JsonObject = Readonly<Record<string, unknown>>
 
+/** Whether a value is an object: neither null nor an array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -29,6 +29,7 @@ export interface RowHead {
   readonly arrays: readonly Tensor[]
 }
 
+/** The head of a row that begins with nothing. */
 export const NO_HEAD: RowHead = { length: 0, arrays: [] }
 
 /**

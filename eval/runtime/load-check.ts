@@ -42,6 +42,7 @@ export interface LoadQuestion {
   readonly level: LoadLevel
 }
 
+/** What the child found: why the graph cannot be opened; nothing where it can. */
 export interface LoadAnswer {
   readonly problem?: string
 }

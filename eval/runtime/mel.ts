@@ -3,6 +3,7 @@ import { planFft } from './fft.ts'
 const FFT_LENGTH = 400
 const HOP = 160
 const BINS = FFT_LENGTH / 2 + 1
+/** Mel bands of a frame: the first size of the encoder's input [128, T]. */
 export const MEL_BINS = 128
 const SAMPLE_RATE = 16000
 /** Shorter clips are padded with zeros to this many samples. */

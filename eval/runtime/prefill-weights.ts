@@ -34,6 +34,7 @@ const RECIPE = shape({
 })
 
 type Place = v.InferOutput<typeof place>
+/** A weight of the steps, as the recipe of the prefill graph describes it. */
 export type PackedWeight = Parsed<typeof WEIGHT>
 
 /** The prefill graph's inputs {name}.int8 and {name}.scale. */

@@ -17,6 +17,7 @@ export interface PrefillJob {
 /** Weights in memory, or in a file of the cache. */
 export type PrefillWeights = { readonly made: readonly WidenedWeight[] } | { readonly stored: StoredWeights }
 
+/** What the thread answers: the weights, or why they cannot be made. */
 export type PrefillReply = PrefillWeights | { readonly message: string; readonly hint: string }
 
 const { setup, post: reply } = await ownThread<PrefillJob, PrefillReply, never>()

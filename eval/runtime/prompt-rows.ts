@@ -58,6 +58,10 @@ export function ends(lengths: readonly number[], positions: number): number[] {
   return lengths.flatMap((length) => Array.from({ length: positions }, (_, i) => length + i))
 }
 
+/**
+ * Inputs of the fused graph for rows: `input_embeds` [rows, S, hidden], `input_lengths` [rows] and `past_lengths`
+ * [rows].
+ */
 export function newRows(
   embeds: Tensor,
   lengths: readonly number[],

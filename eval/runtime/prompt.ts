@@ -3,6 +3,7 @@ import { languageName } from './languages.ts'
 import { SpeechError } from './speech-error.ts'
 import { SPECIAL_TOKENS, type Tokenizer } from './tokenizer.ts'
 
+/** What a caller decides about a prompt. */
 export interface PromptOptions {
   /** Words or names that the transcript may contain; goes into the system turn. */
   readonly context?: string
@@ -15,14 +16,17 @@ export interface PromptOptions {
   readonly prompt?: PromptStyle
 }
 
+/** Which ids the prompt has; see {@link PromptOptions.prompt}. */
 export type PromptStyle = 'published' | 'legacy'
 
+/** Token ids of a prompt, with the place of its audio features. */
 export interface Prompt {
   readonly ids: readonly number[]
   /** index of the first audio pad */
   readonly audioOffset: number
 }
 
+/** A prompt with the features that take the place of its audio pads. */
 export interface PromptInput {
   readonly prompt: Prompt
   /** audio features [N, H], flat */

@@ -26,6 +26,7 @@ export interface Provider {
   readonly hint: string
 }
 
+/** How far a provider may be from PyTorch and from the processor. */
 export interface ProviderTolerance {
   /** largest absolute differences from PyTorch that FP32 may have */
   readonly features: number
@@ -104,6 +105,7 @@ export const PROVIDERS: Readonly<Record<string, Provider>> = {
 
 /** Where nothing else is asked for. */
 export const USUAL_PROVIDER = 'cpu'
+/** Names of {@link PROVIDERS}, in the same order. */
 export const PROVIDER_NAMES = Object.keys(PROVIDERS) as readonly string[]
 
 /** A provider as people read it, with what they must know of it: `cuda (untested)`. */

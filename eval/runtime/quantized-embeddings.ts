@@ -22,6 +22,7 @@ export const QUANTIZED_TABLE = shape({
   scales: place,
   zero_points: v.exactOptional(place),
 })
+/** Where the rows of a quantized output layer are, read from embed_tokens.VARIANT.json. */
 export type QuantizedTable = Parsed<typeof QUANTIZED_TABLE>
 
 /**

@@ -8,6 +8,7 @@ import { usualCache } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
 import type { TimedWord } from './timed-word.ts'
 
+/** How `Qwen3Aligner.load` loads a release; the default follows each option. */
 export interface AlignerLoadOptions {
   /** `fp32`, or the suffix of the file names; `int4` where the folder has it */
   readonly variant?: string
@@ -19,6 +20,7 @@ export interface AlignerLoadOptions {
   readonly cache?: boolean
 }
 
+/** Options of one alignment; the default follows each option. */
 export interface AlignOptions {
   /** of the text: name, ISO code or BCP 47 tag; decides how it is cut into words */
   readonly language?: string
@@ -118,6 +120,7 @@ export function alignJob(
   return { input: inputOf(audio, sampleRate), text, ...defined({ language }) }
 }
 
+/** The result of the public interface, from what the thread answers. Notes about the file become warnings too. */
 export function wordTimes(aligned: AlignedAudio): WordTimes {
   const { words, seconds, timing, recognizerSeconds: recognizer, notes, warnings } = aligned
   return {

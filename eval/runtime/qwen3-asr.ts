@@ -20,6 +20,7 @@ export type { Audio } from './audio-argument.ts'
 // biome-ignore lint/performance/noBarrelFile: the package has one entry
 export { type AlignerLoadOptions, type AlignOptions, Qwen3Aligner, type WordTimes } from './qwen3-aligner.ts'
 
+/** How `Qwen3Asr.load` loads a release; the default follows each option. */
 export interface LoadOptions {
   /**
    * `fp32`, or the suffix of the file names. By default `fp16` where the folder has it and the provider's device computes in
@@ -53,6 +54,7 @@ export interface LoadOptions {
   readonly alignerVariant?: string
 }
 
+/** Options of one transcription; the default follows each option. */
 export interface TranscribeOptions extends Omit<PromptOptions, 'prompt'> {
   /** of samples; 16000 */
   readonly sampleRate?: number
@@ -83,6 +85,7 @@ export interface Segment {
   readonly words?: readonly TimedWord[]
 }
 
+/** The text of a recording, with its language and its pieces. */
 export interface Transcript {
   readonly text: string
   readonly language: string | undefined

@@ -19,6 +19,7 @@ import { mayBeSpeech, pausesIn } from './words/pauses.ts'
 import { tokenRanges } from './words/token-ranges.ts'
 import { timedWords } from './words/word-times.ts'
 
+/** What decides about the text of a recording. */
 export interface RecognizeOptions extends PromptOptions {
   /** of each piece; by default what its length allows */
   readonly maxNewTokens?: number
@@ -28,6 +29,7 @@ export interface RecognizeOptions extends PromptOptions {
   readonly stopLoops?: boolean
 }
 
+/** How a caller follows and stops a recognition. */
 export interface RecognizeControl {
   /** stops between two tokens by throwing its reason */
   readonly signal?: AbortSignal
@@ -56,6 +58,7 @@ export interface Piece
   readonly firstToken: number
 }
 
+/** The text of a recording, from its pieces in their order. */
 export interface Recognition {
   readonly text: string
   readonly language: string | undefined

@@ -32,6 +32,7 @@ export interface Recognizer {
   readonly takePlace: TakePlace
 }
 
+/** How a recognizer is loaded. */
 export interface LoadOptions extends DecoderOptions {
   /** as {@link openRelease} names them; int4 where the folder has it */
   readonly variant?: string
@@ -89,6 +90,7 @@ async function loadWith(
   return { config, tokenizer, encoder, decoder, embeddings, decode, draft, takePlace }
 }
 
+/** Release the sessions and close the embedding table. The recognizer cannot be used afterwards. */
 export async function releaseRecognizer(recognizer: Recognizer): Promise<void> {
   await recognizer.encoder.release()
   await recognizer.decoder.release()

@@ -3,7 +3,9 @@ import { isJsonObject, shown } from './json-value.ts'
 
 /** Schemas of one value, whose messages say what is wanted. */
 export const truth = v.boolean('true or false')
+/** A string, the empty one included. */
 export const text = v.string('a string')
+/** A finite number or an infinity, not NaN. */
 export const number = v.number('a number')
 
 /** A whole number within limits, both included. */
@@ -73,6 +75,7 @@ function notArray<Schema extends v.GenericSchema>(schema: Schema, wanted: string
   return v.pipe(v.custom<v.InferInput<Schema>>(isJsonObject, wanted), schema)
 }
 
+/** An array of such items; the items are checked one by one. */
 export function list<Item extends v.GenericSchema>(item: Item) {
   return v.array(item, 'an array')
 }

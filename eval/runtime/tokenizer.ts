@@ -22,6 +22,7 @@ export const SPECIAL_TOKENS = {
 /** What the prompt of a forced aligner has for each time that is asked for; speech recognition does without it. */
 export const TIMESTAMP = '<timestamp>'
 
+/** Text to token ids and back. */
 export interface Tokenizer {
   encode(text: string): number[]
   /** Text of the ids, special tokens left out (`<asr_text>` is not one of them). */

@@ -1,6 +1,7 @@
 import { LANGUAGES } from './languages.ts'
 import { SPECIAL_TOKENS } from './tokenizer.ts'
 
+/** The model's output, divided into language and text. */
 export interface ParsedTranscript {
   /** the language the model named; undefined for "None" and for output without the marker */
   readonly language: string | undefined

@@ -31,6 +31,7 @@ export interface WorkerSetup {
   readonly options: RecognizeOptions
 }
 
+/** What a worker is sent. `id` is the caller's: replies carry it. */
 export type WorkerJob =
   | {
       readonly type: 'transcribe'
@@ -61,6 +62,7 @@ export interface Loaded {
   readonly alignerSeconds?: number
 }
 
+/** What a worker sends back, once for itself and then for each job. */
 export type WorkerReply =
   | ({ readonly type: 'loaded' } & Loaded)
   | ({ readonly type: 'unusable' } & WorkerProblem)
@@ -69,6 +71,7 @@ export type WorkerReply =
   | { readonly type: 'aligned'; readonly id: number; readonly aligned: AlignedAudio }
   | ({ readonly type: 'failed'; readonly id: number } & WorkerProblem)
 
+/** The text of one recording, with what was found of its audio. */
 export interface Heard {
   /** of audio */
   readonly seconds: number
@@ -79,6 +82,7 @@ export interface Heard {
   readonly recognition: Recognition
 }
 
+/** Options of one recording, and how a caller follows and stops it. */
 export interface TranscribeControl {
   readonly options?: RecognizeOptions
   /** rejects at once with its reason; the thread stops at the next token */

@@ -34,6 +34,7 @@ export interface Aligner {
   readonly graph: SlotGraph
 }
 
+/** How a forced aligner is loaded. */
 export interface AlignerOptions extends SessionOptions {
   /** as `openRelease` names them; int4 where the folder has it */
   readonly variant?: string
@@ -99,6 +100,7 @@ export async function loadAligner(folder: string, options: AlignerOptions): Prom
   }
 }
 
+/** Release the sessions and close the embedding table. The aligner cannot be used afterwards. */
 export async function releaseAligner({ encoder, graph, embeddings }: Aligner): Promise<void> {
   await encoder.release()
   await graph.release()
@@ -177,6 +179,7 @@ export async function alignUnits(
   }
 }
 
+/** Times of a run in which nothing was computed, in seconds. */
 export const NO_TIME: AlignerTiming = { mel: 0, encoder: 0, prefill: 0 }
 
 /**

@@ -19,6 +19,7 @@ export interface TextPart {
   readonly isGuess: boolean
 }
 
+/** A long text, divided for the parts of its recording. */
 export interface TextParts {
   readonly parts: readonly TextPart[]
   /** sentences about where text and recording differ */

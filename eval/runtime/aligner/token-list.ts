@@ -6,6 +6,7 @@ export interface TokenList {
   readonly units: readonly number[]
 }
 
+/** The tokens that are compared, from what is spoken of each unit: several for one of writing without spaces. */
 export function tokensOf(spoken: readonly string[]): TokenList {
   const tokens: string[] = []
   const units: number[] = []

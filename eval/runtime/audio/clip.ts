@@ -4,6 +4,7 @@ import { checkFinite, checkLength, checkRate, dividedBy, notesOfPeak, peakOf } f
 import { SAMPLE_RATE } from './sample-rate.ts'
 import { openSpeech } from './speech-stream.ts'
 
+/** Decoded audio in the form that the models take, with what the file was. */
 export interface Clip {
   /** 16 kHz mono, full scale is 1 */
   readonly samples: Float32Array

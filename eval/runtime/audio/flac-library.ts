@@ -18,12 +18,14 @@ export interface LibFlac {
   FLAC__stream_decoder_delete(decoder: number): void
 }
 
+/** What libFLAC passes with the samples of one frame: samples of a channel, samples a second, bits of a sample. */
 export interface FrameHeader {
   readonly blocksize: number
   readonly sampleRate: number
   readonly bitsPerSample: number
 }
 
+/** What libFLAC passes of the STREAMINFO block (RFC 9639, section 8.2). */
 export interface StreamInfo {
   readonly sampleRate: number
   readonly channels: number
@@ -34,4 +36,5 @@ export interface StreamInfo {
 
 // libFLAC itself; @wasm-audio-decoders/flac finds frames on its own and loses the last one of some files.
 // The asm.js build, since the wasm one fetches its binary by URL, which Node cannot.
+/** The decoder, as libflacjs exports it to Node. */
 export const flac = createRequire(import.meta.url)('libflacjs/dist/libflac.js') as LibFlac

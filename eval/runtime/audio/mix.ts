@@ -9,6 +9,7 @@ const UNEXPECTED = 0.1
 /** The other channel must be 6 dB louder to be taken instead: channels in opposite phase must not alternate. */
 const LOUDER = 4
 
+/** One channel of samples, full scale 1, with its rate in samples a second. */
 export interface Mono {
   readonly sampleRate: number
   readonly samples: Float32Array

@@ -6,6 +6,7 @@ export const WAV_TAG = { pcm: 1, float: 3, aLaw: 6, muLaw: 7, extensible: 0xfffe
 const LONGEST_FORMAT = 4096
 const NO_SIZE = 0xffffffff
 
+/** The fmt chunk of a WAV file: `tag` is one of {@link WAV_TAG}, `sampleRate` in samples a second. */
 export interface WavFormat {
   readonly tag: number
   readonly channels: number
@@ -15,6 +16,7 @@ export interface WavFormat {
   readonly blockAlign: number
 }
 
+/** What stands before the samples of a WAV file. */
 export interface WavHeader {
   readonly format: WavFormat
   /** of the data chunk, in bytes; undefined where the file leaves it open */

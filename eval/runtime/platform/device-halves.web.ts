@@ -5,6 +5,7 @@ interface Gpu {
   requestAdapter(): Promise<{ readonly features: ReadonlySet<string> } | null>
 }
 
+/** Whether the browser's WebGPU adapter has `shader-f16`; false where there is no adapter. */
 export const hasHalves: typeof Device.hasHalves = async () => {
   const { gpu } = navigator as { readonly gpu?: Gpu }
   const adapter = await gpu?.requestAdapter().catch(() => null)

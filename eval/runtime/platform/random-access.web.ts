@@ -33,6 +33,7 @@ export function readBlob(blob: Blob, start: number, end: number): Uint8Array<Arr
   return new Uint8Array(new FileReaderSync().readAsArrayBuffer(blob.slice(start, end)))
 }
 
+/** A mounted blob as a file that is read at once; in a worker alone. @throws Error when nothing is there */
 export const openFile: typeof Files.openFile = (path) => {
   const blob = required(path)
   return {
@@ -46,13 +47,16 @@ export const openFile: typeof Files.openFile = (path) => {
   }
 }
 
+/** Names of the files of a mounted folder. */
 export const namesIn: typeof Files.namesIn = async (folder) => [...filesIn(folder).keys()]
 
+/** Size of a mounted blob in bytes; undefined when nothing is there. */
 export const lookAt: typeof Files.lookAt = async (path) => {
   const blob = blobAt(path)
   return blob && { size: blob.size, irregular: undefined }
 }
 
+/** The first bytes of a mounted blob, at most `count`. */
 export const readStart: typeof Files.readStart = async (path, count) =>
   new Uint8Array(await required(path).slice(0, count).arrayBuffer())
 

@@ -11,6 +11,7 @@ interface First {
 /** What a worker says besides its messages: that it listens, and that it closes itself. */
 const [READY, END] = ['$ready', '$end']
 
+/** Start a module of eval/runtime in a web worker, with the folders that are mounted here. */
 export function startModule<Sent, Received>(
   module: string,
   setup: First['setup'],
@@ -40,6 +41,7 @@ export function startModule<Sent, Received>(
   }
 }
 
+/** In a module that was started by {@link startModule}. The folders of the page are mounted when this resolves. */
 export async function ownThread<Setup, Sent, Received>(): Promise<Threads.OwnThread<Setup, Sent, Received>> {
   const { setup, folders } = await new Promise<First>((resolve) => {
     addEventListener('message', ({ data }) => resolve(data), { once: true })
@@ -60,5 +62,6 @@ export async function ownThread<Setup, Sent, Received>(): Promise<Threads.OwnThr
 /** Each edition of the runtime would take its own memory for code and threads. */
 export const LOADS_APART: typeof Threads.LOADS_APART = false
 
+/** What to do about a worker that has ended by itself. */
 export const WHEN_ENDED: typeof Threads.WHEN_ENDED =
   'Memory may be short: close other tabs, or load a smaller variant.'
