@@ -7,11 +7,16 @@ export function byId<Kind extends HTMLElement>(id: string, kind: abstract new ()
   throw new Error(`index.html lacks #${id}.`)
 }
 
+/** The element of index.html with this id. @throws Error when index.html lacks it */
 export const divOf = (id: string): HTMLElement => byId(id, HTMLElement)
+/** The button of index.html with this id. @throws Error when index.html lacks it */
 export const buttonOf = (id: string): HTMLButtonElement => byId(id, HTMLButtonElement)
+/** The input of index.html with this id. @throws Error when index.html lacks it */
 export const inputOf = (id: string): HTMLInputElement => byId(id, HTMLInputElement)
+/** The select of index.html with this id. @throws Error when index.html lacks it */
 export const selectOf = (id: string): HTMLSelectElement => byId(id, HTMLSelectElement)
 
+/** A new element with its class, text and children. Text is never read as HTML. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   className = '',
@@ -28,6 +33,7 @@ export function bdi(text: string): HTMLElement {
   return element('bdi', '', text)
 }
 
+/** A new button that submits nothing. */
 export function button(text: string, onClick: () => unknown): HTMLButtonElement {
   const made = element('button', '', text)
   made.type = 'button'

@@ -1,6 +1,7 @@
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { FetchJob, FetchProgress, FetchReply } from './fetch-job.ts'
 
+/** How the page follows and stops a job of the worker. */
 export interface FetchControl {
   readonly signal: AbortSignal
   onProgress(progress: FetchProgress): void

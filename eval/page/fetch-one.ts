@@ -3,6 +3,7 @@ import { SpeechError } from '../runtime/speech-error.ts'
 import { bytesHandle, markChecked } from './kept-files.ts'
 import type { WantedFile } from './release-manifest.ts'
 
+/** Called while a file is fetched or checked: with bytes, and with a note for readers. */
 export interface Progress {
   /** @param bytes that are there now, or with a minus are not after all @param fromNetwork of them, those that came now */
   add(bytes: number, fromNetwork: number): void
@@ -69,6 +70,7 @@ export async function fetchFile(
   await markChecked(file)
 }
 
+/** The error of a file whose SHA-256 is not that of the manifest. */
 export function hashMismatch(file: WantedFile, found: string, hint: string): SpeechError {
   return new SpeechError(
     `${file.path} has the SHA-256 ${found}, wanted ${file.sha256} by manifest.json.`,

@@ -29,6 +29,7 @@ export async function keptBytes({ sha256 }: WantedFile): Promise<number> {
   return (await (await existing(BYTES, sha256))?.getFile())?.size ?? 0
 }
 
+/** Delete the bytes of a file and the mark that they were checked; either may be missing. */
 export async function removeFile({ sha256 }: Pick<WantedFile, 'sha256'>): Promise<void> {
   for (const name of [CHECKED, BYTES])
     if (await existing(name, sha256)) await (await folder(name)).removeEntry(sha256)

@@ -12,6 +12,7 @@ const OFFLINE: Readonly<Record<OfflineState, string>> = {
   impossible: 'This page needs the network the next time.',
 }
 
+/** Show whether the page opens without a network. @param why is put behind the sentence */
 export function showOffline(state: OfflineState, why = ''): void {
   divOf('offline').textContent = `${OFFLINE[state]} ${why}`.trim()
 }

@@ -8,12 +8,14 @@ export const LONGEST_SECONDS = 30 * 60
 /** A context that the system has stopped does not answer. */
 const LONGEST_WAIT_MS = 500
 
+/** Audio from the microphone. */
 export interface Recorded {
   /** mono, full scale 1 */
   readonly samples: Float32Array
   readonly sampleRate: number
 }
 
+/** A recording that has begun. */
 export interface Recording {
   /** Give the microphone back. */
   stop(): Promise<Recorded>

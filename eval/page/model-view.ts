@@ -129,6 +129,10 @@ export function makeProgress(): (progress: FetchProgress) => void {
   }
 }
 
+/**
+ * Show which model is loaded, and on which device.
+ * @param isChecked whether its files were compared with the manifest's hashes
+ */
 export function showLoaded({ name, variant, device, loading }: Engine, isChecked: boolean): void {
   divOf('loaded-name').replaceChildren(element('bdi', '', name), ` · ${variant}`)
   const checked = isChecked ? 'checked' : 'not checked'

@@ -16,6 +16,7 @@ export function showProblem(id: string, error: unknown, actions: readonly HTMLEl
   place.hidden = false
 }
 
+/** Hide what {@link showProblem} has shown in this place. */
 export function hideProblem(id: string): void {
   const place = divOf(id)
   place.hidden = true

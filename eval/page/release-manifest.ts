@@ -6,6 +6,7 @@ import { SpeechError } from '../runtime/speech-error.ts'
 
 /* What the page reads of manifest.json, which docs/manifest-json.md describes. */
 
+/** File name of the manifest in a release. */
 export const MANIFEST = 'manifest.json'
 const FORMAT = 1
 
@@ -43,6 +44,7 @@ export interface WantedVariant {
   readonly bytes: number
 }
 
+/** A release with the variants that a page can load. */
 export interface WantedRelease {
   readonly name: string
   readonly variants: readonly WantedVariant[]

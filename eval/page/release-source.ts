@@ -87,6 +87,7 @@ export async function findInFolder(files: readonly FolderFile[]): Promise<FoundR
   return { ...readManifest(bytes, `${name}/${MANIFEST}`), name, from, isDescribed: true }
 }
 
+/** A file of a folder that the user has picked. */
 export interface FolderFile {
   /** from the folder that was picked on, with slashes */
   readonly path: string
