@@ -18,6 +18,7 @@ export interface Interval {
   readonly high: number
 }
 
+/** How far the rates of two systems are apart, with the interval of that difference. */
 export interface Difference extends Interval {
   /** rate of the second less that of the first, over all utterances */
   readonly difference: number
@@ -27,6 +28,7 @@ export interface Difference extends Interval {
   readonly distinct: boolean
 }
 
+/** How much longer one system takes than another, with the interval of that ratio. */
 export interface Ratio extends Interval {
   /** mean of the second divided by that of the first */
   readonly ratio: number

@@ -22,6 +22,7 @@ export interface Lines {
   lines(first: number, end: number): string[][] | undefined
 }
 
+/** Measures runs of parts in columns of a terminal; a part counts as one column at least. */
 export function linesOf(parts: readonly string[]): Lines {
   const spaces = parts.map((part) => columns(part) - columns(part.trimEnd()))
   const sums = [0]

@@ -14,6 +14,7 @@ export interface Engine {
   readonly command: string
 }
 
+/** What a command printed for one recording. */
 export interface EngineHeard {
   /** of audio */
   readonly seconds: number

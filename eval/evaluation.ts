@@ -12,6 +12,7 @@ import { type System, settingOf, type Transcriber, type TranscriberOptions } fro
 /** Seconds by which the words of a reference may end after the recording. */
 const LONGEST_EXCESS = 0.5
 
+/** How far an evaluation is: a system is loaded, has transcribed an utterance, or is done. */
 export type EvaluationEvent =
   | { readonly event: 'loading'; readonly system: System }
   | {
@@ -23,6 +24,7 @@ export type EvaluationEvent =
   | { readonly event: 'utterance'; readonly system: System; readonly record: UtteranceRecord }
   | { readonly event: 'finished'; readonly system: System }
 
+/** How an evaluation is run. */
 export interface EvaluationOptions {
   /** each system's provider stands in place of its own */
   readonly machine: Machine

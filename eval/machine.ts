@@ -25,6 +25,7 @@ export function describeMachine(threads: number, workers = 1, provider: string =
   }
 }
 
+/** The version of the installed onnxruntime-node. */
 export function onnxruntimeVersion(): string {
   const require = createRequire(import.meta.url)
   return (require('onnxruntime-node/package.json') as { version: string }).version

@@ -101,10 +101,15 @@ export const RESULT = v.variant('kind', [UTTERANCE, SYSTEM, MACHINE_RECORD], ({ 
   path ? KINDS : 'an object',
 )
 
+/** A piece of a long recording, within the record of its utterance. */
 export type PieceRecord = Parsed<typeof PIECE>
+/** What a system made of one utterance. */
 export type UtteranceRecord = Parsed<typeof UTTERANCE>
+/** A system was made ready on a machine. */
 export type SystemRecord = Parsed<typeof SYSTEM>
+/** A machine that figures were measured on. */
 export type MachineRecord = Parsed<typeof MACHINE_RECORD>
+/** A line of results.jsonl, as it was read. */
 export type ResultRecord = UtteranceRecord | SystemRecord | MachineRecord
 
 /** An object of a file that may have 100,000 of them: faster than a shape, and an array has none of the keys. */

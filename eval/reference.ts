@@ -42,6 +42,7 @@ const INDEX = shape({
   versions: dictionary(text),
 })
 
+/** index.json of a folder of references, as it was read. */
 export type ReferenceIndex = Parsed<typeof INDEX>
 
 const HINT = 'PyTorch writes it: run the validation again with --force.'

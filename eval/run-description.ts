@@ -47,8 +47,11 @@ const RUN = shape({
   hotwords: v.exactOptional(shape({ id: text, source: text })),
 })
 
+/** A dataset of a run, with the keys of its utterances. */
 export type DatasetDescription = Parsed<typeof DATASET>
+/** A system of a run. */
 export type SystemDescription = Parsed<typeof SYSTEM>
+/** run.json: what a run measures. */
 export type RunDescription = Parsed<typeof RUN>
 
 /**

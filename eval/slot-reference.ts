@@ -37,6 +37,7 @@ const INDEX = shape({
   versions: dictionary(text),
 })
 
+/** index.json of a folder of references of a forced aligner, as it was read. */
 export type SlotIndex = Parsed<typeof INDEX>
 
 const HINT = 'PyTorch writes it: run the validation again with --force.'

@@ -81,6 +81,7 @@ export interface Speed {
   readonly latency: Percentiles
 }
 
+/** How two systems differ on one dataset, by one normalizer. */
 export interface PairedRow extends Difference {
   readonly dataset: string
   readonly normalizer: NormalizerName

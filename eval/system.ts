@@ -59,6 +59,7 @@ export interface System extends SystemDescription {
   start(): Promise<Transcriber>
 }
 
+/** How a release is measured; `bytes` counts files on disk. */
 export interface ModelOptions extends Omit<WorkerSetup, 'layout' | 'warmUp'> {
   readonly name: string
   /** size of the variant's files */

@@ -80,6 +80,7 @@ function encodingOf([first, second]: Buffer): string {
   return first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8'
 }
 
+/** How many ends of lines a text has. */
 export function lineEnds(text: string): number {
   return text.split(LINE_END).length - 1
 }

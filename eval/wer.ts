@@ -7,6 +7,7 @@ export interface WordErrors {
   readonly words: number
 }
 
+/** Counts of no words at all. */
 export const NO_ERRORS: WordErrors = { hits: 0, substitutions: 0, deletions: 0, insertions: 0, words: 0 }
 
 /** One step of an alignment: h(it) and s(ubstitution) take a word of both sides, d(eletion) of the reference, i(nsertion) of the hypothesis. */
@@ -64,6 +65,7 @@ export function addErrors(a: WordErrors, b: WordErrors): WordErrors {
   }
 }
 
+/** Substitutions, deletions and insertions together. */
 export function totalErrors({ substitutions, deletions, insertions }: WordErrors): number {
   return substitutions + deletions + insertions
 }

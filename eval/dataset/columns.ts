@@ -43,6 +43,7 @@ export const COLUMNS = {
   hotwords: ['hotwords'],
 } as const
 
+/** What a column of a dataset holds. */
 export type Role = keyof typeof COLUMNS
 
 /** The column for each role that has one. */

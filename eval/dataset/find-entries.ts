@@ -26,10 +26,12 @@ const READERS: Readonly<Record<string, typeof readTable>> = {
 /** Parts of a dataset that are not measured together. */
 const SPLITS = new Set(['train', 'training', 'test', 'dev', 'eval', 'valid', 'validation'])
 
+/** Whether a file lists utterances, by its extension: .jsonl, .json, .csv or .tsv. */
 export function isManifest(path: string): boolean {
   return extname(path).toLowerCase() in READERS
 }
 
+/** Whether one of a folder's names is a manifest that is found without being named. */
 export function hasManifest(names: readonly string[]): boolean {
   return MANIFESTS.some((name) => names.includes(name))
 }

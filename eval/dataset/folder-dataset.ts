@@ -11,6 +11,7 @@ import { type Cutter, makeCutter } from './segment.ts'
 import { pickEntries, type Survey, surveyEntries } from './survey.ts'
 import type { Dataset, Selection, Utterance } from './utterance.ts'
 
+/** How a folder or a manifest is read. */
 export interface FolderOptions extends ManifestOptions {
   /** where parts of recordings are kept */
   readonly cache: string

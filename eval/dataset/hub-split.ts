@@ -9,6 +9,7 @@ const DEFAULT_HUB = 'https://huggingface.co'
 /** Where the hub keeps its own conversions of datasets that are stored in other formats. */
 const CONVERTED = 'refs/convert/parquet'
 
+/** How the hub is reached; https://huggingface.co where no endpoint is given. */
 export interface HubOptions extends RemoteOptions {
   /** HF_ENDPOINT */
   readonly endpoint?: string
@@ -22,6 +23,7 @@ export const HUB_SPLIT = shape({
   /** the hub converted only a part of a large split */
   isPartial: truth,
 })
+/** The parquet files of one split of a dataset, at one commit; sizes in bytes. */
 export type HubSplit = Parsed<typeof HUB_SPLIT>
 
 /**

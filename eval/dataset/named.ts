@@ -58,6 +58,7 @@ const NAMED: Readonly<Record<string, NamedDataset>> = {
   'fleurs-vi': fleurs('vi', 'vi_vn'),
 }
 
+/** Names that stand for datasets of the hub with their columns and normalizers. */
 export const DATASET_NAMES = Object.keys(NAMED)
 
 /** All names for people: the languages of FLEURS as one. */

@@ -23,6 +23,7 @@ import type { Dataset, Selection } from './utterance.ts'
 /** AudioFolder's table, when it is parquet: names of files instead of audio. */
 const METADATA = 'metadata.parquet'
 
+/** Which utterances of a dataset are opened, and how. */
 export interface OpenOptions extends HubOptions, ColumnOptions {
   readonly selection: Selection
   /** where fetched audio and parts of recordings are kept */

@@ -15,6 +15,7 @@ import { chunksOfGroup, type ParquetFile, rowsOfGroup } from './parquet-file.ts'
 import { blankRows, bytesOfGroup, namesOf, readGroup } from './parquet-rows.ts'
 import type { Dataset, Selection } from './utterance.ts'
 
+/** What parquet files are as a dataset, and which of their rows are utterances. */
 export interface ParquetDatasetOptions
   extends ColumnOptions,
     Pick<Dataset, 'name' | 'language' | 'normalizer' | 'source'> {

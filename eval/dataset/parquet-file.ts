@@ -41,6 +41,7 @@ export async function openParquet(name: string, buffer: AsyncBuffer, footer = bu
   return { name, buffer, metadata, schema: parquetSchema(metadata) }
 }
 
+/** Rows of a row group, as the footer has it; 0 for a group that is not there. */
 export function rowsOfGroup({ metadata }: ParquetFile, group: number): number {
   return Number(metadata.row_groups[group]?.num_rows ?? 0)
 }
@@ -94,6 +95,10 @@ async function readWith<T>(message: string, read: () => Promise<T>): Promise<T> 
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
+/**
+ * Text of UTF-8 bytes.
+ * @returns {@link NOT_UTF8} for bytes that are not valid, undefined for none
+ */
 export function decodeText(bytes: Uint8Array | undefined): string | symbol | undefined {
   if (bytes === undefined) return undefined
   try {

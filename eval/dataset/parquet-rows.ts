@@ -55,6 +55,7 @@ export async function blankRows(
   return new Set(rows.flatMap((row, i) => (isBlank(textIn(row, columns) ?? 'invalid') ? [i] : [])))
 }
 
+/** Names of the columns that are read, each once. */
 export function namesOf({ audio, text, id, speaker }: Columns): string[] {
   return [...new Set([audio, text, id, speaker].filter((name) => name !== undefined))]
 }

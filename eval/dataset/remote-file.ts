@@ -7,6 +7,7 @@ import { fetchOnce, type RetryOptions, retrying, TransientError } from './retryi
 const STALL_MS = 30_000
 const MAX_REDIRECTS = 5
 
+/** How bytes of a remote file are requested. */
 export interface RemoteOptions extends RetryOptions {
   /** sent to the address's own host only, never to one it redirects to */
   readonly token?: string

@@ -11,6 +11,7 @@ const LONGEST_WAIT_MS = 60_000
 const LONGEST_ASKED_MS = 330_000
 const TRANSIENT = new Set([408, 429, 500, 502, 503, 504])
 
+/** How requests are repeated, and who may see the token. */
 export interface RetryOptions {
   readonly signal?: AbortSignal
   /** for tests: how long the first wait is */

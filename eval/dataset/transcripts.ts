@@ -7,6 +7,7 @@ const TRANSCRIPTS = '.trans.txt'
 /** Reader, chapter and number: LibriSpeech and Multilingual LibriSpeech. */
 const LIBRI_ID = /^(\d+)[-_]\d+[-_]\d+$/
 
+/** Whether a file is a list of LibriSpeech's: NAME.trans.txt. */
 export function isTranscripts(name: string): boolean {
   return name.endsWith(TRANSCRIPTS)
 }
@@ -21,6 +22,7 @@ export async function* readTextsBeside(folder: string, names: readonly string[])
   }
 }
 
+/** Whether an audio file of the folder has a text file of the same name. */
 export function hasTextsBeside(names: readonly string[]): boolean {
   const texts = new Set(names.filter(isText).map(stemOf))
   return names.some((name) => isAudioName(name) && texts.has(stemOf(name)))

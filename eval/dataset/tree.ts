@@ -17,6 +17,7 @@ export interface Branch {
   readonly names: readonly string[]
 }
 
+/** Whether a name has an extension of audio or video files, in any case of letters. */
 export function isAudioName(name: string): boolean {
   return AUDIO.has(extname(name).toLowerCase())
 }

@@ -1,6 +1,7 @@
 /** The texts of a list, or what is wrong with it, as the end of a sentence. */
 export type ParsedList = { readonly texts: readonly string[] } | { readonly problem: string }
 
+/** Reads a list of texts from the cell of a table. */
 export type ParseList = (source: string) => ParsedList
 
 const OPEN = /\s*\[\s*/y

@@ -9,8 +9,10 @@ const NORMALIZERS = {
   'whisper-english': whisperEnglish,
 } as const
 
+/** Name of a normalizer of texts before they are compared. */
 export type NormalizerName = keyof typeof NORMALIZERS
 
+/** Names of all normalizers. */
 export const NORMALIZER_NAMES = Object.keys(NORMALIZERS) as readonly NormalizerName[]
 
 /** The words of a text that are compared, for WER. Canonically equivalent texts have the same. */

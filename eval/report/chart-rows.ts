@@ -15,6 +15,7 @@ export interface Chart {
   readonly values?: FigureTable
 }
 
+/** One drawing of a chart, of one dataset. */
 export interface Panel {
   /** undefined: of the speech that variants were validated on */
   readonly dataset?: string
@@ -24,6 +25,7 @@ export interface Panel {
 /** Columns of a system's name in a chart. */
 const NAME_COLUMNS = 40
 
+/** A system with its mark: the full name, and the label that is short enough for a chart. */
 export interface ChartSystem extends SystemMark {
   readonly name: string
   readonly label: string
@@ -46,6 +48,7 @@ export function timedRows(report: Report) {
   return mainRows(report).filter(({ speed }) => Number.isFinite(speed.rtf))
 }
 
+/** The scores of all utterances, each with its dataset and system. */
 export function allScores(report: Report) {
   return [...report.scores].flatMap(([dataset, systems]) =>
     [...systems].flatMap(([system, scores]) => scores.map((score) => ({ dataset, system, score }))),

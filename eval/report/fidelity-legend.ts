@@ -16,6 +16,7 @@ export function radiusOf(speed: number | undefined, fastest: number): number {
   return speed === undefined ? UNKNOWN : Math.max(SMALLEST, LARGEST * Math.sqrt(speed / fastest))
 }
 
+/** Where the legend stands and how it is drawn: `ink` and `faint` are colours. */
 export interface LegendOptions {
   /** of the fastest dot; 0 where no speed is known */
   readonly fastest: number

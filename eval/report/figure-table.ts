@@ -7,12 +7,14 @@ export interface FigureTable {
   readonly rows: readonly (readonly Cell[])[]
 }
 
+/** A column of a table. */
 export interface Column {
   readonly label: string
   /** names of a cell's values in a CSV file */
   readonly csv: readonly string[]
 }
 
+/** A cell of a table: its text for readers, and its values for programs. */
 export interface Cell {
   readonly text: string
   /** in base units, not rounded; none where nothing is known, and in cells of text */
@@ -26,6 +28,7 @@ export function column(label: string, csv: readonly string[] = [label]): Column 
   return { label, csv }
 }
 
+/** The cell of a name, which is text of others. */
 export function nameCell(text: string): Cell {
   return { text, isName: true }
 }

@@ -13,6 +13,7 @@ const LENGTHS = [2, 5, 10, 15, 20, 30, 60, Number.POSITIVE_INFINITY]
 const SPEAKERS = 40
 const SPEAKER_COLUMNS = 18
 
+/** Chart of WER by length of the utterances. @returns undefined where there is nothing to draw */
 export function byLength(report: Report): Chart | undefined {
   const rows = grouped(report, ({ record: { seconds, problem } }) =>
     problem === undefined ? LENGTHS.findIndex((end) => seconds <= end) : -1,
@@ -49,6 +50,10 @@ export function byLength(report: Report): Chart | undefined {
   }
 }
 
+/**
+ * Chart of WER by speaker, of the speakers with the highest rates.
+ * @returns undefined with fewer than two speakers
+ */
 export function bySpeaker(report: Report): Chart | undefined {
   const rows = grouped(report, ({ record }) => record.speaker ?? '').filter(({ group }) => group !== '')
   const speakers = [...new Set(rows.map(({ group }) => group))]

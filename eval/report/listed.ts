@@ -21,6 +21,7 @@ export interface ListedUtterance {
   readonly results: readonly (ListedResult | null)[]
 }
 
+/** What one system made of an utterance, for the list on the page; `compute` in seconds. */
 export interface ListedResult {
   /** one letter for each step of the alignment, and the words of both sides */
   readonly operations: string

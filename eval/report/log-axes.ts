@@ -15,6 +15,7 @@ export function decades(all: readonly number[]): Axis {
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹'
 
+/** The power of ten nearest to a value, as a tick shows it: 100, 0.1, 10⁻². */
 export function powerOfTen(value: number): string {
   const exponent = Math.round(Math.log10(value))
   if (exponent >= -1) return String(Number(`1e${exponent}`))

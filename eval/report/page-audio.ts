@@ -4,12 +4,14 @@ import type { ListedUtterance } from './listed.ts'
 /** Audio that a page carries at most, in bytes; what has the most errors comes first. */
 const AUDIO_BUDGET = 48_000_000
 
+/** Which audio a page carries: `audioBudget` is in bytes. */
 export interface AudioOptions {
   /** where the audio of an utterance is, if it is here */
   readonly audioPath: (dataset: string, key: string) => string | undefined
   readonly audioBudget?: number
 }
 
+/** An audio file within a page: its MIME type and its bytes. */
 export interface EmbeddedAudio {
   readonly type: string
   readonly base64: string

@@ -41,6 +41,7 @@ const DIFFERENCES_SHOWN = 10
 /** Of a system's name in the legend, where it is whole. */
 const LEGEND_COLUMNS = 1000
 
+/** What a page shows besides its report. */
 export interface PageOptions extends AudioOptions {
   /** of variants that were compared with FP32 */
   readonly fidelity?: readonly FidelityPoint[]

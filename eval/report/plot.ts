@@ -65,6 +65,7 @@ export interface PointLabel {
   readonly high?: number
 }
 
+/** How the labels of points are drawn. */
 export interface LabelOptions {
   /** colour around letters, where they may cross lines */
   readonly halo?: string

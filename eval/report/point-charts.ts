@@ -14,6 +14,7 @@ const HEIGHT = 300
 /** Dots of one system that would lie on each other, within these shares of the chart, are drawn once. */
 const CELLS = 160
 
+/** Chart of WER against RTF. @returns undefined where there is nothing to draw */
 export function againstSpeed(report: Report): Chart | undefined {
   const rows = knownRows(report)
     .filter(({ speed }) => Number.isFinite(speed.rtf))
@@ -25,6 +26,10 @@ export function againstSpeed(report: Report): Chart | undefined {
   })
 }
 
+/**
+ * Chart of WER against the size of the variant's files, in MB.
+ * @returns undefined where there is nothing to draw
+ */
 export function againstSize(report: Report): Chart | undefined {
   const sizes = new Map(report.systems.map(({ name, bytes }) => [name, bytes]))
   const rows = knownRows(report).flatMap((row) => {

@@ -20,6 +20,7 @@ export interface Remarks {
   readonly measured: readonly Sentence[]
 }
 
+/** The sentences of a report. */
 export function remarksOf(report: Report): Remarks {
   const missing =
     report.missing > 0 ? [sentence`${report.missing} results are missing: run the same command again.`] : []

@@ -15,6 +15,7 @@ export interface MachineUse {
   readonly results: number
 }
 
+/** A system with seconds until it was loaded, and the most memory of its process, in bytes. */
 export interface SystemFigures extends SystemDescription {
   readonly loadSeconds?: number
   readonly peakMemory?: number
@@ -88,10 +89,12 @@ export function mainRows({ run, rows }: Report): readonly Row[] {
   return rows.filter(hasOwnNormalizer(run))
 }
 
+/** The differences that tables show: each dataset with its own normalizer. */
 export function mainDifferences({ run, differences }: Report): readonly PairedRow[] {
   return differences.filter(hasOwnNormalizer(run))
 }
 
+/** The comparisons of times that tables show: each dataset with its own normalizer. */
 export function mainTimeComparisons({ run, timeComparisons }: Report): readonly TimeComparison[] {
   return timeComparisons.filter(hasOwnNormalizer(run))
 }

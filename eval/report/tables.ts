@@ -135,6 +135,7 @@ export function figureTables(report: Report): FigureTable[] {
   })
 }
 
+/** All tables of a report as plain text, for a terminal. */
 export function textTables(report: Report): TextTable[] {
   return figureTables(report).map(({ title, columns, rows }) => ({
     title: plainText(title),
