@@ -124,11 +124,13 @@ function pointOf({ name, kind, bytes, stepMs, remark, fidelity }: ComparedRecipe
   return [{ name, bytes, kld: mean, isTrial: kind === 'trial', ...defined({ ...ends, speed }) }]
 }
 
+/** Columns of {@link compareRows}. */
 export const COMPARE_COLUMNS = [
   ...['name', 'files', 'KLD', 'interval', 'ratio', 'top-1', 'changed', 'WER', 'step ms', 'prompt ms'],
   'remark',
 ] as const
 
+/** Cells of a table of recipes, by {@link COMPARE_COLUMNS}; KLD in nats. */
 export function compareRows(compared: readonly ComparedRecipe[]): string[][] {
   return compared.map(({ name, kind, bytes, fidelity, wer, stepMs, promptMs, beatenBy, remark }) => {
     const { kld, ratio, top1 } = fidelity

@@ -31,6 +31,7 @@ export interface PositionLog {
   clips(): ClipPositions[]
 }
 
+/** A log that holds no clip yet. */
 export function positionLog(): PositionLog {
   const seen: (Pick<ClipPositions, 'clip' | 'isUtterance'> & { tokens: number; positions: Position[] })[] = []
   return {

@@ -20,6 +20,7 @@ export interface JudgedClip {
   readonly sha256: string
 }
 
+/** The recordings that a recipe is judged on. */
 export interface JudgedClips {
   readonly dataset: Dataset
   readonly clips: readonly JudgedClip[]
@@ -64,6 +65,7 @@ export async function openJudgedClips(
   return { dataset, clips, fingerprint: hash.digest('hex').slice(0, 16) }
 }
 
+/** The bytes of samples, not copied. */
 export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }

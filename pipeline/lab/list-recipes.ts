@@ -55,6 +55,7 @@ function wordsOf(recipe: Recipe | undefined) {
   }
 }
 
+/** Columns of {@link listRows}. */
 export const LIST_COLUMNS = [
   'name',
   'about',
@@ -65,6 +66,7 @@ export const LIST_COLUMNS = [
   'files',
 ] as const
 
+/** Cells of a table of recipes, by {@link LIST_COLUMNS}. */
 export function listRows(listed: readonly ListedRecipe[]): string[][] {
   return listed.map(({ name, about, decoder, encoder, layouts, needsCalibration: needs, bytes }) => [
     ...[name, about, decoder, encoder, layouts.join(', '), needs ? 'yes' : 'no'],

@@ -9,6 +9,7 @@ import { wayName } from '../release/gate-result.ts'
 import { Failure } from '../shared/failure.ts'
 import { followClips, type PositionLog, positionLog } from './follow-clips.ts'
 
+/** Which variant is measured, in which ways and for which gates. */
 export interface MeasureOptions extends Pick<ModelOptions, 'folder' | 'variant' | 'provider' | 'threads'> {
   readonly gates: GateLimits
   readonly ways: readonly Way[]

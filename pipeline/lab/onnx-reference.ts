@@ -24,6 +24,7 @@ import { bytesOf, type JudgedClip, type JudgedClips } from './judged-clips.ts'
 const LOGIT_BYTES = 64e6
 const FORMAT = 1
 
+/** How references of FP32's graphs are made. */
 export interface ReferenceOptions {
   /** release directory */
   readonly model: string

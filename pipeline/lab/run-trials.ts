@@ -43,6 +43,7 @@ import { addTrial, knownRun, type TrialFingerprints, type TrialRecord } from './
 import { measureSpeed } from './trial-speed.ts'
 import { measureWer } from './trial-wer.ts'
 
+/** What `npm run quantize -- trial` was given. */
 export interface TrialOptions {
   readonly modelDir?: string
   readonly recipes: readonly string[]

@@ -13,6 +13,7 @@ import { requireWritable } from '../shared/writable.ts'
 import { fp32Release } from './fp32-release.ts'
 import { scanPage } from './scan-page.ts'
 
+/** What `npm run quantize -- scan` was given. */
 export interface ScanOptions {
   readonly modelDir?: string
   /** dataset to measure on, and clips of it */

@@ -15,6 +15,7 @@ const FINGERPRINTS = shape({
   /** of recipes that need one */
   calibration: v.exactOptional(text),
 })
+/** What a trial's figures depend on, by content. */
 export type TrialFingerprints = Parsed<typeof FINGERPRINTS>
 
 /** Errors and words of the same clips, of the trial and of FP32. */
@@ -34,6 +35,7 @@ const TRIAL_RECORD = shape({
   bytes: shape({ decoder: count, encoder: count, embeddings: count, total: count }),
   speed: shape({ stepMs: number, promptMs: number, encoderMs: number, threads: count, machine: MACHINE }),
 })
+/** A line of trials.jsonl: what one trial found. */
 export type TrialRecord = Parsed<typeof TRIAL_RECORD>
 
 /** All trials of a release, the last of each name; lines that are cut off or of another form are none. */

@@ -12,6 +12,7 @@ import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { Emit } from '../shared/events.ts'
 import type { TrialRecord } from './trial-record.ts'
 
+/** What WER is measured on, and where results are kept. */
 export interface WerOptions {
   /** FP32's release, and that of the trial */
   readonly model: string

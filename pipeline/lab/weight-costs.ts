@@ -11,6 +11,7 @@ export interface CostGrid {
   at(layer: number, role: string): WeightCost | undefined
 }
 
+/** The weights of layers as a grid of layers and roles; weights outside of layers are left out. */
 export function gridOf(weights: readonly WeightCost[]): CostGrid {
   const inLayers = weights.filter(({ layer }) => layer !== null)
   const key = (layer: number | null, role: string) => `${layer} ${role}`
@@ -45,6 +46,7 @@ export interface ChoiceSum {
   readonly names: string
 }
 
+/** What one choice of a scan comes to, for terminal and page. */
 export function sumOf(
   { share, names }: WeightScan['choices'][number],
   weights: readonly WeightCost[],

@@ -8,6 +8,7 @@ import { EXIT, Failure } from '../shared/failure.ts'
 import type { HubFile } from './hub-files.ts'
 import { isSame, makePlan, stepsOf } from './plan.ts'
 
+/** How much of a published file is fetched and compared: nothing, samples, or all bytes. */
 export type ReadBack = 'none' | 'sample' | 'full'
 
 /** Bytes of one look at a stored file, and of one request of a whole read. */
@@ -16,6 +17,7 @@ const CHUNK_BYTES = 16 << 20
 /** Looks besides the first and the last bytes. */
 const INNER_SAMPLES = 2
 
+/** What is checked on the hub, and how. */
 export interface CheckOptions extends RetryOptions {
   readonly hub: Connection
   readonly repo: string
@@ -27,6 +29,7 @@ export interface CheckOptions extends RetryOptions {
   readonly signal: AbortSignal
 }
 
+/** What a check has found right: that many files at this commit. */
 export interface RemoteCheck {
   readonly commit: string
   readonly files: number

@@ -1,6 +1,7 @@
 import type { RemoteFile } from '../hub/repository.ts'
 import type { HubFile } from './hub-files.ts'
 
+/** What happens to a file of the repository; `keep` is for one that the release does not have. */
 export type Action = 'add' | 'update' | 'unchanged' | 'delete' | 'keep'
 
 /** What becomes of one path. */
@@ -12,6 +13,7 @@ export interface Step {
   readonly file?: HubFile
 }
 
+/** What a commit changes. */
 export interface Plan {
   /** the commit it was made for; undefined when there is no repository or branch yet */
   readonly parent?: string
@@ -21,6 +23,7 @@ export interface Plan {
 /** The hub keeps it by itself, as the list of what goes to large file storage. */
 const HUBS_OWN = '.gitattributes'
 
+/** What decides about files that the release does not have. */
 export interface PlanOptions {
   /** delete what the release does not have; else it stays */
   readonly mirror: boolean
@@ -50,10 +53,12 @@ export async function makePlan(
   return { steps, ...(parent !== undefined && { parent }) }
 }
 
+/** The steps of a plan with one of these actions. */
 export function stepsOf({ steps }: Plan, ...actions: readonly Action[]): Step[] {
   return steps.filter(({ action }) => actions.includes(action))
 }
 
+/** Sum of the sizes of steps, in bytes. */
 export function bytesOf(steps: readonly Step[]): number {
   return steps.reduce((sum, { size }) => sum + size, 0)
 }

@@ -26,6 +26,7 @@ import { Progress } from './upload-progress.ts'
 /** Where a receipt goes, in the model directory. */
 export const RECEIPT = 'publish-receipt.json'
 
+/** How a release is published. */
 export interface PublishOptions extends PublishChoices {
   readonly hub: Connection
   /** a release folder, or the model directory that it is in */

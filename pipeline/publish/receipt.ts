@@ -43,6 +43,7 @@ export interface Receipt {
   }[]
 }
 
+/** What a receipt is made of. */
 export interface ReceiptInput extends Pick<PublishChoices, 'repo' | 'branch' | 'tag' | 'useXet'>, Uploaded {
   readonly software: Software
   readonly manifest: Manifest
@@ -53,6 +54,7 @@ export interface ReceiptInput extends Pick<PublishChoices, 'repo' | 'branch' | '
   readonly check: RemoteCheck
 }
 
+/** The receipt of a finished publication, dated now; seconds with three decimals. */
 export function receiptOf(input: ReceiptInput): Receipt {
   const { hub, repo, branch, commit, pullRequest, tag, attempts, retries, seconds, plan, check } = input
   const steps = stepsOf(plan, 'add', 'update', 'unchanged', 'delete')

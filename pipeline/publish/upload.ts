@@ -15,12 +15,14 @@ const HUBS_API = /\/api\/models\/|\.git\/info\/lfs\//
 /** Runs without an object more on the hub than before, until it is given up. */
 const FRUITLESS = 3
 
+/** Where a plan is uploaded, and how the commit is named. */
 export interface UploadTarget extends Pick<PublishChoices, 'repo' | 'branch' | 'createPr' | 'useXet'> {
   readonly hub: Connection
   readonly title: string
   readonly description?: string
 }
 
+/** What an upload reports to and looks up. */
 export interface UploadContext extends RetryOptions {
   readonly signal: AbortSignal
   readonly stallMs?: number
@@ -32,6 +34,7 @@ export interface UploadContext extends RetryOptions {
   findPullRequest(): Promise<{ readonly commit: string; readonly url: string } | undefined>
 }
 
+/** The commit that an upload has made, with its pull request where it was asked for one. */
 export interface Uploaded {
   readonly commit: string
   readonly pullRequest?: string

@@ -34,6 +34,7 @@ import {
 import { recoverFolder, replaceFolder } from './replace-folder.ts'
 import { selfTests } from './self-test.ts'
 
+/** What a release is built of. */
 export interface BuildOptions extends Omit<PackageOptions, 'command' | 'modelDir' | 'variants'> {
   readonly name: string
   readonly paths: Paths

@@ -26,6 +26,7 @@ export const CALIBRATION = shape({
   positions: about("Tokens of all prompts and of FP32's own answers.", count),
   versions: about('Packages that answered and computed.', dictionary(text)),
 })
+/** What recipes were calibrated on. */
 export type CalibrationSource = Parsed<typeof CALIBRATION>
 
 /** Formats that a calibration chose, by variant and weight. */

@@ -15,6 +15,7 @@ import { FIDELITY_CHART } from './release-files.ts'
 
 /* What a model card says of how close variants are to FP32, and of the gates that they have passed. */
 
+/** The card's section about fidelity, as blocks of Markdown; none where it was not measured. */
 export function fidelitySection({ evidence: { fidelity }, charts }: Card): string[] {
   const [first] = fidelity
   if (first === undefined) return []

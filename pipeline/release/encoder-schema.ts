@@ -28,6 +28,7 @@ export const ENCODER_CHOICE = shape({
     }),
   ),
 })
+/** By which rules an encoder was made, with what else was tried. */
 export type EncoderChoice = Parsed<typeof ENCODER_CHOICE>
 
 /** By variant. */

@@ -35,6 +35,7 @@ const EVALUATION = section({
   language: text,
   context: text,
 })
+/** The section of report.json about the stage's own evaluation, as it was read. */
 export type EvaluationSection = v.InferOutput<typeof EVALUATION>
 
 /** What is known about a model directory, and whether it may be released. */

@@ -12,6 +12,7 @@ import type { Manifest, ReleaseFile } from './manifest-schema.ts'
 import { MANIFEST } from './release-files.ts'
 import type { Check } from './verify-release.ts'
 
+/** What was found of a release on the hub, at the commit that its revision names. */
 export interface Fetched {
   readonly commit: string
   readonly manifest: Manifest

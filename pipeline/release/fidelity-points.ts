@@ -27,6 +27,7 @@ const TRIAL = section({
 })
 type Trial = v.InferOutput<typeof TRIAL>
 
+/** Where the results of trials are kept, a line each. */
 export function trialsFile({ work }: Pick<Paths, 'work'>): string {
   return join(work, 'trials', 'trials.jsonl')
 }

@@ -43,7 +43,9 @@ export const FIDELITY = shape({
   bytes: about('Files that a reader of this variant loads, uncompressed.', count),
   problem: v.exactOptional(about('Why there are no figures.', text)),
 })
+/** How close a variant is to FP32, with the counts behind it. */
 export type Fidelity = Parsed<typeof FIDELITY>
+/** Fidelity of several variants, as reports and manifests hold it. */
 export const FIDELITIES = list(FIDELITY)
 
 /** The same of each utterance, for paired comparisons later on. */
@@ -53,4 +55,5 @@ export const CLIP_FIDELITY = shape({
   kld: about('Sum of the divergences at them, in nats.', v.number('a number')),
   isChanged: about('Whether the greedy transcript is another one.', v.boolean('true or false')),
 })
+/** The fidelity of one utterance. */
 export type ClipFidelity = Parsed<typeof CLIP_FIDELITY>

@@ -35,6 +35,7 @@ export function nats(value: number | null): string {
   return value < 1e-6 ? value.toExponential(1) : Number(value.toPrecision(2)).toFixed(decimalsOf(value))
 }
 
+/** An interval as tables show it. @param write of one end; nats by default */
 export function rangeOf(
   { low, high }: { readonly low: number | null; readonly high: number | null },
   write: (value: number | null) => string = nats,

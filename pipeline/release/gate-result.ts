@@ -39,7 +39,9 @@ export const GATE_RESULT = shape({
   worstClip: v.exactOptional(about('The clip with the worst figure.', text)),
   fingerprints: about('Of the files that were measured, by variant.', dictionary(text)),
 })
+/** What a gate found of one variant. */
 export type GateResult = Parsed<typeof GATE_RESULT>
+/** Results of several gates, as reports and manifests hold them. */
 export const GATE_RESULTS = list(GATE_RESULT)
 
 /** @param fingerprints of all variants that the figure depends on */
@@ -53,10 +55,12 @@ export function gateResult(
   return { ...{ variant, provider }, ...result, fingerprints, pass: passes(result) }
 }
 
+/** Whether a result keeps its limit, if it has one. One with a problem, or without a figure, does not. */
 export function passes({ found, limit, problem }: Pick<GateResult, 'found' | 'limit' | 'problem'>): boolean {
   return problem === undefined && found !== null && found <= (limit ?? Number.POSITIVE_INFINITY)
 }
 
+/** `pass` when every result passes, also when there are none. */
 export function verdictOf(results: readonly GateResult[]): 'pass' | 'fail' {
   return results.every(({ pass }) => pass) ? 'pass' : 'fail'
 }
@@ -74,6 +78,7 @@ export function subjectOf({ variant, provider, ...way }: Subject): string {
   return `${variant} (${provider}, ${wayName(way)})`
 }
 
+/** How a variant was run: "fused", or "fused with int8 prompts". */
 export function wayName({ layout, prefill }: Pick<GateResult, 'layout' | 'prefill'>): string {
   return prefill === 'int8' ? `${layout} with int8 prompts` : layout
 }

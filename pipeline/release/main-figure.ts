@@ -19,6 +19,7 @@ export interface MainFigure {
   write(value: number): string
 }
 
+/** The figure that a card's chart shows, by kind of model: WER in percent, or the mean error of times in ms. */
 export const MAIN_FIGURES: Readonly<Record<Family, MainFigure>> = {
   asr: {
     ...{ name: 'WER', title: 'Word error rate', file: CHART, axis: { name: 'WER', unit: '%' } },

@@ -29,6 +29,7 @@ import { TIMES } from './times-schema.ts'
  * may have more.
  */
 
+/** Version of the form of manifest.json; readers refuse another one. */
 export const MANIFEST_FORMAT = 1
 
 const ROLES = [
@@ -317,8 +318,13 @@ export const MANIFEST_SCHEMA = shape({
   evaluation: about('What was measured, by dataset.', list(MEASUREMENT)),
 })
 
+/** The content of a release's manifest.json. */
 export type Manifest = Parsed<typeof MANIFEST_SCHEMA>
+/** A file of a release: path, size in bytes, SHA-256 and role. */
 export type ReleaseFile = Parsed<typeof FILE>
+/** What a file of a release is for. */
 export type Role = ReleaseFile['role']
+/** What a variant made of the test clip when the release was packaged. */
 export type SelfTest = Parsed<typeof SELF_TEST>
+/** What was measured of the variants on one dataset. */
 export type Measurement = Parsed<typeof MEASUREMENT>

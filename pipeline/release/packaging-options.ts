@@ -1,3 +1,4 @@
+/** What `npm run package` was given to make a release. */
 export interface PackageOptions {
   readonly command: 'package'
   /** undefined: the only one in output/ */
@@ -12,6 +13,7 @@ export interface PackageOptions {
   readonly threads: number
 }
 
+/** What `npm run package -- verify` was given. */
 export interface VerifyCommandOptions {
   readonly command: 'verify'
   /** an archive or a folder; undefined with fromHub */

@@ -63,6 +63,7 @@ const PROVENANCE = shape({
   tools: dictionary(text),
 })
 
+/** What a model directory was made of. */
 export type Provenance = Parsed<typeof PROVENANCE>
 
 /** Qwen3-ASR's own, for checkpoints that say nothing. */

@@ -10,11 +10,15 @@ import { recoverFolder } from './replace-folder.ts'
 export const RELEASE = 'release'
 /** What a release holds beside the archives. */
 export const CARD = 'README.md'
+/** Chart of the error of each variant. */
 export const CHART = 'wer.svg'
 /** In place of it, of a forced aligner. */
 export const TIMES_CHART = 'times.svg'
+/** Chart of fidelity against size. */
 export const FIDELITY_CHART = 'fidelity.svg'
+/** Description of the release for programs. */
 export const MANIFEST = 'manifest.json'
+/** SHA-256 of the release's files, as sha256sum writes and checks them. */
 export const SUMS = 'SHA256SUMS'
 
 /** The folder inside of a variant's archive; NAME.tar.gz is FP32. */
@@ -22,6 +26,7 @@ export function topFolder(name: string, variant: string): string {
   return variant === FP32 ? name : `${name}-${variant}`
 }
 
+/** File name of a variant's archive. */
 export function archiveName(name: string, variant: string): string {
   return `${topFolder(name, variant)}.tar.gz`
 }

@@ -6,6 +6,7 @@ import { writeJson } from '../shared/output-files.ts'
 import type { Paths } from '../shared/paths.ts'
 
 const SECTIONS = ['parity', 'evaluation'] as const
+/** A part of report.json that one stage writes. */
 export type Section = (typeof SECTIONS)[number]
 
 /** Where a stage's own section is kept; report.json joins them. */
@@ -13,6 +14,7 @@ export function sectionFile(paths: Paths, section: Section): string {
   return join(paths.work, `${section}.json`)
 }
 
+/** Keep a stage's section, and join all sections to report.json. */
 export async function writeSection(paths: Paths, section: Section, value: object): Promise<void> {
   await writeJson(sectionFile(paths, section), value)
   await joinSections(paths)

@@ -34,6 +34,7 @@ interface SelfTester {
   isSame(made: Made, recorded: Made): boolean
 }
 
+/** How a release of each kind of model is tried on the bundled clip. */
 export const SELF_TESTERS: Readonly<Record<Family, SelfTester>> = {
   asr: {
     verb: 'transcribes',

@@ -7,6 +7,7 @@ import { parseHTML } from 'linkedom'
  */
 export const LIGHT = { ground: '#ffffff', ink: '#1b2127', mark: '#2f62d9', faint: '#67717c' }
 const DARK = { ground: '#13171b', ink: '#e4e9ee', mark: '#82a7ff', faint: '#a0abb6' }
+/** Width of a picture in pixels. */
 export const WIDTH = 640
 
 type PlotDocument = NonNullable<Plot.PlotOptions['document']>

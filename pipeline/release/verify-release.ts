@@ -21,6 +21,7 @@ export interface Check {
   readonly hint?: string
 }
 
+/** How a release is verified. */
 export interface VerifyOptions {
   readonly threads: number
   /** all that are complete by default */

@@ -13,6 +13,7 @@ const LAST_BLOCK = Buffer.from([3, 0])
 
 const deflate = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw)
 
+/** How bytes are compressed. */
 export interface GzipOptions {
   /** 1 to 9, as gzip's */
   readonly level: number

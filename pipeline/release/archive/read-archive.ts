@@ -23,6 +23,7 @@ const OF_DISK = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'ENOENT
 /** Writers of macOS store the attributes of a file beside it. */
 const MACOS_NAME = /(^|\/)\._|(^|\/)(\.DS_Store|__MACOSX)$/
 
+/** What an archive held; sizes in bytes, SHA-256 in hexadecimal. */
 export interface Unpacked {
   /** the folder that everything was in */
   readonly top: string

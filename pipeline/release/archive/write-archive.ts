@@ -11,6 +11,7 @@ const READ_BYTES = 1 << 20
 /** Thousands download what is compressed once: level 1 is a third quicker, and its archives 3 % larger (docs/measurements.md). */
 const DEFAULT_LEVEL = 6
 
+/** How an archive is written: `level` is gzip's. */
 export interface ArchiveOptions {
   readonly level?: number
   readonly signal: AbortSignal
