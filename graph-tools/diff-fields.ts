@@ -9,6 +9,7 @@ export interface Message {
   readonly region: Pick<Region, 'start' | 'end'>
 }
 
+/** A message from the region of a model where its fields are. */
 export function messageOf(model: Model, region: Message['region']): Message {
   return { model, region }
 }

@@ -28,6 +28,7 @@ const JOURNAL_SHAPE = v.object({
   /** which of the names are graphs; those called *.onnx where a journal does not say */
   graphs: v.exactOptional(list),
 })
+/** What a change writes, removes and patches, by file names. */
 export type Journal = Readonly<v.InferOutput<typeof JOURNAL_SHAPE>>
 
 /** Whether a change of this folder was decided and has not been finished. */

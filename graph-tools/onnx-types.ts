@@ -39,6 +39,7 @@ export const ATTRIBUTE_TYPE = { int: 2 } as const
 /** TensorProto.DataType numbers that are distinguished in code; {@link DATA_TYPES} has them all. */
 export const DATA_TYPE = { float: 1, int32: 6, int64: 7, string: 8, float16: 10 } as const
 
+/** How a type of TensorProto.DataType is stored. */
 export interface DataType {
   readonly name: string
   /** bits of one element in raw_data; 0 for strings, which are never raw */

@@ -3,10 +3,13 @@ import { GraphError } from './graph-error.ts'
 
 /** Protobuf wire types: https://protobuf.dev/programming-guides/encoding/#structure */
 export const VARINT = 0
+/** Eight bytes, little-endian. */
 export const FIXED64 = 1
+/** A length as a varint, then as many bytes: strings, messages and packed values. */
 export const LENGTH = 2
 const GROUP_START = 3
 const GROUP_END = 4
+/** Four bytes, little-endian. */
 export const FIXED32 = 5
 
 const MAX_VARINT_BYTES = 10

@@ -57,6 +57,7 @@ interface Row {
   readonly later: number
 }
 
+/** The benchmark `npm run bench -- context`. */
 export const run = script(LINE, OPTIONS, async ({ modelDir, variant, rounds, threads }, output) => {
   const release = await openRelease(modelDir, 'asr')
   const { name } = release.variant(variant)

@@ -39,7 +39,9 @@ const JOB = shape({
   utterances: list(UTTERANCE),
 })
 
+/** What one process measures, as its only argument. */
 export type DecodeJob = Parsed<typeof JOB>
+/** Length of an utterance that is made up: mel frames of 10 ms, and the tokens of its answer. */
 export type Utterance = Parsed<typeof UTTERANCE>
 
 /** Tokens around the audio in a prompt without context. */

@@ -86,6 +86,7 @@ interface Bench {
   readonly missed: string[]
 }
 
+/** The benchmark `npm run bench -- decode`: fails when a target is missed. */
 export const run = script(LINE, OPTIONS, async ({ modelDir, threads, rounds, utterances }) => {
   const sizes = await readSizes(modelDir, VARIANT)
   const floors = await python(FLOORS, ['floors', '--threads', `${threads}`])

@@ -44,6 +44,7 @@ const OPTIONS = {
 } as const
 type Options = OptionsOf<typeof OPTIONS>
 
+/** The benchmark `npm run bench -- eval`. */
 export const run = script(LINE, OPTIONS, async (options) => {
   const files = (await readSpeechFolder(BUNDLED_SPEECH)).slice(0, 20).map(({ path }) => path ?? '')
   const clips = await Promise.all(files.map((path) => loadClip(path)))

@@ -67,6 +67,7 @@ interface Measured {
   readonly mib: number
 }
 
+/** The benchmark `npm run bench -- package`. */
 export const run = script(LINE, OPTIONS, async ({ modelDir, variant, rounds, work }) => {
   const input: Input = { folder: modelDir, names: variantFiles(variant, { prefillInt8: true }) }
   const sizes = await Promise.all(input.names.map(async (name) => (await stat(join(modelDir, name))).size))

@@ -57,6 +57,7 @@ const OPTIONS = {
 } as const
 type Options = OptionsOf<typeof OPTIONS>
 
+/** The benchmark `npm run bench -- peers`: fails when a variant of this project could not be measured. */
 export const run = script(LINE, OPTIONS, async (options, output) => {
   const { modelDir, rounds, threads, work = join(PROJECT, 'output', '.bench-peers') } = options
   const release = await openRelease(modelDir)

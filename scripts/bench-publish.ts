@@ -88,6 +88,7 @@ interface Measured {
   readonly mib: number
 }
 
+/** The benchmark `npm run bench -- publish`. */
 export const run = script(LINE, OPTIONS, async ({ modelDir, rounds, work }) => {
   const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))
   try {

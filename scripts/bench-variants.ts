@@ -49,6 +49,7 @@ interface Side {
   readonly results: WholeResult[]
 }
 
+/** The benchmark `npm run bench -- variants`. */
 export const run = script(LINE, OPTIONS, async ({ modelDir, variants, rounds, threads }) => {
   const sides = await sidesOf(modelDir, variants)
   for (let round = 0; round < rounds; round++)

@@ -46,6 +46,7 @@ const OPTIONS = {
 
 const COLUMNS = ['times', 'edges', 'mean', 'median', 'bias', 'within 80 ms', 'within 200 ms', 'empty', 'back']
 
+/** The benchmark `npm run bench -- words`. */
 export const run = script(
   LINE,
   OPTIONS,

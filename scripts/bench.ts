@@ -80,6 +80,7 @@ interface Measured {
   readonly mib: number
 }
 
+/** The benchmark `npm run bench -- graph`. */
 export const run = script(LINE, OPTIONS, async ({ exported, rounds, work }) => {
   const root = await mkdtemp(join(work, 'qwen3-asr-onnx-bench-'))
   try {

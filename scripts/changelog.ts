@@ -3,6 +3,7 @@ import { Failure } from '../pipeline/shared/failure.ts'
 /* CHANGELOG.md in the form of https://keepachangelog.com/en/1.1.0. */
 
 const UNRELEASED = '## [Unreleased]\n'
+/** Titles of the groups of changes, in the order of Keep a Changelog. */
 export const GROUPS = ['Added', 'Changed', 'Deprecated', 'Removed', 'Fixed', 'Security'] as const
 
 /**

@@ -8,6 +8,7 @@ import type { DecodeJob } from './bench-decode-job.ts'
 
 /* bench-decode-job.ts in a process of its own, and what it prints. Seconds and bytes. */
 
+/** What a job of steps prints. */
 export const STEPS_RESULT = shape({
   /** resident memory of a process with this decoder alone: once loaded, and after all steps of batch 1 */
   loaded: figure,
@@ -17,7 +18,9 @@ export const STEPS_RESULT = shape({
   /** of one step and sequence, by batch */
   batches: list(figure),
 })
+/** Seconds of each part of each utterance. */
 export const UTTERANCE_RESULTS = list(shape({ encoder: figure, prefill: figure, decode: figure }))
+/** What a job of utterances prints. */
 export const WHOLE_RESULT = shape({
   /** until everything is ready for the first utterance */
   load: figure,
@@ -26,8 +29,11 @@ export const WHOLE_RESULT = shape({
   utterances: UTTERANCE_RESULTS,
 })
 
+/** What a job of steps has measured. */
 export type StepResult = Parsed<typeof STEPS_RESULT>
+/** What was measured of one utterance. */
 export type UtteranceResult = Parsed<typeof UTTERANCE_RESULTS>[number]
+/** What a job of utterances has measured. */
 export type WholeResult = Parsed<typeof WHOLE_RESULT>
 
 /** @param schema of what the job prints: STEPS_RESULT or WHOLE_RESULT */

@@ -14,6 +14,7 @@ import { Failure } from '../pipeline/shared/failure.ts'
 
 /** Older processors, each with what it lacks: `avx512` has AVX-512 without VNNI. */
 export const OLDER_KERNELS = ['avx2', 'avx512'] as const
+/** One of {@link OLDER_KERNELS}. */
 export type OlderKernels = (typeof OLDER_KERNELS)[number]
 
 const PACKAGE = 'onnxruntime-node'

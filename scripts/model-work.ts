@@ -17,6 +17,10 @@ export interface ReleaseSizes extends Pick<ReleaseConfigFile, 'encoder' | 'decod
 const [CHUNK, CHUNK_TOKENS] = [100, 13]
 const TAPS = 9
 
+/**
+ * Sizes of a release, and bytes of a variant's decoder weights.
+ * @throws Failure when the folder holds no config.json, or one that is not right
+ */
 export async function readSizes(folder: string, variant: string): Promise<ReleaseSizes> {
   const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => {
     throw new Failure(

@@ -19,7 +19,9 @@ export const ENGINES = [
   },
 ] as const
 
+/** A row of {@link ENGINES}. */
 export type Engine = (typeof ENGINES)[number]
+/** Name of an engine, as `--peer NAME:FILE` takes it. */
 export type EngineName = Engine['name']
 
 /**

@@ -38,6 +38,7 @@ export interface Counted {
  */
 export type Count = 'wanted' | 'calculated' | 'other'
 
+/** Seconds of a clip: of all, to the first token, of encoder and prompt, and of a step. */
 export interface ClipFigures extends Counted {
   readonly first: number | undefined
   readonly encoder: number | undefined
@@ -45,6 +46,7 @@ export interface ClipFigures extends Counted {
   readonly step: number | undefined
 }
 
+/** Medians over the rounds of one side. */
 export function figuresOf({ loaded, cold, ...side }: Rounds): Figures {
   return {
     ...side,

@@ -19,6 +19,7 @@ const CLIP_RESULT = shape({
   /** of one token after the first */
   step: told,
 })
+/** What a process with a loaded model prints. */
 export const LOADED_RESULT = shape({
   /** until the model is ready, imports not counted */
   load: figure,
@@ -27,9 +28,12 @@ export const LOADED_RESULT = shape({
   clips: list(CLIP_RESULT),
 })
 
+/** What was measured of one clip; null is a figure that the side does not give. */
 export type ClipResult = Parsed<typeof CLIP_RESULT>
+/** What a process with a loaded model has measured. */
 export type LoadedResult = Parsed<typeof LOADED_RESULT>
 
+/** A program with its arguments. */
 export type Program = readonly [program: string, args: readonly string[]]
 
 /** What is printed by a process that loads a model, transcribes all clips once without timing, and then with. */

@@ -22,6 +22,7 @@ const QUANTITIES: readonly Quantity[] = [
   { name: 'on disk', of: ({ bytes }) => bytes },
 ]
 
+/** Columns of {@link ratioRows}. */
 export const RATIO_COLUMNS: readonly string[] = [
   'best of the others / ours',
   ...QUANTITIES.map(({ name }) => name),

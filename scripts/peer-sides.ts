@@ -32,6 +32,7 @@ export interface Missing {
   readonly reason: string
 }
 
+/** What the sides are made of; `work` is a folder for what they need. */
 export interface SideOptions {
   readonly modelDir: string
   readonly variants: readonly string[]

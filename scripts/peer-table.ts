@@ -8,6 +8,7 @@ import type { Missing } from './peer-sides.ts'
 
 const MARKS: Readonly<Record<Count, string>> = { wanted: '', calculated: ' *', other: ' **' }
 
+/** Columns of the table of all sides. */
 export const COLUMNS: readonly string[] = [
   'side',
   'load',

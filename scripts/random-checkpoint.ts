@@ -14,8 +14,10 @@ import { failing } from '../pipeline/shared/failure.ts'
 
 /* Weights are bfloat16, normally distributed, the same bytes for the same seed in either format. */
 
+/** Whose names the tensors have: those of transformers, or of the published files. */
 export type Format = 'native' | 'original'
 
+/** A checkpoint with random weights; the same options give the same bytes. */
 export interface RandomCheckpoint {
   readonly shape: ModelShape
   readonly format: Format
