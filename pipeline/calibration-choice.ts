@@ -11,4 +11,5 @@ export interface CalibrationChoice {
   readonly clips: number
 }
 
+/** What is calibrated on where nothing else is given: clips of the bundled speech. */
 export const USUAL_CALIBRATION: CalibrationChoice = { dataset: CALIBRATION_SPEECH, clips: CALIBRATION_CLIPS }

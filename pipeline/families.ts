@@ -10,6 +10,7 @@ interface FamilyRow {
   readonly hasAlignment: boolean
 }
 
+/** The row of each kind of model. */
 export const FAMILY_ROWS: Readonly<Record<Family, FamilyRow>> = {
   asr: { what: 'a speech recognition model', exported: [], hasAlignment: true },
   aligner: {

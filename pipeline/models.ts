@@ -27,6 +27,7 @@ export interface KnownLimits {
   readonly maxTimeError?: number
 }
 
+/** A model that the project can make a release of by its name. */
 export interface KnownModel extends KnownLimits {
   /** base name of the release */
   readonly name: string

@@ -52,7 +52,9 @@ const ENTRIES = {
 
 /** How the weights of a variant are made of FP32's: a row of the variants' table, or a file of a trial. */
 export const RECIPE = shape(ENTRIES)
+/** Names of a recipe's entries. */
 export const RECIPE_KEYS: readonly string[] = Object.keys(ENTRIES)
+/** How the weights of a variant are made from FP32's. */
 export type Recipe = Parsed<typeof RECIPE>
 /** A selector of weights, and a format that python/quantize/formats.py knows. */
 export type Rule = Recipe['decoder'][number]

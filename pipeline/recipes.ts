@@ -13,6 +13,7 @@ export interface RecipeOptions {
 /** q4b64: 4 bits in blocks of 64 with zero points; q4b64s: without. */
 const BLOCKS = /^q(\d)b(\d+)(s?)$/
 
+/** A recipe with the changes of a command line. Its other entries stay. */
 export function recipeWith(
   { decoder, prompts, ...recipe }: Recipe,
   { blockSize, symmetric, prefillInt8 }: RecipeOptions,

@@ -71,6 +71,7 @@ const HIGH_QUALITY: Recipe = {
   ...INT8_ENCODER,
 }
 
+/** All variants by name, in the order in which they are made and listed. */
 export const VARIANTS: Readonly<Record<string, VariantRow>> = {
   [FP32]: {
     about: 'float32, as the checkpoint computes',
@@ -149,10 +150,12 @@ export const VARIANTS: Readonly<Record<string, VariantRow>> = {
 /** What the loss of others is compared with: the variant that releases have beside FP32. */
 export const BASELINE = 'int4'
 
+/** Names of {@link VARIANTS}, in their order. */
 export const VARIANT_NAMES: readonly string[] = Object.keys(VARIANTS)
 /** What a release has when nothing else is asked for. */
 export const USUAL_VARIANTS: readonly string[] = VARIANT_NAMES.filter((name) => !rowOf(name).isExtra)
 
+/** The row of a variant. @throws RangeError for a name that is not in the table */
 export function rowOf(variant: string): VariantRow {
   const row = Object.hasOwn(VARIANTS, variant) ? VARIANTS[variant] : undefined
   if (row) return row

@@ -28,6 +28,7 @@ export async function readAlignment(work: string): Promise<Alignment | undefined
   return checkedText(FOUND, text, { file, hint }).alignment ?? undefined
 }
 
+/** Keep what has been found out, for the stages that follow. @param alignment undefined where words have no times */
 export async function writeAlignment(work: string, alignment: Alignment | undefined): Promise<void> {
   await writeJson(alignmentFile(work), { alignment: alignment ?? null })
 }

@@ -7,7 +7,9 @@ import { readCheckpointJson } from './checkpoint-files.ts'
 
 /* adapter_config.json, as peft writes it. What it says decides the merged weights, so that nothing in it is passed over. */
 
+/** File name of an adapter's configuration, by which a folder is an adapter. */
 export const ADAPTER_CONFIG = 'adapter_config.json'
+/** Hint for an adapter that cannot be merged here. */
 export const MERGE_WITH_PEFT =
   'Merge with peft (merge_and_unload, save_pretrained) and give the merged folder to --model.'
 

@@ -4,6 +4,7 @@ import { fileOf } from './checkpoint-files.ts'
 import { readSafetensors, type StoredTensor } from './safetensors.ts'
 import { type Naming, namingOf } from './tensor-names.ts'
 
+/** File name of an adapter's weights, as peft writes it. */
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors'
 
 /** What peft writes before the name of a module. */
@@ -35,6 +36,7 @@ export interface AdapterTensor extends StoredTensor {
 /** Everything that an adapter holds of one module. */
 export type Trained = Partial<Record<keyof typeof ENDINGS, AdapterTensor>>
 
+/** The tensors of an adapter, sorted by the modules that they change. */
 export interface AdapterTensors {
   /** by module, as the finetuner's model names it */
   readonly modules: ReadonlyMap<string, Trained>

@@ -68,6 +68,7 @@ const TOP = section({
 
 /** The keys of a checkpoint's audio_config and text_config that decide its graphs. */
 export type AudioConfig = Parsed<typeof AUDIO>
+/** The decoder's keys, with those that may stand in several places of config.json. */
 export type TextConfig = Parsed<typeof TEXT> & {
   readonly rope_theta: number
   readonly tie_word_embeddings: boolean

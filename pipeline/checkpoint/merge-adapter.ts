@@ -14,6 +14,7 @@ const BLOCK = 1 << 20
 
 type File = Awaited<ReturnType<typeof open>>
 
+/** What is merged, and where the result goes; progress is in bytes of that file. */
 export interface MergeOptions {
   /** folder of the base */
   readonly base: string

@@ -4,6 +4,7 @@ import { parseAlign } from './align-options.ts'
 import { tellUntested } from './provider-list.ts'
 import { runnable } from './run-command.ts'
 
+/** The command `npm run align`. */
 export const run = runnable({
   parse: parseAlign,
   stdout: 'results',

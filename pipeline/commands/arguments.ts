@@ -48,6 +48,7 @@ export function flag(describe: string, value = false) {
   return { type: 'boolean', default: value, describe } as const
 }
 
+/** An option that takes a text. */
 export function text(describe: string) {
   return { type: 'string', requiresArg: true, describe } as const
 }
@@ -121,6 +122,7 @@ export interface CommandLine {
   readonly remark?: string
 }
 
+/** The parser of a command line, with the options that every command has. */
 export type Parser = Argv<InferredOptionTypes<typeof COMMON>>
 
 /**

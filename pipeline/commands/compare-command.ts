@@ -48,6 +48,7 @@ const OPTIONS = {
 /** For the reference of commands. */
 export const COMPARE: DescribedCommand = { line: LINE, commands: [{ name: '$0', table: OPTIONS }] }
 
+/** The command `npm run compare`. */
 export const run = runnable({
   parse: parseCompare,
   stdout: 'results',

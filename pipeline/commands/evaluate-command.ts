@@ -7,6 +7,7 @@ import { tableLines } from '../shared/text-table.ts'
 import { type EvaluateCommand, parseEvaluate } from './evaluate-options.ts'
 import { type Output, runnable } from './run-command.ts'
 
+/** The command `npm run evaluate`. */
 export const run = runnable({
   parse: parseEvaluate,
   stdout: 'results',

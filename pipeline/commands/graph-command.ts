@@ -2,6 +2,7 @@ import { clearProgress } from '../graph/progress-line.ts'
 import { parseGraph } from './graph-options.ts'
 import { runnable } from './run-command.ts'
 
+/** The command `npm run graph`. */
 export const run = runnable({
   parse: parseGraph,
   stdout: 'results',

@@ -1,6 +1,7 @@
 import { parsePackage } from './package-options.ts'
 import { runnable } from './run-command.ts'
 
+/** The command `npm run package`. */
 export const run = runnable({
   parse: parsePackage,
   stdout: 'log',

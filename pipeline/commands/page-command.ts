@@ -44,6 +44,7 @@ const WORDS = {
 /** For the reference of commands. */
 export const PAGE: DescribedCommand = { line: LINE, commands: [{ name: '$0', words: WORDS, table: OPTIONS }] }
 
+/** The command `npm run page`. */
 export const run = runnable({
   parse: parsePage,
   stdout: 'results',

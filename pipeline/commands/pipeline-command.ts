@@ -2,6 +2,7 @@ import { EXIT } from '../shared/failure.ts'
 import { parsePipeline } from './pipeline-options.ts'
 import { runnable } from './run-command.ts'
 
+/** The command `npm run pipeline`. */
 export const run = runnable({
   parse: parsePipeline,
   stdout: 'log',

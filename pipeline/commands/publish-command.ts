@@ -1,6 +1,7 @@
 import { parsePublish } from './publish-options.ts'
 import { runnable } from './run-command.ts'
 
+/** The command `npm run publish`. */
 export const run = runnable({
   parse: parsePublish,
   stdout: 'log',

@@ -6,6 +6,7 @@ import { type Output, runnable } from './run-command.ts'
 
 type Of<Name extends QuantizeOptions['command']> = Extract<QuantizeOptions, { command: Name }>
 
+/** The command `npm run quantize`. */
 export const run = runnable({
   parse: parseQuantize,
   stdout: 'results',

@@ -22,6 +22,7 @@ interface FolderOptions {
   readonly modelDir?: string
 }
 
+/** What `npm run quantize` was given, by subcommand. */
 export type QuantizeOptions = CommonOptions &
   (
     | ({ readonly command: 'list' | 'compare' } & FolderOptions)

@@ -14,6 +14,7 @@ const PLAIN_INTERVAL_MS = 15_000
 const FRAME_MS = 120
 const SPINNER = ['-', '\\', '|', '/']
 
+/** Prints the events of a command; `close` ends a live view. */
 export interface Reporter {
   readonly emit: Emit
   close(): void

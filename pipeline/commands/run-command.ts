@@ -26,6 +26,7 @@ export interface Output {
   report(facts: object, lines: () => readonly string[]): void
 }
 
+/** A command: how its line is read, what it does, and how it may be stopped. */
 export interface Command<Options extends CommonOptions> {
   /** @returns undefined when help or the version was printed */
   parse(args: readonly string[]): Promise<Options | undefined>
@@ -55,6 +56,7 @@ export interface Host {
   onUncaught(handle: (error: unknown) => ExitCode): void
 }
 
+/** Runs a command with the arguments behind its name. @returns the exit code */
 export type RunCommand = (args: readonly string[], host?: Host) => Promise<number>
 
 const never = new AbortController().signal

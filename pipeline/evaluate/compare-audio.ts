@@ -22,6 +22,7 @@ import { checkpointFile, mergedFile } from '../shared/paths.ts'
 import { printableSpeech } from '../shared/printable.ts'
 import { tableLines } from '../shared/text-table.ts'
 
+/** What `npm run compare` was given to compare a release with PyTorch. */
 export interface CompareOptions {
   readonly audio: readonly string[]
   readonly modelDir: string

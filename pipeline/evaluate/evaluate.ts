@@ -26,6 +26,7 @@ export interface EvaluatedModel {
   readonly provider?: string
 }
 
+/** What an evaluation measures and how; the default follows each option. */
 export interface EvaluateOptions {
   readonly models: readonly EvaluatedModel[]
   /** names as of `--datasets`: `librispeech-other`, `hub:owner/name/config/split`, a folder, a manifest */

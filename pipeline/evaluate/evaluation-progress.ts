@@ -34,6 +34,7 @@ interface State {
   started: number
 }
 
+/** Progress on stderr. @param isLive one line that is drawn again, instead of lines of a log */
 export function makeProgress(isLive: boolean): Progress {
   let state: State | undefined
   let lastLine = performance.now()

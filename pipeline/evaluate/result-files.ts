@@ -3,8 +3,11 @@ import type { Paths } from '../shared/paths.ts'
 
 /* Names of an evaluation's files. */
 
+/** Records of utterances, systems and machines, a line each. */
 export const RESULTS = 'results.jsonl'
+/** What a run measures. */
 export const RUN = 'run.json'
+/** The report as a page. */
 export const REPORT_PAGE = 'report.html'
 
 /** Where the evaluation stage keeps its results, in the form of `npm run evaluate`. */

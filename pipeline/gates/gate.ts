@@ -19,6 +19,7 @@ export interface Tolerance {
 
 /** What figures are measured in: rates as a share of 1, divergences in nats, times, numbers of ids and tokens, or plain numbers. */
 export const UNITS = ['share', 'nats', 'milliseconds', 'count', 'number'] as const
+/** One of {@link UNITS}. */
 export type Unit = (typeof UNITS)[number]
 
 /** One figure that a gate must find for a way through a variant. */
@@ -156,4 +157,5 @@ export interface ProvidersGate extends Common {
   judge(way: Way, found: OtherTranscripts, tolerance: Tolerance): readonly Finding[]
 }
 
+/** A gate, distinguished by what it is judged on. */
 export type Gate = ClipsGate | LogitsGate | SpeechGate | SlotsGate | ProvidersGate

@@ -8,6 +8,7 @@ export function parseHubId(text: string): { readonly repo: string; readonly revi
   return repo === undefined ? undefined : { repo, revision }
 }
 
+/** Whether a text is owner/name, without a revision. */
 export function isRepoName(text: string): boolean {
   return parseHubId(text)?.repo === text
 }

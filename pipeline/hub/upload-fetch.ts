@@ -23,6 +23,7 @@ const SLOWEST_PER_MS = 100
 const LFS_BATCH = /\.git\/info\/lfs\/objects\/batch$/
 const COMMIT = /\/api\/models\/[^/]+\/[^/]+\/commit\/[^/]+$/
 
+/** What an upload may send and where, and what is called on the way; counts are bytes. */
 export interface UploadOptions extends RetryOptions {
   readonly origin: string
   /** of the hub, which no other origin may see */

@@ -14,6 +14,7 @@ const SERVICE_WORKER = 'service-worker.js'
 /** By this file a folder is known as a page. */
 const LIST = 'page.json'
 
+/** What a page is built for. */
 export interface PageChoices {
   /** address of the hub, without a slash at its end */
   readonly hub: string
@@ -28,6 +29,7 @@ export interface PageFile {
   readonly sha256: string
 }
 
+/** The files of a page that has been built; sizes in bytes. */
 export interface BuiltPage {
   /** changes with any file */
   readonly version: string

@@ -10,6 +10,7 @@ export const LICENSES = 'licenses.txt'
 
 /** onnxruntime for browsers: on the processor alone, or with WebGPU too, which is twice the size. */
 export const EDITIONS = ['wasm', 'webgpu'] as const
+/** One of {@link EDITIONS}. */
 export type Edition = (typeof EDITIONS)[number]
 
 /** Files of onnxruntime-web that each edition loads, beside the bundle. */

@@ -7,6 +7,7 @@ import type { HeardClip, NamedClip } from './heard-clip.ts'
 import { type Probe, probeProvider } from './probe-provider.ts'
 import { judgeProvider, type Verdict } from './provider-verdict.ts'
 
+/** What is compared: providers, with these variants of a release on these clips. */
 export interface ProvidersQuestion {
   readonly folder: string
   readonly providers: readonly string[]
@@ -27,6 +28,7 @@ export interface ComparedProvider {
   readonly device?: number
 }
 
+/** What one provider made of one variant. */
 export interface ComparedVariant {
   readonly variant: string
   readonly clips: readonly HeardClip[]
@@ -35,6 +37,7 @@ export interface ComparedVariant {
   readonly problem?: string
 }
 
+/** How a comparison is followed and stopped. */
 export interface ComparingOptions {
   readonly signal: AbortSignal
   note(text: string): void

@@ -9,6 +9,7 @@ export interface Features extends Pick<Timing, 'mel' | 'encoder'> {
   readonly features: Float32Array
 }
 
+/** What a provider computed of one piece; times in seconds. */
 export interface Heard {
   readonly features: Float32Array
   readonly tokens: readonly number[]

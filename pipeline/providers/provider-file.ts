@@ -4,6 +4,7 @@ import { PROJECT } from '../../eval/runtime/project.ts'
 import type { ComparedProvider } from './compare-providers.ts'
 import { isSoftware } from './provider-tables.ts'
 
+/** What the file says besides the comparison itself. */
 export interface FileFacts {
   readonly folder: string
   readonly name: string

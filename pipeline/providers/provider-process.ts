@@ -10,6 +10,7 @@ export type Said<Part> =
   | { readonly problem: string }
   | { readonly end: true }
 
+/** What is left of a process that has ended: what it sent up to then, and why it ended early. */
 export interface Ended<Part> {
   readonly parts: readonly Part[]
   /** why it did not come to its end: what it said, how it died, or that it was silent for too long */
@@ -18,6 +19,7 @@ export interface Ended<Part> {
   readonly log: string
 }
 
+/** How a process is watched. */
 export interface ProcessOptions<Part> {
   /** seconds without a word after which it is ended: a driver may hang */
   readonly silence: number

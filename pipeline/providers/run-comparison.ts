@@ -11,6 +11,7 @@ import type { NamedClip } from './heard-clip.ts'
 import { providerFile } from './provider-file.ts'
 import { providerLines } from './provider-tables.ts'
 
+/** What `npm run compare -- --providers` was given. */
 export interface ProviderOptions {
   readonly providers: readonly string[]
   readonly modelDir: string

@@ -13,6 +13,7 @@ export interface StepProfile {
   readonly fetched: Crossing
 }
 
+/** Tensors that pass between the program's memory and the device in one step. */
 export interface Crossing {
   readonly tensors: number
   readonly bytes: number

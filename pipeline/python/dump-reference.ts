@@ -12,6 +12,7 @@ export interface ReferenceClip {
   readonly steps: number
 }
 
+/** Where PyTorch finds the checkpoint, and how many tokens it may make. */
 export interface ReferenceOptions {
   /** what the pipeline found out about the checkpoint, for python/checkpoint.py */
   readonly checkpointFile: string

@@ -19,6 +19,7 @@ export const UV_CHOICES = [
   ...['UV_TORCH_BACKEND', 'UV_INDEX', 'UV_DEFAULT_INDEX', 'UV_INDEX_URL', 'UV_EXTRA_INDEX_URL'],
   ...['UV_FIND_LINKS', 'UV_OFFLINE'],
 ]
+/** The same where pip installs. */
 export const PIP_CHOICES = ['PIP_EXTRA_INDEX_URL', 'PIP_INDEX_URL', 'PIP_FIND_LINKS', 'PIP_NO_INDEX']
 
 interface Options {

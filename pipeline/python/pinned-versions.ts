@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PROJECT } from '../../eval/runtime/project.ts'
 
+/** The file that pins Python packages, as {@link pinnedVersions} reads it. */
 export const REQUIREMENTS = join(PROJECT, 'python', 'requirements.txt')
 
 /** Name to version of the packages that python/requirements.txt pins. */

@@ -148,6 +148,7 @@ async function answer(
   await writeJson(clipFile(folder, place), clip)
 }
 
+/** Where the answer to a clip is kept. @param place of the clip in the calibration, from 0 */
 export function clipFile(folder: string, place: number): string {
   return join(folder, 'clips', `${nameOf(place)}.json`)
 }

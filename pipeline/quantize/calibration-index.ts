@@ -5,6 +5,7 @@ import { count, dictionary, list, number, type Parsed, shape, text } from '../..
 
 /** A file of float32, little-endian; the hash is the file's. */
 const FLOATS = shape({ file: text, shape: list(count), sha256: text })
+/** A file of float32 values of a calibration, with its shape and hash. */
 export type FloatFile = Parsed<typeof FLOATS>
 
 /** One recording with FP32's own answer. */
@@ -25,6 +26,7 @@ const CLIP = shape({
   /** what the encoder was given: float32 [128, T] */
   mel: FLOATS,
 })
+/** One clip of a calibration, with FP32's answer. */
 export type CalibrationClip = Parsed<typeof CLIP>
 
 /** index.json of a calibration: python/quantize/calibration.py reads it. */
@@ -37,8 +39,10 @@ const INDEX = shape({
   positions: count,
   versions: dictionary(text),
 })
+/** The clips of a finished calibration. */
 export type CalibrationIndex = Parsed<typeof INDEX>
 
+/** Where the index of a calibration is. */
 export function indexFile(folder: string): string {
   return join(folder, 'index.json')
 }

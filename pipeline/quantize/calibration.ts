@@ -34,6 +34,7 @@ const MOST_SECONDS = 600
 /** As `npm run evaluate` fetches unasked. */
 const MAX_DOWNLOAD = 1e9
 
+/** What is calibrated, on which speech, and where the result is kept. */
 export interface CalibrationOptions extends CalibrationChoice {
   /** release directory with FP32's graphs */
   readonly model: string

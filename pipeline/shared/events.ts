@@ -42,4 +42,5 @@ export type Event =
       readonly next?: readonly NextStep[]
     }
 
+/** Called with each event, in their order. */
 export type Emit = (event: Event) => void

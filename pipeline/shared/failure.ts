@@ -3,6 +3,7 @@ import { missingPackage } from '../../eval/runtime/missing-package.ts'
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2, gate: 3, interrupted: 130 } as const
 
+/** One of {@link EXIT}. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
 /** A failure the user can act on: what failed with found against wanted, and the next thing to try. */
@@ -48,6 +49,7 @@ export function describeError(error: unknown): { message: string; hint: string; 
   return failed(error.message, typeof error.hint === 'string' ? error.hint : '')
 }
 
+/** Stands where a `switch` has had all cases: a new one does not compile. @throws Error always */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)
 }

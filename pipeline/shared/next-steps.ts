@@ -27,6 +27,7 @@ const USE: Readonly<Record<Family, (folder: string) => string>> = {
   aligner: (folder) => `npm run align -- recording.wav text.txt --model-dir ${folder}`,
 }
 
+/** What to do after a model directory was made: look at its figures, use it, verify and publish it. */
 export function stepsAfterModel({ model, name, family = 'asr', page, release }: ModelPlaces): NextStep[] {
   const folder = shellWord(shortPath(model))
   return [

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
+/** Whether something is at a path; false too where that cannot be found out. */
 export async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined
 }
@@ -24,6 +25,7 @@ export async function writeText(path: string, text: string): Promise<void> {
   await rename(`${path}.partial`, path)
 }
 
+/** Write a value as indented JSON, beside its place and renamed. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeText(path, `${JSON.stringify(value, undefined, 2)}\n`)
 }

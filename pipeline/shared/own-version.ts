@@ -20,6 +20,7 @@ export const SOFTWARE = shape({
   commit: v.exactOptional(about('Its commit.', text)),
   dirty: v.exactOptional(about('Whether tracked files differed from that commit.', truth)),
 })
+/** Which version of this project made something. */
 export type Software = Parsed<typeof SOFTWARE>
 
 /** Written beside built code, where there is no git. */

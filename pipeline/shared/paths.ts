@@ -12,6 +12,7 @@ export interface Paths {
   log(stage: string): string
 }
 
+/** The paths of a run. @param output folder of all model directories @param name of the model directory */
 export function pathsOf(output: string, name: string): Paths {
   const model = join(output, name)
   const work = join(model, '.work')

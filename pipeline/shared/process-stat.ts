@@ -9,6 +9,7 @@ export interface ProcessStat {
   readonly start: string
 }
 
+/** Read /proc/PID/stat. */
 export function processStat(pid: number): ProcessStat {
   const [state = '', parent = '', ...fields] = fieldsOf(pid)
   return { state, parent, start: fields[17] ?? '' }

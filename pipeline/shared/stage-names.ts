@@ -9,4 +9,5 @@ export const STAGE_NAMES = [
   'publish',
 ] as const
 
+/** One of {@link STAGE_NAMES}. */
 export type StageName = (typeof STAGE_NAMES)[number]

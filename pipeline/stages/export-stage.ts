@@ -47,6 +47,7 @@ export const exportStage: Stage = {
 
 const PROCESSOR_FILES = ['preprocessor_config.json', 'tokenizer.json', 'tokenizer_config.json'] as const
 
+/** Where the exported graphs are until they are rewritten. */
 export function exportFolder(work: string): string {
   return join(work, 'export')
 }
@@ -104,6 +105,7 @@ const FUSED = new Set([
   'RotaryEmbedding',
 ])
 
+/** What every call of Python by a stage has: the interpreter, the stage's log, its signal and progress. */
 export async function pythonOptions(run: Run, stage: string) {
   return {
     python: (await run.python()).path,

@@ -12,10 +12,12 @@ import type { Run } from './stage.ts'
 
 /* The evaluation that belongs to a model directory: what the stage measures, and what its figures are made of. */
 
+/** Whether a run measures the bundled speech. */
 export function isBundled(run: Run): boolean {
   return run.options.speech === BUNDLED_SPEECH
 }
 
+/** Name of a run's speech as a dataset. */
 export function speechName(run: Run): string {
   return isBundled(run) ? 'held-out' : basename(run.options.speech)
 }

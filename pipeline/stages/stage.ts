@@ -30,6 +30,7 @@ export interface OwnAdapter extends Adapter {
   readonly base: AdapterBase
 }
 
+/** A step of the pipeline. */
 export interface Stage {
   readonly name: StageName
   /** what else decides its result than the stages before it and its own code, which the runner adds */

@@ -9,8 +9,10 @@ import { rewriteStage } from './rewrite-stage.ts'
 import type { Stage, View } from './stage.ts'
 import { validateStage } from './validate-stage.ts'
 
+/** What people look at of a stage's result, by stage. */
 export const VIEWS: Readonly<Partial<Record<StageName, View>>> = { evaluate: evaluationView }
 
+/** Every stage by its name; STAGE_NAMES has their order. */
 export const STAGES: Readonly<Record<StageName, Stage>> = {
   export: exportStage,
   rewrite: rewriteStage,

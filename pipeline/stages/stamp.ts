@@ -62,6 +62,7 @@ export async function writeStamp(
   await rename(`${path}.partial`, path)
 }
 
+/** Remove a stamp, so that its stage counts as not finished; one that is not there is right too. */
 export async function deleteStamp(path: string): Promise<void> {
   await rm(path, { force: true })
 }

@@ -1,3 +1,4 @@
+/** Formats in which times of words are written. */
 export const ALIGN_FORMATS = ['json', 'srt', 'vtt', 'ctm', 'textgrid'] as const
 
 /** One run's options, as the command line gives them. */

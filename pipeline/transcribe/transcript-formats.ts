@@ -7,6 +7,7 @@ import { openaiTranscript } from './openai-transcript.ts'
 import { roundedWords } from './rounded.ts'
 import type { TranscribeOptions } from './transcription-options.ts'
 
+/** The options that decide about the form of a transcript. */
 export type Shape = Pick<TranscribeOptions, 'format' | 'openai' | 'wordTimestamps'>
 
 /** A transcript as a file or stdout has it. @param about what JSON says beside it */

@@ -7,6 +7,7 @@ import type {
 import type { RecognizeOptions } from '../../eval/runtime/recognize.ts'
 import { Failure } from '../shared/failure.ts'
 
+/** Formats in which transcripts are written. */
 export const FORMATS = ['text', 'json', 'srt', 'vtt'] as const
 
 /** Pieces of subtitles are shorter where words have no times: a cue's time is shared out within one. */
@@ -35,6 +36,7 @@ export interface TranscribeOptions
   readonly rate?: number
 }
 
+/** Whether a format has cues with times. */
 export function isSubtitles(format: TranscribeOptions['format']): format is 'srt' | 'vtt' {
   return format === 'srt' || format === 'vtt'
 }
