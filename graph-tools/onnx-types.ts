@@ -3,6 +3,7 @@ import type { onnx as Onnx } from 'onnx-proto'
 import { GraphError } from './graph-error.ts'
 
 // onnx-proto is CommonJS whose exports Node cannot name.
+/** The messages of onnx.proto, as onnx-proto has generated them. */
 export const { onnx } = createRequire(import.meta.url)('onnx-proto') as { onnx: typeof Onnx }
 
 /** Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). */

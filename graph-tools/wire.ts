@@ -1,7 +1,9 @@
 import type { Bytes } from './bytes.ts'
 import { GraphError } from './graph-error.ts'
 
-/** Protobuf wire types: https://protobuf.dev/programming-guides/encoding/#structure */
+/* Protobuf wire types: https://protobuf.dev/programming-guides/encoding/#structure */
+
+/** A number in 7 bits a byte, the lowest first. */
 export const VARINT = 0
 /** Eight bytes, little-endian. */
 export const FIXED64 = 1

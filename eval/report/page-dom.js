@@ -1,9 +1,12 @@
 /* Runs in the page: what the other scripts share. */
+/** The element of the page with this id; null where there is none. */
 export const byId = (id) => document.getElementById(id)
+/** What listUtterances has written into the page, as JSON. */
 export const data = JSON.parse(byId('data').textContent)
 /** systems by name; utterances as listed.ts describes them */
 export const { systems, utterances } = data
 
+/** A new element with its class, text and children. Text is never read as HTML. */
 export function element(tag, className, ...children) {
   const made = document.createElement(tag)
   if (className) made.className = className
@@ -36,6 +39,7 @@ export function isolated(text) {
   return `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '').replace(/\p{Cc}/gu, ' ')}\u2069`
 }
 
+/** A new button with its class, text and children, which submits nothing. */
 export function button(className, ...children) {
   const made = element('button', className, ...children)
   made.type = 'button'
@@ -47,6 +51,7 @@ export function hidden(...children) {
   return element('span', 'hidden', ...children)
 }
 
+/** "1 word", "2 words". */
 export function plural(count, noun) {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -48,7 +48,10 @@ export async function fingerprintFiles(paths: readonly string[], cache: string):
 /** Identifies the files of each variant. */
 export type Fingerprints = Readonly<Record<string, string>>
 
-/** Hash the files of each variant; hashes of files that have not changed are kept in the work folder. */
+/**
+ * Hash the files of each variant; hashes of files that have not changed are kept in the work folder.
+ * @throws SpeechError when there is no such variant
+ */
 export async function fingerprintVariants(
   { model, work }: Pick<Paths, 'model' | 'work'>,
   variants: readonly string[],

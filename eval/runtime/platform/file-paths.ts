@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/** Paths as Node's `path` has them on this system. */
 export const { basename, dirname, join } = path
 
 /** Where a link leads; the path itself when nothing is there. */

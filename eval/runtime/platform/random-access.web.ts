@@ -56,7 +56,7 @@ export const lookAt: typeof Files.lookAt = async (path) => {
   return blob && { size: blob.size, irregular: undefined }
 }
 
-/** The first bytes of a mounted blob, at most `count`. */
+/** The first bytes of a mounted blob, at most `count`. @throws Error when nothing is there */
 export const readStart: typeof Files.readStart = async (path, count) =>
   new Uint8Array(await required(path).slice(0, count).arrayBuffer())
 
