@@ -51,7 +51,11 @@ export function messagesByTopic(): Map<string, Message[]> {
   return found
 }
 
+/** What a browser runs in place of a module for Node. */
+const OF_BROWSERS = '.web.ts'
+
 function topicOf(path: string): string {
+  if (path.endsWith(OF_BROWSERS)) return 'The page'
   const isIn = (folder: string) => path === folder || path.startsWith(`${folder}/`)
   const [topic] = TOPICS.find(([, folders]) => folders.some(isIn)) ?? []
   if (topic === undefined)

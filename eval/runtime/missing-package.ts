@@ -51,11 +51,12 @@ function missingPeers(): string[] {
 
 function notInstalled(names: readonly string[]): SpeechError {
   const [only = ''] = names
-  const message =
+  return new SpeechError(
     names.length === 1
       ? `The package ${only} is not installed.`
-      : `Packages that this needs are not installed: ${names.join(', ')}.`
-  return new SpeechError(message, hintFor(names))
+      : `Packages that this needs are not installed: ${names.join(', ')}.`,
+    hintFor(names),
+  )
 }
 
 function hintFor(names: readonly string[]): string {
