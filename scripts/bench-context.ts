@@ -21,7 +21,7 @@ import { script } from './run-script.ts'
 /*
  * What a context costs each piece of a recording:
  *   npm run bench -- context --model-dir output/qwen3-asr-0.6b
- * Prompts with its keys and values kept, and computed whole, in turns, in one process.
+ * Prompts with its keys and values kept, and computed whole, alternating, in one process.
  */
 
 const LINE: CommandLine = {

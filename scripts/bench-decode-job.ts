@@ -14,7 +14,7 @@ import type { StepResult, UtteranceResult, WholeResult } from './decode-process.
 import { median } from './median.ts'
 
 /*
- * One side of `npm run bench -- decode`, in a process of its own: prints one JSON object. The largest logit is found and fed for as
+ * One side of `npm run bench -- decode`, in a separate process: prints one JSON object. The largest logit is found and fed for as
  * many steps as asked, whatever it is: with random weights no sequence ends.
  */
 

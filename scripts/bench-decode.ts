@@ -27,7 +27,7 @@ import { script } from './run-script.ts'
 /*
  * The fused layout against the split one, in onnxruntime-node and in Python's onnxruntime, in one run:
  *   npm run bench -- decode --model-dir output/qwen3-asr-0.6b
- * Every figure is a median over rounds in which the sides take turns, each in a process of its own. The Python side runs what
+ * Every figure is a median over rounds in which the sides alternate, each in a separate process. The Python side runs what
  * older exports are: the split layout with logits at every prompt position, made from the same checkpoint on first use.
  */
 

@@ -1,6 +1,6 @@
 import { runEmbedFp16, runShare, runStripAllowzero } from '../pipeline/graph/rewrites.ts'
 
-/* One job of `npm run bench -- graph` in a process of its own: prints the seconds it took, imports not counted. */
+/* One job of `npm run bench -- graph` in a separate process: prints the seconds it took, imports not counted. */
 
 const [job, ...files] = process.argv.slice(2)
 const quiet = { report: () => {}, onBytes: () => {} }

@@ -1,6 +1,6 @@
 import { writeArchive } from '../pipeline/release/archive/write-archive.ts'
 
-/* One archive in a process of its own, for bench-package.ts: OUT LEVEL FILE... */
+/* One archive in a separate process, for bench-package.ts: OUT LEVEL FILE... */
 
 const [out = '', level, ...files] = process.argv.slice(2)
 await writeArchive(out, 'release', files, {

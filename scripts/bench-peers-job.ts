@@ -3,7 +3,7 @@ import { Qwen3Asr } from '../eval/runtime/qwen3-asr.ts'
 import { number as figure, list, shape, text } from '../eval/runtime/schema.ts'
 import type { ClipResult, LoadedResult } from './peer-process.ts'
 
-/* This project's side of `npm run bench -- peers`, in a process of its own: a variant as the runtime loads it. Prints one JSON object. */
+/* This project's side of `npm run bench -- peers`, in a separate process: a variant as the runtime loads it. Prints one JSON object. */
 
 const JOB = shape({
   model: text,

@@ -30,7 +30,7 @@ import { script } from './run-script.ts'
 /*
  * This project's variants against other engines, in one run:
  *   npm run bench -- peers --model-dir output/qwen3-asr-0.6b --checkpoint /tmp/random-0.6b
- * Every figure is a median over rounds in which the sides take turns: a process with the model loaded, and fresh processes.
+ * Every figure is a median over rounds in which the sides alternate: a process with the model loaded, and fresh processes.
  */
 
 const LINE: CommandLine = {

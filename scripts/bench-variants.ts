@@ -15,7 +15,7 @@ import { script } from './run-script.ts'
 /*
  * What each variant of a release costs, in one run:
  *   npm run bench -- variants --model-dir output/qwen3-asr-0.6b
- * Every figure is a median over rounds in which the variants take turns, each in a process of its own, in its usual way.
+ * Every figure is a median over rounds in which the variants alternate, each in a separate process, in its usual way.
  */
 
 const LINE: CommandLine = {

@@ -22,7 +22,7 @@ import { script } from './run-script.ts'
  * How exact the times of words are, on bundled speech with exact times that no head was chosen on:
  *   npm run bench -- words --model-dir output/qwen3-asr-tiny --aligner output/qwen3-aligner-tiny
  * A forced aligner is given what is said; the others are not. With --cost, what the output for them costs: steps with
- * and without it, in turns, in one process.
+ * and without it, alternating, in one process.
  */
 
 const LINE: CommandLine = {

@@ -19,7 +19,7 @@ import { watchMemory } from './tree-memory.ts'
 /*
  * The graph tools against the same jobs done with Python's onnx and numpy, in one run, alternating:
  *   npm run bench -- graph --exported output/qwen3-asr-0.6b/.work/export
- * where the export is that of a pipeline run with --until export. Each job runs in a process of its own; medians of the job
+ * where the export is that of a pipeline run with --until export. Each job runs in a separate process; medians of the job
  * alone and of the whole process. The page cache is warm for both; the graph tools also fsync what they write, Python does not.
  */
 

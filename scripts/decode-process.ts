@@ -6,7 +6,7 @@ import { number as figure, list, type Parsed, shape } from '../eval/runtime/sche
 import { checkedText } from '../pipeline/shared/checked.ts'
 import type { DecodeJob } from './bench-decode-job.ts'
 
-/* bench-decode-job.ts in a process of its own, and what it prints. Seconds and bytes. */
+/* bench-decode-job.ts in a separate process, and what it prints. Seconds and bytes. */
 
 /** What a job of steps prints. */
 export const STEPS_RESULT = shape({

@@ -10,7 +10,7 @@ import { script } from './run-script.ts'
 /*
  * A checkpoint of full size with random weights, for measuring size, memory and speed without the real ones:
  *   npm run make-checkpoint -- --model 0.6b --format original --out /tmp/random-0.6b
- * --layers makes a shallow one of full width, for quick trials; --tiny one as small as the tiny model.
+ * --layers makes a shallow one of full width, for fast trials; --tiny one as small as the tiny model.
  */
 
 const LINE: CommandLine = {

@@ -130,7 +130,7 @@ export async function maskedRuntime(kernels: OlderKernels): Promise<string> {
     for (const { at, bytes } of findSites(library, kernels)) library.set(bytes, at)
     await writeFile(join(made, LIBRARY), library)
     await rename(made, folder).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error // another process was quicker
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error // another process was faster
     })
   } finally {
     await rm(made, { recursive: true, force: true })

@@ -9,7 +9,7 @@ interface Measured {
 }
 
 /**
- * All sides in turns, a round after the other; one that fails is left out from then on. Before that each starts once, so
+ * All sides alternate, round by round; one that fails is left out from then on. Before that each starts once, so
  * that its files are in memory, and what it keeps for later starts is there.
  * @param folder where the clips are written
  */

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { number as figure, list, type Parsed, shape } from '../eval/runtime/schema.ts'
 import { checkedText } from '../pipeline/shared/checked.ts'
 
-/* One side of `npm run bench -- peers` in a process of its own, and what it prints: a line of JSON. Seconds and bytes. */
+/* One side of `npm run bench -- peers` in a separate process, and what it prints: a line of JSON. Seconds and bytes. */
 
 const told = v.nullable(figure)
 const CLIP_RESULT = shape({

@@ -75,7 +75,7 @@ export async function readRows(
     parquetReadObjects({
       ...{ file: buffer, metadata, columns: [...columns], compressors },
       ...{ rowStart, rowEnd: rowStart + rowsOfGroup(file, group) },
-      // Text and bytes are one physical type; columns marked as text come as text all the same.
+      // Text and bytes are one physical type; columns marked as text come as text anyway.
       utf8: false,
       parsers: { stringFromBytes: decodeText },
     }),

@@ -30,7 +30,7 @@ export interface UnitsJob {
   readonly spoken: readonly string[]
 }
 
-/** A forced aligner in a thread of its own. */
+/** A forced aligner in a separate thread. */
 export interface AlignerThread extends LoadedAligner {
   /**
    * Calls may overlap: they run one after the other.

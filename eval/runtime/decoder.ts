@@ -72,7 +72,7 @@ export interface DecoderOptions extends SessionOptions {
 }
 
 /**
- * Begin to load the decoder of a variant: what takes no session is made in a thread of its own meanwhile.
+ * Begin to load the decoder of a variant: what takes no session is made in a separate thread meanwhile.
  * @returns what loads the rest; it throws SpeechError when a graph is missing or refused
  */
 export function prepareDecoder(

@@ -150,7 +150,7 @@ async function addEntry(
     making = await mkdtemp(join(cache, MAKING))
     await writeEntry(making, source)
     await rm(folder, { recursive: true, force: true }) // it was not right, or is not there
-    await rename(making, folder).catch(() => undefined) // another process may have been quicker
+    await rename(making, folder).catch(() => undefined) // another process may have been faster
     return await readEntry(folder)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error // of the release

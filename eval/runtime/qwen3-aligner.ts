@@ -43,7 +43,7 @@ export interface WordTimes {
 }
 
 /**
- * A forced aligner from its release directory, in a thread of its own, for recordings that it can process in one pass.
+ * A forced aligner from its release directory, in a separate thread, for recordings that it can process in one pass.
  *
  *     const aligner = await Qwen3Aligner.load('output/qwen3-forced-aligner-0.6b')
  *     const { words } = await aligner.align('speech.flac', 'What was said.', { language: 'English' })

@@ -38,7 +38,7 @@ export interface LoadOptions extends DecoderOptions {
   readonly variant?: string
   /** sequences that are decoded together; 1 by default */
   readonly batch?: number
-  /** load the encoder in a thread of its own, while the decoder loads */
+  /** load the encoder in a separate thread, while the decoder loads */
   readonly isEncoderApart?: boolean
 }
 

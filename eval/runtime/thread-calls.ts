@@ -20,7 +20,7 @@ export interface ThreadCalls<Loaded, Job, Result> {
 }
 
 /**
- * Start a module in a thread of its own.
+ * Start a module in a separate thread.
  * @param module in this folder
  * @param what it is for, for messages
  * @throws SpeechError as it does when it loads

@@ -1,7 +1,7 @@
 import { PROVIDER_NAMES, PROVIDERS, providerLabel } from '../../eval/runtime/providers.ts'
 import { usage } from './arguments.ts'
 
-/** For --help, with what nobody has tried marked. */
+/** For --help, with untested ones marked. */
 export const PROVIDERS_LISTED = PROVIDER_NAMES.map(providerLabel).join(', ')
 
 /** A note for users of a provider that this project has never run, with a way to check it. */

@@ -26,7 +26,7 @@ export type Unit = (typeof UNITS)[number]
 export interface Figure extends Way {
   readonly gate: string
   readonly unit: Unit
-  /** undefined: what the model at hand allows, which its result says */
+  /** undefined: what the model available allows, which its result says */
   readonly limit: number | undefined
   /** another variant that it is measured against */
   readonly against?: string

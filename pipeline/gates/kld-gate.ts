@@ -4,7 +4,7 @@ import { meanOf, positionsOf } from './position.ts'
 
 /**
  * How much of what FP32 says of the next token is lost, at every position along the reference tokens. Unlike a word error
- * rate it sees changes that turn no word on the clips at hand, so it ranks variants on few of them.
+ * rate it sees changes that turn no word on the clips available, so it ranks variants on few of them.
  */
 export const kld: LogitsGate = {
   kind: 'logits',

@@ -14,7 +14,7 @@ export interface HeardClips {
 }
 
 /**
- * Let a provider hear clips in a process of its own.
+ * Let a provider hear clips in a separate process.
  * @param onClip called after each
  * @throws the signal's reason when it is aborted
  */

@@ -49,7 +49,7 @@ export interface Probe {
 export const SILENCE = 600
 
 /**
- * Find out in a process of its own what a provider is here: it may be missing, and it may end the process.
+ * Find out in a separate process what a provider is here: it may be missing, and it may end the process.
  * @throws the signal's reason when it is aborted
  */
 export async function probeProvider(

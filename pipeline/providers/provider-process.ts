@@ -31,7 +31,7 @@ export interface ProcessOptions<Part> {
 const LOG_LIMIT = 1 << 20
 
 /**
- * Run a module in a process of its own, since what a provider does may end or stop the process that it runs in.
+ * Run a module in a separate process, since what a provider does may end or stop the process that it runs in.
  * @param module from the folder of worker-start.js
  * @param question sent to it; it answers by {@link Said}
  * @throws the signal's reason when it is aborted

@@ -121,7 +121,7 @@ export async function cardProblems(
 ): Promise<{ readonly errors: string[]; readonly warnings: string[] } | undefined> {
   const init = posted({ repoType: 'model', content })
   const response = await call(hub, '/api/validate-yaml', init, options).catch((error) => {
-    if (error instanceof TransientError) return undefined // the commit is checked all the same
+    if (error instanceof TransientError) return undefined // the commit is checked anyway
     throw error
   })
   if (!response || ![200, 400, 422].includes(response.status)) return undefined

@@ -4,7 +4,7 @@ import type { Row } from '../../eval/summary.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { markdownTable } from './markdown-table.ts'
 
-/** How quick variants are; columns that none has are left out. */
+/** How fast variants are; columns that none has are left out. */
 export function speedTable(rows: readonly Row[]): string {
   const all = rows.map(
     ({ system, utterances, speed: { audioSeconds, rtf, tokens, tokensPerSecond, latency } }) => ({

@@ -15,7 +15,7 @@ const ATTEMPTS = 5
 export async function recoverFolder(place: string): Promise<void> {
   if ((await exists(place)) || !(await exists(asideOf(place)))) return
   await rename(asideOf(place), place).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT' && !OCCUPIED.has(error.code ?? '')) throw error // another process was quicker
+    if (error.code !== 'ENOENT' && !OCCUPIED.has(error.code ?? '')) throw error // another process was faster
   })
 }
 

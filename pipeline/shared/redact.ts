@@ -1,6 +1,6 @@
 /** Secrets that were read from files, which the environment does not show. */
 const known = new Set<string>()
-/** Shorter ones are part of ordinary words; where they stand in an address they are taken out all the same. */
+/** Shorter ones are part of ordinary words; where they stand in an address they are taken out anyway. */
 const SHORTEST = 6
 const TOKENS = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']
 const ADDRESSES = [

@@ -23,7 +23,7 @@ export interface ComparedDevices {
 }
 
 /**
- * Let the providers that a release is to be validated for hear the bundled clips in processes of their own, beside the processor.
+ * Let the providers that a release is to be validated for hear the bundled clips in separate processes, beside the processor.
  * @throws Failure for one that is not available
  */
 export async function compareDevices(

@@ -38,7 +38,7 @@ export interface Aligner {
 export interface AlignerOptions extends SessionOptions {
   /** as `openRelease` names them; int4 where the folder has it */
   readonly variant?: string
-  /** `int8` where the variant and the provider have it: quicker */
+  /** `int8` where the variant and the provider have it: faster */
   readonly prefill?: PrefillKind
   readonly cache?: PromptCache
 }

@@ -11,7 +11,7 @@ const LONGEST_WAIT_MS = 30_000
 const known = new Map<string, Promise<boolean>>()
 
 /**
- * Whether the device of a provider computes in float16. A small graph is tried in a process of its own, since a driver may end the
+ * Whether the device of a provider computes in float16. A small graph is tried in a separate process, since a driver may end the
  * process that it runs in: about a second, once for each provider.
  * @returns false too where the provider is missing or does not answer
  */

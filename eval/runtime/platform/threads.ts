@@ -9,7 +9,7 @@ export interface ThreadEnd {
   readonly error: Error | undefined
 }
 
-/** A module of this project in a thread of its own, from outside. */
+/** A module of this project in a separate thread, from outside. */
 export interface Thread<Sent, Received> {
   post(message: Sent): void
   onMessage(listener: (message: Received) => void): void
@@ -29,7 +29,7 @@ export interface OwnThread<Setup, Sent, Received> {
 }
 
 /**
- * Start a module in a thread of its own.
+ * Start a module in a separate thread.
  * @param module in eval/runtime, such as "./worker.ts"
  * @param setup can be cloned
  * @throws SpeechError when onnxruntime's telemetry cannot be switched off in it, or it is not installed
@@ -70,5 +70,5 @@ export async function ownThread<Setup, Sent, Received>(): Promise<OwnThread<Setu
 export const WHEN_ENDED: string =
   'Memory may be short: try fewer --workers or a smaller --batch. Run the same command again: what has been measured is kept.'
 
-/** Whether the encoder is loaded in a thread of its own, beside the decoder. */
+/** Whether the encoder is loaded in a separate thread, beside the decoder. */
 export const LOADS_APART: boolean = true

@@ -8,7 +8,7 @@ import { gzip } from './gzip.ts'
 import { hashed } from './hashed.ts'
 
 const READ_BYTES = 1 << 20
-/** Thousands download what is compressed once: level 1 is a third quicker, and its archives 3 % larger (docs/measurements.md). */
+/** Thousands download what is compressed once: level 1 is a third faster, and its archives 3 % larger (docs/measurements.md). */
 const DEFAULT_LEVEL = 6
 
 /** How an archive is written: `level` is gzip's. */
