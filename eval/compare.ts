@@ -5,6 +5,8 @@ import { recognize } from './runtime/recognize.ts'
 import { encode, type Recognizer } from './runtime/recognizer.ts'
 import { SpeechError } from './runtime/speech-error.ts'
 
+/* Paths through a model (PyTorch, and variants of a release) beside each other on one clip. */
+
 /** What one path through the model made of a clip. */
 export interface PathResult {
   readonly path: string

@@ -1,3 +1,5 @@
+/* Asynchronous work, several at a time. */
+
 /** Files that are read at a time: far below the limit of open files. */
 const FILES = 16
 

@@ -1,3 +1,5 @@
+/* Differences of two arrays of floats. */
+
 /** How far apart two arrays of floats are. */
 export interface Difference {
   /** largest absolute difference; NaN when they cannot be compared */

@@ -7,6 +7,8 @@ import { recognize } from './runtime/recognize.ts'
 import { encode, promptOf, type Recognizer } from './runtime/recognizer.ts'
 import { SPECIAL_TOKENS } from './runtime/tokenizer.ts'
 
+/* A recognizer's release against PyTorch, stage by stage. */
+
 /** Largest absolute difference from PyTorch that the log mel may have: it is the same code for every provider. */
 export const MEL_TOLERANCE = 1e-4
 

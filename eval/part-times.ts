@@ -1,6 +1,8 @@
 import type { TimedWord } from './runtime/timed-word.ts'
 import { inOrder, lettersOf, type PlacedWord, placeLetters } from './word-places.ts'
 
+/* Times of the parts of a text, from the times of its words. */
+
 /** When the parts of a text are said, in seconds. */
 export interface PartTimes {
   /** of each part; neither these nor the ends fall, and a part begins when the one before has ended at the earliest */

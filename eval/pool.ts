@@ -1,5 +1,7 @@
 import { peakMemory, resetPeakMemory } from './memory.ts'
 
+/* Several workers that share the utterances of one system. */
+
 /** Worker threads, each with one variant's sessions; the calling thread stays free. */
 export interface Pool<Worker> {
   /** jobs to give at once */

@@ -6,6 +6,8 @@ import { defined } from './runtime/defined.ts'
 import { edgeErrors, oddTimes, type WordTimes } from './time-errors.ts'
 import { alignWords, countErrors, editDistance, NO_ERRORS, type Operation, type WordErrors } from './wer.ts'
 
+/* What is counted of one utterance: errors, hotwords and times, by one normalizer. */
+
 /** How one utterance was transcribed, by one normalizer. */
 export interface Score {
   readonly record: UtteranceRecord

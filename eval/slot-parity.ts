@@ -6,6 +6,8 @@ import { unitsOf } from './runtime/aligner/units.ts'
 import { logMel } from './runtime/mel.ts'
 import type { SlotReference } from './slot-reference.ts'
 
+/* A forced aligner's release against PyTorch, stage by stage. */
+
 /** How far one way through a forced aligner is from PyTorch, of one clip and its text. */
 export interface SlotComparison {
   readonly clip: string

@@ -17,6 +17,8 @@ import { type Score, scoreAligned, scoreUtterance } from './score.ts'
 import { summarizeTimes, type TimeFigures } from './time-errors.ts'
 import { addErrors, errorRate, NO_ERRORS, totalErrors, type WordErrors, wordErrorRate } from './wer.ts'
 
+/* Figures of a system over all utterances of a dataset, and differences between two systems. */
+
 /** Seconds below which half, nine tenths and 99 of 100 utterances are. */
 export interface Percentiles {
   readonly p50: number

@@ -14,6 +14,8 @@ import { workOf } from './runtime/timing.ts'
 import { startWorker, type WorkerSetup } from './runtime/worker-client.ts'
 import { identifySources } from './sources.ts'
 
+/* What is measured: a variant of a release, or another engine. */
+
 /** One utterance as a system recognized it. */
 export type Transcription = Pick<
   UtteranceRecord,

@@ -4,6 +4,8 @@ import { type NormalizerName, normalizedWords, smallestWords } from './normalize
 import type { TimedWord } from './runtime/timed-word.ts'
 import { alignWords } from './wer.ts'
 
+/* How right times of words are: errors of their starts and ends against a reference. */
+
 /** Signed errors of one utterance's edges in seconds: times of the hypothesis less those of the reference. */
 export interface EdgeErrors {
   readonly starts: readonly number[]

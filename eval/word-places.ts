@@ -1,5 +1,7 @@
 import type { TimedWord } from './runtime/timed-word.ts'
 
+/* Where words with times stand in the text that they are of. */
+
 /** Where in a text a word stands, in UTF-16 units, and when it is said. */
 export interface PlacedWord {
   readonly from: number

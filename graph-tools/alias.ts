@@ -1,6 +1,8 @@
 import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
 import { syncFile } from './files.ts'
 
+/* Second names of files. */
+
 /** What a file system answers that has no hard links, or none across this boundary. */
 export const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'ENOSYS'])
 

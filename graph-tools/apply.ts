@@ -12,6 +12,8 @@ import { otherReaders } from './readers.ts'
 import { refuseSnapshot } from './snapshot.ts'
 import type { Edit } from './splice.ts'
 
+/* Carrying out edits and placements of several graphs as one change. */
+
 /** What shall become of some graphs and the files beside them. */
 export interface Rewrite {
   /** edits of each model, in order */

@@ -5,6 +5,8 @@ import { ATTRIBUTE_TYPE, DATA_TYPE, FIELD, onnx } from './onnx-types.ts'
 import type { Edit } from './splice.ts'
 import { encodeField } from './wire.ts'
 
+/* The attention weights of a decoder, and the output that gives times of words. */
+
 /** A head of the decoder's attention: its layer, and its number among the query heads of the layer. */
 export interface Head {
   readonly layer: number

@@ -1,6 +1,8 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { GraphError } from './graph-error.ts'
 
+/* Bytes of files, read by offset and never changed in place. */
+
 /** Bytes `start` (inclusive) to `end` (exclusive) of a file. Offsets are exact up to 2^53. */
 export interface Span {
   readonly path: string

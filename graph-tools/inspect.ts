@@ -4,6 +4,8 @@ import type { Model, Tensor, Value } from './model.ts'
 import { dataTypeName } from './onnx-types.ts'
 import { byteLength } from './tensor-data.ts'
 
+/* Describing graphs, and data files that they share. */
+
 /** What a model is made of; sizes in bytes. */
 export interface Inspection {
   readonly bytes: number

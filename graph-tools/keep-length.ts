@@ -6,6 +6,8 @@ import { FIELD } from './onnx-types.ts'
 import { applyEdits, contentLength, type Edit, type Region } from './splice.ts'
 import { encodeField, fields } from './wire.ts'
 
+/* Editing the front of a large file without writing its weights again. */
+
 /** Below this a file is written again: that takes no time, and leaves no padding. */
 export const PATCH_MINIMUM = 8 << 20
 /** A patch is held in memory. */

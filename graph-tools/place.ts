@@ -10,6 +10,8 @@ import { firstEqual } from './same-bytes.ts'
 import { applyEdits, contentLength, type Edit } from './splice.ts'
 import { contentOf } from './tensor-data.ts'
 
+/* Where the bytes of weights are stored: inside the graphs, or in data files. */
+
 /** Protobuf parsers refuse messages of 2 GiB and more (protobuf.dev, "Proto Limits"). */
 const PROTO_LIMIT = 2 ** 31 - 1
 

@@ -5,6 +5,8 @@ import { filesIn, inodeOf, locationsOf, pathsByInode } from './folder.ts'
 import { GraphError } from './graph-error.ts'
 import { type Model, openModel } from './model.ts'
 
+/* Graphs that read the same data files as those that are rewritten. */
+
 /** What ONNX files are called; a file of another name that is one by its content counts too. */
 const GRAPH = /\.onnx$/i
 

@@ -3,6 +3,8 @@ import type { Model, Tensor } from './model.ts'
 import { type Place, type Placement, type PlaceOptions, placeWeights } from './place.ts'
 import { byteLength } from './tensor-data.ts'
 
+/* One data file for the weights of several graphs. */
+
 /** Tensors of fewer bytes stay inside the graphs unless another minimum is given. */
 export const SHARE_MINIMUM = 256
 

@@ -2,6 +2,8 @@ import { realpathSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { GraphError } from './graph-error.ts'
 
+/* The cache of huggingface_hub, whose files are not to be changed. */
+
 /**
  * The folder that the links of a snapshot lead to, when `folder` is one of huggingface_hub's cache or inside of one:
  * models--OWNER--NAME/snapshots/COMMIT has links into models--OWNER--NAME/blobs.

@@ -2,6 +2,8 @@ import type { Bytes, Content } from './bytes.ts'
 import { GraphError } from './graph-error.ts'
 import { encodeVarint } from './wire.ts'
 
+/* Editing serialized messages by replacing ranges of bytes. */
+
 /** The payload of a length-delimited message, and where its length varint stands. */
 export interface Region {
   readonly lengthStart: number

@@ -6,6 +6,8 @@ import { movable, type Placement, type PlaceOptions, placeWeights } from './plac
 import { sameBytes } from './same-bytes.ts'
 import { contentOf } from './tensor-data.ts'
 
+/* One output layer for the decoder graphs of each precision. */
+
 /** The weights of the last matrix product before the logits. */
 export interface Head {
   readonly model: Model

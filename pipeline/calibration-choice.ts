@@ -11,5 +11,5 @@ export interface CalibrationChoice {
   readonly clips: number
 }
 
-/** What is calibrated on where nothing else is given: clips of the bundled speech. */
+/** What recipes are calibrated on where nothing else is given: clips that ship with the project. */
 export const USUAL_CALIBRATION: CalibrationChoice = { dataset: CALIBRATION_SPEECH, clips: CALIBRATION_CLIPS }

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { PROJECT } from '../eval/runtime/project.ts'
 
+/* The models and the speech that the project has by name. */
+
 /** Sizes of one published model; the source of every shape in the project. */
 export interface ModelShape {
   readonly encoderLayers: number

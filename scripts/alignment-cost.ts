@@ -15,6 +15,8 @@ import { editedBytes } from '../graph-tools/splice.ts'
 import { Failure } from '../pipeline/shared/failure.ts'
 import { median } from './median.ts'
 
+/* What the output for times of words costs. */
+
 /** Medians in seconds. */
 export interface CostFigures {
   readonly parts: readonly { readonly name: string; readonly without: number; readonly together: number }[]

@@ -5,6 +5,8 @@ import { type CommandLine, parseOptions, usage } from '../pipeline/commands/argu
 import { type Output, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'
 import type { Failure } from '../pipeline/shared/failure.ts'
 
+/* Scripts that run another command. */
+
 /**
  * A script that runs another command: what stands before its first word are options of its own.
  * @param check throws a Failure for words that it cannot run

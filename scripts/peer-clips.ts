@@ -6,6 +6,8 @@ import { SAMPLE_RATE } from '../eval/runtime/audio/sample-rate.ts'
 import { encodeWav } from '../eval/runtime/audio/wav.ts'
 import { BUNDLED_SPEECH } from '../pipeline/models.ts'
 
+/* The recordings of `npm run bench -- peers`. */
+
 /** A recording and how many tokens it is transcribed to, whatever they are: random weights hardly ever end. */
 export interface PeerClip {
   readonly file: string

@@ -2,6 +2,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { usage } from '../pipeline/commands/arguments.ts'
 
+/* Other engines of `npm run bench -- peers`. */
+
 /** Engines whose wheels are measured. A model of one is a file or a folder. */
 export const ENGINES = [
   {

@@ -17,6 +17,8 @@ import {
   runLoaded,
 } from './peer-process.ts'
 
+/* What `npm run bench -- peers` compares. */
+
 /** One of those that are compared. */
 export interface Side {
   readonly name: string

@@ -1,6 +1,8 @@
 import { seededRandom, shuffled } from '../random.ts'
 import type { Selection } from './utterance.ts'
 
+/* Which rows of a stored dataset are measured. */
+
 /** Rows that a seeded sample takes of a row group, so that few groups are fetched and many speakers occur. */
 const ROWS_OF_GROUP = 20
 

@@ -1,5 +1,7 @@
 import { SpeechError } from '../runtime/speech-error.ts'
 
+/* Which column of a table or key of a manifest holds what. */
+
 /** Which columns hold the reference and the recording, when they are not under a name of {@link COLUMNS}. */
 export interface ColumnOptions {
   readonly textColumn?: string

@@ -11,6 +11,8 @@ import {
 } from './columns.ts'
 import { listedWords } from './timed-words.ts'
 
+/* One line of a manifest or table, checked. */
+
 /** A part of a recording, in seconds. */
 export interface Span {
   readonly offset: number

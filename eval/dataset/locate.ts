@@ -2,6 +2,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, parse, resolve, sep } from 'node:path'
 
+/* Audio files by the names that manifests have for them. */
+
 /** Where Common Voice and LJ Speech keep what their tables name. */
 const SUBFOLDERS = ['clips', 'wavs']
 

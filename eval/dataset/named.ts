@@ -1,6 +1,8 @@
 import type { NormalizerName } from '../normalize/normalizers.ts'
 import type { LanguageCode } from '../runtime/languages.ts'
 
+/* Short names of datasets on the hub. */
+
 /** A split of a dataset on the hub. */
 export interface HubSpec {
   readonly repo: string

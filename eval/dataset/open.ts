@@ -20,6 +20,8 @@ import { openParquet } from './parquet-file.ts'
 import { remoteFile } from './remote-file.ts'
 import type { Dataset, Selection } from './utterance.ts'
 
+/* What `--datasets` names, as a dataset with its utterances. */
+
 /** AudioFolder's table, when it is parquet: names of files instead of audio. */
 const METADATA = 'metadata.parquet'
 

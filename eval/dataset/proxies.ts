@@ -2,6 +2,8 @@ import { isIPv6 } from 'node:net'
 import type { EnvHttpProxyAgent } from 'undici'
 import { SpeechError } from '../runtime/speech-error.ts'
 
+/* Proxies of the environment, for `fetch`. */
+
 /** What the environment says of proxies. */
 export interface Proxies {
   readonly http: string

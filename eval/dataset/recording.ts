@@ -9,6 +9,8 @@ import { type Locate, makeLocate, meantPath } from './locate.ts'
 import type { Utterance } from './utterance.ts'
 import { makeFindWords } from './words-beside.ts'
 
+/* Identifying utterances by content, so that results of changed ones are not reused. */
+
 /** An utterance, and which part of its recording it is. */
 export interface Recording {
   readonly utterance: Utterance

@@ -8,6 +8,8 @@ import { SpeechError } from '../runtime/speech-error.ts'
 import type { Span } from './entry.ts'
 import { encodeFloatWav } from './float-wav.ts'
 
+/* Utterances that are parts of longer recordings, cut into files. */
+
 /** Lengths in manifests are rounded to this many seconds or finer: what differs by less is the whole file. */
 const ROUNDING = 0.01
 /** An utterance that ends later than its file by more is not in it. */

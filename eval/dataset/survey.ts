@@ -4,6 +4,8 @@ import { SpeechError } from '../runtime/speech-error.ts'
 import type { Entry } from './entry.ts'
 import type { Entries } from './find-entries.ts'
 
+/* Two passes over a manifest that is too long for memory: counting its entries, and picking some. */
+
 /** How many entries there are. */
 export interface Survey {
   /** that can be chosen */

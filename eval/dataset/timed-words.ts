@@ -2,6 +2,8 @@ import { SpeechError } from '../runtime/speech-error.ts'
 import type { TimedWord } from '../runtime/timed-word.ts'
 import type { Span } from './entry.ts'
 
+/* Times of words as datasets hold them, checked. */
+
 /** What aligners write where nobody speaks: MFA, Kaldi, MAUS. */
 const PAUSES = new Set(['', '<eps>', '<sil>', 'sil', 'sp', '<p>', '<p:>'])
 

@@ -3,6 +3,8 @@ import { readLines, readText } from '../text-file.ts'
 import type { Entry } from './entry.ts'
 import { type Branch, isAudioName, stemOf, walkTree } from './tree.ts'
 
+/* References in text files: beside the recordings, or as LibriSpeech has them. */
+
 const TRANSCRIPTS = '.trans.txt'
 /** Reader, chapter and number: LibriSpeech and Multilingual LibriSpeech. */
 const LIBRI_ID = /^(\d+)[-_]\d+[-_]\d+$/

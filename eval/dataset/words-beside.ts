@@ -8,6 +8,8 @@ import { readTextGrid } from './text-grid.ts'
 import { wordsWithin } from './timed-words.ts'
 import { isAudioName, stemOf } from './tree.ts'
 
+/* Times of words in files of their own: TextGrid and CTM. */
+
 /**
  * Finds the words of an utterance, with their times, in files beside its recording or in the dataset's folder.
  * @param path of the recording

@@ -8,6 +8,8 @@ import {
 } from '../bootstrap.ts'
 import type { HotwordScore } from './hotword-score.ts'
 
+/* Figures of hotwords over all utterances, and what lists change. */
+
 /** A share with its interval, and the counts behind it. NaN where there is nothing to count in. */
 export interface HotwordRate extends Interval {
   readonly rate: number

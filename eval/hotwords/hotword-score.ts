@@ -4,6 +4,8 @@ import { alignWords, type Operation } from '../wer.ts'
 import type { Hotwords } from './hotwords.ts'
 import { type Phrase, type Place, phrasesOf, placesOf } from './phrases.ts'
 
+/* Hotwords of one utterance: which were recognized, missed, and inserted wrongly. */
+
 /** How the hotwords of one utterance were recognized. */
 export interface HotwordScore {
   /** errors on words of the utterance's rare ones, of which `length` are in the reference: B-WER */

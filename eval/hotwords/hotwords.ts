@@ -1,5 +1,7 @@
 import type { Utterance } from '../dataset/utterance.ts'
 
+/* Lists of words that a speaker may say, and that a model is given as context. */
+
 /** Words and phrases that a speaker may say, as a user gives them. */
 export interface Hotwords {
   /** those that the utterance has */

@@ -1,5 +1,7 @@
 import { type NormalizerName, normalizedWords, smallestWords } from '../normalize/normalizers.ts'
 
+/* Finding hotwords in texts. */
+
 /** Words that stand in a row, as they are compared. */
 export type Phrase = readonly string[]
 

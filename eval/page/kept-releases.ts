@@ -3,6 +3,8 @@ import { keptBytes, keptFile, removeFile } from './kept-files.ts'
 import { bytesText } from './quantities.ts'
 import { distinct, type WantedFile, type WantedVariant } from './release-manifest.ts'
 
+/* Releases whose files the browser keeps. */
+
 /** A variant of a release that was asked for from the network: what is there of it is in the browser's storage. */
 export interface KeptRelease {
   /** as people name it */

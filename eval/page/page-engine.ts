@@ -2,6 +2,8 @@ import { mountFolder } from '../runtime/platform/random-access.web.ts'
 import { Qwen3Asr } from '../runtime/qwen3-asr.ts'
 import type { Device } from './variant-choice.ts'
 
+/* The one model that a page has loaded. */
+
 /** A model that is loaded. */
 export interface Engine {
   readonly asr: Qwen3Asr

@@ -1,3 +1,5 @@
+/* Which variant a page offers first on a device. */
+
 /** What can run a model here. */
 export interface Device {
   /** of the runtime */

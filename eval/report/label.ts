@@ -1,3 +1,5 @@
+/* Short labels for long names, in columns of text. */
+
 /** Letters of East Asia and pictures take two columns; others one. */
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\uff01-\uff60]/u

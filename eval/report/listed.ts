@@ -4,6 +4,8 @@ import { totalErrors } from '../wer.ts'
 import { placeWords } from '../word-places.ts'
 import type { Report } from './report.ts'
 
+/* The data of the page's list of utterances. */
+
 /** An utterance as the page lists it. */
 export interface ListedUtterance {
   readonly key: string

@@ -5,6 +5,8 @@ import type { PairedRow, Row } from '../summary.ts'
 import { mainDifferences, mainRows, type Report, type SystemFigures } from './report.ts'
 import { joinSentences, plainText, type Sentence, sentence } from './sentence.ts'
 
+/* Sentences of a report: differences, failures, and how it was measured. */
+
 /** Clips that could not be read, or were read with a note, are named up to this many of each. */
 const CLIPS_SHOWN = 5
 /** Of what is said about one, which is a sentence. */

@@ -3,6 +3,8 @@ import type { AudioInput } from './opened-audio.ts'
 import type { AlignerSettings } from './release-config.ts'
 import { startThread } from './thread-calls.ts'
 
+/* A forced aligner in a thread of its own: what it is sent, and what it answers. */
+
 /** What the thread is started with. */
 export interface AlignerSetup extends AlignerOptions {
   readonly folder: string

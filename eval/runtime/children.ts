@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
 
+/* Child processes that do not outlive this one. */
+
 /**
  * A shell that outlives this process. Its input is a pipe that ends with us, in whatever way we end: kill -9 included. It
  * then kills what children are left, waits until they are gone, and ends. Lines: "+ TARGET", "- TARGET" (a process, or -N

@@ -1,6 +1,8 @@
 import type { InferenceSession } from './onnxruntime.ts'
 import { SpeechError } from './speech-error.ts'
 
+/* Errors of devices, and what to do about them. */
+
 /** What onnxruntime says where a graph has float16 and the device has not (webgpu/shader_helper.cc). */
 const NO_HALVES = /requires f16 but the device does not support it/
 

@@ -4,6 +4,8 @@ import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import { openGraph, output, type SessionOptions } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 
+/* Moving keys and values on a device, without copies to the program's memory. */
+
 /** Which row and position of one array belongs to a row and position of the other. */
 export type PlaceOf = (row: number, position: number) => readonly [row: number, position: number]
 

@@ -3,6 +3,8 @@ import { InferenceSession, Tensor } from './onnxruntime.ts'
 import { providerOf, USUAL_PROVIDER } from './providers.ts'
 import { halfGraph, sumGraph } from './small-graphs.ts'
 
+/* Trying what a provider computes, with graphs of one operator. */
+
 /** Whether a provider computes in float16; some compute such graphs in float32. */
 export type Halves = 'yes' | 'no' | 'as float32'
 

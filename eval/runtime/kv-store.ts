@@ -1,5 +1,7 @@
 import type { Tensor } from './onnxruntime.ts'
 
+/* What the KV caches in the program's memory and on a device have in common. */
+
 /** Positions that the capacity grows by. More wastes work on positions that are masked, fewer moves the cache more often. */
 const BUCKET = 64
 

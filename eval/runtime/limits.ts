@@ -1,3 +1,5 @@
+/* Limits of what is decoded at once. */
+
 /** New tokens of one piece at least, whatever its length, as the model card's examples allow. */
 export const MAX_NEW_TOKENS = 512
 

@@ -5,6 +5,8 @@ import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { type AudioSource, openSpeech } from './audio/speech-stream.ts'
 import { MAX_PIECE_SECONDS } from './limits.ts'
 
+/* Recordings that are read piece by piece. */
+
 /** What is transcribed: a file, an open descriptor, or mono samples. */
 export type AudioInput = AudioSource | { readonly samples: Float32Array; readonly sampleRate: number }
 

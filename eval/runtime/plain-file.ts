@@ -2,6 +2,8 @@ import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { SpeechError } from './speech-error.ts'
 
+/* Paths that must be regular files. */
+
 /**
  * Why a path cannot be read as a file; undefined when it can. Nothing is opened: a pipe would wait for a writer.
  * @returns a sentence that begins with the path

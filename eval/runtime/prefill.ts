@@ -11,6 +11,8 @@ import { graphPath } from './release.ts'
 import { openGraph, openSession, type SessionOptions, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 
+/* The graph that runs prompts with 8-bit products: its weights are made when it is loaded. */
+
 /** The fused layout's other graph for prompts: no logits, and products of int8 by uint8. */
 export interface Prefill {
   /**

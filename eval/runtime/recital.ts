@@ -1,5 +1,7 @@
 import { wordRanges } from './words/word-ranges.ts'
 
+/* Outputs that repeat the context instead of the speech. */
+
 /** So many words of a context in its order are not a coincidence. */
 const LONGEST_CHANCE = 2
 /** Share of a text's words that are the context's, in its order, from which on it is only that. */

@@ -1,7 +1,9 @@
 import * as v from 'valibot'
 import { isJsonObject, shown } from './json-value.ts'
 
-/** Schemas of one value, whose messages say what is wanted. */
+/* Schemas of JSON values, whose messages say what is wanted. */
+
+/** true or false */
 export const truth = v.boolean('true or false')
 /** A string, the empty one included. */
 export const text = v.string('a string')

@@ -6,6 +6,8 @@ import { PROVIDERS, providerOf, USUAL_PROVIDER } from './providers.ts'
 import { graphPath, type Release, type ReleaseVariant } from './release.ts'
 import { SpeechError } from './speech-error.ts'
 
+/* Sessions of onnxruntime for the graphs of a release. */
+
 /** Where a variant's sessions run. */
 export interface SessionOptions {
   readonly threads: number

@@ -1,6 +1,8 @@
 import { startModule } from './platform/threads.ts'
 import { SpeechError } from './speech-error.ts'
 
+/* Calls to a thread that does one job after the other. */
+
 /** What a thread answers: once when it has loaded, then to each job. */
 export type ThreadReply<Loaded, Result> =
   | { readonly loaded: Loaded }

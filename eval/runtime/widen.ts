@@ -1,5 +1,7 @@
 import { SpeechError } from './speech-error.ts'
 
+/* Weights in blocks, made into 8-bit weights with one scale for each column. */
+
 /**
  * Largest level of a weight: pairs of products of these and of activations up to 255 fit 16 bits, which older x86
  * processors add them in (VPMADDUBSW saturates).

@@ -7,6 +7,8 @@ import type { PromptCache } from './prompt-cache.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import { SpeechError } from './speech-error.ts'
 
+/* A recognizer in a thread of its own: what it is sent, and what it answers. */
+
 /** What a worker thread is started with. */
 export interface WorkerSetup {
   readonly folder: string

@@ -18,6 +18,8 @@ import { openModel } from '../../graph-tools/model.ts'
 import { editedBytes } from '../../graph-tools/splice.ts'
 import type { SpokenClip } from './spoken-clips.ts'
 
+/* The attention of all heads along known transcripts. */
+
 /** What every head of the decoder looks at while it is given the transcript of a clip. */
 export interface HeardClip extends Omit<Evidence, 'attention'> {
   readonly clip: SpokenClip

@@ -5,6 +5,8 @@ import type { TimedWord } from '../../eval/runtime/timed-word.ts'
 import { readLines } from '../../eval/text-file.ts'
 import { checkedText } from '../shared/checked.ts'
 
+/* Bundled speech with exact times of words. */
+
 /** A recording of which is known what is said, and when. */
 export interface SpokenClip {
   readonly text: string

@@ -15,6 +15,8 @@ import {
   type Source,
 } from './checkpoint-source.ts'
 
+/* An adapter and the checkpoint that it was trained on. */
+
 /** The checkpoint that an adapter was trained on. */
 export interface Base {
   readonly source: Source

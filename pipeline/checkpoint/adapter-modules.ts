@@ -1,6 +1,8 @@
 import type { AdapterConfig } from './adapter-config.ts'
 import { matching, patternValues, selected } from './adapter-patterns.ts'
 
+/* The settings of an adapter for each module of the model. */
+
 /** How a module's product is weighed. */
 export interface Weighing {
   readonly rank: number

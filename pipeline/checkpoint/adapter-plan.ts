@@ -6,6 +6,8 @@ import type { Checkpoint } from './checkpoint.ts'
 import type { StoredTensor } from './safetensors.ts'
 import type { Naming } from './tensor-names.ts'
 
+/* Which tensors of a base an adapter changes, and how. */
+
 /** What is done to a tensor of the base, or to the adapter's own in its place. */
 export type Change =
   /** + scale x B A: [rows, cols], with B [rows, rank] and A [rank, cols]; a convolution's other dimensions count as cols */

@@ -6,6 +6,8 @@ import type { Paths } from '../shared/paths.ts'
 import { ADAPTER_FILES } from './adapter.ts'
 import { checkpointFiles } from './checkpoint-files.ts'
 
+/* Hashes of the files of checkpoints and adapters. */
+
 /** Files that take a second or more to read. */
 const LARGE = 500_000_000
 

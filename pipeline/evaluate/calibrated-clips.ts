@@ -6,6 +6,8 @@ import { dictionary, list, section, text } from '../../eval/runtime/schema.ts'
 import { RECIPE } from '../recipe-schema.ts'
 import { needsCalibration } from '../recipes.ts'
 
+/* Utterances that a variant was calibrated on. */
+
 /** What a model directory, or an unpacked release, says of the speech that its variants were calibrated on. */
 const SOURCE = section({
   recipes: v.optional(dictionary(RECIPE)),

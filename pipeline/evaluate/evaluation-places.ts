@@ -3,6 +3,8 @@ import { isAbsolute, join } from 'node:path'
 import { PROJECT } from '../../eval/runtime/project.ts'
 import { isWritable } from '../shared/writable.ts'
 
+/* Default folders of evaluations. */
+
 const NAME = 'qwen3-asr-onnx'
 
 /** Where an evaluation writes when its command line does not say. */

@@ -6,6 +6,8 @@ import type { SlotComparison } from '../../eval/slot-parity.ts'
 import type { Row } from '../../eval/summary.ts'
 import type { KnownLimits } from '../models.ts'
 
+/* What a gate is, by what it judges: see pipeline/gates.ts for the table. */
+
 /** A variant's own limits for the figures of a gate, by their names in its row. */
 export type Limits = Readonly<Record<string, number>>
 

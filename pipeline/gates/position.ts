@@ -1,6 +1,8 @@
 import { argmax } from '../../eval/runtime/decoder.ts'
 import type { ClipPositions, Position } from './gate.ts'
 
+/* A variant's logits against the reference's, at one position. */
+
 /**
  * How far a variant's logits are from the reference's where the reference says the next token.
  * @param found logits [V], finite @param wanted the reference's, finite

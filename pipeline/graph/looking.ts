@@ -8,6 +8,8 @@ import { graphsToOpen, verifyFolder } from '../../graph-tools/verify.ts'
 import { openReasons } from './open-reasons.ts'
 import { differenceLines, inspectionLines, sharedLines, verifyLines } from './reports.ts'
 
+/* Subcommands of `npm run graph` that change nothing. */
+
 const PENDING = 'was interrupted; the next command that rewrites there finishes it'
 
 /** Where results go, and what is said besides. */

@@ -5,6 +5,8 @@ import type { VerifyReport } from '../../graph-tools/verify.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { tableLines } from '../shared/text-table.ts'
 
+/* What the subcommands of `npm run graph` print. */
+
 /** External ranges that are listed without --all. */
 const SHOWN_RANGES = 10
 

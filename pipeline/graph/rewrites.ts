@@ -19,6 +19,8 @@ import { refuseAlias } from './alias-check.ts'
 import { configChange, type EmbeddingConfig } from './embedding-config.ts'
 import { changesOf, eachAlone, nameOf, type Planned, together, type Ui } from './rewriting.ts'
 
+/* Subcommands of `npm run graph` that rewrite graphs. */
+
 /**
  * Remove allowzero from every Reshape whose shape provably holds no 0.
  * @returns names of the Reshape nodes that keep the attribute

@@ -8,6 +8,8 @@ import { type Model, openModel } from '../../graph-tools/model.ts'
 import type { OpenCheck } from '../../graph-tools/open-check.ts'
 import { refuseSnapshot } from '../../graph-tools/snapshot.ts'
 
+/* What the subcommands that rewrite graphs share. */
+
 /** What a command did to some graphs. */
 export interface Outcome extends Rewritten {
   readonly graphs: readonly string[]

@@ -7,6 +7,8 @@ import { type RetryOptions, retryingFetch } from '../../eval/dataset/retrying-fe
 import { EXIT, Failure } from '../shared/failure.ts'
 import { keepSecret } from '../shared/redact.ts'
 
+/* The hub's address and the user's token. */
+
 const DEFAULT_HUB = 'https://huggingface.co'
 
 /** Where the hub is and who we are. */

@@ -3,6 +3,8 @@ import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
 import { Failure } from '../shared/failure.ts'
 import { type Connection, hubParams } from './connection.ts'
 
+/* Reading repositories of the hub. */
+
 /** A file of a repository, as its tree says. */
 export interface RemoteFile {
   readonly path: string

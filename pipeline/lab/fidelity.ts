@@ -3,6 +3,8 @@ import type { ClipPositions, WayPositions } from '../gates/gate.ts'
 import { meanOf, positionsOf } from '../gates/position.ts'
 import type { ClipFidelity, Fidelity } from '../release/fidelity-schema.ts'
 
+/* How close variants are to FP32: divergence, and changed transcripts. */
+
 /** What was followed, and by what. */
 export interface Followed extends Pick<Fidelity, 'variant' | 'provider' | 'bytes'> {
   readonly measured: WayPositions

@@ -11,6 +11,8 @@ import { exists, freshFolder } from '../shared/output-files.ts'
 import type { TrialRecipe } from './trial-recipe.ts'
 import type { TrialRecord } from './trial-record.ts'
 
+/* Making the graphs of a trial, in a folder of its own. */
+
 /** Where the graphs of a trial are made. */
 export interface TrialMaking {
   /** FP32's release */

@@ -46,7 +46,7 @@ export interface ChoiceSum {
   readonly names: string
 }
 
-/** What one choice of a scan comes to, for terminal and page. */
+/** What a choice of a scan comes to: its weights, the bytes that they add, and their share of the divergence. */
 export function sumOf(
   { share, names }: WeightScan['choices'][number],
   weights: readonly WeightCost[],

@@ -1,5 +1,7 @@
 import type { Timing } from '../../eval/runtime/timing.ts'
 
+/* What is passed between hear-clips.ts and its child process. */
+
 /** A recording by its name in results. */
 export interface NamedClip {
   readonly id: string

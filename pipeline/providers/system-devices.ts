@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import * as v from 'valibot'
 
+/* Devices and their memory, as tools of the system list them. */
+
 /** A device for graphics as a tool of the system names it. */
 export interface SystemDevice {
   readonly name: string

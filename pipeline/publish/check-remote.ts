@@ -29,7 +29,7 @@ export interface CheckOptions extends RetryOptions {
   readonly signal: AbortSignal
 }
 
-/** What a check has found right: that many files at this commit. */
+/** How many files of a commit were found right, and how many bytes of them were fetched for it. */
 export interface RemoteCheck {
   readonly commit: string
   readonly files: number

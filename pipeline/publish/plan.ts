@@ -1,6 +1,8 @@
 import type { RemoteFile } from '../hub/repository.ts'
 import type { HubFile } from './hub-files.ts'
 
+/* Which files a commit adds, changes and deletes. */
+
 /** What happens to a file of the repository; `keep` is for one that the release does not have. */
 export type Action = 'add' | 'update' | 'unchanged' | 'delete' | 'keep'
 

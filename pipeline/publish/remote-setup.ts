@@ -7,6 +7,8 @@ import { answerOf, type Connection, hubParams } from '../hub/connection.ts'
 import { checkedText } from '../shared/checked.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 
+/* Repository, branch and tag on the hub. */
+
 /** Refs of a repository as the hub lists them. */
 export interface Refs {
   readonly branches: readonly string[]

@@ -6,6 +6,8 @@ import { openRelease } from '../../eval/runtime/release.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { CalibrationIndex } from './calibration-index.ts'
 
+/* The folder of a calibration. */
+
 /** Of clip files and keys: with another, calibrations that are there are made again. */
 const FORMAT = 3
 

@@ -7,6 +7,8 @@ import { applyEdits, type Edit } from '../../graph-tools/splice.ts'
 import type { Emit } from '../shared/events.ts'
 import { formatBytes } from '../shared/output-files.ts'
 
+/* One data file for the decoder graphs of a variant. */
+
 /** Where decoders are shared, and whom to say so. */
 export interface Sharing {
   readonly folder: string

@@ -5,6 +5,8 @@ import type { Software } from '../shared/own-version.ts'
 import type { Evidence } from './evidence.ts'
 import type { ReleaseFile } from './manifest-schema.ts'
 
+/* What differs between the cards of recognizers and of forced aligners. */
+
 /** What a model card is made of. */
 export interface Card {
   readonly name: string

@@ -1,6 +1,8 @@
 import { isModelFile } from './manifest.ts'
 import type { Manifest } from './manifest-schema.ts'
 
+/* A published release against the one of this machine. */
+
 /** How two releases of one model differ. */
 export interface Differences {
   /** file, what about it */

@@ -27,6 +27,8 @@ import { providerClaims } from './provider-claims.ts'
 import { readSection } from './report-sections.ts'
 import { type Claim, gateProblems, proofsOf } from './required-gates.ts'
 
+/* What the stages have proved of a model directory, gathered for its release. */
+
 /** What the evaluation stage has left. */
 const EVALUATION = section({
   gates: v.optional(GATE_RESULTS, []),

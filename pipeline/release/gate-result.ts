@@ -4,6 +4,8 @@ import { about, count, dictionary, list, type Parsed, shape, text, truth } from 
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
 import { type Finding, UNITS } from '../gates/gate.ts'
 
+/* Results of gates, as files hold them and sentences name them. */
+
 const figure = v.nullable(v.number('a number or null'))
 
 /** The way through a variant. */

@@ -2,6 +2,8 @@ import { PROVIDERS } from '../../eval/runtime/providers.ts'
 import type { Manifest } from './manifest-schema.ts'
 import type { Claim, Proof } from './required-gates.ts'
 
+/* Which providers a release was validated for. */
+
 type ProviderClaim = NonNullable<Manifest['providers']>[number]
 
 /** What a release says of each provider that it was validated for: nothing is right that one missing figure would prove. */

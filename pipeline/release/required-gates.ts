@@ -5,6 +5,8 @@ import { gatesOf } from '../gates.ts'
 import { type FileOptions, gateLimitsOf, waysOf } from '../variants.ts'
 import { foundOf, type GateResult, nameOf, passes, subjectOf } from './gate-result.ts'
 
+/* Which figures a release must have, and whether results prove them. */
+
 /** A figure that a release must have. */
 interface Required extends Figure {
   readonly variant: string

@@ -7,6 +7,8 @@ import type { TimedWord } from '../../eval/runtime/timed-word.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import type { SelfTest } from './manifest-schema.ts'
 
+/* The test of a packaged release: each variant runs the bundled clip. */
+
 /** Ships with the project: three clear seconds, which a variant must hear alike on any machine. */
 export const TEST_CLIP = join(BUNDLED_SPEECH, 'held-out-000.flac')
 /** What is said in it, for aligners. */

@@ -1,6 +1,8 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 
+/* Charts as SVG files, for model cards. */
+
 /**
  * A picture does not know the page it is on, so it brings its own background. Contrast with it is at least 4.5 for
  * letters and 3 for marks (WCAG 2.2), and both change together where the reader's system is dark.

@@ -49,7 +49,7 @@ export function describeError(error: unknown): { message: string; hint: string; 
   return failed(error.message, typeof error.hint === 'string' ? error.hint : '')
 }
 
-/** Stands where a `switch` has had all cases: a new one does not compile. @throws Error always */
+/** For the end of a `switch`: a case that is missing does not compile. @throws Error always */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)
 }

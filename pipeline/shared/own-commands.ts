@@ -1,6 +1,8 @@
 import { isGlobal } from '../../eval/runtime/missing-package.ts'
 import { IS_CHECKOUT } from '../../eval/runtime/project.ts'
 
+/* Commands as a user types them, in a checkout or with the installed package. */
+
 /** The name of the installed program (`bin` of package.json). */
 const PROGRAM = 'qwen3-asr-onnx'
 

@@ -1,3 +1,5 @@
+/* Secrets, kept out of what is printed and written. */
+
 /** Secrets that were read from files, which the environment does not show. */
 const known = new Set<string>()
 /** Shorter ones are part of ordinary words; where they stand in an address they are taken out anyway. */

@@ -2,6 +2,8 @@ import { access, constants, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { EXIT, Failure } from './failure.ts'
 
+/* Whether folders can be written, before work begins. */
+
 /**
  * Refuse a place that this user cannot write, before minutes of work for it. Nothing is made there. Systems that do not
  * tell beforehand (some network drives) fail at the first write.

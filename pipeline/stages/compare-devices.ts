@@ -9,6 +9,8 @@ import { gateLimitsOf, waysOf } from '../variants.ts'
 import type { KeptPasses } from './kept-passes.ts'
 import type { Run } from './stage.ts'
 
+/* Providers beside the processor, for the validate stage. */
+
 /** What is asked of a run. */
 interface Asked extends Pick<Run, 'signal' | 'emit'> {
   readonly paths: Pick<Run['paths'], 'model'>

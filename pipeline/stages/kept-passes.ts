@@ -7,6 +7,8 @@ import { shape } from '../../eval/runtime/schema.ts'
 import { writeJson } from '../shared/output-files.ts'
 import { fingerprintOf } from './stamp.ts'
 
+/* Parts of a stage that are finished, kept for the next run. */
+
 /** What a stage has finished, so that a run that was interrupted continues there. */
 export interface KeptPasses {
   /**

@@ -5,6 +5,8 @@ import { readOwn } from '../../eval/checked-json.ts'
 import { walkTree } from '../../eval/dataset/tree.ts'
 import { dictionary, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
 
+/* The file that records the inputs of a finished stage, and its outputs. */
+
 const STAMP = shape({
   fingerprint: text,
   /** output path, relative to the model directory, to "size time-of-change" when the stage ended */
@@ -62,7 +64,7 @@ export async function writeStamp(
   await rename(`${path}.partial`, path)
 }
 
-/** Remove a stamp, so that its stage counts as not finished; one that is not there is right too. */
+/** Remove a stamp, if there is one, so that its stage counts as not finished. */
 export async function deleteStamp(path: string): Promise<void> {
   await rm(path, { force: true })
 }

@@ -1,6 +1,8 @@
 import type { Span } from '../audio/pieces.ts'
 import type { UnmatchedRun } from './unmatched-runs.ts'
 
+/* Where a long text and its recording can be cut together. */
+
 /** A place between two pieces where text and recording can be cut together. */
 export interface Place {
   /** seconds, in the recording */

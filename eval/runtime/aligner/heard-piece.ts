@@ -1,6 +1,8 @@
 import type { Piece } from '../recognize.ts'
 import { unitsOf } from './units.ts'
 
+/* What a recognizer made of a piece, for finding it in the text. */
+
 /** A recognized unit, and when it is said, in seconds of the recording. */
 export interface HeardUnit {
   readonly spoken: string

@@ -1,6 +1,8 @@
 import { withAdjoining } from './adjoining-matches.ts'
 import { editDistances } from './edit-distances.ts'
 
+/* Aligning a text with what was recognized. */
+
 /** Cells of a table that is filled at once; larger ones are halved, so that memory does not grow with the product of the lengths. */
 const CELLS = 1 << 20
 /** Characters of writing without spaces are compared one by one, since two readers may tell its words apart differently. */

@@ -6,6 +6,8 @@ import { matchUnits } from './match-units.ts'
 import { tokensOf } from './token-list.ts'
 import { type UnmatchedRun, unmatchedRuns } from './unmatched-runs.ts'
 
+/* Dividing a long text for the parts of its recording. */
+
 /** Part of a recording, and the units of the text that are said in it. */
 export interface TextPart {
   readonly start: number

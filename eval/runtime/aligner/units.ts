@@ -1,5 +1,7 @@
 import { SpeechError } from '../speech-error.ts'
 
+/* The parts of a text that a forced aligner gives times: words, and ideographs. */
+
 /** A part of a text that is given a start and an end. */
 export interface Unit {
   /** what the model reads of it: letters, numbers and apostrophes */

@@ -2,6 +2,8 @@ import { SpeechError } from '../speech-error.ts'
 import type { AudioBlock } from './audio-block.ts'
 import { checkFinite } from './sample-checks.ts'
 
+/* One channel from several. */
+
 /** Below the louder channel, as a power: 20 dB. */
 const CANCELLED = 0.01
 /** Against channels that have nothing in common; one that speaks among many silent ones is not a loss of this kind. */

@@ -3,6 +3,8 @@ import { JOINT, touches } from '../writing-system.ts'
 import { bestPause, FRAME } from './pause.ts'
 import { SAMPLE_RATE } from './sample-rate.ts'
 
+/* Cutting long recordings into pieces, and joining their transcripts. */
+
 /** A part of a recording that is transcribed by itself. */
 export interface Cut {
   /** of its first sample in the recording */

@@ -1,6 +1,8 @@
 import { SpeechError } from '../speech-error.ts'
 import { inSeconds } from './audio-block.ts'
 
+/* What samples must be to be transcribed. */
+
 /** Outside of these a header is damaged, and would make gigabytes of a few bytes. */
 const [LOWEST_RATE, HIGHEST_RATE] = [1000, 768_000]
 /** One mel frame's hop at 16 kHz; anything shorter is not a recording. */

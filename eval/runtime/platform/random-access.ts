@@ -2,6 +2,8 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
 import { irregularKind } from '../plain-file.ts'
 
+/* Files of the system. random-access.web.ts takes this file's place in browsers. */
+
 /** A file that is open for reading, at once and by place. */
 export interface OpenFile {
   /** in bytes */

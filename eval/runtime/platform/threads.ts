@@ -2,6 +2,8 @@ import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { requirePackage } from '../missing-package.ts'
 import { requireNoTelemetry } from '../no-telemetry.ts'
 
+/* Worker threads of Node. threads.web.ts takes this file's place in browsers. */
+
 /** How a thread has ended. */
 export interface ThreadEnd {
   readonly code: number
