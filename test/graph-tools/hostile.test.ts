@@ -418,7 +418,7 @@ describe('verify names what is wrong', () => {
     expect((await verifyFolder(folder)).problems).toEqual([])
     await writeFile(join(folder, 'config.json'), '{"embed_tokens_shape": [8, 4]}')
     expect((await verifyFolder(folder)).problems).toEqual([
-      'embed_tokens.bin has 64 bytes, config.json wants 128 (float32 [8, 4]).',
+      'embed_tokens.bin has 64 bytes, config.json requires 128 (float32 [8, 4]).',
     ])
     for (const config of [
       ...['null', '[]', '{}', '{"embed_tokens_shape": "8,4"}', '{"embed_tokens_shape": [8, 4, 1]}'],

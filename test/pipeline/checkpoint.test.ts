@@ -442,7 +442,7 @@ describe('headers of safetensors', () => {
     [
       'a shape whose product overflows',
       (entry) => ({ ...entry, shape: [2 ** 52, 2 ** 52, 4] }),
-      /ln_post\.bias has 256 bytes, its shape \[4503599627370496, 4503599627370496, 4\] wants 1\.\d+e\+32\.$/,
+      /ln_post\.bias has 256 bytes, its shape \[4503599627370496, 4503599627370496, 4\] requires 1\.\d+e\+32\.$/,
     ],
     [
       'a type that is a word of JavaScript',
@@ -452,7 +452,7 @@ describe('headers of safetensors', () => {
     [
       'another size of type',
       (entry) => ({ ...entry, dtype: 'F32' }),
-      /ln_post\.bias has 256 bytes, its shape \[128\] wants 512\.$/,
+      /ln_post\.bias has 256 bytes, its shape \[128\] requires 512\.$/,
     ],
     [
       'reversed offsets',
