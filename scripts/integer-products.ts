@@ -43,7 +43,10 @@ export async function multiply(
   }
 }
 
-/** 255 x 127, 512 times: instructions of VNNI add in 32 bits, VPMADDUBSW adds pairs that end at 32767. */
+/**
+ * 255 x 127, 512 times: instructions of VNNI add in 32 bits, VPMADDUBSW adds pairs that end at 32767.
+ * @throws Error for any other sum
+ */
 export async function probeAdding(): Promise<Adding> {
   const [K, N] = [512, 16]
   const rows = new Uint8Array(K).fill(255)

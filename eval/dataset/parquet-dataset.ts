@@ -54,6 +54,7 @@ const HASH_BYTES = 1 << 23
 /**
  * A dataset in parquet files. A row group is read when its first row is asked for, the next one at the same time;
  * its audio stays in the cache.
+ * @throws SpeechError when a column is missing, or there are no rows
  */
 export async function parquetDataset(
   files: readonly ParquetFile[],

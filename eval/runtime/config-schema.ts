@@ -23,7 +23,9 @@ import {
  * not name are let pass: other programs and newer releases have more.
  */
 
-/** Limits far above every model: a size beyond them is an error in the file, not a request for memory. */
+/* Limits far above every model: a size beyond them is an error in the file, not a request for memory. */
+
+/** How many layers a part of a model has. */
 export const layerCount = whole(1, 1000)
 /** A width, or a number of heads or channels. */
 export const size = whole(1, 1 << 20)

@@ -66,9 +66,9 @@ const TOP = section({
   tie_word_embeddings: v.optional(truth),
 })
 
-/** The keys of a checkpoint's audio_config and text_config that decide its graphs. */
+/** The keys of a checkpoint's audio_config that decide the encoder's graph. */
 export type AudioConfig = Parsed<typeof AUDIO>
-/** The decoder's keys, with those that may stand in several places of config.json. */
+/** The keys of text_config that decide the decoder's graphs, and those that may stand in several places of config.json. */
 export type TextConfig = Parsed<typeof TEXT> & {
   readonly rope_theta: number
   readonly tie_word_embeddings: boolean

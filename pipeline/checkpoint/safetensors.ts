@@ -27,6 +27,7 @@ const MAX_HEADER = 100_000_000 // the format's own limit
  * Read the header of a safetensors file and prove that the file is whole: dtypes known, ranges inside the file and
  * as long as their shapes, the last one ending at the file's end.
  * Source: https://github.com/huggingface/safetensors#format
+ * @throws Failure when the file is missing, truncated or damaged
  */
 export async function readSafetensors(folder: string, file: string): Promise<Map<string, StoredTensor>> {
   const path = await fileOf(folder, file)

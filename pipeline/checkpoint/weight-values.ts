@@ -10,7 +10,10 @@ export function itemsOf({ shape }: Pick<StoredTensor, 'shape'>): number {
   return shape.reduce((product, size) => product * size, 1)
 }
 
-/** A range of a tensor's items, read from an open shard. */
+/**
+ * A range of a tensor's items, read from an open shard.
+ * @throws Failure when the shard has become shorter
+ */
 export async function readValues(
   file: Awaited<ReturnType<typeof open>>,
   tensor: StoredTensor,

@@ -138,7 +138,11 @@ async function greedy(
   return { tokens, logits: all }
 }
 
-/** Each clip with what FP32 made of it, one in memory at a time. */
+/**
+ * Each clip with what FP32 made of it, one in memory at a time.
+ * @throws RangeError when the folder's references are of other clips, SpeechError when one cannot be read, or the signal's
+ *   reason
+ */
 export async function* referenceClips(
   { clips }: Pick<JudgedClips, 'clips'>,
   folder: string,

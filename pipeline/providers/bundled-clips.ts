@@ -3,7 +3,7 @@ import { BUNDLED_SPEECH } from '../models.ts'
 import { Failure } from '../shared/failure.ts'
 import type { NamedClip } from './heard-clip.ts'
 
-/** The recordings of the speech that ships. */
+/** The recordings of the speech that ships. @throws Failure when one is missing */
 export async function bundledClips(): Promise<NamedClip[]> {
   const utterances = await readSpeechFolder(BUNDLED_SPEECH)
   return utterances.map(({ id, path, problem }) => {

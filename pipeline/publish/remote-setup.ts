@@ -69,7 +69,10 @@ function unlessThere(error: unknown): void {
 const refs = v.optional(list(section({ name: text, ref: text, targetCommit: text })), [])
 const REFS = section({ branches: refs, tags: refs, pullRequests: refs })
 
-/** The library has no call for this. */
+/**
+ * Branches, tags and pull requests of a repository. The library has no call for this.
+ * @throws Failure when the hub refuses, or its answer is not right
+ */
 export async function refsOf(hub: Connection, repo: string, options: RetryOptions): Promise<Refs> {
   const response = await call(hub, `/api/models/${repo}/refs?include_prs=1`, {}, options)
   if (!response.ok) throw new Failure(`The hub answers ${response.status} for the refs of ${repo}.`)

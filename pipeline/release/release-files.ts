@@ -8,11 +8,14 @@ import { recoverFolder } from './replace-folder.ts'
 
 /** Name of a release's folder in its model directory. */
 export const RELEASE = 'release'
-/** What a release holds beside the archives. */
+
+/* What a release holds beside the archives. */
+
+/** The model card. */
 export const CARD = 'README.md'
 /** Chart of the error of each variant. */
 export const CHART = 'wer.svg'
-/** In place of it, of a forced aligner. */
+/** Chart of the error of times of words, in place of it where the release is of a forced aligner. */
 export const TIMES_CHART = 'times.svg'
 /** Chart of fidelity against size. */
 export const FIDELITY_CHART = 'fidelity.svg'

@@ -18,7 +18,7 @@ export interface SpeechClip {
   readonly isUtterance: boolean
 }
 
-/** The bundled utterances, and cuts of them joined to the straddling lengths. */
+/** The bundled utterances, and cuts of them joined to the straddling lengths. @throws Failure when a recording is missing */
 export async function speechClips(): Promise<SpeechClip[]> {
   const utterances = await readSpeechFolder(BUNDLED_SPEECH)
   const clips: SpeechClip[] = []

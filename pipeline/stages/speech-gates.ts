@@ -18,7 +18,7 @@ const SETTINGS = shape({
   prefill: GATE_RESULT_WAY.prefill,
 })
 
-/** What the gates say of what every variant made of the speech. */
+/** What the gates say of what every variant made of the speech. @throws Failure when a variant was not evaluated */
 export function speechGates(run: Run, report: Report): GateResult[] {
   const rows = new Map(mainRows(report).map((row) => [row.system, row]))
   const systems = new Map(report.systems.map(({ name, settings }) => [name, settings]))

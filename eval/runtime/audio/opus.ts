@@ -24,6 +24,7 @@ interface OpusHead {
  * Decode the Opus stream of an Ogg file (RFC 7845) at 48 kHz: what the encoder put in front and behind is left out,
  * the output gain applied.
  * @param head body of its first page
+ * @throws SpeechError when its head is not right; `decode` throws one for a damaged page
  */
 export async function startOpus(head: Buffer): Promise<OggStream> {
   const { preSkip, gain, ...channels } = readHead(head)
