@@ -23,7 +23,7 @@ export interface EngineHeard {
   readonly compute: number
 }
 
-/** @throws SpeechError unless the text is NAME:COMMAND with {wav} */
+/** The engine that `--engine` names. @throws SpeechError unless the text is NAME:COMMAND with {wav} */
 export function parseEngine(text: string): Engine {
   const at = text.indexOf(':')
   const [name, command] = [text.slice(0, Math.max(0, at)).trim(), text.slice(at + 1).trim()]

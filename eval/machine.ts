@@ -9,7 +9,10 @@ export type Machine = MachineRecord['machine']
 
 const INTERESTING = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimddp', 'i8mm']
 
-/** @param provider what computes; a run with several describes the machine once for each */
+/**
+ * This machine with the versions of what computes, for figures of speed.
+ * @param provider what computes; a run with several describes the machine once for each
+ */
 export function describeMachine(threads: number, workers = 1, provider: string = USUAL_PROVIDER): Machine {
   return {
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown',

@@ -17,6 +17,7 @@ const CLOSING = /^[^\p{L}\p{N}\p{Ps}\p{Pi}¿¡]*/u
 const OPENING = /[^\p{L}\p{N}]*$/u
 
 /**
+ * When each part of a text is said, from the times of the text's words.
  * @param parts that make up the text
  * @param words of the text; what none of them stands for has the time between its neighbours
  * @param edge when the text begins and ends, for what is before the first word and behind the last

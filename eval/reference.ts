@@ -47,7 +47,10 @@ export type ReferenceIndex = Parsed<typeof INDEX>
 
 const HINT = 'PyTorch writes it: run the validation again with --force.'
 
-/** @throws SpeechError when it is missing, or names the key that is not right */
+/**
+ * Read index.json of a folder of references.
+ * @throws SpeechError when it is missing, or names the key that is not right
+ */
 export async function readReferenceIndex(folder: string): Promise<ReferenceIndex> {
   const path = join(folder, 'index.json')
   const index = await readChecked(INDEX, path, HINT)
@@ -70,7 +73,10 @@ export async function readReference(
   }
 }
 
-/** @throws SpeechError when the file has another size */
+/**
+ * Read a float32 array, little-endian, of the shape that the index has for it.
+ * @throws SpeechError when the file has another size
+ */
 export async function readArray(
   folder: string,
   { file, shape: sizes }: Parsed<typeof ARRAY>,

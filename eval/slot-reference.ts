@@ -42,7 +42,10 @@ export type SlotIndex = Parsed<typeof INDEX>
 
 const HINT = 'PyTorch writes it: run the validation again with --force.'
 
-/** @throws SpeechError when it is missing, or names the key that is not right */
+/**
+ * Read index.json of a folder of a forced aligner's references.
+ * @throws SpeechError when it is missing, or names the key that is not right
+ */
 export async function readSlotIndex(folder: string): Promise<SlotIndex> {
   const path = join(folder, 'index.json')
   const index = await readChecked(INDEX, path, HINT)

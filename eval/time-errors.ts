@@ -103,7 +103,7 @@ export function edgeErrors(
   return { starts, ends, of: known.length }
 }
 
-/** @param seconds of the recording */
+/** Count the words of a hypothesis whose times cannot be right. @param seconds of the recording */
 export function oddTimes(words: readonly TimedWord[], seconds: number): OddTimes {
   const count = (is: (word: TimedWord, i: number) => boolean) => words.filter(is).length
   return {

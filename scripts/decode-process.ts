@@ -36,7 +36,10 @@ export type UtteranceResult = Parsed<typeof UTTERANCE_RESULTS>[number]
 /** What a job of utterances has measured. */
 export type WholeResult = Parsed<typeof WHOLE_RESULT>
 
-/** @param schema of what the job prints: STEPS_RESULT or WHOLE_RESULT */
+/**
+ * Run a job of bench-decode-job.ts in a process of its own.
+ * @param schema of what the job prints: STEPS_RESULT or WHOLE_RESULT
+ */
 export async function decodeInNode<Schema extends v.GenericSchema>(
   schema: Schema,
   job: DecodeJob,

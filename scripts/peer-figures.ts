@@ -67,7 +67,10 @@ export function figuresOf({ loaded, cold, ...side }: Rounds): Figures {
   }
 }
 
-/** @param step of the side's own tokens, where it reports them */
+/**
+ * Medians of time and tokens over runs, and whether as many tokens came as wanted.
+ * @param step of the side's own tokens, where it reports them
+ */
 export function counted(
   runs: readonly { readonly seconds: number; readonly tokens: number }[],
   wanted: number,

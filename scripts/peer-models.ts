@@ -17,6 +17,7 @@ export interface Described {
 }
 
 /**
+ * The description of a checkpoint that Python scripts read, as a file and as text.
  * @param checkpoint a folder; without it, what the pipeline left beside the release
  * @throws Failure when the folder is not a checkpoint, Error when there is neither
  */
@@ -38,7 +39,11 @@ export async function describeCheckpoint(
   return { path, text }
 }
 
-/** @param python of the engine's environment @returns the model's path */
+/**
+ * Make an engine's model from a checkpoint; one that was made from the same is kept.
+ * @param python of the engine's environment
+ * @returns the model's path
+ */
 export async function modelFor(
   engine: Engine,
   { path, text }: Described,

@@ -50,7 +50,10 @@ export interface Cold {
   readonly step: number | null
 }
 
-/** @param read finds the tokens, and the seconds of a step, in the line that the process prints */
+/**
+ * Run a program, and time it from its start to its last output.
+ * @param read finds the tokens, and the seconds of a step, in the line that the process prints
+ */
 export async function runCold(
   [program, args]: Program,
   read: (line: string) => Omit<Cold, 'seconds'>,

@@ -82,7 +82,7 @@ function fleurs(language: LanguageCode, config: string): NamedDataset {
   }
 }
 
-/** @returns undefined when no dataset has this name */
+/** The dataset that a short name stands for. @returns undefined when no dataset has this name */
 export function namedDataset(name: string): NamedDataset | undefined {
   return Object.hasOwn(NAMED, name) ? NAMED[name] : undefined
 }

@@ -16,7 +16,10 @@ export class OfflineError extends SpeechError {
   }
 }
 
-/** @see https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables#hfhuboffline */
+/**
+ * Whether the environment forbids the network, by HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE.
+ * @see https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables#hfhuboffline
+ */
 export function isOffline(env: NodeJS.ProcessEnv = process.env): boolean {
   return TRUE.has((env['HF_HUB_OFFLINE'] || env['TRANSFORMERS_OFFLINE'] || '').toUpperCase())
 }

@@ -28,6 +28,7 @@ const SMALLEST = 12
 const HINT = 'Get the file again, or name another.'
 
 /**
+ * Read the footer of a parquet file: its row groups and its schema.
  * @param footer the same bytes, where its footer is read
  * @throws SpeechError when the bytes are not those of a parquet file
  */

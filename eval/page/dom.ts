@@ -1,6 +1,9 @@
 /* What the page's parts share to read and write its elements. */
 
-/** @throws Error when index.html lacks it */
+/**
+ * The element of index.html with this id, of the kind that is expected.
+ * @throws Error when index.html lacks it
+ */
 export function byId<Kind extends HTMLElement>(id: string, kind: abstract new () => Kind): Kind {
   const found = document.getElementById(id)
   if (found instanceof kind) return found

@@ -21,7 +21,10 @@ interface Directory {
 /** Whether the browser asks for a folder without the words "upload all files". */
 export const canPickFolder: boolean = 'showDirectoryPicker' in globalThis
 
-/** @returns undefined when nothing was picked */
+/**
+ * Let the user pick a folder, and list its files and those below.
+ * @returns undefined when nothing was picked
+ */
 export async function pickFolder(): Promise<FolderFile[] | undefined> {
   const picked = await (globalThis as Picker).showDirectoryPicker?.({ mode: 'read' }).catch((error) => {
     if ((error as DOMException).name === 'AbortError') return undefined

@@ -7,7 +7,10 @@ import type { WantedFile } from './release-manifest.ts'
 
 const [BYTES, CHECKED] = ['bytes', 'checked']
 
-/** @throws DOMException where the browser has no such storage, as in some private windows */
+/**
+ * The file in the browser's storage that holds the bytes of a wanted one, made when it is not there.
+ * @throws DOMException where the browser has no such storage, as in some private windows
+ */
 export async function bytesHandle({ sha256 }: WantedFile): Promise<FileSystemFileHandle> {
   return (await folder(BYTES)).getFileHandle(sha256, { create: true })
 }

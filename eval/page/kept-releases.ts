@@ -62,7 +62,11 @@ export async function requireRoom(release: KeptRelease): Promise<void> {
   throw noRoom(Math.max(0, quota - usage), missing)
 }
 
-/** @param free bytes @param wanted bytes */
+/**
+ * The error of a download that is larger than the room in the browser's storage.
+ * @param free bytes
+ * @param wanted bytes
+ */
 export function noRoom(free: number, wanted: number): SpeechError {
   return new SpeechError(
     `The browser's storage has room for ${bytesText(free)}, wanted ${bytesText(wanted)}.`,

@@ -18,7 +18,7 @@ export function showState(state: (typeof STATES)[number], focus?: HTMLElement): 
   focus?.focus()
 }
 
-/** @param open called with the one that is to be loaded */
+/** List the releases that the browser keeps. @param open called with the one that is to be loaded */
 export async function showKept(open: (release: KeptRelease) => unknown): Promise<void> {
   const releases = keptReleases()
   const items = await Promise.all(releases.map((release) => keptItem(release, open)))

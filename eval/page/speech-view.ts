@@ -14,7 +14,10 @@ let isTurning = false
 /** Recordings that were left count: one that begins late is not wanted any more. */
 let left = 0
 
-/** @param onSound called with what to transcribe */
+/**
+ * Make the language list, the file button and the microphone button work.
+ * @param onSound called with what to transcribe
+ */
 export function prepareSpeech(onSound: (sound: Sound) => unknown): void {
   for (const name of Object.values(LANGUAGES)) selectOf('language').append(new Option(name, name))
   const input = inputOf('file')

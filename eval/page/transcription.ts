@@ -27,7 +27,10 @@ let last: { readonly transcript: Transcript; readonly name: string } | undefined
 type HearAgain = (sound: Sound, provider: Device['provider']) => unknown
 let hearAgain: HearAgain = () => undefined
 
-/** @param again called when the device was lost, and the user wants the recording to be transcribed again */
+/**
+ * Make the buttons of a transcript work: stop, copy, and save as text or subtitles.
+ * @param again called when the device was lost, and the user wants the recording to be transcribed again
+ */
 export function prepareTranscription(again: HearAgain): void {
   hearAgain = again
   buttonOf('stop').addEventListener('click', () => stop?.abort())

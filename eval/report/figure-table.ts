@@ -23,7 +23,7 @@ export interface Cell {
   readonly isName?: boolean
 }
 
-/** @param csv names of the values; by default one that is the label */
+/** A column with its label. @param csv names of the values; by default one that is the label */
 export function column(label: string, csv: readonly string[] = [label]): Column {
   return { label, csv }
 }

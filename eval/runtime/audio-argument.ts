@@ -6,7 +6,10 @@ import { SpeechError } from './speech-error.ts'
 /** What is transcribed: an audio file's path or `file:` URL, a blob, an open descriptor, or mono samples, full scale 1. */
 export type Audio = string | URL | Blob | Float32Array | Extract<AudioSource, { readonly fd: number }>
 
-/** @throws SpeechError for what is not audio, which programs without types may hand in */
+/**
+ * The input of a job from what a caller gives as audio.
+ * @throws SpeechError for what is not audio, which programs without types may hand in
+ */
 export function inputOf(audio: Audio, sampleRate: number): AudioInput {
   if (audio instanceof Float32Array) return { samples: audio, sampleRate }
   if (audio instanceof URL) {

@@ -29,6 +29,7 @@ export const ON_DEVICE = 'gpu-buffer'
 const NO_FOLDER = ''
 
 /**
+ * Make the graphs that move keys and values, and open sessions of them.
  * @param arrays how many there are
  * @throws SpeechError when the provider refuses the graphs
  */

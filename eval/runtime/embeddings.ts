@@ -13,6 +13,7 @@ export interface EmbeddingTable {
 const widened = widenAll()
 
 /**
+ * Open a table of embeddings, whose rows are read when they are needed.
  * @param path headerless little-endian row-major FP16
  * @param shape [vocab, hidden]
  * @throws SpeechError when the file is missing or has another size

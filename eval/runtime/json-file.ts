@@ -44,6 +44,7 @@ export async function readJsonFile(path: string, fail: Fail): Promise<JsonObject
 }
 
 /**
+ * Parse bytes that must be one JSON object.
  * @param path for messages
  * @throws what `fail` makes of bytes that are not one JSON object in UTF-8
  */

@@ -59,6 +59,7 @@ export interface PrefillSource {
 }
 
 /**
+ * Read how the prefill graph's weights are made from those of the steps.
  * @param recipeFile in `folder`
  * @throws SpeechError when it is missing, or a key is not right
  */

@@ -9,7 +9,10 @@ export interface PrefixDraft {
   learn(tokens: readonly number[]): void
 }
 
-/** @param asrText the token that the language's name ends with */
+/**
+ * A draft that learns from one transcript to the next, and is empty at first.
+ * @param asrText the token that the language's name ends with
+ */
 export function makePrefixDraft(asrText: number): PrefixDraft {
   let known: readonly number[] = []
   return {

@@ -18,6 +18,7 @@ export interface HeadKeeper {
 }
 
 /**
+ * A keeper that holds no head yet.
  * @param names of the graphs' past inputs
  * @param compute makes the keys and values of tokens that nothing stands before, in the order of the names,
  *   [1, heads, length, head_dim] each. They are the keeper's from then on

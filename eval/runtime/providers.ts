@@ -113,7 +113,7 @@ export function providerLabel(name: string): string {
   return PROVIDERS[name]?.isTried === false ? `${name} (untested)` : name
 }
 
-/** @throws SpeechError naming those there are */
+/** The row of a provider. @throws SpeechError naming those there are */
 export function providerOf(name = USUAL_PROVIDER): Provider {
   const provider = Object.hasOwn(PROVIDERS, name) ? PROVIDERS[name] : undefined
   if (provider) return provider

@@ -110,7 +110,10 @@ export class Qwen3Aligner {
   }
 }
 
-/** @throws SpeechError for what is neither audio nor text, which programs without types may hand in */
+/**
+ * The job of an aligner's thread from what a caller gives.
+ * @throws SpeechError for what is neither audio nor text, which programs without types may hand in
+ */
 export function alignJob(
   audio: Audio,
   text: string,

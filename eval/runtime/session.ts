@@ -86,7 +86,7 @@ export function requireProvider(provider: string): void {
   )
 }
 
-/** @throws SpeechError when the graph does not have this output */
+/** An output of a run by its name. @throws SpeechError when the graph does not have this output */
 export function output(results: InferenceSession.OnnxValueMapType, name: string): Tensor {
   const value = results[name]
   if (value instanceof Tensor) return value

@@ -84,6 +84,7 @@ export async function readTokenizer(folder: string): Promise<Tokenizer> {
 }
 
 /**
+ * A tokenizer from the JSON files of a release.
  * @param tokenizerJson parsed tokenizer.json
  * @param tokenizerConfig parsed tokenizer_config.json
  * @throws SpeechError naming a key that is wrong, when they are malformed, or a token that the prompt needs is missing

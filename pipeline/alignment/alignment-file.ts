@@ -18,6 +18,7 @@ export function alignmentFile(work: string): string {
 }
 
 /**
+ * Read what has been found out about the times of words.
  * @returns undefined where words have no times
  * @throws Failure when the file is missing or not as it was written
  */

@@ -41,7 +41,10 @@ export async function checkpointFiles(folder: string): Promise<string[]> {
   return names.filter((_, i) => infos[i]?.isFile())
 }
 
-/** @throws Failure for a name with which a file would lie elsewhere; `where` says who names it */
+/**
+ * Refuse names of files that are not plain names, such as paths.
+ * @throws Failure for a name with which a file would lie elsewhere; `where` says who names it
+ */
 export function refusePlace(name: string, where: string): void {
   const isPlain = name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name)
   if (isPlain && !/^[A-Za-z]:/.test(name)) return

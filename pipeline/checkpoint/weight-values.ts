@@ -28,7 +28,10 @@ export async function readValues(
   return decode(tensor.dtype, bytes)
 }
 
-/** @param bytes little-endian, as this machine is; at the beginning of their buffer */
+/**
+ * Values of float32, float16 or bfloat16 as float32.
+ * @param bytes little-endian, as this machine is; at the beginning of their buffer
+ */
 export function decode(dtype: string, { buffer, length }: Buffer): Float32Array {
   if (dtype === 'F32') return new Float32Array(buffer, 0, length / 4)
   const halves = new Uint16Array(buffer, 0, length / 2)

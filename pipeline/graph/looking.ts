@@ -33,7 +33,7 @@ export async function runInspect(files: readonly string[], all: boolean, told: T
   told.report({ shared }, () => sharedLines(shared))
 }
 
-/** @returns whether two graphs are the same */
+/** Compare two graphs and report how they differ. @returns whether two graphs are the same */
 export async function runDiff(a: string, b: string, told: Told): Promise<boolean> {
   const [left, right] = await openToLook([a, b], told)
   if (!left || !right) return false
@@ -42,7 +42,10 @@ export async function runDiff(a: string, b: string, told: Told): Promise<boolean
   return found.isSame
 }
 
-/** @returns whether a folder is as it should be: the static checks, then onnxruntime where they found no fault */
+/**
+ * Check a folder of graphs and report what is wrong.
+ * @returns whether a folder is as it should be: the static checks, then onnxruntime where they found no fault
+ */
 export async function runVerify(folder: string, load: boolean, told: Told): Promise<boolean> {
   const report = await verifyFolder(folder)
   const tried = load && report.problems.length === 0 ? await graphsToOpen(folder) : []

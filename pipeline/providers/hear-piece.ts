@@ -22,7 +22,7 @@ export interface Heard {
 /** Positions whose logits are kept: 40 MB of a vocabulary of 152,000. */
 const KEPT_LOGITS = 64
 
-/** @param samples 16 kHz mono */
+/** Compute the mel spectrogram and audio features of a piece, and time both. @param samples 16 kHz mono */
 export async function encodePiece(recognizer: Recognizer, samples: Float32Array): Promise<Features> {
   const lap = clock()
   const mel = logMel(samples)

@@ -11,7 +11,10 @@ import type { StepProfile } from './step-profile.ts'
 
 const NOT_KNOWN = 'not known'
 
-/** @param title of the whole; a folder of speech and a release */
+/**
+ * The tables of a comparison of providers, as lines of a terminal.
+ * @param title of the whole; a folder of speech and a release
+ */
 export function providerLines(title: string, found: readonly ComparedProvider[]): string[] {
   const heard = found.flatMap((one) => one.variants.map((variant) => ({ one, variant })))
   const steps = found.flatMap(({ provider, probe }) =>

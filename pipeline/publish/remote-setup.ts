@@ -50,7 +50,7 @@ export async function makeRepository(
   await createRepo({ ...hubParams(hub, options), accessToken, repo, visibility }).catch(unlessThere)
 }
 
-/** @param from a commit */
+/** Make a branch, which may have come to be meanwhile. @param from a commit */
 export async function makeBranch(
   hub: Connection,
   repo: string,

@@ -47,12 +47,15 @@ export function indexFile(folder: string): string {
   return join(folder, 'index.json')
 }
 
-/** @returns undefined when it is not there, or damaged: it is made again */
+/** Read the index of a calibration. @returns undefined when it is not there, or damaged: it is made again */
 export function readIndex(folder: string): Promise<CalibrationIndex | undefined> {
   return readOwn(INDEX, indexFile(folder))
 }
 
-/** @returns undefined when the clip has not been answered yet, or its file is damaged */
+/**
+ * Read the file of one clip of a calibration.
+ * @returns undefined when the clip has not been answered yet, or its file is damaged
+ */
 export function readCalibrationClip(path: string): Promise<CalibrationClip | undefined> {
   return readOwn(CLIP, path)
 }

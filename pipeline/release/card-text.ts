@@ -59,7 +59,10 @@ export function chosenText({ count, of, source }: Dataset, { run }: Report): str
 /** The name that the evaluation stage gives to the speech that ships. */
 const BUNDLED = 'held-out'
 
-/** @param shows what figures of synthetic speech show, and do not */
+/**
+ * A note above figures of the bundled speech; empty for other datasets.
+ * @param shows what figures of synthetic speech show, and do not
+ */
 export function syntheticNote({ source, name }: Dataset, { evaluation }: Evidence, shows: string): string {
   const isBundled = evaluation?.isBundledSpeech === true && source['kind'] === 'folder' && name === BUNDLED
   return isBundled ? `Synthetic speech (espeak-ng) that ships with the project: ${shows}\n\n` : ''

@@ -49,7 +49,10 @@ function shellWord(pattern: string): string {
   return pattern.includes('*') ? `"${pattern}"` : pattern
 }
 
-/** @param program its file, what it is called with behind the folder, and what it prints */
+/**
+ * The card's section with a Python program, and the packages that it was tried with.
+ * @param program its file, what it is called with behind the folder, and what it prints
+ */
 export function pythonText(
   { name, evidence: { provenance } }: Card,
   variant: string,

@@ -46,7 +46,10 @@ export type GateResult = Parsed<typeof GATE_RESULT>
 /** Results of several gates, as reports and manifests hold them. */
 export const GATE_RESULTS = list(GATE_RESULT)
 
-/** @param fingerprints of all variants that the figure depends on */
+/**
+ * The result of a gate from its finding: with its verdict, and null where there is no figure.
+ * @param fingerprints of all variants that the figure depends on
+ */
 export function gateResult(
   { found, limit, ...finding }: Finding,
   variant: string,

@@ -18,7 +18,10 @@ import { MANIFEST } from './release-files.ts'
 
 const HINT = 'Use a newer version of this project, or take the manifest from the release again.'
 
-/** @throws Failure when it is missing, or not a manifest of this format, naming the key that is wrong */
+/**
+ * Read manifest.json of a release.
+ * @throws Failure when it is missing, or not a manifest of this format, naming the key that is wrong
+ */
 export async function readManifest(root: string): Promise<Manifest> {
   const path = join(root, MANIFEST)
   const value = await readJsonFile(path, failing(HINT))
@@ -26,7 +29,7 @@ export async function readManifest(root: string): Promise<Manifest> {
   throw new Failure(`${path} is missing.`, 'npm run package -- MODEL_DIR makes a release.')
 }
 
-/** @param where for the message */
+/** Check the text of a manifest.json. @param where for the message */
 export function parseManifest(text: string, where: string): Manifest {
   const value = parseJsonObject(Buffer.from(text), where, failing(HINT))
   return named(checked(MANIFEST_SCHEMA, value, { file: where, hint: HINT }))

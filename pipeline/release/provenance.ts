@@ -137,6 +137,7 @@ function sourceOf({ dataset, clips, positions, versions }: CalibrationSource): C
 }
 
 /**
+ * Read what a model directory was made of.
  * @returns undefined when no run has come as far as to note it
  * @throws SpeechError when it is damaged, or of an older version
  */

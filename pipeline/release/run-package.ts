@@ -26,7 +26,10 @@ import { readProvenance } from './provenance.ts'
 import { findDocuments, findRelease, MANIFEST } from './release-files.ts'
 import { type Check, remedyOf, verifyRelease, verifyVariant } from './verify-release.ts'
 
-/** @throws Failure; a release that is not right is an exit code */
+/**
+ * Carry out `npm run package`: make a release, or verify one.
+ * @throws Failure; a release that is not right is an exit code
+ */
 export async function runPackage(
   options: PackageOptions | VerifyCommandOptions,
   emit: Emit,

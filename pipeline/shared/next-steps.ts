@@ -39,7 +39,10 @@ export function stepsAfterModel({ model, name, family = 'asr', page, release }: 
   ]
 }
 
-/** @param folder as it stands on a command line */
+/**
+ * The command that tries to publish a release without sending anything.
+ * @param folder as it stands on a command line
+ */
 export function publishStep(folder: string, name: string): NextStep {
   return { what: 'publish', text: `npm run publish -- ${folder} --repo YOUR-NAME/${name}-onnx --dry-run` }
 }

@@ -19,7 +19,10 @@ export function sayJson(value: unknown, to: NodeJS.WriteStream = process.stdout)
   to.write(jsonLine(value, withoutSecrets))
 }
 
-/** @param clean of every text in it */
+/**
+ * A value as JSON on one line; invisible characters that change a terminal are escaped.
+ * @param clean of every text in it
+ */
 export function jsonLine(value: unknown, clean: (text: string) => string): string {
   const line = JSON.stringify(mapTexts(JSON.parse(JSON.stringify(value)), clean))
   return `${line.replace(/[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`

@@ -12,7 +12,10 @@ import { identifyFolder } from './stamp.ts'
 
 /* The calibration of a run: made when a recipe of its variants looks at what the weights meet. */
 
-/** @returns undefined when no recipe needs one, or there is no FP32 decoder to ask */
+/**
+ * Make or find the calibration that the recipes of a run need.
+ * @returns undefined when no recipe needs one, or there is no FP32 decoder to ask
+ */
 export async function ownCalibration(run: Run): Promise<Calibration | undefined> {
   const { calibration, calibrationClips, threads, skipEncoder, skipDecoder } = run.options
   if (!isCalibrated(run.options) || skipEncoder || skipDecoder) return undefined

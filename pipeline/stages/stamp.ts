@@ -49,7 +49,10 @@ export async function isCurrent(path: string, fingerprint: string, root: string)
   return true
 }
 
-/** @param root the model directory, which outputs are recorded relative to */
+/**
+ * Record that a stage has ended, with the size and time of each output.
+ * @param root the model directory, which outputs are recorded relative to
+ */
 export async function writeStamp(
   path: string,
   fingerprint: string,

@@ -25,7 +25,10 @@ interface SlotGraphOptions extends SessionOptions {
   readonly cache?: PromptCache
 }
 
-/** @throws SpeechError when the graph is missing or refused */
+/**
+ * Load the graph of a forced aligner: from a whole prompt to the logits of its slots.
+ * @throws SpeechError when the graph is missing or refused
+ */
 export async function openSlotGraph(
   source: Source,
   embeddings: EmbeddingTable,

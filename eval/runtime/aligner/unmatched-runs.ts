@@ -12,6 +12,7 @@ export interface UnmatchedRun {
 const OTHER_SHARE = 0.25
 
 /**
+ * Runs of one list that have few or none of the other list in their place.
  * @param matches for each the index of the one of the other list, or -1; ascending
  * @param count of the other list
  */

@@ -42,7 +42,7 @@ const BIT_RATES: Readonly<Record<string, readonly number[]>> = {
   '2.3': [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
 }
 
-/** @returns undefined when no header begins at `at` */
+/** Read the header of an MPEG audio frame, of four bytes. @returns undefined when no header begins at `at` */
 export function readMpegHeader(bytes: Uint8Array, at = 0): MpegHeader | undefined {
   const [sync = 0, second = 0, third = 0, fourth = 0] = bytes.subarray(at, at + 4)
   const version = (second >> 3) & 3 // 0 is 2.5, 2 is MPEG-2, 3 is MPEG-1
