@@ -167,7 +167,7 @@ function languagesOf(declared: unknown, known: readonly string[] = Object.values
   return Object.entries(LANGUAGES).flatMap(([code, name]) => (known.includes(name) ? [code] : []))
 }
 
-const PACKAGE = shape({ name: text, version: text, dependencies: section({ 'onnxruntime-node': text }) })
+const PACKAGE = shape({ name: text, version: text, optionalDependencies: section({ 'onnxruntime-node': text }) })
 
 /** Versions that are pinned, of the packages that computed. */
 export async function toolVersions(): Promise<Record<string, string>> {
@@ -176,7 +176,7 @@ export async function toolVersions(): Promise<Record<string, string>> {
   return {
     [project.name]: project.version,
     node: process.versions.node,
-    'onnxruntime-node': project.dependencies['onnxruntime-node'],
+    'onnxruntime-node': project.optionalDependencies['onnxruntime-node'],
     ...Object.fromEntries(await pinnedVersions()),
   }
 }

@@ -28,7 +28,7 @@ describe('the address of a release', () => {
     'ftp://a.example/x',
     'javascript:1',
   ])('is not %j', (text) =>
-    expect(() => releaseAddress(text, HUB)).toThrow(/no address of a release|wanted https:/),
+    expect(() => releaseAddress(text, HUB)).toThrow(/not an address of a release|wanted https:/),
   )
 })
 

@@ -7,7 +7,7 @@ import { editJson, TINY } from '../helpers/checkpoint.ts'
 import { runCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
-const MERGING = /Merging the adapter: 19 tensors, \d+ kB in/
+const MERGING = /Merging the adapter: 19 tensors, [\d.]+ [kM]B in/
 
 /** Weak enough that the tiny model still writes words. */
 const ALPHA = 0.3
