@@ -14,7 +14,8 @@ import { script } from './run-script.ts'
 const LINE: CommandLine = {
   command: 'node --import tsx scripts/repository-field.ts',
   usage: '[options]',
-  about: "Set the field repository of package.json from git's remote, where neither the file nor its commit has one.",
+  about:
+    "Set the field repository of package.json from git's remote, where neither the file nor its commit has one.",
 }
 
 const OPTIONS = { remove: flag('take it out again, unless the commit has it') } as const

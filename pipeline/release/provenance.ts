@@ -167,7 +167,11 @@ function languagesOf(declared: unknown, known: readonly string[] = Object.values
   return Object.entries(LANGUAGES).flatMap(([code, name]) => (known.includes(name) ? [code] : []))
 }
 
-const PACKAGE = shape({ name: text, version: text, optionalDependencies: section({ 'onnxruntime-node': text }) })
+const PACKAGE = shape({
+  name: text,
+  version: text,
+  optionalDependencies: section({ 'onnxruntime-node': text }),
+})
 
 /** Versions that are pinned, of the packages that computed. */
 export async function toolVersions(): Promise<Record<string, string>> {
