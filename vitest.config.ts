@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { defineConfig } from 'vitest/config'
 import './eval/runtime/no-telemetry.ts' // inherited by every test and what it starts
 import { PreparedLast } from './test/helpers/order.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { onnxruntimeVersion } from './machine.ts'
 import { startPool } from './pool.ts'
 import { requireLanguage } from './runtime/aligner/units.ts'

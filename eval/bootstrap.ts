@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { seededRandom } from './random.ts'
 
 /** Errors and length (words or characters) of one utterance. */

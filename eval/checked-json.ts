@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile } from 'node:fs/promises'
 import * as v from 'valibot'
 import { readJsonFile } from './runtime/json-file.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { differenceOf } from './difference.ts'
 import type { Reference } from './reference.ts'
 import { logMel } from './runtime/mel.ts'

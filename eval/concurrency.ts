@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Asynchronous work, several at a time. */
 
 /** Files that are read at a time: far below the limit of open files. */

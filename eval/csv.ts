@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { stringify } from 'csv-stringify/sync'
 
 /** How spreadsheets tell that a cell is a formula to run: also behind spaces, and in full width. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { columns } from './text-columns.ts'
 
 /* Where a text is cut into subtitles. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { bestEnds, LINE, type Lines, LONGEST, linesOf, SHORTEST } from './cue-breaks.ts'
 import { breakable } from './line-breaks.ts'
 import { type PartTimes, partTimes } from './part-times.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Differences of two arrays of floats. */
 
 /** How far apart two arrays of floats are. */

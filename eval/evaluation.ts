@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { setMaxListeners } from 'node:events'
 import type { Dataset, Utterance } from './dataset/utterance.ts'
 import { contextOf, type Hotwords } from './hotwords/hotwords.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isUnspaced } from './runtime/writing-system.ts'
 import { columns } from './text-columns.ts'
 

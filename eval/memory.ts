@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync, writeFileSync } from 'node:fs'
 
 /** Begin a new peak of this process's resident memory, where the system can (Linux: proc(5), clear_refs). */

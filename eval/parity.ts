@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { differenceOf, nonFinite } from './difference.ts'
 import type { Reference, ReferenceArray } from './reference.ts'
 import { argmax } from './runtime/decoder.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { TimedWord } from './runtime/timed-word.ts'
 import { inOrder, lettersOf, type PlacedWord, placeLetters } from './word-places.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { peakMemory, resetPeakMemory } from './memory.ts'
 
 /* Several workers that share the utterances of one system. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Seeded uniform numbers in [0, 1): mulberry32, so that a choice or an interval is the same on every machine.
  * @param seed any integer; its lower 32 bits count

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { alignerSystem } from './aligner-system.ts'
 import type { Family } from './runtime/graphs.ts'
 import { openRelease, type Release } from './runtime/release.ts'

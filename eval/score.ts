@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type HotwordScore, scoreHotwords } from './hotwords/hotword-score.ts'
 import type { Hotwords } from './hotwords/hotwords.ts'
 import { type NormalizerName, normalizedCharacters, normalizedWords } from './normalize/normalizers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { differenceOf, nonFinite } from './difference.ts'
 import type { ReferenceArray } from './reference.ts'
 import { type Aligner, slotClasses, slotTimes } from './runtime/aligner/aligner.ts'

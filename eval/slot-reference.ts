@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { readChecked } from './checked-json.ts'
 import { ARRAY, type ReferenceArray, readArray } from './reference.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { eastAsianWidth } from 'get-east-asian-width'
 
 /** Code points that take no column of their own: marks, invisible characters, and Hangul letters that join the one before. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Interval, meanInterval, quantile, type Values } from './bootstrap.ts'
 import { exact } from './dataset/timed-words.ts'
 import { type NormalizerName, normalizedWords, smallestWords } from './normalize/normalizers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Counts of an alignment; words = hits + substitutions + deletions, of the reference. */
 export interface WordErrors {
   readonly hits: number

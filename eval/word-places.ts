@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { TimedWord } from './runtime/timed-word.ts'
 
 /* Where words with times stand in the text that they are of. */

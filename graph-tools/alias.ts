@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
 import { syncFile } from './files.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, join } from 'node:path'
 import { type CommitOptions, commit, type FileChange } from './commit.ts'
 import { EMBEDDINGS } from './contract.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { onnx as Onnx } from 'onnx-proto'
 import { GraphError } from './graph-error.ts'
 import type { Model } from './model.ts'

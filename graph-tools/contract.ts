@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ALIGNMENT } from './attention.ts'
 import type { Model, Node, Value } from './model.ts'
 import { DATA_TYPE, dataTypeName } from './onnx-types.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lstatSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { normalLocation, resolveLocation } from './external-data.ts'

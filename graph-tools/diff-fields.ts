@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Model } from './model.ts'
 import { sameBytes } from './same-bytes.ts'
 import type { Region } from './splice.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { differing, differingFields, messageOf } from './diff-fields.ts'
 import { sameTensor } from './diff-weights.ts'
 import type { Attribute, Model, Node } from './model.ts'

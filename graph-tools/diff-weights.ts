@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { differingFields, messageOf } from './diff-fields.ts'
 import type { Model, Tensor } from './model.ts'
 import { dataTypeName, FIELD } from './onnx-types.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from 'node:crypto'
 import { differing, differingFields, messageOf } from './diff-fields.ts'
 import { diffNodes } from './diff-nodes.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, join } from 'node:path'
 import { type FileRange, fileState } from './bytes.ts'
 import type { FileChange } from './commit.ts'

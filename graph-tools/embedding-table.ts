@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Content, Produced } from './bytes.ts'
 import { pieceChunks } from './files.ts'
 import { makeNarrower } from './float16-simd.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lstatSync, realpathSync } from 'node:fs'
 import { dirname, isAbsolute, join, normalize, posix, relative, sep } from 'node:path'
 import { type Content, type FileRange, fileState, type Span } from './bytes.ts'

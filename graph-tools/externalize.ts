@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { dataName } from './data-name.ts'
 import type { Model } from './model.ts'
 import { type Placement, type PlaceOptions, placeWeights } from './place.ts'

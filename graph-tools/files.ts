@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { constants } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { type Content, changedError, type FileRange, identityOf, READ_FLAGS } from './bytes.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { narrowToFloat16 } from './float16.ts'
 
 /*

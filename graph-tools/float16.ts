@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Narrow float32 values to float16 bit patterns, round to nearest even, subnormals kept (IEEE 754-2019 section 4.3.1).
  * @param bits float32 values as their bit patterns

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GraphError } from './graph-error.ts'

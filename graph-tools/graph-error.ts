@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A model file that cannot be read or edited as asked. `hint` says what to do next. */
 export class GraphError extends Error {
   override readonly name = 'GraphError'

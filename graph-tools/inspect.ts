@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, join } from 'node:path'
 import { duplicateNames } from './duplicates.ts'
 import type { Model, Tensor, Value } from './model.ts'

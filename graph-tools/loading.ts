@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Graph, Model, Node, Tensor } from './model.ts'
 import { DATA_TYPE } from './onnx-types.ts'
 import type { Region } from './splice.ts'

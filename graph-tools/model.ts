@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { dirname, resolve } from 'node:path'
 import { Bytes } from './bytes.ts'
 import { GraphError } from './graph-error.ts'

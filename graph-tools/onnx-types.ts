@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createRequire } from 'node:module'
 import type { onnx as Onnx } from 'onnx-proto'
 import { GraphError } from './graph-error.ts'

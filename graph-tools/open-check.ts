@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { constants } from 'node:fs'
 import { copyFile, mkdir, open, realpath, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'

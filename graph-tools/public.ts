@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* What other programs import as `qwen3-asr-onnx/graph-tools`. The rest of this folder may change at any time. */
 
 // biome-ignore-start lint/performance/noBarrelFile: the package has one entry for these tools

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { resolveLocation } from './external-data.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Content, FileRange } from './bytes.ts'
 import { pieceChunks, readRange } from './files.ts'
 import { contentLength } from './splice.ts'

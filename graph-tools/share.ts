@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { dataName } from './data-name.ts'
 import type { Model, Tensor } from './model.ts'
 import { type Place, type Placement, type PlaceOptions, placeWeights } from './place.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { realpathSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { GraphError } from './graph-error.ts'

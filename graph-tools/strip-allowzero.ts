@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Graph, Model, Node, Tensor } from './model.ts'
 import type { Edit, Region } from './splice.ts'
 import { shapeValues } from './tensor-data.ts'

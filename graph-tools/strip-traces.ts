@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Model } from './model.ts'
 import type { Edit } from './splice.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Bytes, type Content } from './bytes.ts'
 import { storedRange } from './external-data.ts'
 import { GraphError } from './graph-error.ts'

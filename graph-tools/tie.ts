@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename } from 'node:path'
 import { GraphError } from './graph-error.ts'
 import type { Model, Node, Tensor } from './model.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CALIBRATION_SPEECH } from './models.ts'
 
 /** 16 are enough for the tiny model (docs/measurements.md); more cost memory and time. */

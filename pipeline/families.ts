@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EMBEDDINGS, type Family } from '../eval/runtime/graphs.ts'
 
 /** What the pipeline does differently for a kind of model; its graphs are in eval/runtime/graphs.ts. */

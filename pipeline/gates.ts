@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Gate, Limits } from './gates/gate.ts'
 import { kld } from './gates/kld-gate.ts'
 import { parity } from './gates/parity-gate.ts'

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+
 import { asProcess } from './commands/command-process.ts'
 import { program } from './commands/program.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ENCODER, FAMILIES, type Family, graphFile, type Layout } from '../eval/runtime/graphs.ts'
 import type { Recipe, Rule } from './recipe-schema.ts'
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What PyTorch says of a forced aligner: prompt ids, mel, audio features, logits and classes of the slots, and times.
 
     python aligner_reference.py --checkpoint checkpoint.json --processor DIR --config config.json --clips clips.json --out DIR

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Weights by native tensor name, read from safetensors shards one tensor at a time.
 
 The TypeScript side has already found out which format the checkpoint has, mapped the names, and checked every

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What the scripts that dump references share: options, the loop over clips, and how arrays are written."""
 
 import argparse

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Download a checkpoint from the hub into its cache, and say where it is.
 
 python download.py OWNER/NAME REVISION

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Switch the telemetry of onnxruntime off. Import this before onnxruntime, which reads the variable while it loads."""
 
 import os

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """How these scripts talk to the TypeScript side: JSON lines on stdout, prose on stderr.
 
 {"event": "progress", "what": str, "done": int, "total": int, "unit": str}

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What PyTorch says: mel, audio features, prompt ids, logits and greedy tokens of given clips, from transformers.
 
     python reference.py --checkpoint checkpoint.json --processor DIR --clips clips.json --out DIR

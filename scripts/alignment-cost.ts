@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { link, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { graphFile, LAYOUTS } from '../eval/runtime/graphs.ts'

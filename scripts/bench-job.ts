@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { runEmbedFp16, runShare, runStripAllowzero } from '../pipeline/graph/rewrites.ts'
 
 /* One job of `npm run bench -- graph` in a separate process: prints the seconds it took, imports not counted. */

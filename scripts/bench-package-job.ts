@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { writeArchive } from '../pipeline/release/archive/write-archive.ts'
 
 /* One archive in a separate process, for bench-package.ts: OUT LEVEL FILE... */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import os from 'node:os'
 import { basename, join } from 'node:path'

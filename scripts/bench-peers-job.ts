@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseChecked } from '../eval/checked-json.ts'
 import { Qwen3Asr } from '../eval/runtime/qwen3-asr.ts'
 import { number as figure, list, shape, text } from '../eval/runtime/schema.ts'

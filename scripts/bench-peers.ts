@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import '../eval/runtime/no-telemetry.ts' // inherited by the sides

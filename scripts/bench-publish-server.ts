@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { startModelHub } from '../test/hub/model-hub.ts'
 
 /* The stand-in of the hub in a separate process, for bench-publish.ts: prints its address, ends with its parent. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, join } from 'node:path'
 import { describeMachine } from '../eval/machine.ts'
 import { milliseconds, signedMilliseconds } from '../eval/report/number-text.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type CommandLine, parseArguments, usage } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import { type CommonOptions, type RunCommand, runnable } from '../pipeline/commands/run-command.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Failure } from '../pipeline/shared/failure.ts'
 
 /* CHANGELOG.md in the form of https://keepachangelog.com/en/1.1.0. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PositionalOptions } from 'yargs'
 import { ALIGN } from '../pipeline/commands/align-options.ts'
 import type {

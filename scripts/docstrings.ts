@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Which exported names lack a docstring: a comment that begins with two asterisks and ends on the line above. */
 
 /** An exported name without a docstring. */

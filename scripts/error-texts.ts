@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Sentences of errors in a source, found without compiling it. */
 
 const THROWS =

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema'
 import type * as v from 'valibot'
 import { READER_CONFIG, RELEASE_CONFIG } from '../eval/runtime/config-schema.ts'

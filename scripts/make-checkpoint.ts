@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { between, type CommandLine, flag, number, oneOf, text } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
 import { MODELS, type ModelShape, TINY_SHAPE } from '../pipeline/models.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { quantile } from '../eval/bootstrap.ts'
 
 /** NaN of none, and where one is missing. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RELEASE_CONFIG, type ReleaseConfigFile } from '../eval/runtime/config-schema.ts'

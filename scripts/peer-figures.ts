@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { median } from './median.ts'
 import { CLIPS, COLD_CLIPS } from './peer-clips.ts'
 import type { Cold, LoadedResult } from './peer-process.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CLIPS, COLD_CLIPS, type PeerClip, writeClips } from './peer-clips.ts'
 import type { Rounds } from './peer-figures.ts'
 import { type Cold, type LoadedResult, reasonOf } from './peer-process.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execa } from 'execa'
 import '../eval/runtime/no-telemetry.ts' // inherited by the processes
 import * as v from 'valibot'

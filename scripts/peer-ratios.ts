@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { CLIPS, COLD_CLIPS } from './peer-clips.ts'
 import type { Counted, Figures } from './peer-figures.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { formatBytes } from '../pipeline/shared/output-files.ts'
 import { CLIPS, COLD_CLIPS } from './peer-clips.ts'
 import type { ClipFigures, Count, Counted, Figures } from './peer-figures.ts'

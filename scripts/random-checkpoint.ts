@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createCipheriv } from 'node:crypto'
 import { copyFile, mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'

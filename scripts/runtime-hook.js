@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { register } from 'node:module'
 
 /* node --import: onnxruntime-node is the package that QWEN3_ASR_ONNX_RUNTIME names. See masked-runtime.ts. */

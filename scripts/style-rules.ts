@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* The mechanical part of docs/style.md: phrases that are not used, sentences that are too long, cells that are lists. */
 
 /** A place in a text that breaks a rule. */

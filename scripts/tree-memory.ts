@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** Memory of a process and all its descendants, in KiB. */

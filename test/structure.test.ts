@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -6,6 +8,8 @@ import { PROJECT } from '../eval/runtime/project.ts'
 /* How the sources are laid out. Which room may import which is the linter's business (biome.json). */
 
 const ROOMS = ['eval', 'graph-tools', 'pipeline', 'scripts']
+/** https://spdx.dev/learn/handling-license-info/ */
+const LICENSED = /^(?:#!.*\n)?(?:\/\/|#|\/\*) SPDX-License-Identifier: Apache-2\.0(?: \*\/)?\n/
 const IMPORT = /(?:from|import\()\s*'(\.[^']+)'/g
 /** Files that import each other in a circle, types included; more are one file in several places. */
 const LARGEST_CIRCLE = 3
@@ -53,6 +57,14 @@ describe('the sources', () => {
   it('import types at the top, where the linter sees the rooms that they come from', () => {
     const inline = /import\('[^']+'\)\s*\.\s*[A-Z]/
     expect(sources.filter((file) => inline.test(readFileSync(join(PROJECT, file), 'utf8')))).toEqual([])
+  })
+
+  it('open with the license', () => {
+    const isSource = (name: string) => /\.(?:ts|js|py|css)$/.test(name) && !/fixtures|__pycache__/.test(name)
+    const files = [...ROOMS, 'python', 'test'].flatMap((room) => namesIn(room, isSource))
+    expect(files.length).toBeGreaterThan(900)
+    const texts = files.map((file) => [file, readFileSync(join(PROJECT, file), 'utf8')] as const)
+    expect(texts.flatMap(([file, text]) => (LICENSED.test(text) ? [] : [file]))).toEqual([])
   })
 
   it('have no file name twice', () => {

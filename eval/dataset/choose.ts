@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { seededRandom, shuffled } from '../random.ts'
 import type { Selection } from './utterance.ts'
 

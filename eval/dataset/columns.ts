@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../runtime/speech-error.ts'
 
 /* Which column of a table or key of a manifest holds what. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { defined } from '../runtime/defined.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { TimedWord } from '../runtime/timed-word.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { datasetInfo, listFiles } from '@huggingface/hub'
 import { count, list, type Parsed, shape, text, truth } from '../runtime/schema.ts'
 import { SpeechError } from '../runtime/speech-error.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What the client library gets in place of a token that it would refuse: it takes those of huggingface.co alone. */
 const STAND_IN = 'hf_of_another_hub'
 

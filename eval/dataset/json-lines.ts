@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { dirname } from 'node:path'
 import { isJsonObject, type JsonObject } from '../runtime/json-value.ts'
 import { SpeechError } from '../runtime/speech-error.ts'

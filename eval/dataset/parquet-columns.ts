@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { SchemaTree } from 'hyparquet'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { COLUMNS, type ColumnOptions, findColumns, missingColumn } from './columns.ts'

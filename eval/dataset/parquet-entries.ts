@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { dirname } from 'node:path'
 import type { ColumnOptions } from './columns.ts'
 import { entryOf } from './entry.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isBlank } from '../normalize/comparable.ts'
 import { valueAt } from './entry.ts'
 import { encodeFloatWav } from './float-wav.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isIPv6 } from 'node:net'
 import type { EnvHttpProxyAgent } from 'undici'
 import { SpeechError } from '../runtime/speech-error.ts'

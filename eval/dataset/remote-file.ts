@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AsyncBuffer } from 'hyparquet'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { withoutQuery } from './network.ts'

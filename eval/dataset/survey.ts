@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from 'node:crypto'
 import { isBlank } from '../normalize/comparable.ts'
 import { SpeechError } from '../runtime/speech-error.ts'

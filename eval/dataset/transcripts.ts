@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { extname, join } from 'node:path'
 import { readLines, readText } from '../text-file.ts'
 import type { Entry } from './entry.ts'

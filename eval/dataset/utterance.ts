@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NormalizerName } from '../normalize/normalizers.ts'
 import type { DatasetDescription } from '../run-description.ts'
 import type { LanguageCode } from '../runtime/languages.ts'

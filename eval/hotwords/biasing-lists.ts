@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { hashFile } from '../hash-file.ts'
 import { requireFile } from '../runtime/plain-file.ts'
 import { SpeechError } from '../runtime/speech-error.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Sample } from '../bootstrap.ts'
 import { type NormalizerName, smallestWords } from '../normalize/normalizers.ts'
 import { alignWords, type Operation } from '../wer.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Utterance } from '../dataset/utterance.ts'
 
 /* Lists of words that a speaker may say, and that a model is given as context. */

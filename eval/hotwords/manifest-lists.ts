@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { normalizedWords, smallestWords } from '../normalize/normalizers.ts'
 import type { HotwordLists } from './hotwords.ts'
 import { phrasesOf, placesOf } from './phrases.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type NormalizerName, normalizedWords, smallestWords } from '../normalize/normalizers.ts'
 
 /* Finding hotwords in texts. */

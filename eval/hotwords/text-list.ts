@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The texts of a list, or what is wrong with it, as the end of a sentence. */
 export type ParsedList = { readonly texts: readonly string[] } | { readonly problem: string }
 

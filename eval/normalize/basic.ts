@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * The `basic` normalizer of earlier Qwen3-ASR ONNX tables: without a `language X<asr_text>` prefix, lower case,
  * letters, digits and apostrophes, words separated by anything else.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * A text in the form in which it is compared: composed (NFC), and without characters that have no width and no sound.
  * These are soft hyphens, zero-width spaces and joiners, marks of direction, variation selectors

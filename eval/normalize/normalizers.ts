@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basicNormalize } from './basic.ts'
 import { comparableText } from './comparable.ts'
 import { splitWords } from './python-text.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { pythonPattern, splitWords } from './python-text.ts'
 
 /** What a word may mean in a spelled-out number. `suffix` is that of "seconds" or "tenth" (nd, th, s). */

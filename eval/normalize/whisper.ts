@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { spellNumbersAsDigits } from './numbers.ts'
 import { joinSpaces, pythonPattern } from './python-text.ts'
 import { americanSpelling } from './spelling.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { Recorded } from './microphone.ts'
 

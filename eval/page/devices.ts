@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Device, gpuPrefers } from './variant-choice.ts'
 
 /** WebGPU as the browser offers it; the DOM's types lack it (w3.org/TR/webgpu). */

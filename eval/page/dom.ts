@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* What the page's parts share to read and write its elements. */
 
 /**

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type RunningHash, startSha256 } from '../runtime/platform/host.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { bytesHandle, markChecked } from './kept-files.ts'

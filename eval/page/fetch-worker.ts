@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { startSha256 } from '../runtime/platform/host.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { FetchJob, FetchReply } from './fetch-job.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FolderFile } from './release-source.ts'
 
 /** Files of `<input webkitdirectory>`, by their paths in the folder that was picked. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../runtime/speech-error.ts'
 import { keptBytes, keptFile, removeFile } from './kept-files.ts'
 import { bytesText } from './quantities.ts'

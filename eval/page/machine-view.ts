@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { divOf } from './dom.ts'
 import type { OfflineState } from './offline.ts'
 import { bytesText } from './quantities.ts'

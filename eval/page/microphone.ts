@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../runtime/speech-error.ts'
 
 /** Of the model; browsers that cannot record at it record at their own. */

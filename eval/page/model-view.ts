@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { announce, buttonOf, byId, divOf, element, inputOf } from './dom.ts'
 import type { FetchProgress } from './fetch-job.ts'
 import { deleteRelease, type KeptRelease, keptReleases, presentBytes } from './kept-releases.ts'

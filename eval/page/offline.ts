@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** How far the page is kept in this browser. */
 export type OfflineState = 'kept' | 'keeping' | 'newer' | 'impossible'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mountFolder } from '../runtime/platform/random-access.web.ts'
 import { Qwen3Asr } from '../runtime/qwen3-asr.ts'
 import type { Device } from './variant-choice.ts'

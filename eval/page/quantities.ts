@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Quantities as the page writes them. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Runs in the thread of the audio: collects what the microphone gives, as mono, and hands it over in blocks. */
 
 /** The DOM's types lack what is global in a worklet (webaudio.github.io). */

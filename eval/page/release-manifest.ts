@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { graphFile, LAYOUTS } from '../runtime/graphs.ts'
 import { parseJsonObject } from '../runtime/json-file.ts'

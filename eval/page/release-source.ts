@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mountFolder } from '../runtime/platform/random-access.web.ts'
 import { openRelease } from '../runtime/release.ts'
 import { SpeechError } from '../runtime/speech-error.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /*
  * Keeps the page's own files, so that it opens without a network, and gives them the headers of cross-origin isolation, which
  * hosts of static files cannot set. It answers for these files alone: everything else goes to the network as if it were not here.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { LANGUAGES } from '../runtime/languages.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import { announce, buttonOf, byId, divOf, element, inputOf, selectOf } from './dom.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Transcript } from '../runtime/qwen3-asr.ts'
 import { divOf, element } from './dom.ts'
 import { clockText, secondsText } from './quantities.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Segment, Transcript } from '../runtime/qwen3-asr.ts'
 import { bdi, button, byId, divOf, element } from './dom.ts'
 import { clockText } from './quantities.ts'

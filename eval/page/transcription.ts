@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { cuesOf, srt, vtt } from '../cues.ts'
 import { CONVERT } from '../runtime/audio/ffmpeg.web.ts'
 import { encodeWav } from '../runtime/audio/wav.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Which variant a page offers first on a device. */
 
 /** What can run a model here. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FigureTable } from './figure-table.ts'
 import { distinctLabels } from './label.ts'
 import { type SystemMark, systemMark } from './plot.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Chart, chartSystems } from './chart-rows.ts'
 import type { FidelityPoint } from './fidelity-plot.ts'
 import { byLength, bySpeaker } from './group-charts.ts'

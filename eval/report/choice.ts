@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DatasetDescription } from '../run-description.ts'
 import type { Report } from './report.ts'
 import { type Sentence, sentence } from './sentence.ts'

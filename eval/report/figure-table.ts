@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Sentence } from './sentence.ts'
 
 /** A table for people, with the numbers behind it. */

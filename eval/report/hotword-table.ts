@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Interval } from '../bootstrap.ts'
 import type { HotwordDifferences, HotwordFigures, HotwordRate } from '../hotwords/hotword-figures.ts'
 import type { PairedRow, Row } from '../summary.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { htmlText } from './html.ts'
 
 /** What a page is made of: HTML, except the title. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Cell, FigureTable } from './figure-table.ts'
 import { shortened } from './label.ts'
 import type { Sentence } from './sentence.ts'

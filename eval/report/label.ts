@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Short labels for long names, in columns of text. */
 
 /** Letters of East Asia and pictures take two columns; others one. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { UtteranceRecord } from '../record.ts'
 import type { Score } from '../score.ts'
 import { totalErrors } from '../wer.ts'

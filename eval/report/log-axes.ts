@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Logarithmic axes with ticks that people read: Plot's own crowd within one decade. */
 
 interface Axis {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Numbers of reports as people read them. */
 
 /** 4.55 % */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { announce, bdi, byId, element, isolated, systems, utterances } from './page-dom.js'
 
 /** How far from a mark a pointer may be, in pixels. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { data, element } from './page-dom.js'
 
 /** Those of eval/csv.ts: what spreadsheets run, and what of it is a number. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Runs in the page: what the other scripts share. */
 /** The element of the page with this id; null where there is none. */
 export const byId = (id) => document.getElementById(id)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { downloadCsv } from './page-csv.js'
 import { bdi, byId, element, hidden, isolated, nameOf, plural, systems, utterances } from './page-dom.js'
 import { player } from './page-player.js'

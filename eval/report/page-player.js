@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { announce, bdi, button, byId, element, hidden, isolated } from './page-dom.js'
 
 /** Kept, since a list that is made again needs them again. */

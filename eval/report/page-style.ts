@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile } from 'node:fs/promises'
 
 /** The style sheet of the pages of an evaluation, in colours that the page for browsers has too. */

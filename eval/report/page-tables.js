@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { downloadCsv } from './page-csv.js'
 import { announce, button, hidden, wholeText } from './page-dom.js'
 

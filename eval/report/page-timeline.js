@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { element, plural } from './page-dom.js'
 import { playable } from './page-words.js'
 

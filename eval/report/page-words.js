@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { element, isolated } from './page-dom.js'
 
 /** Seconds that a word is shown at least: some have no length. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile } from 'node:fs/promises'
 import { FORMULA, NUMBER } from '../csv.ts'
 import type { Chart } from './chart-rows.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 import { columnsOf } from './label.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as Plot from '@observablehq/plot'
 import { allScores, type Chart, chartSystems, knownRows, panelsOf, upTo } from './chart-rows.ts'
 import { cell, nameCell } from './figure-table.ts'

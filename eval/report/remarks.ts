@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { plural } from '../plural.ts'
 import type { UtteranceRecord } from '../record.ts'
 import { PROVIDERS, USUAL_PROVIDER } from '../runtime/providers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Hotwords } from '../hotwords/hotwords.ts'
 import type { Machine } from '../machine.ts'
 import type { NormalizerName } from '../normalize/normalizers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Texts of a report in which names that others wrote are marked. */
 
 /** A name or text that others wrote: a system, a dataset, a file, what was said. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Chart, ChartSystem } from './chart-rows.ts'
 import { drawable, type FidelityPoint, fidelityPlot, isDominated } from './fidelity-plot.ts'
 import { cell, nameCell } from './figure-table.ts'

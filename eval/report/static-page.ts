@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { htmlPage } from './html-page.ts'
 import { pageStyle } from './page-style.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { csvText } from '../csv.ts'
 import type { Percentiles, Row } from '../summary.ts'
 import type { TimeComparison } from '../time-comparison.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Interval } from '../bootstrap.ts'
 import type { Row } from '../summary.ts'
 import type { TimeComparison } from '../time-comparison.ts'

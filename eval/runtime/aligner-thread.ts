@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AlignedAudio, AlignerOptions, UnitTimes } from './aligner/aligner.ts'
 import type { AudioInput } from './opened-audio.ts'
 import type { AlignerSettings } from './release-config.ts'

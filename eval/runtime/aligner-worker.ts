@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type AlignedAudio, alignAudio, alignUnits, loadAligner, type UnitTimes } from './aligner/aligner.ts'
 import type { AlignerSetup, AlignJob, LoadedAligner, UnitsJob } from './aligner-thread.ts'
 import { serveCalls } from './serve-calls.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AudioSource } from './audio/speech-stream.ts'
 import type { AudioInput } from './opened-audio.ts'
 import { pathOf } from './platform/file-paths.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { argmax, type Decoder } from './decoder.ts'
 import type { PromptInput } from './prompt.ts'
 import type { ReleaseConfig } from './release-config.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Takes one of a fixed number of places, when one is free; what it resolves to gives the place back. */
 export type TakePlace = () => Promise<() => void>
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { EmbeddingTable } from './embeddings.ts'
 import { openFusedDecoder } from './fused-decoder.ts'
 import type { Layout, PrefillKind } from './graphs.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 type OptionalOf<T> = { [K in keyof T]: undefined extends T[K] ? K : never }[keyof T]
 
 /** Fields some of which may lack a value, as an object in which those are left out. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { DeviceMoves } from './device-moves.ts'
 import { type CacheShape, capacityFor, type KvStore, NO_HEAD, type RowHead, roundUp } from './kv-store.ts'
 import type { Tensor } from './onnxruntime.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type GraphNode, type GraphValue, writeGraph } from './graph-writer.ts'
 import type { CacheShape } from './kv-store.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type OpenFile, openFile } from './platform/random-access.ts'
 import { SpeechError } from './speech-error.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Encoder } from './encoder.ts'
 import type { Mel } from './mel.ts'
 import type { SessionOptions } from './session.ts'

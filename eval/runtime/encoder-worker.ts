@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { openEncoder } from './encoder.ts'
 import type { EncoderSetup } from './encoder-thread.ts'
 import type { Mel } from './mel.ts'

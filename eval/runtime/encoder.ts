@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ENCODER } from './graphs.ts'
 import { MEL_BINS, type Mel } from './mel.ts'
 import { Tensor } from './onnxruntime.ts'

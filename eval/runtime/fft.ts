@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A complex transform of fixed length, forward, in place: X[k] = sum x[n] exp(-2 pi i k n / length). */
 export interface Fft {
   readonly length: number

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Decoder, DecoderOptions } from './decoder.ts'
 import { DeviceKvCache } from './device-kv-cache.ts'
 import { ON_DEVICE, openDeviceMoves } from './device-moves.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { bytesField, numberField } from './proto-file.ts'
 
 /* Numbers of fields: onnx/onnx.proto, ModelProto, GraphProto, NodeProto, ValueInfoProto, TypeProto, TensorShapeProto. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Names of the graphs of a release, and of their files (release contract, section 3). */
 
 /** The audio encoder's graph. */

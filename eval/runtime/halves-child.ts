@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { halvesOf } from './halves.ts'
 
 /* The child of platform/device-halves.ts: answers once, and ends with its parent. */

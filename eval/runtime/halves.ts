@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lacksHalves } from './device-errors.ts'
 import { InferenceSession, Tensor } from './onnxruntime.ts'
 import { providerOf, USUAL_PROVIDER } from './providers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Jobs that are read ahead for each that runs, so that those of a length can run together. */
 const LOOKAHEAD = 4
 /** Items that are held ahead at most, beyond one job: 64 MB of samples. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isJsonObject, type JsonObject, shown } from './json-value.ts'
 import { lookAt, readStart } from './platform/random-access.ts'
 import { SpeechError } from './speech-error.ts'

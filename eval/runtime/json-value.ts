@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** An object of parsed JSON, whose values are not checked yet. */
 export type JsonObject = Readonly<Record<string, unknown>>
 

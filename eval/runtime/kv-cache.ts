@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type CacheShape, capacityFor, type KvStore, NO_HEAD, type RowHead, roundUp } from './kv-store.ts'
 import { Tensor } from './onnxruntime.ts'
 import { floats } from './session.ts'

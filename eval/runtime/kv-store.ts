@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Tensor } from './onnxruntime.ts'
 
 /* What the KV caches in the program's memory and on a device have in common. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from './speech-error.ts'
 
 /** ISO code to the model's name of each language it knows (Qwen3-ASR's model card). */

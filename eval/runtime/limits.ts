@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Limits of what is decoded at once. */
 
 /** New tokens of one piece at least, whatever its length, as the model card's examples allow. */

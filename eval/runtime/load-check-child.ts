@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { LoadAnswer, LoadQuestion } from './load-check.ts'
 import { InferenceSession } from './onnxruntime.ts'
 

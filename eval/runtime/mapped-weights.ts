@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, dirname, join, realPath } from './platform/file-paths.ts'
 import { bytesField, numberField, type ProtoField, ProtoFile } from './proto-file.ts'
 

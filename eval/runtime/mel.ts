@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { planFft } from './fft.ts'
 
 const FFT_LENGTH = 400

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isMainThread } from 'node:worker_threads'
 import { SpeechError } from './speech-error.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { env, InferenceSession, Tensor } from 'onnxruntime-web' // the build that the bundle is of
 import type * as Runtime from './onnxruntime.ts'
 

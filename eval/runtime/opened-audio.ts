@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { clipOfSamples } from './audio/clip.ts'
 import { type Cut, cutPieces } from './audio/pieces.ts'
 import { makeSampleHash } from './audio/sample-hash.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { SpeechError } from './speech-error.ts'

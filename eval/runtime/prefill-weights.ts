@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { damaged, readJson } from './json-file.ts'
 import { join } from './platform/file-paths.ts'

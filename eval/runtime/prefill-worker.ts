@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ownThread } from './platform/threads.ts'
 import { readPrefillRecipe, readPrefillWeights, type WidenedWeight } from './prefill-weights.ts'
 import { makeStored, type PromptCache, type StoredWeights } from './prompt-cache.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { PREFILL, prefillRecipe } from './graphs.ts'
 import { emptyPast } from './kv-cache.ts'
 import { addMappedWeights, type MappedWeight } from './mapped-weights.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Tokens of a language's name at most: "Cantonese", the longest in tokens, has four with those around it. */
 const LONGEST = 8
 

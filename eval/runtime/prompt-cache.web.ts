@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type * as Cache from './prompt-cache.ts'
 
 /* Prompts of a page have no weights in 8 bits. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RowHead } from './kv-store.ts'
 import type { Tensor } from './onnxruntime.ts'
 import type { Prompt } from './prompt.ts'

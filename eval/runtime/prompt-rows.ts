@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { EmbeddingTable } from './embeddings.ts'
 import { Tensor } from './onnxruntime.ts'
 import { type PromptInput, promptEmbeddings } from './prompt.ts'

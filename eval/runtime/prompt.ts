@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { EmbeddingTable } from './embeddings.ts'
 import { languageName } from './languages.ts'
 import { SpeechError } from './speech-error.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type OpenFile, openFile } from './platform/random-access.ts'
 
 /* The wire format of protobuf (protobuf.dev/programming-guides/encoding), of files whose large values stay where they are. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PrefillKind } from './graphs.ts'
 import type { InferenceSession } from './onnxruntime.ts'
 import { CPU_PROMPTS } from './platform/host.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { type EmbeddingTable, openEmbeddings } from './embeddings.ts'
 import { EMBEDDINGS } from './graphs.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AlignedAudio, AlignerTiming } from './aligner/aligner.ts'
 import { type AlignerThread, type AlignJob, startAligner } from './aligner-thread.ts'
 import { SAMPLE_RATE } from './audio/sample-rate.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { type Audio, inputOf } from './audio-argument.ts'
 import type { Decoded } from './decode-loop.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { wordRanges } from './words/word-ranges.ts'
 
 /* Outputs that repeat the context instead of the speech. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { alignPiece, type PieceWords } from './aligner/align-piece.ts'
 import type { AlignerThread } from './aligner-thread.ts'
 import { type Cut, joinTranscripts, piecesOf, type Span, speechSpan, splitPoints } from './audio/pieces.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type Decode, makeDecodeLoop } from './decode-loop.ts'
 import { makePlaces, type TakePlace } from './decode-places.ts'
 import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { contradictions, READER_CONFIG } from './config-schema.ts'
 import { damaged, readJson } from './json-file.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A run of the same tokens over and over, at the end of an output. */
 export interface Repetition {
   /** tokens of the unit that repeats */

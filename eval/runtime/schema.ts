@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { isJsonObject, shown } from './json-value.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { withDeviceReasons } from './device-errors.ts'
 import { type MappedGraph, mapInlineWeights } from './mapped-weights.ts'
 import { type InferenceSession, listSupportedBackends, Tensor } from './onnxruntime.ts'

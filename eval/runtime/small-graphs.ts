@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Graphs of a few operators, as bytes of ONNX (onnx.proto): what a device is asked before a model is. */
 
 /** y = x + x, float32 [4]. */

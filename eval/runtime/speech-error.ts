@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Input that cannot be measured as asked. `hint` says what to do next. */
 export class SpeechError extends Error {
   override readonly name = 'SpeechError'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Decoder } from './decoder.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { LAYOUTS } from './graphs.ts'

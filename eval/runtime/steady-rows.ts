@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A part of a tag about weights of 8 bits, of all or of those that a selector names. */
 const EIGHT_BITS = /^(?:[^:]+: )?int8 /
 /** What is done to weights before they are quantized. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { joinTranscripts } from './audio/pieces.ts'
 import { JOINT } from './writing-system.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { startModule } from './platform/threads.ts'
 import { SpeechError } from './speech-error.ts'
 

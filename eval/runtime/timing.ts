@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Seconds spent in each part. */
 export interface Timing {
   readonly mel: number

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Tokenizer as HfTokenizer } from '@huggingface/tokenizers'
 import * as v from 'valibot'
 import { tokenId } from './config-schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { LANGUAGES } from './languages.ts'
 import { SPECIAL_TOKENS } from './tokenizer.ts'
 

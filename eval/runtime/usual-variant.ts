@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { FP16 } from './graphs.ts'
 import { hasHalves } from './platform/device-halves.ts'
 import { providerOf } from './providers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from './speech-error.ts'
 
 /* Weights in blocks, made into 8-bit weights with one scale for each column. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AlignedAudio } from './aligner/aligner.ts'
 import type { AlignerSetup, AlignJob } from './aligner-thread.ts'
 import type { Layout, PrefillKind } from './graphs.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { alignLong } from './aligner/align-long.ts'
 import { alignText } from './aligner/aligner.ts'
 import { type AlignerThread, startAligner } from './aligner-thread.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /*
  * Which characters belong to writing without spaces between words, by Script_Extensions (Unicode Standard Annex #24).
  * The long vowel mark and East Asian punctuation have the script Common, but extensions that say where they are used.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { FP32, graphFile, LAYOUTS } from '../../eval/runtime/graphs.ts'
 import { rewriteInPlace } from '../../graph-tools/apply.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'
 import { type EmbeddingTable, openEmbeddings } from '../../eval/runtime/embeddings.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { TimedWord } from '../../eval/runtime/timed-word.ts'
 import { featureStart, timedWords } from '../../eval/runtime/words/word-times.ts'
 import { type Head, MAX_HEADS } from '../../graph-tools/attention.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { number as figure, list, section, text } from '../../eval/runtime/schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { type JsonObject, shown } from '../../eval/runtime/json-value.ts'
 import { dictionary, list, section, text, truth, whole } from '../../eval/runtime/schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AdapterConfig } from './adapter-config.ts'
 import { matching, patternValues, selected } from './adapter-patterns.ts'
 

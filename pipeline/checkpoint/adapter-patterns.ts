@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { runInNewContext } from 'node:vm'
 import { shown } from '../../eval/runtime/json-value.ts'
 import { Failure } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Failure } from '../shared/failure.ts'
 import { ADAPTER_CONFIG, type AdapterConfig, MERGE_WITH_PEFT } from './adapter-config.ts'
 import { isSaved, type Modules, modulesOf } from './adapter-modules.ts'

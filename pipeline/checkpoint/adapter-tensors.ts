@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { Failure } from '../shared/failure.ts'
 import { MERGE_WITH_PEFT } from './adapter-config.ts'
 import { fileOf } from './checkpoint-files.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isAbsolute, join } from 'node:path'
 import { Failure } from '../shared/failure.ts'
 import { ADAPTER_CONFIG, type AdapterConfig, readAdapterConfig } from './adapter-config.ts'

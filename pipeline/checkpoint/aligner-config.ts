@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../../eval/runtime/json-value.ts'
 import { LANGUAGES } from '../../eval/runtime/languages.ts'

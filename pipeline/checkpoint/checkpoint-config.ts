@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { layerCount, size, vocabularySize } from '../../eval/runtime/config-schema.ts'
 import { isJsonObject, type JsonObject, shown } from '../../eval/runtime/json-value.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { list, section, text, whole } from '../../eval/runtime/schema.ts'
 import { checked } from '../shared/checked.ts'

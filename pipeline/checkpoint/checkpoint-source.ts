@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { isOffline } from '../../eval/dataset/network.ts'

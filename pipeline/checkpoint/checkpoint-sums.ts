@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, join } from 'node:path'
 import type { Emit } from '../shared/events.ts'
 import { hashFiles } from '../shared/hash-cache.ts'

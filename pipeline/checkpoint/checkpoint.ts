@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { stat } from 'node:fs/promises'
 import { defined } from '../../eval/runtime/defined.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'

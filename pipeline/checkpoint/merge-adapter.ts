@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { open, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { parseJsonObject } from '../../eval/runtime/json-file.ts'

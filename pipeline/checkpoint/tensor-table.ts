@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type AlignerConfig, SCORE } from './aligner-config.ts'
 import type { AudioConfig, TextConfig } from './checkpoint-config.ts'
 

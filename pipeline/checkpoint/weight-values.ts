@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { open } from 'node:fs/promises'
 import { narrowToFloat16 } from '../../graph-tools/float16.ts'
 import { Failure } from '../shared/failure.ts'

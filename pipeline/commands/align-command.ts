@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EXIT } from '../shared/failure.ts'
 import { say } from '../shared/terminal.ts'
 import { parseAlign } from './align-options.ts'

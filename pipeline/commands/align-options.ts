@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { PREFERRED } from '../../eval/runtime/graphs.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'

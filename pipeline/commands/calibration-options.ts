@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { USUAL_CALIBRATION } from '../calibration-choice.ts'
 import { between, number, text } from './arguments.ts'
 

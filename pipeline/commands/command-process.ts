@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { interruption } from '../shared/interruption.ts'
 import type { RunCommand } from './run-command.ts'
 

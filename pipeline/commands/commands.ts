@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RunCommand } from './run-command.ts'
 
 /** A command of the program, loaded when it is called. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { defined } from '../../eval/runtime/defined.ts'
 import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
 import { EXIT } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { makeProgress, type Progress, progressEvents } from '../evaluate/evaluation-progress.ts'
 import { REPORT_PAGE } from '../evaluate/result-files.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { availableParallelism } from 'node:os'
 import { DATASETS_LISTED } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'

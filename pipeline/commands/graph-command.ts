@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { clearProgress } from '../graph/progress-line.ts'
 import { parseGraph } from './graph-options.ts'
 import { runnable } from './run-command.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
 import { withFolders } from '../graph/folder-lock.ts'
 import { nearest } from '../graph/nearest.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parsePackage } from './package-options.ts'
 import { runnable } from './run-command.ts'
 

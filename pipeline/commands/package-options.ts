@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { PackageOptions, VerifyCommandOptions } from '../release/packaging-options.ts'
 import { VARIANT_NAMES } from '../variants.ts'
 import {

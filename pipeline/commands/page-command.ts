@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { hubAddress } from '../hub/connection.ts'
 import { EXIT } from '../shared/failure.ts'
 import { shellWord, shortPath } from '../shared/next-steps.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EXIT } from '../shared/failure.ts'
 import { parsePipeline } from './pipeline-options.ts'
 import { runnable } from './run-command.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { nearest } from '../graph/nearest.ts'
 import { EXIT } from '../shared/failure.ts'
 import { calledProgram } from '../shared/own-commands.ts'

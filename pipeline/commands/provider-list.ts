@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { PROVIDER_NAMES, PROVIDERS, providerLabel } from '../../eval/runtime/providers.ts'
 import { usage } from './arguments.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { checkRepoName } from '../hub/hub-id.ts'
 import type { PublishCommandOptions } from '../publish/run-publish.ts'
 import {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describeError, EXIT, Failure } from '../shared/failure.ts'
 import { tableLines } from '../shared/text-table.ts'
 import { columnsOf } from '../shared/text-width.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { defined } from '../../eval/runtime/defined.ts'
 import type { TrialOptions } from '../lab/run-trials.ts'
 import type { ScanOptions } from '../lab/scan-weights.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import logUpdate from 'log-update'
 import type { Emit, Event, StepName } from '../shared/events.ts'
 import { unreachable } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { requirePeers } from '../../eval/runtime/missing-package.ts'
 import type { Emit } from '../shared/events.ts'
 import { describeError, EXIT, type ExitCode, Failure } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EXIT, Failure } from '../shared/failure.ts'
 import { say } from '../shared/terminal.ts'
 import { tellUntested } from './provider-list.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { FP16, LAYOUT_NAMES, PREFERRED, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { FORMATS, isSubtitles, STDIN, type TranscribeOptions } from '../transcribe/transcription-options.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { variantName } from '../../eval/runtime/release.ts'
 import { VARIANT_NAMES } from '../variants.ts'
 import { usage } from './arguments.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { availableParallelism } from 'node:os'
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'

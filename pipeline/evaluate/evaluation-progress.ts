@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import logUpdate from 'log-update'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import type { UtteranceRecord } from '../../eval/record.ts'

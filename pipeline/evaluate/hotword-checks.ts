@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import type { HotwordLists } from '../../eval/hotwords/hotwords.ts'
 import { normalizedWords } from '../../eval/normalize/normalizers.ts'

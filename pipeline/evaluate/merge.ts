@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { ResultRecord } from '../../eval/record.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, join } from 'node:path'
 import { isOnHub, openDataset } from '../../eval/dataset/open.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Comparison, Look } from '../../eval/parity.ts'
 import type { Reference } from '../../eval/reference.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { quantile } from '../../eval/bootstrap.ts'
 import type { LogitsGate } from './gate.ts'
 import { meanOf, positionsOf } from './position.ts'

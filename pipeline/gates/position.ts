@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { argmax } from '../../eval/runtime/decoder.ts'
 import type { ClipPositions, Position } from './gate.ts'
 

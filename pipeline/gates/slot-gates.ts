@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { MEL_TOLERANCE } from '../../eval/parity.ts'
 import type { SlotComparison } from '../../eval/slot-parity.ts'
 import type { Finding, SlotsGate, Tolerance, Unit, WaySlots } from './gate.ts'

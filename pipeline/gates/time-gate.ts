@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { plural } from '../../eval/plural.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import type { Row } from '../../eval/summary.ts'

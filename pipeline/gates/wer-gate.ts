@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import type { SpeechGate } from './gate.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lstat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type FileRange, fileState } from '../../graph-tools/bytes.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { NO_LINKS } from '../../graph-tools/alias.ts'
 import { Failure } from '../shared/failure.ts'

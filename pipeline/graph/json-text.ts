@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * The text of a JSON object with one member set, every other byte as it was.
  * @param text an object that JSON.parse takes

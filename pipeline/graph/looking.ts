@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, dirname, resolve } from 'node:path'
 import { diffModels } from '../../graph-tools/diff.ts'
 import { GraphError } from '../../graph-tools/graph-error.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** The name that a misspelt one is nearest to, if it is near to any. */
 export function nearest(word: string, names: readonly string[]): string | undefined {
   const close = names.map((name) => ({ name, steps: distance(word, name) })).sort((a, b) => a.steps - b.steps)

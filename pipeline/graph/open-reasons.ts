@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { resolve } from 'node:path'
 import type { LoadLevel } from '../../eval/runtime/load-check.ts'
 

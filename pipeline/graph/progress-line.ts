@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { formatBytes } from '../shared/output-files.ts'
 import { printable } from '../shared/printable.ts'
 

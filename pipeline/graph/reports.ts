@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { plural } from '../../eval/plural.ts'
 import type { Difference } from '../../graph-tools/diff.ts'
 import type { Inspection, SharedData } from '../../graph-tools/inspect.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, dirname, resolve } from 'node:path'
 import { alias } from '../../graph-tools/alias.ts'
 import { folderOf } from '../../graph-tools/apply.ts'

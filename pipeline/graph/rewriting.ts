@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lstat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { type Rewrite, type Rewritten, rewriteInPlace } from '../../graph-tools/apply.ts'

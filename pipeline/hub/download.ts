@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash, type Hash } from 'node:crypto'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { remoteFile } from '../../eval/dataset/remote-file.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EXIT, Failure } from '../shared/failure.ts'
 
 const HUB_ID = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { HubApiError, listFiles, modelInfo } from '@huggingface/hub'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
 import { Failure } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { authorized } from '../../eval/dataset/hub-token.ts'
 import { withoutQuery } from '../../eval/dataset/network.ts'

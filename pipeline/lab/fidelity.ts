@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { meanInterval, pairedRatio, quantile, type Values } from '../../eval/bootstrap.ts'
 import type { ClipPositions, WayPositions } from '../gates/gate.ts'
 import { meanOf, positionsOf } from '../gates/position.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { followLogits, type Look } from '../../eval/parity.ts'
 import type { Recognizer } from '../../eval/runtime/recognizer.ts'
 import type { Way } from '../../eval/runtime/release.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, dirname, join, resolve } from 'node:path'
 import { EMBEDDINGS, ENCODER, FP32, graphFile, LAYOUTS } from '../../eval/runtime/graphs.ts'
 import { openRelease } from '../../eval/runtime/release.ts'

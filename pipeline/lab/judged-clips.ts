@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { folderDataset } from '../../eval/dataset/folder-dataset.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Comparison } from '../../eval/parity.ts'
 import { providerOf, USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
 import { loadRecognizer, type Recognizer, releaseRecognizer } from '../../eval/runtime/recognizer.ts'

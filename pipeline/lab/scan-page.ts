@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as Plot from '@observablehq/plot'
 import { cell, type FigureTable, nameCell } from '../../eval/report/figure-table.ts'
 import { htmlTable, htmlText } from '../../eval/report/html.ts'

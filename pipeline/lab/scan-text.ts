@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { nats } from '../release/fidelity-table.ts'
 import { formatBytes } from '../shared/output-files.ts'
 import { wrapWords } from '../shared/text-width.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { cp, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { EMBEDDINGS, ENCODER, graphFile, JSON_FILES, LAYOUTS } from '../../eval/runtime/graphs.ts'

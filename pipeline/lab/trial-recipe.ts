@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { RECIPE, RECIPE_KEYS, type Recipe } from '../recipe-schema.ts'

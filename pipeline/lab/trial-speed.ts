@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { quantile } from '../../eval/bootstrap.ts'
 import { describeMachine } from '../../eval/machine.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'

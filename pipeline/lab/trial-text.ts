@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { percent } from '../../eval/report/number-text.ts'
 import { choiceText, rulesText } from '../release/encoder-choice.ts'
 import { changedOf, nats, rangeOf, ratioOf } from '../release/fidelity-table.ts'

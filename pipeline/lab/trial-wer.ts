@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { evaluate } from '../../eval/evaluation.ts'
 import { describeMachine } from '../../eval/machine.ts'

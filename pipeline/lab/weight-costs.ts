@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { WeightCost, WeightScan } from './scan-weights.ts'
 
 /* What terminal and page say of a scan. */

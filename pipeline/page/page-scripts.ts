@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Scripts of the page besides the runtime's workers, by the names of their bundles. */
 export const SCRIPTS = {
   page: 'eval/page/start-page.ts',

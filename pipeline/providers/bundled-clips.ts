@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readSpeechFolder } from '../../eval/dataset/folder-dataset.ts'
 import { BUNDLED_SPEECH } from '../models.ts'
 import { Failure } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ClipPart, ClipsQuestion, HeardClip } from './heard-clip.ts'
 import { SILENCE } from './probe-provider.ts'
 import { runProvider } from './provider-process.ts'

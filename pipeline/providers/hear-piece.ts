@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { argmax } from '../../eval/runtime/decoder.ts'
 import { tokenLimit } from '../../eval/runtime/limits.ts'
 import { logMel } from '../../eval/runtime/mel.ts'

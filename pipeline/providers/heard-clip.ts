@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Timing } from '../../eval/runtime/timing.ts'
 
 /* What is passed between hear-clips.ts and its child process. */

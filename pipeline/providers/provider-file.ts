@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { homedir } from 'node:os'
 import { describeMachine } from '../../eval/machine.ts'
 import { PROJECT } from '../../eval/runtime/project.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { endWithUs } from '../../eval/runtime/children.ts'

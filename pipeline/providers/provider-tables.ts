@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { providerLabel } from '../../eval/runtime/providers.ts'
 import { workOf } from '../../eval/runtime/timing.ts'
 import { formatBytes } from '../shared/output-files.ts'

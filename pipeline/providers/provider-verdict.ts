@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import type { ProviderTolerance } from '../../eval/runtime/providers.ts'
 import type { HeardClip } from './heard-clip.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, extname, join, resolve } from 'node:path'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { defaultPlaces } from '../evaluate/evaluation-places.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from 'node:crypto'
 import { remoteFile } from '../../eval/dataset/remote-file.ts'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'

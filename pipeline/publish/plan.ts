@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RemoteFile } from '../hub/repository.ts'
 import type { HubFile } from './hub-files.ts'
 

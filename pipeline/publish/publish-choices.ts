@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ReadBack } from './check-remote.ts'
 
 /** What the user chooses. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { defined } from '../../eval/runtime/defined.ts'
 import { section, text } from '../../eval/runtime/schema.ts'
 import type { Manifest } from '../release/manifest-schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createBranch, createRepo, HubApiError, whoAmI } from '@huggingface/hub'
 import * as v from 'valibot'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Emit } from '../shared/events.ts'
 
 /** How far back the rate looks: long enough to be calm, short enough to follow. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type CommitOutput, type CommitProgressEvent, commitIter, HubApiError } from '@huggingface/hub'
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { type RetryOptions, TransientError } from '../../eval/dataset/retrying-fetch.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A line of an installer that says something about bytes. */
 export type InstallerLine =
   | { readonly kind: 'fetching'; readonly name: string; readonly bytes: number }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { stat } from 'node:fs/promises'
 import { dirname, relative, sep } from 'node:path'
 import { execa } from 'execa'

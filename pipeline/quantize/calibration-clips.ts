@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import type { Dataset } from '../../eval/dataset/utterance.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { readOwn } from '../../eval/checked-json.ts'

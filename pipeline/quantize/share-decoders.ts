@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { decoderData, EMBEDDINGS, type Family, graphFile } from '../../eval/runtime/graphs.ts'
 import { type CommitOptions, commit, type FileChange } from '../../graph-tools/commit.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
 import { EMBEDDINGS } from '../../eval/runtime/graphs.ts'
 import type { AlignerConfig } from '../checkpoint/aligner-config.ts'

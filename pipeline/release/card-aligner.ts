@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { alignerPrompt } from '../../eval/runtime/aligner/aligner-prompt.ts'
 import {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { HotwordDifferences, HotwordFigures } from '../../eval/hotwords/hotword-figures.ts'
 import { percent, signed } from '../../eval/report/number-text.ts'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'

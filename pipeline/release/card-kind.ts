@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Report } from '../../eval/report/report.ts'
 import type { AlignerSettings } from '../../eval/runtime/release-config.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'

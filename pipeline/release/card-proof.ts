@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { plural } from '../../eval/plural.ts'
 import { percent } from '../../eval/report/number-text.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'

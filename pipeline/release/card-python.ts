@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { ALIGNER, EMBEDDINGS, ENCODER, LAYOUTS } from '../../eval/runtime/graphs.ts'
 
 /*

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { EMBEDDINGS, ENCODER, graphFile, quantizedTable } from '../../eval/runtime/graphs.ts'
 import type { Recipe } from '../recipe-schema.ts'
 import { encoderTags, needsCalibration, recipeTag } from '../recipes.ts'

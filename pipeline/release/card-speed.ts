@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { milliseconds } from '../../eval/report/number-text.ts'
 import type { Report } from '../../eval/report/report.ts'
 import type { Row } from '../../eval/summary.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Report } from '../../eval/report/report.ts'
 import { isRepoName } from '../hub/hub-id.ts'
 import type { Software } from '../shared/own-version.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { milliseconds, percent, signedMilliseconds } from '../../eval/report/number-text.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { intervalText } from './main-figure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { stringify } from 'yaml'
 import { plural } from '../../eval/plural.ts'
 import { remarks } from '../../eval/report/remarks.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as Plot from '@observablehq/plot'
 import { isolated, shortened } from '../../eval/report/label.ts'
 import { mainRows, type Report } from '../../eval/report/report.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isModelFile } from './manifest.ts'
 import type { Manifest } from './manifest-schema.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Recipe, Rule } from '../recipe-schema.ts'
 import type { EncoderChoice } from './encoder-schema.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { about, dictionary, list, number, type Parsed, shape } from '../../eval/runtime/schema.ts'
 import { RULES } from '../recipe-schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join, resolve } from 'node:path'
 import * as v from 'valibot'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { drawable, type FidelityPoint, fidelityPlot, isDominated } from '../../eval/report/fidelity-plot.ts'
 import { isolated, shortened } from '../../eval/report/label.ts'
 import { formatBytes } from '../shared/output-files.ts'

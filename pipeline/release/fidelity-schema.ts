@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { about, count, list, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
 import { GATE_RESULT_WAY } from './gate-result.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { megabytes, percent } from '../../eval/report/number-text.ts'
 import type { Fidelity } from './fidelity-schema.ts'
 

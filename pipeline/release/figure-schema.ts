@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { about, number, shape } from '../../eval/runtime/schema.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isModelFile } from './manifest.ts'
 import type { ReleaseFile } from './manifest-schema.ts'
 import type { ReleaseFolder } from './release-files.ts'

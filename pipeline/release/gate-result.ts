@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { ALL_LAYOUTS, PREFILL_KINDS } from '../../eval/runtime/graphs.ts'
 import { about, count, dictionary, list, type Parsed, shape, text, truth } from '../../eval/runtime/schema.ts'

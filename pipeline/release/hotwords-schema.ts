@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { about, count, number, shape, text, truth } from '../../eval/runtime/schema.ts'
 import { FIGURE } from './figure-schema.ts'
 

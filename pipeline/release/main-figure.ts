@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Interval } from '../../eval/bootstrap.ts'
 import { milliseconds, percent } from '../../eval/report/number-text.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'

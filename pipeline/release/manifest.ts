@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { mainDifferences, mainRows, type Report } from '../../eval/report/report.ts'
 import { defined } from '../../eval/runtime/defined.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { ALIGNER, type Family, FP32, graphFile } from '../../eval/runtime/graphs.ts'

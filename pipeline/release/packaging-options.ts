@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What `npm run package` was given to make a release. */
 export interface PackageOptions {
   readonly command: 'package'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readRange } from '../../graph-tools/files.ts'
 import type { Model } from '../../graph-tools/model.ts'
 import { contentOf } from '../../graph-tools/tensor-data.ts'

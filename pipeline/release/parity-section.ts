@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import * as v from 'valibot'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { section, text } from '../../eval/runtime/schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { PROVIDERS } from '../../eval/runtime/providers.ts'
 import type { Manifest } from './manifest-schema.ts'
 import type { Claim, Proof } from './required-gates.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { decoderData, graphFile, LAYOUTS } from '../../eval/runtime/graphs.ts'
 import type { QuantizedTable } from '../../eval/runtime/quantized-embeddings.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, dirname, join, resolve } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { Failure } from '../shared/failure.ts'

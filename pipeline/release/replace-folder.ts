@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { rename, rm } from 'node:fs/promises'
 import { exists } from '../shared/output-files.ts'
 

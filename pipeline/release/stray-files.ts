@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What file managers leave in folders that somebody looks at, by name in lower case. */
 const STRAY_NAMES: ReadonlyMap<string, string> = new Map([
   ['.ds_store', 'Finder of macOS'],

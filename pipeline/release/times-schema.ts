@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { about, count, shape } from '../../eval/runtime/schema.ts'
 import { FIGURE, INTERVAL } from './figure-schema.ts'
 

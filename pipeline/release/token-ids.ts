@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SPECIAL_TOKENS } from '../../eval/runtime/tokenizer.ts'
 
 /** Each id of config.json with the token that has it in tokenizer.json. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { configProblems, type ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
 import { EMBEDDINGS, FAMILIES, graphFile, prefillRecipe, quantizedTable } from '../../eval/runtime/graphs.ts'
 import type { Tokenizer } from '../../eval/runtime/tokenizer.ts'

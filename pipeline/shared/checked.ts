@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type * as v from 'valibot'
 import { parseChecked } from '../../eval/checked-json.ts'
 import { checkedAs, type Parsed, type Place, wrongValue } from '../../eval/runtime/schema.ts'

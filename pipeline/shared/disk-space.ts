@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { statfs } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { Failure } from './failure.ts'

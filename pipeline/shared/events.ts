@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { NextStep } from './next-steps.ts'
 import type { StageName } from './stage-names.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { missingPackage } from '../../eval/runtime/missing-package.ts'
 
 /** Exit codes of every command. */

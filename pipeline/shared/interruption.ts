@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { endSoon, guardPid } from '../../eval/runtime/children.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'

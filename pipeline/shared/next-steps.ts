@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isAbsolute, relative } from 'node:path'
 import type { Family } from '../../eval/runtime/graphs.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isGlobal } from '../../eval/runtime/missing-package.ts'
 import { IS_CHECKOUT } from '../../eval/runtime/project.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { IS_CHECKOUT, PROJECT } from '../../eval/runtime/project.ts'
 import { usualCache } from '../../eval/runtime/prompt-cache.ts'

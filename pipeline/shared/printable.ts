@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /*
  * Text of others on a terminal: file names, names in graphs and datasets, transcripts, answers of servers. Control characters and escape
  * sequences steer a terminal (ECMA-48), bidirectional controls show text in another order than it has (Unicode Standard Annex 9),

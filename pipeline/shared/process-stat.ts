@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync } from 'node:fs'
 
 /** What Linux says of a process (proc(5), /proc/PID/stat); every field is '' where it says nothing. */

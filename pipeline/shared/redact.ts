@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Secrets, kept out of what is printed and written. */
 
 /** Secrets that were read from files, which the environment does not show. */

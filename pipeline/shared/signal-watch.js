@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /*
  * A worker thread that sees signals while the main thread computes: Node hands signals to the event loop of the main
  * thread, which a call into onnxruntime blocks for seconds. It ends the process where the main thread cannot.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Emit, StepName } from './events.ts'
 
 /** Run the one thing that a command does, reported as the pipeline reports its stages. */

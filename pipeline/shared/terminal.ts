@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { printable, printableLines } from './printable.ts'
 import { mapTexts, redact, withoutSecrets } from './redact.ts'
 import { columnsOf, wrapLines } from './text-width.ts'

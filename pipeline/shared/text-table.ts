@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import stringWidth from 'string-width'
 import { printable } from './printable.ts'
 import { columnsOf, longestUnit, wrapWords } from './text-width.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import stringWidth from 'string-width'
 
 /** Narrower than any terminal that is read; some report 0. */

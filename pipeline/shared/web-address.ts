@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Hosts that mean another machine elsewhere, or none (RFC 6761, RFC 6762, RFC 8375), and what companies call their own networks. */
 const PRIVATE_HOST =
   /(^|\.)(local|localhost|localdomain|internal|intranet|private|corp|home|lan|home\.arpa|invalid|test)$|^[\d.]+$|^\[/

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { PROVIDERS, providerLabel, providerOf } from '../../eval/runtime/providers.ts'
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
 import { GATES } from '../gates.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import type { FidelityPoint } from '../../eval/report/fidelity-plot.ts'
 import { remarks } from '../../eval/report/remarks.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Family } from '../../eval/runtime/graphs.ts'
 import { FAMILY_ROWS } from '../families.ts'
 import { EXIT, Failure } from '../shared/failure.ts'

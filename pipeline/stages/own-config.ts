@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import type { Alignment } from '../alignment/alignment-file.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, join } from 'node:path'
 import { folderDataset } from '../../eval/dataset/folder-dataset.ts'
 import type { Dataset } from '../../eval/dataset/utterance.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { identifySources } from '../../eval/sources.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { buildRelease, releaseFiles } from '../release/build.ts'
 import { identifyTrials } from '../release/fidelity-points.ts'
 import type { Stage } from './stage.ts'

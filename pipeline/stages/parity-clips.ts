@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readSpeechFolder } from '../../eval/dataset/folder-dataset.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { SAMPLE_RATE } from '../../eval/runtime/audio/sample-rate.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { connectHub } from '../hub/connection.ts'
 import { hubFiles } from '../publish/hub-files.ts'

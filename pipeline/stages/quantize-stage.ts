@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENCODER, FP32, graphFile } from '../../eval/runtime/graphs.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { StageName } from '../shared/stage-names.ts'
 
 /** One run's options, as the command line gives them. */

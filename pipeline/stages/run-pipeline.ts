@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join, resolve } from 'node:path'
 import { requireSpeech } from '../../eval/dataset/folder-dataset.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'

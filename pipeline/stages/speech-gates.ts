@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mainRows, type Report } from '../../eval/report/report.ts'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { shape, text } from '../../eval/runtime/schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Family } from '../../eval/runtime/graphs.ts'
 import type { Adapter } from '../checkpoint/adapter.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { StageName } from '../shared/stage-names.ts'
 import { evaluateStage } from './evaluate-stage.ts'
 import { evaluationView } from './evaluation-view.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describeMachine } from '../../eval/machine.ts'
 import { loadAligner, releaseAligner } from '../../eval/runtime/aligner/aligner.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'

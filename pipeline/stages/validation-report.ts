@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { foundOf, type GateResult, nameOf, verdictOf } from '../release/gate-result.ts'
 import { GATE_COLUMNS, gateRows } from '../release/gate-table.ts'
 import { EXIT, Failure } from '../shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { basename, extname } from 'node:path'
 import { cuesOf, srt, vtt } from '../../eval/cues.ts'
 import { defined } from '../../eval/runtime/defined.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Formats in which times of words are written. */
 export const ALIGN_FORMATS = ['json', 'srt', 'vtt', 'ctm', 'textgrid'] as const
 

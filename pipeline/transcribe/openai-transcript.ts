@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { deflateSync } from 'node:zlib'
 import type { Segment, Transcript } from '../../eval/runtime/qwen3-asr.ts'
 import { rounded, roundedWords } from './rounded.ts'

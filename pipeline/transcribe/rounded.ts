@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { TimedWord } from '../../eval/runtime/timed-word.ts'
 
 /** Three decimals: milliseconds, of seconds. */

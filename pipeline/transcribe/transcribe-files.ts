@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdir, realpath } from 'node:fs/promises'
 import { basename, extname, join, resolve } from 'node:path'
 import { defined } from '../../eval/runtime/defined.ts'

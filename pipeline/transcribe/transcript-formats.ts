@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
 import type { Segment, Transcript } from '../../eval/runtime/qwen3-asr.ts'
 import { printableSpeech } from '../shared/printable.ts'

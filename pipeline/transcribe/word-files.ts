@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { TimedWord } from '../../eval/runtime/timed-word.ts'
 
 /* Words with their times in the formats of other programs. Numbers are seconds, to the millisecond. */

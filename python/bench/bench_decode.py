@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The other side of `npm run bench -- decode`: the split layout as older exports have it, run by Python's onnxruntime.
 
     python python/bench/bench_decode.py prepare --checkpoint checkpoint.json --out DIR      decoder_init with logits everywhere, int4

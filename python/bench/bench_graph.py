@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The jobs of `npm run bench -- graph`, done the usual way: with onnx and numpy, whole models in memory.
 
 Prints the seconds it took, imports not counted.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Weights as ggml stores them: rows of blocks, each with scales of its own.
 
 Layouts: ggml-quants.c of ggml (dequantize_row_q8_0, _q4_K, _q6_K). A matrix [rows, columns] becomes bytes [rows, bytes of a row].

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The mel filters and the window of the model's spectrogram, which other engines read from their model files."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Other engines behind one face: open a model, transcribe samples with so many new tokens, say what they tell of their time.
 
 Each is the engine's wheel as PyPI has it, used as its documentation says.

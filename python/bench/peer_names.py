@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What two other engines call the tensors of a Qwen3-ASR checkpoint, and the types that their quantizers give them.
 
 Facts from the engines' own converters and loaders:

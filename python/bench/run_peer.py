@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """One engine in a process of its own, for `npm run bench -- peers`.
 
     python python/bench/run_peer.py '{"engine": NAME, "model": PATH, "threads": 2, "isWarm": true,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Python's onnxruntime on the split layout, in a process of its own, for `npm run bench -- peers`.
 
     python python/bench/run_split.py '{"model": RELEASE, "variant": "int4", "threads": 2, "isWarm": true,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The ids of a tokenizer's special tokens."""
 
 import json

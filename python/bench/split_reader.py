@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The split layout in Python's onnxruntime: encoder, decoder_init and decoder_step in a loop of numpy arrays."""
 
 import json

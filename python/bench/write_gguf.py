@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A checkpoint as a model file of another engine, in the types that its published files have.
 
     python python/bench/write_gguf.py --checkpoint checkpoint.json --engine transcribe-cpp --out model.gguf

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A checkpoint as the graphs of sherpa-onnx, in 8 bits as its published files: a folder.
 
     python python/bench/write_sherpa.py --checkpoint checkpoint.json --out FOLDER

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The forced aligner's decoder as an export graph: a whole prompt -> the class of each timestamp slot.
 
 Reference: transformers `Qwen3ASRForTokenClassification`. B rows, S positions, T slots of a row, H hidden size, C classes,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The Qwen3 decoder as three export graphs over the same weights: the split layout's two, and the fused one.
 
 decoder_init: prompt and audio features -> logits of the last position, keys and values of all positions.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """embed_tokens.bin: the embedding table as headerless little-endian float16 [vocabulary, hidden], row after row.
 
 The decoders' table is made from decoder_init.onnx (graph-tools/embed-fp16.ts); a forced aligner has no graph with one.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """From an export module to an ONNX file whose weights are streamed to disk one tensor at a time."""
 
 import inspect

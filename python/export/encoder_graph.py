@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The audio encoder and projector as an export graph: mel [1, 128, T] -> audio_features [1, N, H].
 
 Reference: transformers `Qwen3ASREncoder` and `Qwen3ASRMultiModalProjector`.

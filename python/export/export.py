@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Export the encoder and the three decoder graphs of a Qwen3-ASR checkpoint, or the graph of a forced aligner.
 
     python python/export/export.py --checkpoint checkpoint.json --out DIR [--opset 18] [--skip-encoder] [--skip-decoder]

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The onnxruntime operators that the export graphs use directly instead of being pattern-matched later.
 
 Each is documented in onnxruntime's docs/ContribOperators.md; SimplifiedLayerNormalization (RMSNorm) is

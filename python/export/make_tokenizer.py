@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """tokenizer.json for a checkpoint that only has vocab.json and merges.txt.
 
 python python/export/make_tokenizer.py CHECKPOINT OUT

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Parameters that take part in the export without being in memory.
 
 torch.empty reserves address space that nothing touches, so tracing a 1.7B decoder costs no memory; the real

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Scales of the uint8 activations that convolutions read and make: those that lose least, in squares, on the speech of a
 calibration. What a convolution makes is judged behind its Gelu, which brings all values below about -4 to 0."""
 

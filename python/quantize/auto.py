@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """`auto:N%` in a recipe: the weights that lose most for their bytes get the rule's format, within a budget."""
 
 import re

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Which weights are worth more bytes: those that lose most for each byte that a higher format adds, within a budget."""
 
 

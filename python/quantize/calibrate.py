@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Write the hidden states of a calibration, layer by layer: what GPTQ, smoothing and sensitivity look at.
 
     python python/quantize/calibrate.py --model RELEASE --calibration DIR

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A calibration: speech with the model's own answers, and what the decoder's weights meet on it.
 
 Its folder has index.json and clips/, written by pipeline/quantize/calibration.ts, and hidden/, written by calibrate.py.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The clips of a calibration: its index.json, and the log-mel features of each, which the encoder reads."""
 
 import json

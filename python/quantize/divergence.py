@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The KLD of the next token's distribution, a few positions at a time: logits of a large vocabulary fill memory."""
 
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """lm_head whose quantized rows are the embedding table too: what must hold for that."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What an encoder of fewer bits loses on the speech of a calibration: its features against FP32's, and what the decoder,
 led along FP32's own answers, makes of them."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """How a recipe's rules make the encoder's weights, and what judges them."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Smoothing of an encoder's norms (smooth.py), where one has large channels and all weights behind it are int8: a row of
 activations has 255 levels, which one large channel takes from all others."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The formats that a weight can have, by the names that recipes give them: a closed list.
 
 f32: left as it is. f16: the whole graph computes in float16 (half_graph.py). bf16: stored as bfloat16 where that loses

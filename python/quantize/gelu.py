@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Gelu by the error function, as the encoder's graph has it."""
 
 from math import erf, sqrt

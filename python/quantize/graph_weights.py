@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The weights of a graph that rules decide about: of products, and of convolutions with several input channels."""
 
 from collections.abc import Iterable, Iterator

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A graph that computes in float16, with float32 inputs and outputs as readers give and take them.
 
 Positions and rotary angles stay float32: cosines and sines are rounded once, where they meet queries and keys. Norms add

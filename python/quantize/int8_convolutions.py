@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Convolutions of uint8 activations by int8 weights. Their scales are constants: activations are rounded as a calibration
 showed them to be (activation_scales.py). A channel of outputs has one scale of weights.
 

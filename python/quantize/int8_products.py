@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Products of activations by int8 weights: rows of activations are scaled to uint8 one by one, so that none suffers from
 another; a column of weights has one scale.
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What each weight takes part in the KLD of a model whose weights all are in the low format: |<dKLD/dW, W_low - W_high>|.
 
 One forward and one backward, layer by layer: hidden states of the low model are kept at the borders of layers only.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The KLD of one weight at a time in a low format: a forward from its layer on, for each."""
 
 import torch

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The levels of a weight in blocks: how MatMulNBits packs them, and what values they stand for."""
 
 from dataclasses import dataclass

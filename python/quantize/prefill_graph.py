@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A graph for prompts, with 8-bit products: made from the quantized decoder or aligner, whose weights it is fed as int8.
 
 A product of many rows by int4 weights runs at the speed of float32, one of int8 by int8 two to four times as fast.

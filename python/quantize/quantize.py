@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Quantize the weights of FP32 graphs as a recipe says.
 
     python python/quantize/quantize.py [--models decoder_init.onnx decoder_step.onnx decoder.onnx] [--encoder encoder.onnx]

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The decoder of an FP32 release in PyTorch: weights by name, read one at a time, and the function of one layer.
 
 Weights are those of decoder.onnx: layers.N.{input_norm,q,k,v,q_norm,k_norm,o,post_norm,gate,up,down}, norm, lm_head;

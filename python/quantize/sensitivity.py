@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What each weight costs in a low format: the divergence (KLD, nats) of the next token's distribution from FP32's.
 
     python python/quantize/sensitivity.py --model RELEASE --calibration DIR --low q4b64 --high q8b64 --shares 0.1 0.25

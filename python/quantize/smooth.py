@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Smoothing: large channels of a norm's output are divided by s, and the rows of the weights behind it multiplied by s.
 
 The function stays the same; activations and weights become easier to round. smoothquant:A looks at both (Xiao et al.,

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What chooses the levels of a weight in blocks.
 
 rtn: the nearest level, by onnxruntime's kernel. k_quant: scales that fit large weights better, by onnxruntime's port of

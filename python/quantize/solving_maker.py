@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """How recipes with a solver, smoothing or `auto` make the decoder's weights."""
 
 from functools import lru_cache

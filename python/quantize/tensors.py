@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Where the tensors of quantized graphs go, and where those of FP32's come from."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What a weight is in a format: its bytes, and its values after rounding."""
 
 import numpy as np

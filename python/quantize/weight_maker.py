@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """How a recipe makes the weights of graphs."""
 
 from pathlib import Path

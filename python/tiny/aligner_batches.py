@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Training examples of the tiny forced aligner: prompts with their audio features, which are computed once."""
 
 import torch

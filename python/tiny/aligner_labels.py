@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What a forced aligner is to say in each timestamp slot of its prompt: two a unit, its start and its end."""
 
 import math

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """How far a forced aligner is off on speech whose words have known times."""
 
 from pathlib import Path

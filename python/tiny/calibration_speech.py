@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Make the calibration speech that ships in test/fixtures, from espeak-ng alone.
 
     .venv/bin/python python/tiny/calibration_speech.py --out test/fixtures/calibration

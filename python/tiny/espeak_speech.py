@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What espeak-ng's library says of a clause: samples, and the time of each word. The command line has no times.
 
 The library is called in a process of its own for each clause: what it says depends on what it said before. The samples

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Training batches of the tiny models: joined clips, augmentation, prompt and answer, padding."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The model cards of the tiny checkpoints, written from what their training measured."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The tiny models before training: tokenizer, processor, config, initial weights."""
 
 import copy

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Synthetic speech for the tiny checkpoint: sentences, voices, espeak-ng, 16 kHz samples.
 
 Two languages, two closed word lists. Held-out sentences and held-out voices are disjoint from

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Train the tiny forced aligner that ships in test/fixtures, from the tiny speech recognizer and espeak-ng.
 
     .venv/bin/python python/tiny/train_aligner.py --out test/fixtures --work /tmp/tiny-aligner

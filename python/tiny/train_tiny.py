@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Train the tiny Qwen3-ASR checkpoint that ships in test/fixtures, from espeak-ng alone.
 
     .venv/bin/python python/tiny/train_tiny.py --out test/fixtures

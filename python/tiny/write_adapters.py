@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Write LoRA adapters of the tiny checkpoint with peft, and what peft's merge_and_unload makes of them.
 
     python -m venv ENV

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Write the times of the words into the manifests of synthetic speech. No audio is written.
 
     .venv/bin/python python/tiny/write_words.py test/fixtures/speech test/fixtures/calibration

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parse } from 'csv-parse/sync'
 import { describe, expect, it } from 'vitest'
 import { csvText, harmless } from '../../eval/csv.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { type Cue, cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
 import type { TimedWord } from '../../eval/runtime/timed-word.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { cuesOf, srt, type TimedText, vtt } from '../../eval/cues.ts'
 import { speechSpan } from '../../eval/runtime/audio/pieces.ts'

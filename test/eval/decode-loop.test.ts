@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type DecodeRequest, makeDecodeLoop } from '../../eval/runtime/decode-loop.ts'

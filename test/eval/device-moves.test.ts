@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { expect, it } from 'vitest'
 import { openDeviceMoves } from '../../eval/runtime/device-moves.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'

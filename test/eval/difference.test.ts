@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { comparePaths, type PathResult } from '../../eval/compare.ts'
 import { differenceOf, nonFinite } from '../../eval/difference.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseHTML } from 'linkedom'
 import { describe, expect, it } from 'vitest'
 import { drawable, type FidelityPoint, isDominated } from '../../eval/report/fidelity-plot.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { fixTimes } from '../../eval/runtime/aligner/fix-times.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { emptyPast, KvCache } from '../../eval/runtime/kv-cache.ts'
 import { floats } from '../../eval/runtime/session.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { planFft } from '../../eval/runtime/fft.ts'
 import { logMel, MEL_BINS } from '../../eval/runtime/mel.ts'

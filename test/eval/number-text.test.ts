@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { expect, it } from 'vitest'
 import { milliseconds, signed, signedMilliseconds } from '../../eval/report/number-text.ts'
 

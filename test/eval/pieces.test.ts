@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { readSpeechFolder } from '../../eval/dataset/folder-dataset.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'

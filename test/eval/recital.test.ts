@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { isRecital, mayRecite } from '../../eval/runtime/recital.ts'
 

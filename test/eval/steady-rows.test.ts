@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { expect, it } from 'vitest'
 import { steadyRows } from '../../eval/runtime/steady-rows.ts'
 import { recipeTag } from '../../pipeline/recipes.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { tellInOrder } from '../../eval/runtime/tell-in-order.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
 import { editDistances } from '../../eval/runtime/aligner/edit-distances.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import type { TimedWord } from '../../eval/runtime/timed-word.ts'
 import { edgeErrors, oddTimes, summarizeTimes } from '../../eval/time-errors.ts'

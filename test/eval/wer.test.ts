@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { bootstrapInterval, meanInterval, pairedDifference, pairedRatio } from '../../eval/bootstrap.ts'
 import { normalizedCharacters } from '../../eval/normalize/normalizers.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { narrowToFloat16 } from '../../graph-tools/float16.ts'
 import { makeNarrower } from '../../graph-tools/float16-simd.ts'

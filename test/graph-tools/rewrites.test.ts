@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { type Model, parseModel } from '../../graph-tools/model.ts'
 import { applyEdits, type Edit } from '../../graph-tools/splice.ts'

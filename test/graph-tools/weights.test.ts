@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { unlinkSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { Bytes } from '../../graph-tools/bytes.ts'
 import { GraphError } from '../../graph-tools/graph-error.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { subscribe } from 'node:diagnostics_channel'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { usualVariant } from '../../eval/runtime/usual-variant.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { InferenceSession, Tensor } from '../../eval/runtime/onnxruntime.ts'
 import { floats, output } from '../../eval/runtime/session.ts'
 import { type Model, type Node, openModel } from '../../graph-tools/model.ts'

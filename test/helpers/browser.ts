@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import chromium from '@sparticuz/chromium'
 import { type Browser, chromium as playwright } from 'playwright-core'
 

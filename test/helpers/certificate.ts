@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { generateKeyPairSync, sign } from 'node:crypto'
 
 /** A key and a certificate for a host name, signed by itself (X.509 as RFC 5280 has it), for tests alone. */

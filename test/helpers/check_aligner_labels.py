@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Labels of the tiny forced aligner's training, its examples, and the errors of the shipped checkpoint.
 
     check_aligner_labels.py FIXTURES

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Weights in ggml's blocks, read back by a plain reader, a value at a time; and what engines call a checkpoint's tensors.
 
     check_blocks.py < {"checkpoint": {"audio", "text", "tensors": {NAME: SHAPE}}, "names": {ENGINE: [NAME...]}}

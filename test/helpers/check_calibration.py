@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What python/quantize does with a calibration of a release, on clips of random tokens: a line of JSON with figures.
 
 check_calibration.py RELEASE FOLDER

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What python/quantize makes of the tiny release's encoder with a calibration: a line of JSON with figures.
 
 check_encoder.py RELEASE CALIBRATION

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What quantize.py makes of the tiny release, and what it refuses: many recipes in one process.
 
     check_formats.py RELEASE < [{"recipe": {...}, "graphs": [NAME...], "encoder": bool, "untied": bool}, ...]

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The attention products of the fused graphs: ONNX's own operators in the file, onnxruntime's fused one when it runs.
 
     check_fused.py FOLDER NAME.onnx...

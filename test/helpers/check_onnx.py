@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """An independent reader: onnx's checker and shape inference on rewritten graphs, and onnxruntime's outputs, bit for bit.
 
     check_onnx.py PAIRS.json     [[before.onnx, after.onnx], ...]

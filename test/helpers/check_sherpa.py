@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The graphs that are written for sherpa-onnx, in float32, against those of the tiny release that does the same.
 
     check_sherpa.py RELEASE

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What the solvers and smoothing of python/quantize make of matrices that are made here: a line of JSON with figures."""
 
 import json

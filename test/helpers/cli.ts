@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execa } from 'execa'
 import { PROJECT } from '../../eval/runtime/project.ts'
 import { builtCommand, builtModule } from './commands.ts'

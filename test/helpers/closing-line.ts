@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Reporter, TestModule } from 'vitest/node'
 
 /** Ends the output with "N passed, N failed, N skipped", and fails a run in which no test passed. */

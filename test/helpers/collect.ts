@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Dataset, Utterance } from '../../eval/dataset/utterance.ts'
 
 /** All utterances of a dataset, as an evaluation reads them. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Command lines of the documentation, as a shell divides them into words. */
 
 /** The package's own way to start a command, and npm's. */

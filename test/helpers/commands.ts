@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { copyFile, cp, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ReleaseConfigFile } from '../../eval/runtime/config-schema.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import { readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'

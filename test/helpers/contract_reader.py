@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Transcribe clips with a packaged release, knowing nothing but the release contract.
 
     python contract_reader.py RELEASE.tar.gz VARIANT CLIP.flac...

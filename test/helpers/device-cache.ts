@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { differenceOf } from '../../eval/difference.ts'
 import { type Decoder, type DecoderOptions, openDecoder } from '../../eval/runtime/decoder.ts'
 import { DeviceKvCache } from '../../eval/runtime/device-kv-cache.ts'

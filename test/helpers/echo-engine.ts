@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 
 /* A command line that hears nothing but how long a clip is, and fails on clips shorter than a second. */

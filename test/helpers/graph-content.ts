@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { readFileSync } from 'node:fs'
 import type { Content } from '../../graph-tools/bytes.ts'
 

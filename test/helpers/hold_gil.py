@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Stay in a call into C that keeps the GIL, as long ones of torch and onnxruntime do."""
 
 import ctypes

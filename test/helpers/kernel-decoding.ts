@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { argmax } from '../../eval/runtime/decoder.ts'
 import type { Layout, PrefillKind } from '../../eval/runtime/graphs.ts'

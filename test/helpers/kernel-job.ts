@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { json } from 'node:stream/consumers'
 import { execa } from 'execa'
 import { maskedRuntime, type OlderKernels, runtimeEnvironment } from '../../scripts/masked-runtime.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { readPrefillWeights } from '../../eval/runtime/prefill-weights.ts'
 import { openModel } from '../../graph-tools/model.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { seededRandom } from '../../eval/random.ts'
 import { argmax, openDecoder } from '../../eval/runtime/decoder.ts'
 import { openEmbeddings } from '../../eval/runtime/embeddings.ts'

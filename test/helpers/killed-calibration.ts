@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import './faults.ts' // first: it counts what the calibration changes, and KILL_AT says when to die
 import { join } from 'node:path'
 import { USUAL_CALIBRATION } from '../../pipeline/calibration-choice.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { keptPasses } from '../../pipeline/stages/kept-passes.ts'
 
 /* FOLDER ABOUT KILL_AT: three passes, of which one may end the process; which were made, and all results, as JSON. */

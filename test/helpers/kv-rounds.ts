@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { seededRandom } from '../../eval/random.ts'
 import { KvCache } from '../../eval/runtime/kv-cache.ts'
 import type { KvStore } from '../../eval/runtime/kv-store.ts'

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """lazy_init.py COMMAND ARG...: run a command below a process that adopts orphans and never collects those that end.
 
 Some containers have such a first process. Ended orphans stay as zombies (prctl(2), PR_SET_CHILD_SUBREAPER)."""

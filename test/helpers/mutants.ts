@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A copy of a JSON value in which one key is missing, or has a value of another type. */
 export interface Mutant {
   /** joined by dots; of arrays, the first element */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 import { needsOf } from './needs.ts'
 import { PREPARED, wishFor } from './wishes.ts'

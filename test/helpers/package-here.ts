@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parsePackage } from '../../pipeline/commands/package-options.ts'
 import { runPackage } from '../../pipeline/release/run-package.ts'
 import type { Event } from '../../pipeline/shared/events.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* Runs in the page under test: measures what a reader sees. */
 const boxOf = (node) => node.getBoundingClientRect()
 const isShown = (node) => node.checkVisibility() && !node.closest('.hidden, #tip')

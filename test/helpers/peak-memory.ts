@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { openSpeech } from '../../eval/runtime/audio/speech-stream.ts'
 
 /* Prints by how many bytes a process grows that reads a whole file, and how many samples it gave. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { execa } from 'execa'
 import { expect } from 'vitest'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { differenceOf } from '../../eval/difference.ts'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { logMel } from '../../eval/runtime/mel.ts'

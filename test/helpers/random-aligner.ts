@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { TINY_SHAPE } from '../../pipeline/models.ts'
 import { type Format, TINY_CLASSES, writeRandomCheckpoint } from '../../scripts/random-checkpoint.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { seededRandom as uniform } from '../../eval/random.ts'
 
 /** Seeded whole numbers from 0 to below `below`. */

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Second opinions for the tests, from published Python packages: a list of questions as JSON in, answers out."""
 
 import json

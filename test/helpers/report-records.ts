@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Machine } from '../../eval/machine.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import type { ResultRecord, UtteranceRecord } from '../../eval/record.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { rm } from 'node:fs/promises'
 import { execa } from 'execa'
 import { buildCommands, builtModule } from './commands.ts'

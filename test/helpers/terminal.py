@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Run a command on a pseudo-terminal: terminal.py COLUMNS ROWS COMMAND [ARG ...]
 
 Output goes to stdout byte for byte, stdin to the terminal's keyboard; ends with the command's exit code.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { TrialRecord } from '../../pipeline/lab/trial-record.ts'
 import type { Fidelity } from '../../pipeline/release/fidelity-schema.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 export interface WavOptions {
   readonly rate?: number
   readonly bits?: number

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type FileSlice, lengthOf, type Reply, xmlFailure } from './reply.ts'
 
 /** All of the bytes, or the range of them that was asked for (RFC 9110, 14.2). */

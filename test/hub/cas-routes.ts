@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parseRange } from './byte-range.ts'
 import { reconstructionOf } from './reconstruction.ts'
 import { failure, json, type Reply } from './reply.ts'

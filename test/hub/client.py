@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The official Python client, for the tests of the stand-in: a list of questions as JSON in, answers out."""
 
 import hashlib

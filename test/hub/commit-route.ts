@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { RepoCall } from './hub-routes.ts'
 import { failure, json, type Reply, unknownRevision } from './reply.ts'
 import { type Change, type Commit, isLarge, LARGE, type Stored } from './repository.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { expect, it } from 'vitest'
 import type { Trouble } from './faults.ts'
 import type { ModelHub } from './model-hub.ts'

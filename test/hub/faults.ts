@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** What a request is, for a test to choose one by. */
 export interface Seen {
   readonly host: 'hub' | 'storage' | 'cas'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { commitRoute } from './commit-route.ts'
 import { batch, completeMultipart, preupload, verify } from './lfs-routes.ts'
 import { checkCard } from './model-card.ts'

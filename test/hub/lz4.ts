@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 const MAGIC = 0x184d2204
 const STORED = 0x80000000
 const MIN_MATCH = 4

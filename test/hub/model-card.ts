@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parse } from 'yaml'
 import { isObject } from './state.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execa } from 'execa'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { stagePython } from '../helpers/prepared.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Term } from './shard.ts'
 import type { HubState } from './state.ts'
 import type { XetFile } from './xet-store.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { randomUUID } from 'node:crypto'
 
 /** Bytes of a file on disk, from start to before end. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { blobOid, isLarge, Repository, type Stored, sizeOf } from './repository.ts'
 import type { HubState } from './state.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from 'node:crypto'
 import { DEFAULT_ATTRIBUTES, isLfsPath, withPath } from './git-attributes.ts'
 

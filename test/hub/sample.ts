@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from 'node:crypto'
 import { type CommitOutput, commit, downloadFile } from '@huggingface/hub'
 import { type ModelHub, type ModelHubOptions, startModelHub } from './model-hub.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A range of the chunks of a xorb, which a file is made of. */
 export interface Term {
   readonly xorb: string

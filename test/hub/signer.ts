@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createHmac, randomBytes } from 'node:crypto'
 
 /** Addresses that carry their own permission, for one method and for a while. */

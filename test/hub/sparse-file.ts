@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Hash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { rangeReply } from './byte-range.ts'
 import { type Reply, xmlFailure } from './reply.ts'
 import type { Call } from './state.ts'

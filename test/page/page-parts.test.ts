@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { bytesText, clockText, spanText } from '../../eval/page/quantities.ts'
 import { releaseAddress } from '../../eval/page/release-address.ts'

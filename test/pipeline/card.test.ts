@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { expect, it } from 'vitest'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import { parseTranscribe } from '../../pipeline/commands/transcribe-options.ts'

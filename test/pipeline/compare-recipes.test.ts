@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { compareAll, compareRows } from '../../pipeline/lab/compare-recipes.ts'
 import type { TrialRecord } from '../../pipeline/lab/trial-record.ts'

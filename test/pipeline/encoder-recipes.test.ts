@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { spelled } from '../../pipeline/lab/trial-recipe.ts'
 import type { Recipe, Rule } from '../../pipeline/recipe-schema.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import type { ClipPositions } from '../../pipeline/gates/gate.ts'
 import { clipFidelities, fidelitiesOf, fidelityOf, ratioTo } from '../../pipeline/lab/fidelity.ts'

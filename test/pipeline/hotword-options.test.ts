@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { parseEvaluate } from '../../pipeline/commands/evaluate-options.ts'
 import { EXIT } from '../../pipeline/shared/failure.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { setTimeout } from 'node:timers/promises'
 import { execa } from 'execa'
 import { afterEach, describe, expect, it, vi } from 'vitest'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { expect, it } from 'vitest'
 import { type GateResult, gateResult } from '../../pipeline/release/gate-result.ts'
 import { claimSentence, providerClaims } from '../../pipeline/release/provider-claims.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { bar, scanLines } from '../../pipeline/lab/scan-text.ts'
 import type { WeightCost, WeightScan } from '../../pipeline/lab/scan-weights.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import stringWidth from 'string-width'
 import { describe, expect, it } from 'vitest'
 import { tableLines } from '../../pipeline/shared/text-table.ts'

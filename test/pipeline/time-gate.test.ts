@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import type { UtteranceRecord } from '../../eval/record.ts'
 import { scoreAll, summarize } from '../../eval/summary.ts'

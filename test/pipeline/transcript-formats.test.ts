@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import type { Segment, Transcript } from '../../eval/runtime/qwen3-asr.ts'
 import { parseTranscribe } from '../../pipeline/commands/transcribe-options.ts'

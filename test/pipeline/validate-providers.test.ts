@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { compareDevices } from '../../pipeline/stages/compare-devices.ts'

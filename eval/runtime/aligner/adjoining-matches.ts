@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Matches, and equal ones that adjoin them on either side. What could adjoin both neighbours, in different places, stays open: it
  * was said once and stands twice in the text, or the reverse.

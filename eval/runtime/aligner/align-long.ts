@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AlignerThread } from '../aligner-thread.ts'
 import { cutAt } from '../audio/pieces.ts'
 import { SAMPLE_RATE } from '../audio/sample-rate.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Prompt } from '../prompt.ts'
 import { SPECIAL_TOKENS, TIMESTAMP, type Tokenizer } from '../tokenizer.ts'
 

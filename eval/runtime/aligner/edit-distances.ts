@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Cells of a column that are computed together. */
 const BITS = 32
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Make the times of slots non-decreasing, as the reference does: those of the longest non-decreasing subsequence
  * stay, and the others follow from them. Of several such subsequences it takes the one whose every time has the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Piece } from '../recognize.ts'
 import { unitsOf } from './units.ts'
 

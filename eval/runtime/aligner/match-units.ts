@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { withAdjoining } from './adjoining-matches.ts'
 import { editDistances } from './edit-distances.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { EmbeddingTable } from '../embeddings.ts'
 import { ALIGNER, FAMILIES } from '../graphs.ts'
 import { Tensor } from '../onnxruntime.ts'

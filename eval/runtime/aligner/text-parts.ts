@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Span } from '../audio/pieces.ts'
 import { takersOf } from './adjoining-matches.ts'
 import { cutPlaces, FEWEST, type Place } from './cut-places.ts'

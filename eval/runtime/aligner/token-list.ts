@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { comparable } from './match-units.ts'
 
 /** What is compared of units, and the unit of each. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../speech-error.ts'
 
 /* The parts of a text that a forced aligner gives times: words, and ideographs. */

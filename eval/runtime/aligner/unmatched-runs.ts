@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** A run of a list that has no match, and what stands in its place in the other list: first, and behind the last. */
 export interface UnmatchedRun {
   readonly from: number

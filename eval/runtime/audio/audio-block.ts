@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../speech-error.ts'
 
 /** A stretch of decoded audio: one array for each channel, of one length; full scale is 1. */

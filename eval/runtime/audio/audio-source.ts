@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ByteReader } from './byte-reader.ts'
 
 /** Where audio comes from: a file, a blob, or an open descriptor such as stdin (0), whose bytes may lack a header. */

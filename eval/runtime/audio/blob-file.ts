@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { AudioFile } from './audio-source.ts'
 import { ByteReader, blobInput } from './byte-reader.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { FileHandle } from 'node:fs/promises'
 
 const CHUNK = 1 << 18

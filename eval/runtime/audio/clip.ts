@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../speech-error.ts'
 import { resample } from './resample.ts'
 import { checkFinite, checkLength, checkRate, dividedBy, notesOfPeak, peakOf } from './sample-checks.ts'

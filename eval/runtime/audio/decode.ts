@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../speech-error.ts'
 import { type Decoded, UnreadableError } from './audio-block.ts'
 import { type AudioFile, HEAD } from './audio-source.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { execa } from 'execa'
 import { endWithUs } from '../children.ts'
 import { SpeechError } from '../speech-error.ts'

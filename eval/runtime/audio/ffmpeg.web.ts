@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../speech-error.ts'
 import type * as Ffmpeg from './ffmpeg.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createRequire } from 'node:module'
 
 /** The part of libflacjs that decoding uses (https://mmig.github.io/libflac.js/doc/). */

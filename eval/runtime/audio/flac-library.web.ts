@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import libflac from 'libflacjs/dist/libflac.js'
 import type { LibFlac } from './flac-library.ts'
 

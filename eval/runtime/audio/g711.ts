@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /* ITU-T G.711 (11/88): eight bits a sample, a sign, three bits of segment, four of step. Values at 16 bits. */
 
 /** Table 2a: A-law, even bits inverted; 13 bits. */

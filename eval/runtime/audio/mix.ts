@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../speech-error.ts'
 import type { AudioBlock } from './audio-block.ts'
 import { checkFinite } from './sample-checks.ts'

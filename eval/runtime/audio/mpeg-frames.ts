@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { ByteReader } from './byte-reader.ts'
 
 /** How far frames are looked for in bytes that are none. */

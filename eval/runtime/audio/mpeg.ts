@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { MPEGDecoder } from 'mpg123-decoder'
 import { quietly } from '../quietly.ts'
 import { SpeechError } from '../speech-error.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SpeechError } from '../speech-error.ts'
 import type { ByteReader } from './byte-reader.ts'
 

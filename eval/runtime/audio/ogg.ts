@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { type AudioBlock, type Decoded, UnreadableError } from './audio-block.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { type OggPage, oggPages } from './ogg-pages.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SAMPLE_RATE } from './sample-rate.ts'
 
 /** Samples of a frame, the grid on which a recording is cut: 10 ms. */

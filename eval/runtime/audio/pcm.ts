@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { UnreadableError } from './audio-block.ts'
 import { A_LAW, MU_LAW } from './g711.ts'
 import { WAV_TAG, type WavFormat } from './wav-header.ts'

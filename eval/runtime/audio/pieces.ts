@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { MAX_PIECE_SECONDS } from '../limits.ts'
 import { JOINT, touches } from '../writing-system.ts'
 import { bestPause, FRAME } from './pause.ts'

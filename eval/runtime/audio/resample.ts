@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 const ZEROS = 32 // zero crossings on each side of the kernel
 const BETA = 12 // Kaiser window: stop band below -118 dB
 const ROLLOFF = 0.95

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { nextTurn } from '../platform/host.ts'
 import { SpeechError } from '../speech-error.ts'
 import type { AudioBlock, Decoded } from './audio-block.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { OggVorbisDecoder } from '@wasm-audio-decoders/ogg-vorbis'
 import { quietly } from '../quietly.ts'
 import type { AudioBlock } from './audio-block.ts'

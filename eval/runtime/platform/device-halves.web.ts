@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type * as Device from './device-halves.ts'
 
 /** The DOM's types lack WebGPU (w3.org/TR/webgpu). */

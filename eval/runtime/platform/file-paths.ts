@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type * as Paths from './file-paths.ts'
 
 /* Paths in a browser: a folder's name, a slash, a file's name. */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { env } from 'onnxruntime-web'
 import { LOST_DEVICE } from '../device-errors.ts'
 import { SpeechError } from '../speech-error.ts'

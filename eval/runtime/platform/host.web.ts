@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createSHA256 } from 'hash-wasm' // the browser's own hashes whole buffers alone
 import type * as Host from './host.ts'
 

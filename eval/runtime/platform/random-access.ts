@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { open, readdir, stat } from 'node:fs/promises'
 import { irregularKind } from '../plain-file.ts'

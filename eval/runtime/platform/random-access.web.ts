@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type * as Files from './random-access.ts'
 
 /* Files of a browser: blobs under names, such as a folder that was picked, or what the page has kept. */

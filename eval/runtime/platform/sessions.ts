@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { InferenceSession } from '../onnxruntime.ts'
 
 /** A graph in its file, or in memory with the folder that its external data is in. */

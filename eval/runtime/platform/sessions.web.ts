@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { env } from 'onnxruntime-web'
 import { InferenceSession } from '../onnxruntime.web.ts'
 import { basename, dirname } from './file-paths.web.ts'

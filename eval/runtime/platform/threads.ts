@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { requirePackage } from '../missing-package.ts'
 import { requireNoTelemetry } from '../no-telemetry.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mountedFolders, mountFolder } from './random-access.web.ts'
 import type * as Threads from './threads.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /** Which columns each row of a matrix was given. */
 export interface Path {
   /** by row, both included; neighbours share a column where the path goes straight down */

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Tokenizer } from '../tokenizer.ts'
 import type { Range } from './word-ranges.ts'
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { touches } from '../writing-system.ts'
 
 /** A word's place in a text, in UTF-16 units: from its first to behind its last. */

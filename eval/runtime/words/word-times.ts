@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Span } from '../audio/pieces.ts'
 import type { TimedWord } from '../timed-word.ts'
 import { monotonicPath } from './monotonic-path.ts'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib'

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../eval/random.ts'
 import { monotonicPath } from '../../../eval/runtime/words/monotonic-path.ts'
