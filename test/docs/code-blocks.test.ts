@@ -33,6 +33,7 @@ const CONFIG = {
     paths: {
       'qwen3-asr-onnx': [join(PROJECT, 'eval', 'runtime', 'qwen3-asr.ts')],
       'qwen3-asr-onnx/graph-tools': [join(PROJECT, 'graph-tools', 'public.ts')],
+      'qwen3-asr-onnx/evaluate': [join(PROJECT, 'pipeline', 'evaluate', 'evaluate.ts')],
     },
   },
   include: ['*.ts'],

@@ -10,7 +10,6 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { resample } from '../../eval/runtime/audio/resample.ts'
-import { PROJECT } from '../../eval/runtime/project.ts'
 import { Qwen3Asr } from '../../eval/runtime/qwen3-asr.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
@@ -280,27 +279,6 @@ describe('Qwen3Asr', () => {
         withAsr((asr) => asr.transcribe(files[0] as string), { variant }, folder)
       expect((await heard(snapshot)).text).toBe((await heard(model)).text)
     }
-  })
-
-  it('is what the package exports, to a program elsewhere', async () => {
-    const app = path('app')
-    await mkdir(join(app, 'node_modules'), { recursive: true })
-    await symlink(PROJECT, join(app, 'node_modules', 'qwen3-asr-onnx'))
-    await writeFile(
-      join(app, 'app.mjs'),
-      `import { Qwen3Asr } from 'qwen3-asr-onnx'
-       const asr = await Qwen3Asr.load(process.argv[2])
-       const { text } = await asr.transcribe(process.argv[3])
-       console.log(text)
-       await asr.dispose()`,
-    )
-    const tsx = pathToFileURL(join(PROJECT, 'node_modules', 'tsx', 'dist', 'loader.mjs')).href
-    const { stdout } = await execa(
-      process.execPath,
-      ['--import', tsx, 'app.mjs', model, files[0] as string],
-      { cwd: app },
-    )
-    expect(plain(stdout)).toBe(plain(texts[0]))
   })
 })
 
