@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, normalize } from 'node:path'
 import type * as v from 'valibot'
 import { readChecked } from './checked-json.ts'
 import { installedFor, openPackages } from './installed-packages.ts'
@@ -95,7 +95,8 @@ export function openSources(root: string) {
   async function of(entries: readonly string[]): Promise<Sources> {
     const files = new Set<string>()
     const packages = new Set<string>()
-    const visit = async (file: string): Promise<void> => {
+    const visit = async (path: string): Promise<void> => {
+      const file = normalize(path) // Windows has another separator
       if (files.has(file)) return
       files.add(file)
       const source = await sourceOf(file)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { copyFile, link, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, link, rm, stat } from 'node:fs/promises'
 import { syncFile } from './files.ts'
+import { renameOver } from './rename-over.ts'
 
 /* Second names of files. */
 
@@ -20,7 +21,7 @@ export async function alias(target: string, name: string): Promise<'link' | 'cop
   const partial = `${name}.partial`
   await rm(partial, { force: true })
   const kind = await linkOrCopy(target, partial)
-  await rename(partial, name)
+  await renameOver(partial, name)
   return kind
 }
 

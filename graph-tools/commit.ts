@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { chmod, chown, lstat, open, rename, rm } from 'node:fs/promises'
+import { chmod, chown, lstat, open, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { linkOrCopy } from './alias.ts'
 import type { Content } from './bytes.ts'
@@ -15,6 +15,7 @@ import {
   refuseTargets,
   writeJournal,
 } from './journal.ts'
+import { renameOver } from './rename-over.ts'
 import { contentLength } from './splice.ts'
 
 /**
@@ -68,7 +69,7 @@ export async function commit(
     }
     throw error
   }
-  if (isOne) await rename(join(folder, only + PARTIAL), join(folder, only)) // atomic as it is
+  if (isOne) await renameOver(join(folder, only + PARTIAL), join(folder, only)) // atomic as it is
   await syncFolders(folder, journal)
   if (!isOne) await carryOut(folder, journal)
 }
@@ -139,12 +140,13 @@ async function carryOut(folder: string, journal: Journal): Promise<void> {
   for (const name of names.filter(isGraph)) {
     if (!(await pending(name))) continue
     if (!Object.hasOwn(patches, name)) await rm(join(folder, name), { force: true })
-    else if (await exists(join(folder, name))) await rename(join(folder, name), join(folder, name + PATCHING))
+    else if (await exists(join(folder, name)))
+      await renameOver(join(folder, name), join(folder, name + PATCHING))
   }
   for (const name of ordered) {
     if (!(await pending(name))) continue
     const at = Object.hasOwn(patches, name) ? patches[name] : undefined
-    if (at === undefined) await rename(join(folder, name + PARTIAL), join(folder, name))
+    if (at === undefined) await renameOver(join(folder, name + PARTIAL), join(folder, name))
     else await patchFile(folder, name, at)
   }
   for (const name of removes) await rm(join(folder, name), { force: true })
@@ -162,7 +164,7 @@ async function patchFile(folder: string, name: string, at: number): Promise<void
   } finally {
     await file.close()
   }
-  await rename(join(folder, name + PATCHING), join(folder, name))
+  await renameOver(join(folder, name + PATCHING), join(folder, name))
   await rm(join(folder, name + PARTIAL), { force: true })
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { lstat, open, rename, rm } from 'node:fs/promises'
+import { lstat, open, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import * as v from 'valibot'
 import { resolveLocation } from './external-data.ts'
 import { openPlain } from './files.ts'
 import { GraphError } from './graph-error.ts'
+import { renameOver } from './rename-over.ts'
 
 /** The journal of a change that has been decided and may be half carried out. */
 export const JOURNAL = '.graph-tools-journal.json'
@@ -72,7 +73,7 @@ export async function writeJournal(folder: string, journal: Journal): Promise<vo
   } finally {
     await file.close()
   }
-  await rename(path + PARTIAL, path)
+  await renameOver(path + PARTIAL, path)
 }
 
 /**

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { open, rename } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 import { Failure } from '../shared/failure.ts'
 import { MERGE_WITH_PEFT } from './adapter-config.ts'
 import type { MergedTensor } from './adapter-plan.ts'
@@ -89,7 +90,7 @@ export async function mergeAdapter(options: MergeOptions): Promise<void> {
   } finally {
     await Promise.all([out.close(), weights.close(), shards.close()])
   }
-  await rename(`${file}.partial`, file)
+  await renameOver(`${file}.partial`, file)
 }
 
 async function* mergedBlocks(

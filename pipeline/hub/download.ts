@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash, type Hash } from 'node:crypto'
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { remoteFile } from '../../eval/dataset/remote-file.ts'
 import type { RetryOptions } from '../../eval/dataset/retrying-fetch.ts'
 import { hashInto } from '../../eval/hash-file.ts'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 import { Failure } from '../shared/failure.ts'
 import type { Connection } from './connection.ts'
 import { gitBlobHash } from './git-blob.ts'
@@ -67,7 +68,7 @@ export async function downloadFile(
       'Run the same command again; if it fails again, the file on the hub is wrong: do not use it.',
     )
   }
-  await rename(partial, path)
+  await renameOver(partial, path)
 }
 
 /** sha256 of the content where the tree has it, else that of the git blob. */

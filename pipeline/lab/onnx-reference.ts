@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash } from 'node:crypto'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onnxruntimeVersion } from '../../eval/machine.ts'
 import { readReference, readReferenceIndex } from '../../eval/reference.ts'
@@ -17,6 +17,7 @@ import {
   type Recognizer,
   releaseRecognizer,
 } from '../../eval/runtime/recognizer.ts'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 import type { ParityClip } from '../gates/gate.ts'
 import type { Emit } from '../shared/events.ts'
 import { exists, writeJson } from '../shared/output-files.ts'
@@ -57,7 +58,7 @@ export async function onnxReference(judged: JudgedClips, options: ReferenceOptio
   try {
     await writeReference(judged.clips, beside, options)
     await rm(folder, { recursive: true, force: true })
-    await rename(beside, folder)
+    await renameOver(beside, folder)
   } catch (error) {
     await rm(beside, { recursive: true, force: true })
     throw error

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { cp, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { cp, mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { EMBEDDINGS, ENCODER, graphFile, JSON_FILES, LAYOUTS } from '../../eval/runtime/graphs.ts'
 import { linkOrCopy } from '../../graph-tools/alias.ts'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 import { variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { runPython } from '../python/run-python.ts'
 import { type Made, quantizeVariant, requireFit } from '../quantize/quantize-variant.ts'
@@ -99,10 +100,10 @@ export async function requireNew(keep: string, trials: readonly TrialRecipe[]): 
 /** Move a trial's folder to where it is kept, also on another disk. */
 export async function keepTrial(folder: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true })
-  await rename(folder, to).catch(async (error: NodeJS.ErrnoException) => {
+  await renameOver(folder, to).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EXDEV') throw error
     await cp(folder, `${to}.partial`, { recursive: true })
-    await rename(`${to}.partial`, to)
+    await renameOver(`${to}.partial`, to)
     await rm(folder, { recursive: true })
   })
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { rename, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 import { exists } from '../shared/output-files.ts'
 
 /** Where a folder is while another takes its place. */
@@ -16,7 +17,7 @@ const ATTEMPTS = 5
  */
 export async function recoverFolder(place: string): Promise<void> {
   if ((await exists(place)) || !(await exists(asideOf(place)))) return
-  await rename(asideOf(place), place).catch((error: NodeJS.ErrnoException) => {
+  await renameOver(asideOf(place), place).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' && !OCCUPIED.has(error.code ?? '')) throw error // another process was faster
   })
 }
@@ -30,9 +31,9 @@ export async function replaceFolder(fresh: string, place: string): Promise<void>
   for (let attempt = 1; ; attempt++) {
     await recoverFolder(place)
     await rm(aside, { recursive: true, force: true })
-    if (await exists(place)) await rename(place, aside)
+    if (await exists(place)) await renameOver(place, aside)
     try {
-      await rename(fresh, place)
+      await renameOver(fresh, place)
       break
     } catch (error) {
       // A reader that came between the two renames has put the old one back.

@@ -2,11 +2,12 @@
 
 import { randomUUID } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { readOwn } from '../../eval/checked-json.ts'
 import { hashFile } from '../../eval/hash-file.ts'
 import { dictionary, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 
 /** Hashes that are known, by path and algorithm. */
 const KNOWN = dictionary(shape({ identity: text, hash: text }))
@@ -73,7 +74,7 @@ async function keep(cache: string, known: Known): Promise<void> {
   try {
     await mkdir(dirname(cache), { recursive: true })
     await writeFile(partial, JSON.stringify(Object.fromEntries(known)))
-    await rename(partial, cache)
+    await renameOver(partial, cache)
   } catch {
     await rm(partial, { force: true }).catch(() => undefined)
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { copyFile, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 
 /** Whether something is at a path; false too where that cannot be found out. */
 export async function exists(path: string): Promise<boolean> {
@@ -17,14 +18,14 @@ export async function freshFolder(path: string): Promise<void> {
 /** Copy a file beside its place and rename it there, so that other names of the old file keep their content. */
 export async function copyWhole(from: string, to: string): Promise<void> {
   await copyFile(from, `${to}.partial`)
-  await rename(`${to}.partial`, to)
+  await renameOver(`${to}.partial`, to)
 }
 
 /** Write a small text file beside its place and rename it there. */
 export async function writeText(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   await writeFile(`${path}.partial`, text)
-  await rename(`${path}.partial`, path)
+  await renameOver(`${path}.partial`, path)
 }
 
 /** Write a value as indented JSON, beside its place and renamed. */
@@ -35,7 +36,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 /** Beside its place, then renamed: what has the name is complete. @param values little-endian, as this machine is */
 export async function writeFloats(path: string, values: Float32Array): Promise<void> {
   await writeFile(`${path}.partial`, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-  await rename(`${path}.partial`, path)
+  await renameOver(`${path}.partial`, path)
 }
 
 /** Decimal units, as download pages use them: 1.43 GB. */

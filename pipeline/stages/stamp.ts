@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash } from 'node:crypto'
-import { rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { readOwn } from '../../eval/checked-json.ts'
 import { walkTree } from '../../eval/dataset/tree.ts'
 import { dictionary, type Parsed, shape, text } from '../../eval/runtime/schema.ts'
+import { renameOver } from '../../graph-tools/rename-over.ts'
 
 /* The file that records the inputs of a finished stage, and its outputs. */
 
@@ -66,7 +67,7 @@ export async function writeStamp(
   )
   const stamp: Stamp = { fingerprint, outputs: Object.fromEntries(entries) }
   await writeFile(`${path}.partial`, JSON.stringify(stamp, undefined, 1))
-  await rename(`${path}.partial`, path)
+  await renameOver(`${path}.partial`, path)
 }
 
 /** Remove a stamp, if there is one, so that its stage counts as not finished. */

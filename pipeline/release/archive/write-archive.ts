@@ -2,10 +2,11 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { open, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Pack, pack } from 'tar-stream'
+import { renameOver } from '../../../graph-tools/rename-over.ts'
 import { gzip } from './gzip.ts'
 import { hashed } from './hashed.ts'
 
@@ -74,7 +75,7 @@ export async function writeArchive(
     } finally {
       await file.close()
     }
-    await rename(partial, path)
+    await renameOver(partial, path)
   } catch (error) {
     await rm(partial, { force: true })
     throw error
