@@ -126,7 +126,7 @@ describe('external data as others write it', () => {
     expect(await problemsOf(folder)).toEqual([])
     // what is neither a graph nor read by one is still wrong
     await writeFile(join(folder, 'other.onnx'), raw(numbers(4)))
-    expect((await problemsOf(folder))[0]).toContain('other.onnx is no ONNX model, or a damaged one')
+    expect((await problemsOf(folder))[0]).toContain('other.onnx is not an ONNX model, or a damaged one')
   })
 })
 
