@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { PROJECT } from '../eval/runtime/project.ts'
+import type { CommandLine } from '../pipeline/commands/arguments.ts'
+import { asProcess } from '../pipeline/commands/command-process.ts'
+import { EXIT } from '../pipeline/shared/failure.ts'
+import { script } from './run-script.ts'
+
+/* The package as publint and attw see it: whether others can import it, with types. */
+
+const LINE: CommandLine = {
+  command: 'npm run check --',
+  usage: '',
+  about: 'Build the package, and check it with publint and attw.',
+}
+
+/** Modules alone: CommonJS programs get them by require, which attw warns of. */
+const TOOLS = [
+  ['publint', 'run', '--strict'],
+  ['attw', '--profile', 'esm-only', '--format', 'ascii'],
+]
+
+const run = script(LINE, {}, async (_options, { note }) => {
+  const folder = await mkdtemp(join(tmpdir(), 'qwen3-asr-onnx-pack-'))
+  try {
+    await execa('npm', ['run', '--silent', 'build'], { cwd: PROJECT, stdio: 'inherit' })
+    // without scripts: package.json stays as it is
+    const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
+    const { stdout } = await execa('npm', pack, { cwd: PROJECT })
+    const [{ filename }] = JSON.parse(stdout)
+    for (const [tool = '', ...args] of TOOLS) {
+      const program = join(PROJECT, 'node_modules', '.bin', tool)
+      const { exitCode, all = '' } = await execa(program, [...args, join(folder, filename)], {
+        ...{ all: true, reject: false, preferLocal: true },
+      })
+      if (exitCode === 0) continue
+      note(all)
+      return EXIT.failed
+    }
+    return EXIT.done
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+await asProcess(run, process.argv.slice(2))
