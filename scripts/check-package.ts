@@ -38,7 +38,7 @@ const run = script(LINE, {}, async (_options, { note }) => {
         ...{ all: true, reject: false, preferLocal: true },
       })
       if (exitCode === 0) continue
-      note(all)
+      for (const line of all.split('\n')) note(line)
       return EXIT.failed
     }
     return EXIT.done
