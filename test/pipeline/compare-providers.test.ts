@@ -41,7 +41,7 @@ async function compareFaulty(name: string, fault: string) {
   const heard = 'const pieces = await piecesOfFile(clip.file)'
   const change = `.then((all) => provider === 'cpu' ? all : ${fault})`
   await edit('pipeline/providers/clips-child.ts', heard, `${heard}${change}`)
-  await edit('pipeline/providers/probe-child.ts', 'disable_cpu_ep_fallback: "1"', '') // it is the processor
+  await edit('eval/runtime/halves.ts', 'disable_cpu_ep_fallback: "1"', '') // it is the processor
   const folder = join(await sharedReleases(), TINY_NAME)
   const output = join(await temporaryFolder(), 'found.json')
   const args = ['--model-dir', folder, '--threads', '1', '--output', output, '--variants', 'fp32', ...AUDIO]
