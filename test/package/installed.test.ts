@@ -176,6 +176,9 @@ describe('imported by a program', () => {
     const name = `node-${system}-${process.arch}`
     const aliases = OTHER_NODES.map((version) => `node${version}@npm:${name}@${version}`)
     await npmInstall(others, ['--ignore-scripts', ...aliases])
+    const types = join(PROJECT, 'node_modules', '@types', 'node', 'package.json')
+    const { version } = JSON.parse(await readFile(types, 'utf8'))
+    await npmInstall(project, ['--ignore-scripts', `@types/node@${version}`])
     const program = process.platform === 'win32' ? 'node.exe' : 'node'
     nodes = OTHER_NODES.map((version) => join(others, 'node_modules', `node${version}`, 'bin', program))
   })
@@ -193,18 +196,13 @@ describe('imported by a program', () => {
     ['NodeNext', 'NodeNext'],
     ['ESNext', 'Bundler'],
   ])('has types for strict TypeScript, module %s, resolution %s', async (module, moduleResolution) => {
-    const consumer = await emptyProject(join(folder, `types-${module}`))
-    const { version } = JSON.parse(
-      await readFile(join(PROJECT, 'node_modules', '@types', 'node', 'package.json'), 'utf8'),
-    )
-    await npmInstall(consumer, ['--ignore-scripts', tarball, `@types/node@${version}`])
     const check = async (source: string) => {
-      await writeFile(join(consumer, 'a.mts'), source)
+      await writeFile(join(project, 'a.mts'), source)
       const options = { module, moduleResolution, strict: true, noEmit: true, skipLibCheck: false }
       const config = { compilerOptions: { ...options, target: 'es2023', types: ['node'] }, files: ['a.mts'] }
-      await writeFile(join(consumer, 'tsconfig.json'), JSON.stringify(config))
+      await writeFile(join(project, 'tsconfig.json'), JSON.stringify(config))
       const tsc = join(PROJECT, 'node_modules', 'typescript', 'bin', 'tsc')
-      const { stdout } = await execa(process.execPath, [tsc, '-p', consumer], { reject: false })
+      const { stdout } = await execa(process.execPath, [tsc, '-p', project], { reject: false })
       return stdout
     }
     const right = `

@@ -105,7 +105,7 @@ it.each([
   ['selector', /^There is no selector auto:x\.$/, /^Wanted auto:N%, such as auto:25%\.$/],
   ['budget', /^auto:0\.1% chooses no weight: /, /^Give a larger share, or leave the rule out\.$/],
   ['twice', /^A recipe has two rules of auto\.$/, /^Leave one out\.$/],
-  ['hidden', /^DIR\/hidden\/00\.f32 is not complete\.$/, /goes on where it was\.$/],
+  ['hidden', /^DIR\/hidden\/00\.f32 is not complete\.$/, /continues where it was\.$/],
 ])('says what is wrong with a calibration or what wants one: %s', (name, message, hint) => {
   const [says, advises] = found.errors[name] ?? []
   expect(says).toMatch(message)

@@ -133,5 +133,5 @@ describe('stopping in the middle', () => {
     expect(text.replaceAll(/[^\w ]/g, '').toLowerCase()).toBe(
       row?.text.replaceAll(/[^\w ]/g, '').toLowerCase(),
     )
-  })
+  }, 900_000) // seven runs of the pipeline
 })
