@@ -38,7 +38,7 @@ const LINE: CommandLine = {
   about: 'Try recipes of quantization on an FP32 release, and compare what they cost.',
   examples: [
     ['list', 'variants and trials'],
-    ['trial mine.json --model-dir output/qwen3-asr-0.6b', 'make and measure the recipe of a file'],
+    ['trial output/mine.json --model-dir output/qwen3-asr-0.6b', 'make and measure the recipe of a file'],
     ['scan', 'what each weight costs in 4 bits, and what auto:N% chooses'],
     ['compare', 'size against divergence from FP32'],
   ],

@@ -82,5 +82,8 @@ ${details(`${file}, ${text.split('\n').length} lines`, `\`\`\`python\n${text}\n\
 export function runtimeText({ software }: Card, does: string): string {
   return `### On the command line and in TypeScript
 
-With the package \`${software.name}\` of ${projectText(software)}, ${does}`
+With the package \`${software.name}\` of ${projectText(software)}, ${does}
+
+It is not on the npm registry: \`npm pack\` in a clone of the project makes the tarball to install. Never let \`npx\` fetch a package of that
+name from elsewhere.`
 }
