@@ -47,7 +47,7 @@ it("webgpu chooses the processor's tokens for every bundled clip, in FP32 and in
   const { stdout } = await execa(process.execPath, args, { env: await softwareVulkan() })
   const none = { clips: 70, tokens: expect.any(Number), changed: [] }
   expect(JSON.parse(stdout)).toEqual({ fp32: none, int4: none })
-}, 600_000)
+}, 1_800_000)
 
 it('compare hears a clip on webgpu as on the processor, in int4', async () => {
   const model = join(await sharedReleases(), TINY_NAME)
