@@ -7,7 +7,7 @@ import { execa } from 'execa'
 import { PROJECT } from '../eval/runtime/project.ts'
 import type { CommandLine } from '../pipeline/commands/arguments.ts'
 import { asProcess } from '../pipeline/commands/command-process.ts'
-import { EXIT } from '../pipeline/shared/failure.ts'
+import { EXIT, Failure } from '../pipeline/shared/failure.ts'
 import { script } from './run-script.ts'
 
 /* The package as publint and attw see it: whether others can import it, with types. */
@@ -33,10 +33,10 @@ const run = script(LINE, {}, async (_options, { note }) => {
     const { stdout } = await execa('npm', pack, { cwd: PROJECT })
     const [{ filename }] = JSON.parse(stdout)
     for (const [tool = '', ...args] of TOOLS) {
-      const program = join(PROJECT, 'node_modules', '.bin', tool)
-      const { exitCode, all = '' } = await execa(program, [...args, join(folder, filename)], {
-        ...{ all: true, reject: false, preferLocal: true },
-      })
+      const words = [...args, join(folder, filename)]
+      const options = { all: true, reject: false, preferLocal: true, localDir: PROJECT } as const
+      const { exitCode, all } = await execa(tool, words, options)
+      if (exitCode === undefined) throw new Failure(`${tool} did not start.`, 'Run: npm ci --ignore-scripts')
       if (exitCode === 0) continue
       for (const line of all.split('\n')) note(line)
       return EXIT.failed
