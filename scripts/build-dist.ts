@@ -32,10 +32,12 @@ const ASSETS = /\.(?:js|css|html)$/
 const run = script(LINE, {}, async () => {
   const making = await mkdtemp(join(PROJECT, '.dist-'))
   try {
-    await compile('tsconfig.build.json', making)
-    await compile('tsconfig.types.json', making)
-    for (const room of ROOMS) await copyAssets(room, making)
-    await bundleScripts(join(making, 'page'))
+    await Promise.all([
+      compile('tsconfig.build.json', making),
+      compile('tsconfig.types.json', making),
+      bundleScripts(join(making, 'page')),
+      ...ROOMS.map((room) => copyAssets(room, making)),
+    ])
     await writeJson(join(making, BUILD_FILE), await versionOf(PROJECT))
     await rm(DIST, { recursive: true, force: true })
     await rename(making, DIST)

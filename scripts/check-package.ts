@@ -32,19 +32,20 @@ const run = script(LINE, {}, async (_options, { note }) => {
     const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
     const { stdout } = await execa('npm', pack, { cwd: PROJECT })
     const [{ filename }] = JSON.parse(stdout)
-    for (const [tool = '', ...args] of TOOLS) {
-      const words = [...args, join(folder, filename)]
-      const options = { all: true, reject: false, preferLocal: true, localDir: PROJECT } as const
-      const { exitCode, all } = await execa(tool, words, options)
-      if (exitCode === undefined) throw new Failure(`${tool} did not start.`, 'Run: npm ci --ignore-scripts')
-      if (exitCode === 0) continue
-      for (const line of all.split('\n')) note(line)
-      return EXIT.failed
-    }
-    return EXIT.done
+    const problems = await Promise.all(TOOLS.map((words) => problemOf([...words, join(folder, filename)])))
+    for (const line of problems.join('').split('\n').filter(Boolean)) note(line)
+    return problems.every((text) => text === '') ? EXIT.done : EXIT.failed
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 })
+
+/** What a tool prints when it is not satisfied. */
+async function problemOf([tool = '', ...args]: readonly string[]): Promise<string> {
+  const options = { all: true, reject: false, preferLocal: true, localDir: PROJECT } as const
+  const { exitCode, all } = await execa(tool, args, options)
+  if (exitCode === undefined) throw new Failure(`${tool} did not start.`, 'Run: npm ci --ignore-scripts')
+  return exitCode === 0 ? '' : `${all}\n`
+}
 
 await asProcess(run, process.argv.slice(2))
