@@ -20,31 +20,31 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     load: () => import('./align-command.ts'),
   },
   page: {
-    about: 'build a static page that transcribes in the browser',
+    about: 'build a page that transcribes in browsers',
     load: () => import('./page-command.ts'),
   },
   evaluate: {
-    about: 'measure the word error rate and the speed of finished models',
+    about: 'measure error rates and speed of models',
     load: () => import('./evaluate-command.ts'),
   },
   compare: {
-    about: 'compare execution providers, or audio features',
+    about: 'compare providers, or paths on one clip',
     load: () => import('./compare-command.ts'),
   },
   pipeline: {
-    about: 'turn a checkpoint into a validated, measured, packaged release',
+    about: 'turn a checkpoint into a validated release',
     load: () => import('./pipeline-command.ts'),
   },
   quantize: {
-    about: 'try recipes of quantization, and compare them',
+    about: 'try recipes of quantization',
     load: () => import('./quantize-command.ts'),
   },
   package: {
-    about: 'make the archives of a release, or verify them',
+    about: 'make or verify the archives of a release',
     load: () => import('./package-command.ts'),
   },
   publish: {
-    about: 'bring a packaged release to the Hugging Face Hub',
+    about: 'upload a release to the Hugging Face Hub',
     load: () => import('./publish-command.ts'),
   },
   graph: {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { availableParallelism } from 'node:os'
 import { DATASETS_LISTED } from '../../eval/dataset/named.ts'
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import { NORMALIZER_NAMES } from '../../eval/normalize/normalizers.ts'
@@ -13,6 +12,7 @@ import {
   type EvaluateOptions,
   type ModelSpec,
   USUAL_EVALUATION,
+  usualThreads,
   withHotwords,
 } from '../evaluate/evaluation-options.ts'
 import {
@@ -169,7 +169,7 @@ function optionsOf(parsed: Parsed): EvaluateCommand {
     stopLoops: loopGuard,
     isSteady: steady,
     ...(language && { language: languageName(language) }),
-    threads: threads ?? Math.max(1, Math.floor(availableParallelism() / options.workers)),
+    threads: threads ?? usualThreads(options.workers),
   }
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { availableParallelism } from 'node:os'
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import type { UtteranceRecord } from '../../eval/record.ts'
@@ -10,7 +9,7 @@ import { FP32 } from '../../eval/runtime/graphs.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { missingPackage, requirePeers } from '../../eval/runtime/missing-package.ts'
 import { USUAL_PROVIDER } from '../../eval/runtime/providers.ts'
-import { USUAL_EVALUATION } from './evaluation-options.ts'
+import { USUAL_EVALUATION, usualThreads } from './evaluation-options.ts'
 
 /* What other programs import as `qwen3-asr-onnx/evaluate`. */
 
@@ -105,7 +104,7 @@ function choicesOf(options: EvaluateOptions) {
     })),
     selection: selectionOf(options),
     ...(language === undefined ? {} : { language: languageName(language) }),
-    threads: threads ?? Math.max(1, Math.floor(availableParallelism() / workers)),
+    threads: threads ?? usualThreads(workers),
   }
 }
 

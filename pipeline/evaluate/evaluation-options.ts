@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { availableParallelism } from 'node:os'
 import type { Selection } from '../../eval/dataset/utterance.ts'
 import type { NormalizerName } from '../../eval/normalize/normalizers.ts'
 import { MAX_PIECE_SECONDS } from '../../eval/runtime/limits.ts'
@@ -57,6 +58,11 @@ export const USUAL_EVALUATION = {
   isSteady: true,
   batch: 1,
 } as const
+
+/** Threads of onnxruntime for each worker, where nobody chose: all cores, divided by the workers. */
+export function usualThreads(workers: number): number {
+  return Math.max(1, Math.floor(availableParallelism() / workers))
+}
 
 /** What a model with lists of hotwords is named in tables. */
 export function withHotwords(name: string): string {
