@@ -18,7 +18,7 @@ const ALIGNER_SOURCES = ['eval/runtime/aligner-worker.ts']
 /**
  * A variant of a forced aligner's release, in threads of its own. It is given the reference of each utterance, and finds when its words
  * are said.
- * @throws SpeechError for a language that it does not know
+ * @throws SpeechError for a language that it does not support
  */
 export async function alignerSystem(release: Release, model: ModelOptions): Promise<System> {
   const { name, folder, bytes, fingerprint, threads, workers, provider, options } = model

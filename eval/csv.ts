@@ -2,7 +2,7 @@
 
 import { stringify } from 'csv-stringify/sync'
 
-/** How spreadsheets tell that a cell is a formula to run: also behind spaces, and in full width. */
+/** What spreadsheets take as the beginning of a formula to run: also behind spaces, and in full width. */
 export const FORMULA = /^[\s\u00a0\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]|^[\t\r\n]/
 /** What looks like a formula and is a number. */
 export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i

@@ -20,7 +20,7 @@ const NO_END = /[\p{Ps}\p{Pi}¿¡＄￥￡#\u0e40-\u0e44\u0ec0-\u0ec4][\p{M}\p{C
 const SEPARATOR = /[\u0f0b\u0f0d\u1361\u200b]$/u
 /** What a word that is too long is broken behind, where it has any. */
 const JOINT = /[-‐–—/\\_.,:;=&?+~|]$/u
-/** Opens or closes, which only a reader can tell. */
+/** They open or close: the character is the same. */
 const QUOTES = /^["']|["']$/u
 
 /**

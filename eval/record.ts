@@ -45,7 +45,7 @@ const UTTERANCE = fields({
   /** the hypothesis; empty when there is none, and of aligners, which are given the reference */
   text,
   language: v.exactOptional(text),
-  /** of the hypothesis, with their times, and of aligners of the reference; not of engines, nor of releases that tell none */
+  /** of the hypothesis, with their times, and of aligners of the reference; not of engines, nor of releases without times of words */
   words: v.exactOptional(WORDS),
   /** of the reference, where the dataset has times */
   referenceWords: v.exactOptional(WORDS),

@@ -78,7 +78,7 @@ interface Unit {
 
 /**
  * Compare the edges of words that both sides have: aligned as for WER, by their normalized texts, each entry by itself. An edge
- * that one side does not know, inside of an entry of several words, is left out. Words of scripts that are written without
+ * that one side has no time for, inside of an entry of several words, is left out. Words of scripts that are written without
  * spaces are compared by characters, since both sides may divide them differently.
  */
 export function edgeErrors(

@@ -4,7 +4,7 @@ import { ALIGNMENT } from './attention.ts'
 import type { Model, Node, Value } from './model.ts'
 import { DATA_TYPE, dataTypeName } from './onnx-types.ts'
 
-/* What the release contract wants of graphs. */
+/* What the release contract requires of graphs. */
 
 /**
  * A graph's input or output in the release contract. In its shape a number is a fixed size, an upper-case letter a size of

@@ -21,7 +21,7 @@ const SMALL = 1 << 16
 
 /**
  * Fields, by name, that two messages do not have in common: other bytes, another number of them, or another order.
- * Fields that no schema of this toolkit knows are compared too.
+ * Fields that no schema of this toolkit has are compared too.
  * @param schema the message's fields by name
  * @param except fields that are compared elsewhere
  * @see https://protobuf.dev/programming-guides/encoding/

@@ -7,7 +7,7 @@ import { byteLength } from './tensor-data.ts'
 
 /** Vectors of whole numbers up to here are shapes, axes and their like, whatever operator has them. */
 const VECTOR_LIMIT = 1024
-/** Of what reaches a shape through other operators, no runtime needs more than this to know the shape. */
+/** Of what reaches a shape through other operators, no runtime needs more than this to compute the shape. */
 const CHAIN_LIMIT = 64 << 10
 
 /**

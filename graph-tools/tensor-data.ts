@@ -31,7 +31,7 @@ export function contentOf(model: Model, tensor: Tensor): Content | undefined {
 
 /**
  * Bytes that a tensor of this type and shape has in raw_data; several elements share a byte in 4- and 2-bit types.
- * @returns undefined for strings and types this toolkit does not know
+ * @returns undefined for strings and types that this toolkit does not support
  * @throws GraphError when it is beyond 2^53
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto TensorProto.DataType
  */

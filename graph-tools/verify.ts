@@ -38,7 +38,7 @@ const DATA_FILE = /(\.(data|bin|weights)|[._]data(_\d+)?)$/i
 /**
  * Check a folder of ONNX graphs without running or changing them. Every tensor's bytes exist and fit its type and
  * shape. Ranges of different tensors do not overlap by accident. No byte of a data file is unused, no incomplete file
- * is left, and graphs that the release contract knows have its inputs and outputs, are complete, and of one size.
+ * is left, and graphs that the release contract names have its inputs and outputs, are complete, and of one size.
  * @param only names of the files to look at, where others may lie beside them
  * @throws GraphError when there is no such folder
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md

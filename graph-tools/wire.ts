@@ -113,7 +113,7 @@ export function text(bytes: Bytes, field: Field): string {
 
 /**
  * The signed integers of a repeated field, packed or not: both spellings are legal.
- * @returns at most `limit + 1` of them, so that a caller can tell a list that is too long
+ * @returns at most `limit + 1` of them, so that a caller can find a list that is too long
  * @throws GraphError as {@link readVarint}
  * @see https://protobuf.dev/programming-guides/encoding/#packed
  */

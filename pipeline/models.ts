@@ -45,7 +45,7 @@ export interface KnownModel extends KnownLimits {
 const DECODER = { decoderLayers: 28, heads: 16, kvHeads: 8, headDim: 128, vocab: 151936, convChannels: 480 }
 
 /**
- * What `--model` knows by name. Alignment heads: koneklhi/wlk, scripts/alignment_heads_qwen3_asr_0.6B.json and _1.7B_v2.json,
+ * What `--model` takes by name. Alignment heads: koneklhi/wlk, scripts/alignment_heads_qwen3_asr_0.6B.json and _1.7B_v2.json,
  * which took them from the forced aligner's times of LibriSpeech.
  */
 export const MODELS = {

@@ -58,5 +58,5 @@ export const RECIPE = shape(ENTRIES)
 export const RECIPE_KEYS: readonly string[] = Object.keys(ENTRIES)
 /** How the weights of a variant are made from FP32's. */
 export type Recipe = Parsed<typeof RECIPE>
-/** A selector of weights, and a format that python/quantize/formats.py knows. */
+/** A selector of weights, and a format that python/quantize/formats.py has. */
 export type Rule = Recipe['decoder'][number]

@@ -43,12 +43,12 @@ const LEAF_7 = Buffer.from('b8070000000fa2', 'hex')
 const PART = { at: 6, none: 0x7f }
 /** The end of `and REGISTER, 0x800`: AVX512_VNNI of leaf 7. Before it is 81, and e0 to e7 for the register. */
 const AND_VNNI = Buffer.from('00080000', 'hex')
-/** Between the instructions of one place that asks the processor, in bytes. */
+/** Between the instructions of one place that queries the processor, in bytes. */
 const NEAR = { before: 64, after: 256, function: 2048 }
 
 /**
- * Where the library asks the processor what it is.
- * @throws Failure when a place looks different from what this module knows: another version of onnxruntime may need other bytes
+ * Where the library reads what processor it runs on.
+ * @throws Failure when a place looks different from what this module expects: another version of onnxruntime may need other bytes
  */
 export function findSites(library: Buffer, kernels: OlderKernels): Site[] {
   const avxVnni = everyPlace(library, LEAF_7_1).map(
@@ -59,7 +59,7 @@ export function findSites(library: Buffer, kernels: OlderKernels): Site[] {
     ['VNNI of AVX', avxVnni],
     [`the rest for ${kernels}`, others],
   ] as const)
-    if (sites.length === 0) throw unknown(`no place that asks for ${kind}`)
+    if (sites.length === 0) throw unknown(`no place that queries ${kind}`)
   return [...others, ...avxVnni]
 }
 
@@ -75,7 +75,7 @@ function savedStates(library: Buffer): Site[] {
   })
 }
 
-/** The mask in the function that chooses kernels: it asks for leaf 7 shortly before. */
+/** The mask in the function that chooses kernels: it reads leaf 7 shortly before. */
 function avx512Vnni(library: Buffer): Site[] {
   const sites: Site[] = []
   for (const leaf of everyPlace(library, LEAF_7)) {
@@ -85,7 +85,7 @@ function avx512Vnni(library: Buffer): Site[] {
         sites.push({ kind: 'VNNI of AVX-512', at: leaf + at, bytes: [0, 0, 0, 0] })
     }
   }
-  if (sites.length > 1) throw unknown(`${sites.length} places that ask for VNNI of AVX-512, wanted 1`)
+  if (sites.length > 1) throw unknown(`${sites.length} places that query VNNI of AVX-512, wanted 1`)
   return sites
 }
 
@@ -102,7 +102,7 @@ function unknown(found: string): Failure {
   )
 }
 
-/** Whether this machine runs the library that this module knows. */
+/** Whether this machine runs the library that this module supports. */
 export function canMask(): boolean {
   return process.platform === 'linux' && process.arch === 'x64'
 }
@@ -110,7 +110,7 @@ export function canMask(): boolean {
 /**
  * The package onnxruntime-node with kernels of an older processor, made once for each version of this module and of the library.
  * @returns its folder
- * @throws Failure when the library is not the one that this module knows
+ * @throws Failure when the library is not the one that this module supports
  */
 export async function maskedRuntime(kernels: OlderKernels): Promise<string> {
   if (!canMask())

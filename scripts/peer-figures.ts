@@ -14,7 +14,7 @@ export interface Rounds {
   readonly cold: readonly (readonly Cold[])[]
 }
 
-/** Medians; seconds and bytes. undefined: the side does not tell. */
+/** Medians; seconds and bytes. undefined: the side does not report it. */
 export interface Figures {
   readonly name: string
   readonly isOurs: boolean

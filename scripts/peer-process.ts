@@ -85,7 +85,7 @@ export function coldOfTranscript(line: string): Omit<Cold, 'seconds'> {
   return { tokens: segments.reduce((sum, { tokens }) => sum + tokens, 0), step: null }
 }
 
-/** Of a reason: some engines list all that they know. */
+/** Of a reason: some engines list all that they support. */
 const LONGEST = 240
 
 /** The sentence of a process that failed: the last line of its stderr, or how it ended. */

@@ -51,7 +51,7 @@ async function samplesOf(folder: string): Promise<Set<string>> {
 }
 
 describe('the bundled checkpoint and speech', () => {
-  it('the checkpoint is the true architecture in at most 6 MB, with a card that tells recipe, seed and WER', async () => {
+  it('the checkpoint is the true architecture in at most 6 MB, with a card that has recipe, seed and WER', async () => {
     const { folder } = MODELS.tiny.source
     expect(await bytesIn(folder)).toBeLessThanOrEqual(6e6)
     const { format, tensors } = await readCheckpoint(folder)
@@ -82,7 +82,7 @@ describe('the bundled checkpoint and speech', () => {
     expect(Number(/mean absolute error (\d+\.\d) ms/.exec(card)?.[1])).toBeLessThanOrEqual(60)
   })
 
-  it('the speech is at least 60 clips in at most 4 MB, some over 10 s, in both languages, by voices training has not heard', async () => {
+  it('the speech is at least 60 clips in at most 4 MB, some over 10 s, in both languages, by voices that training did not have', async () => {
     expect(await bytesIn(BUNDLED_SPEECH)).toBeLessThanOrEqual(4e6)
     const clips = await linesOf(BUNDLED_SPEECH)
     expect(clips.length).toBeGreaterThanOrEqual(60)
@@ -131,7 +131,7 @@ describe('the bundled checkpoint and speech', () => {
   it.each([
     ['held-out', BUNDLED_SPEECH],
     ['calibration', CALIBRATION_SPEECH],
-  ])('words of the %s speech beside pauses are heard up to their ends', async (_, folder) => {
+  ])('words of the %s speech beside pauses have sound up to their ends', async (_, folder) => {
     for (const { file, words } of await linesOf(folder)) {
       const { samples, seconds } = await loadClip(join(folder, file))
       const peak = (from: number, to: number) =>

@@ -20,7 +20,7 @@ export interface FolderOptions extends ManifestOptions {
 }
 
 /**
- * Recordings on disk: a folder of a form that {@link findEntries} knows, or a manifest by its path. Only
+ * Recordings on disk: a folder of a form that {@link findEntries} reads, or a manifest by its path. Only
  * chosen recordings are looked at.
  * @throws SpeechError when nothing lists recordings, or what does is malformed
  */

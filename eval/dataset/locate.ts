@@ -13,7 +13,7 @@ const SUBFOLDERS = ['clips', 'wavs']
 export type Locate = (folder: string, file: string) => Promise<string | undefined>
 
 /**
- * A finder that knows the folders it has looked into. A name is taken as it stands, with `\` for `/`, with `~` for the
+ * A finder that keeps the names of the folders that it has read. A name is taken as it stands, with `\` for `/`, with `~` for the
  * home, in `clips` or `wavs`; and composed or decomposed, since a Mac copies names in another form than manifests have.
  */
 export function makeLocate(): Locate {

@@ -30,7 +30,7 @@ export function proxiesOf(env: NodeJS.ProcessEnv = process.env): Proxies | undef
 
 let last: { readonly key: string; readonly client: Promise<typeof fetch> } | undefined
 
-/** `fetch` by way of the proxies. One pool of connections serves all that ask with the same ones. */
+/** `fetch` by way of the proxies. One pool of connections serves all calls with the same ones. */
 export function proxyFetch(proxies: Proxies): Promise<typeof fetch> {
   const key = JSON.stringify(proxies)
   if (last?.key !== key) last = { key, client: makeClient(proxies) }
@@ -55,11 +55,11 @@ function address(name: string, value = ''): string {
   if (URL.canParse(whole) && /^https?:$/.test(new URL(whole).protocol)) return whole
   throw new SpeechError(
     `${name} is not the address of an HTTP proxy.`,
-    'Give http://host:port, with user:password@ before the host where the proxy wants them.',
+    'Give http://host:port, with user:password@ before the host where the proxy needs them.',
   )
 }
 
-/** As undici wants them: `*` alone, addresses of IPv6 in brackets as in a URL. */
+/** In the form that undici takes: `*` alone, addresses of IPv6 in brackets as in a URL. */
 function directHosts(value = ''): string {
   const hosts = value.split(/[,\s]+/).filter((host) => host !== '')
   return hosts.includes('*') ? '*' : hosts.map((host) => (isIPv6(host) ? `[${host}]` : host)).join(',')

@@ -28,7 +28,7 @@ export interface Utterance {
 export interface Dataset extends Omit<DatasetDescription, 'language' | 'normalizer'> {
   /** undefined when it is not known */
   readonly language?: LanguageCode
-  /** of the tables, unless the user names another; undefined when the dataset asks for none */
+  /** of the tables, unless the user names another; undefined when the dataset names none */
   readonly normalizer?: NormalizerName
   /** how many more have no reference, and are therefore none of the chosen ones */
   readonly leftOut: number

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /*
- * Pieces of Python's `re` and `str` that differ in JavaScript: in Python `\w`, `\b` and `\s` know all of Unicode.
+ * Pieces of Python's `re` and `str` that differ in JavaScript: in Python `\w`, `\b` and `\s` cover all of Unicode.
  * https://docs.python.org/3.11/library/re.html
  */
 

@@ -51,7 +51,7 @@ export function metaOf(name: string): string {
   return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? ''
 }
 
-/** Tell those who do not see the page what has changed: once for a step, for each one is read out. */
+/** Announce a change to users of a screen reader: once for a step, since each text is read out. */
 export function announce(text: string): void {
   divOf('status').textContent = text
 }

@@ -63,7 +63,7 @@ export async function fetchFile(
     }
     if (found !== file.sha256) {
       await startAgain(target, progress)
-      throw hashMismatch(file, found, 'Nothing of it was kept. Try again, or tell who publishes it.')
+      throw hashMismatch(file, found, 'Nothing of it was kept. Try again, or report it to its publisher.')
     }
     bytes.flush()
   } finally {

@@ -20,7 +20,7 @@ interface Directory {
   >
 }
 
-/** Whether the browser asks for a folder without the words "upload all files". */
+/** Whether the browser has a dialog for folders that does not say "upload all files". */
 export const canPickFolder: boolean = 'showDirectoryPicker' in globalThis
 
 /**

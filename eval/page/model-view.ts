@@ -58,7 +58,7 @@ interface Found {
   readonly release: FoundRelease
   readonly variants: readonly (WantedVariant & { readonly missing: number })[]
   readonly devices: readonly Device[]
-  /** the variant that the page's address asks for */
+  /** the variant that the page's address names */
   readonly wanted: string | null
 }
 

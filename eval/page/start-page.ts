@@ -25,7 +25,7 @@ import { leaveRecording, prepareSpeech } from './speech-view.ts'
 import { prepareTranscription, type Sound, stopTranscription, transcribe } from './transcription.ts'
 import type { Device } from './variant-choice.ts'
 
-/* The page from its start on: which of its parts is asked for what. */
+/* The page from its start on: which of its parts is called for what. */
 
 const devices = findDevices()
 const hub = metaOf('hub')

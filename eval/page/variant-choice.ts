@@ -28,7 +28,7 @@ export function gpuPrefers(hasHalves: boolean): readonly string[] {
   return ['compact', ...(hasHalves ? ['fp16'] : []), 'int4', 'int4-fast', 'int4-hq']
 }
 
-/** The variant of these to offer first on a device. @param wanted asked for in the address */
+/** The variant of these to offer first on a device. @param wanted named in the address */
 export function preferredVariant(
   names: readonly string[],
   { prefers }: Device,

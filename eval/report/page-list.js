@@ -133,7 +133,7 @@ function itemOf(at) {
   return item
 }
 
-/** The known times, and those of all chosen systems that tell some. */
+/** The known times, and those of all chosen systems that have some. */
 function lanesOf({ id, reference, said, results }) {
   const known = { name: ['Reference'], label: `the reference, ${id}`, text: reference, spoken: said }
   const told = results.flatMap((result, i) => {

@@ -5,7 +5,7 @@ import { announce, bdi, button, byId, element, hidden, isolated } from './page-d
 /** Kept, since a list that is made again needs them again. */
 const urls = new Map()
 
-/** The bytes are text in the page until somebody wants to hear them. */
+/** The bytes are text in the page until they are played. */
 function urlOf(at) {
   if (!urls.has(at)) {
     const { textContent, dataset } = byId(`audio-${at}`)

@@ -49,7 +49,7 @@ export interface AlignerThread extends LoadedAligner {
 }
 
 /**
- * Load a forced aligner's release: onnxruntime-node runs on the thread that asks, and blocks it.
+ * Load a forced aligner's release: onnxruntime-node runs on the calling thread, and blocks it.
  * @throws SpeechError when a file is missing, the runtime refuses it, or it is not a forced aligner
  */
 export async function startAligner(setup: AlignerSetup): Promise<AlignerThread> {

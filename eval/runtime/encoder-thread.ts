@@ -12,7 +12,7 @@ export interface EncoderSetup extends SessionOptions {
 }
 
 /**
- * Load the encoder in a separate thread: onnxruntime-node loads a graph on the thread that asks, and blocks it, so that
+ * Load the encoder in a separate thread: onnxruntime-node loads a graph on the calling thread, and blocks it, so that
  * the decoder loads meanwhile on another core.
  * @throws SpeechError when its graph is missing or refused
  */

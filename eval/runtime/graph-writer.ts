@@ -16,7 +16,7 @@ const DIM = { value: 1, name: 2 } as const
 /** Of onnx.TensorProto.DataType. */
 const TYPES = { float32: 1, int64: 7 } as const
 
-/** Of 2020: every runtime knows both. */
+/** Of 2020: every runtime supports both. */
 const [IR_VERSION, OPSET_VERSION] = [7, 13]
 
 /** An operator of the standard set without attributes. */

@@ -2,7 +2,7 @@
 
 import { SpeechError } from './speech-error.ts'
 
-/** ISO code to the model's name of each language it knows (Qwen3-ASR's model card). */
+/** ISO code to the model's name of each language it supports (Qwen3-ASR's model card). */
 export const LANGUAGES = {
   ar: 'Arabic',
   yue: 'Cantonese',
@@ -36,7 +36,7 @@ export const LANGUAGES = {
   vi: 'Vietnamese',
 } as const
 
-/** ISO code of a language that the model knows. */
+/** ISO code of a language that the model supports. */
 export type LanguageCode = keyof typeof LANGUAGES
 
 /**

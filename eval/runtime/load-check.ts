@@ -38,7 +38,7 @@ export async function loadProblems(
   return problems
 }
 
-/** What the child is asked, and answers: see load-check-child.ts. */
+/** What is sent to the child, and what it replies: see load-check-child.ts. */
 export interface LoadQuestion {
   readonly path: string
   readonly level: LoadLevel

@@ -23,7 +23,7 @@ export interface OpenedAudio {
   readonly notes: readonly string[]
   /** so far, in seconds of audio; all when all pieces have been read */
   seconds(): number
-  /** sha256 of all samples; to be asked once, when all pieces have been read */
+  /** sha256 of all samples; to be called once, when all pieces have been read */
   sha256(): string
   /** Read no more. */
   close(): Promise<void>

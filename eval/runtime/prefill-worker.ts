@@ -5,7 +5,7 @@ import { readPrefillRecipe, readPrefillWeights, type WidenedWeight } from './pre
 import { makeStored, type PromptCache, type StoredWeights } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
 
-/* Makes the prefill graph's weights, in the cache or in memory, while the thread that wants them loads its sessions. */
+/* Makes the prefill graph's weights, in the cache or in memory, while the thread that needs them loads its sessions. */
 
 /** What the thread is started with. */
 export interface PrefillJob {

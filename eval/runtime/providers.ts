@@ -74,7 +74,7 @@ const DEVICE = {
 /** COREML_FLAG_CREATE_MLPROGRAM: the other format lacks most operators (coreml_provider_factory.h; needs macOS 12). */
 const ML_PROGRAM = 0x010
 
-/** Every provider that this project knows how to use. */
+/** Every provider that this project can use. */
 export const PROVIDERS: Readonly<Record<string, Provider>> = {
   cpu: CPU,
   webgpu: {

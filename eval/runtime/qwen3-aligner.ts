@@ -56,7 +56,7 @@ export class Qwen3Aligner {
   readonly variant: string
   /** of a recording at most; `asr.align` takes longer ones */
   readonly maxSeconds: number
-  /** English names of those that it knows */
+  /** English names of those that it supports */
   readonly languages: readonly string[]
   readonly #thread: AlignerThread
   readonly #closing = new AbortController()
@@ -88,7 +88,7 @@ export class Qwen3Aligner {
 
   /**
    * Find when the words of a text are said in a recording. Calls may overlap: they run one after the other.
-   * @throws SpeechError for audio that cannot be read or is too long, and a language that it does not know; the signal's reason
+   * @throws SpeechError for audio that cannot be read or is too long, and a language that it does not support; the signal's reason
    * when it aborts
    */
   async align(audio: Audio, text: string, options: AlignOptions = {}): Promise<WordTimes> {

@@ -206,7 +206,7 @@ export class Qwen3Asr {
   /**
    * Find when the words of a text are said in a recording, with the aligner. A longer recording than the aligner can look at
    * together is transcribed first, which shows where both can be cut. Calls may overlap.
-   * @throws SpeechError without an aligner, for audio that cannot be read and a language that it does not know; the signal's
+   * @throws SpeechError without an aligner, for audio that cannot be read and a language that it does not support; the signal's
    * reason when it aborts
    */
   async align(audio: Audio, text: string, options: AlignOptions = {}): Promise<WordTimes> {
@@ -268,7 +268,7 @@ async function alignerSetup(
   return { folder, variant, threads, ...defined({ provider }), ...(cache && { cache: usualCache() }) }
 }
 
-/** What the aligner says of pieces, and the languages that it does not know. */
+/** Warnings of the aligner about pieces, and the languages that it does not support. */
 function alignerNotes(pieces: Heard['recognition']['pieces']): string[] {
   const unknown = new Map<string, { count: number; hasWords: boolean }>()
   const notes: string[] = []

@@ -11,7 +11,7 @@ const MOST = 0.6
 
 /**
  * Whether a text recites its context: three words and more of it in its order, and hardly any others. Models do that when
- * they hear nothing that they understand.
+ * they recognize nothing.
  */
 export function isRecital(text: string, context: string): boolean {
   const [said, known] = [wordsOf(text), wordsOf(context)]

@@ -66,7 +66,7 @@ export function record<Item extends v.GenericSchema>(item: Item) {
 
 const OBJECT = 'an object'
 
-/** What an object schema wants: of a key that is missing, what the key's own schema says. */
+/** What an object schema reports as wanted: of a key that is missing, what the key's own schema reports. */
 export function wantedOf(entries: v.ObjectEntries) {
   return ({ path }: v.BaseIssue<unknown>): string => {
     const schema = path && entries[String(path[0].key)]

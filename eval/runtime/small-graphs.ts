@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/* Graphs of a few operators, as bytes of ONNX (onnx.proto): what a device is asked before a model is. */
+/* Graphs of a few operators, as bytes of ONNX (onnx.proto): what a device runs before a model is loaded. */
 
 /** y = x + x, float32 [4]. */
 export function sumGraph(): Uint8Array {

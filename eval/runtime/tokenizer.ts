@@ -10,7 +10,7 @@ import { quietly } from './quietly.ts'
 import { checkedAs, list, section, text, truth } from './schema.ts'
 import { SpeechError } from './speech-error.ts'
 
-/** Token strings that every Qwen3-ASR tokenizer must know. */
+/** Token strings that every Qwen3-ASR tokenizer must have. */
 export const SPECIAL_TOKENS = {
   endOfText: '<|endoftext|>',
   imStart: '<|im_start|>',

@@ -7,7 +7,7 @@ import type { Release, ReleaseVariant } from './release.ts'
 
 /**
  * The variant to load where none is asked for: fp16 where the release has it and the provider's device computes in float16, else the
- * release's own. The device is asked only when that decides. A provider without a row is refused where its session is opened, with those
+ * release's own. The device is queried only when that decides. A provider without a row is refused where its session is opened, with those
  * that this build of onnxruntime has.
  */
 export async function usualVariant(release: Release, provider: string): Promise<ReleaseVariant> {

@@ -95,7 +95,7 @@ export interface TranscribeControl {
   readonly onText?: ((added: string) => void) | undefined
 }
 
-/** A thread with sessions of its own: onnxruntime-node computes on the thread that asks, and blocks it. */
+/** A thread with sessions of its own: onnxruntime-node computes on the calling thread, and blocks it. */
 export interface WorkerClient {
   readonly loaded: Loaded
   /** @throws SpeechError when the clip cannot be read or transcribed */

@@ -15,7 +15,7 @@ import { loadRecognizer, type Recognizer } from './recognizer.ts'
 import { SpeechError } from './speech-error.ts'
 import type { WorkerJob, WorkerReply, WorkerSetup } from './worker-client.ts'
 
-/* A thread with sessions of its own: onnxruntime-node runs on the thread that asks, and blocks it. */
+/* A thread with sessions of its own: onnxruntime-node runs on the calling thread, and blocks it. */
 
 const ALIGNER_HINT = 'Load with { aligner: DIR }, the release of a forced aligner.'
 const WARM_UP_SECONDS = 10
@@ -132,7 +132,7 @@ let warm: Promise<unknown> | undefined
 async function warmUp(recognizer: Recognizer, { first }: OpenedAudio, options: RecognizeOptions) {
   const few = first.samples.subarray(0, WARM_UP_SECONDS * SAMPLE_RATE)
   warm ??= recognize(recognizer, few, options).catch(() => {
-    warm = undefined // the clip itself will tell why, and the next one warms up
+    warm = undefined // the error comes again with the clip itself, and the next one warms up
   })
   await warm
 }

@@ -86,7 +86,7 @@ export interface AdapterConfig {
 /**
  * Read and check adapter_config.json.
  * @returns undefined when the folder has none
- * @throws Failure naming a key whose value is wrong, or that merging does not know
+ * @throws Failure naming a key whose value is wrong, or that merging does not support
  */
 export async function readAdapterConfig(folder: string): Promise<AdapterConfig | undefined> {
   const value = await readCheckpointJson(folder, ADAPTER_CONFIG)

@@ -88,7 +88,7 @@ async function fromTokenizer(folder: string, most: number, config: JsonObject): 
   return known
 }
 
-/** What the schema does not know of: the library that reads releases reads it. */
+/** Refuse what the schema does not cover: the library that reads releases loads it. */
 function refuseUnusable(folder: string, tokenizer: JsonObject, config: JsonObject): void {
   try {
     makeTokenizer(tokenizer, config)

@@ -47,7 +47,7 @@ export async function readSafetensors(folder: string, file: string): Promise<Map
   return tensors
 }
 
-/** The format wants the tensors to cover the file without gaps or overlaps. */
+/** The format requires that the tensors cover the file without gaps or overlaps. */
 function checkCoverage(path: string, tensors: [string, StoredTensor][], start: number, size: number): void {
   let end = start
   for (const [name, tensor] of tensors.sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {

@@ -31,7 +31,7 @@ import {
 } from './arguments.ts'
 import type { CommonOptions } from './run-command.ts'
 
-/** What the command line asks for. */
+/** What the command line requests. */
 export type EvaluateCommand = CommonOptions &
   (
     | ({ readonly command: 'evaluate' } & EvaluateOptions)

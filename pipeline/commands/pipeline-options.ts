@@ -28,7 +28,7 @@ import { PROVIDERS_LISTED, providerList } from './provider-list.ts'
 import { variantList } from './variant-list.ts'
 
 const MAX_THREADS = 8
-/** DirectML and the fused operators want 18; onnxruntime 1.30 and torch 2.13 are tried up to 23. */
+/** DirectML and the fused operators need 18; onnxruntime 1.30 and torch 2.13 are tried up to 23. */
 const [OLDEST_OPSET, NEWEST_OPSET] = [18, 23]
 
 const LINE: CommandLine = {

@@ -128,7 +128,7 @@ function shown(text: string): string {
   return asTyped(redact(text))
 }
 
-/** @param asks before the options are known, nothing is drawn over */
+/** @param asks whether a question may be asked: before the options are known, nothing is drawn over */
 function reporterFor({ stdout }: { stdout: 'log' | 'results' }, isJson: boolean, asks = true): Reporter {
   if (isJson) return jsonReporter()
   if (stdout === 'results') return resultReporter()

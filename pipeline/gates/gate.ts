@@ -131,7 +131,7 @@ export interface Evaluated {
 /** Judges what was transcribed or aligned. */
 export interface SpeechGate extends Common {
   readonly kind: 'speech'
-  /** @returns none where the speech cannot tell */
+  /** @returns none where the speech is not enough to judge */
   judge(evaluated: Evaluated, limits: Limits): readonly Finding[]
 }
 

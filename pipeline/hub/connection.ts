@@ -21,7 +21,7 @@ export interface Connection {
 }
 
 /**
- * The hub of the environment. The client library reads no environment, and asks for everything with each call.
+ * The hub of the environment. The client library reads no environment, and takes everything with each call.
  * @param env HF_ENDPOINT; HF_TOKEN, else the file that `hf auth login` writes (HF_TOKEN_PATH, HF_HOME, XDG_CACHE_HOME)
  * @throws Failure for an address or a token that cannot be one; neither a token nor a password is shown
  * @see https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
@@ -57,7 +57,7 @@ export function hubAddress(env: NodeJS.ProcessEnv = process.env): string {
   return text.replace(/\/+$/, '')
 }
 
-/** What every call of the client library wants. */
+/** What every call of the client library takes. */
 export function hubParams({ url, token }: Connection, options: RetryOptions = {}) {
   return {
     hubUrl: url,

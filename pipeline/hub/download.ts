@@ -11,7 +11,7 @@ import type { Connection } from './connection.ts'
 import { gitBlobHash } from './git-blob.ts'
 import { fileUrl, type RemoteFile } from './repository.ts'
 
-/** Larger than any file that the hub serves by itself, which may not know ranges. */
+/** Larger than any file that the hub serves by itself, which may not support ranges. */
 const CHUNK_BYTES = 16 << 20
 
 interface Options extends RetryOptions {

@@ -116,7 +116,7 @@ function makeGate() {
 
 type Gate = ReturnType<typeof makeGate>
 
-/** The commit may have been made although its answer was lost; only who looks at the branch can tell. */
+/** The commit may have been made although its answer was lost; only the branch shows whether it was. */
 export class UnknownOutcome extends Failure {
   constructor(reason: string) {
     super(`Whether the commit was made is not known: ${reason}`, 'Run the same command again: it finds out.')
@@ -150,7 +150,7 @@ const LFS_OBJECT = section({
 })
 const LFS_ANSWER = section({ objects: list(LFS_OBJECT) })
 
-/** Asks for each content once, although two files may have it, and for none that was not planned. */
+/** Requests each content once, although two files may have it, and for none that was not planned. */
 async function sendBatch(url: string, init: Hinted, options: UploadOptions): Promise<Response> {
   const request = checkedText(LFS_REQUEST, String(init.body), {
     file: 'The request for the storage',

@@ -20,7 +20,7 @@ const LIST = 'page.json'
 export interface PageChoices {
   /** address of the hub, without a slash at its end */
   readonly hub: string
-  /** what the page asks for when its own address does not say */
+  /** what the page requests when its own address does not say */
   readonly release?: string
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { PROJECT } from '../../eval/runtime/project.ts'
 
 /**
- * The licenses of the packages whose code is in the page, which most of them want to be handed on with it.
+ * The licenses of the packages whose code is in the page, which most of them require to be distributed with it.
  * @param packages folders of packages, such as "node_modules/valibot"
  */
 export async function licenseText(packages: readonly string[]): Promise<string> {

@@ -50,7 +50,7 @@ export interface ComparingOptions {
  * Probe each provider, and let those that are available transcribe the clips, each in processes of its own. The processor transcribes them
  * first, asked for or not: the others are compared with it.
  * @returns those that were asked for, in their order
- * @throws SpeechError for a provider that this project does not know
+ * @throws SpeechError for a provider that this project does not support
  */
 export async function compareProviders(
   question: ProvidersQuestion,

@@ -16,7 +16,7 @@ export interface HeardClips {
 }
 
 /**
- * Let a provider hear clips in a separate process.
+ * Let a provider transcribe clips in a separate process.
  * @param onClip called after each
  * @throws the signal's reason when it is aborted
  */

@@ -10,7 +10,7 @@ export interface NamedClip {
   readonly file: string
 }
 
-/** What the child of hear-clips.ts is asked. */
+/** What is sent to the child of hear-clips.ts. */
 export interface ClipsQuestion {
   readonly provider: string
   readonly folder: string

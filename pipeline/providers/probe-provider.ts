@@ -9,7 +9,7 @@ import { runProvider } from './provider-process.ts'
 import type { StepProfile } from './step-profile.ts'
 import { type SystemDevice, systemDevices } from './system-devices.ts'
 
-/** What the child is asked. */
+/** What is sent to the child. */
 export interface ProbeQuestion {
   readonly provider: string
   readonly folder: string

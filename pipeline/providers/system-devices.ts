@@ -105,7 +105,7 @@ async function devicesBy({ command: [program, ...args], read }: Tool): Promise<S
   }
 }
 
-/** Bytes of NVIDIA devices that a process uses; undefined where nvidia-smi does not tell. */
+/** Bytes of NVIDIA devices that a process uses; undefined where nvidia-smi does not report them. */
 export async function nvidiaMemory(pid: number): Promise<number | undefined> {
   const query = ['--query-compute-apps=pid,used_memory', '--format=csv,noheader,nounits']
   const { stdout } = await promisify(execFile)('nvidia-smi', query, { timeout: 1000 * SECONDS }).catch(

@@ -76,7 +76,7 @@ export async function checkRemote(
 }
 
 const CORRUPT_HINT =
-  'The storage holds other bytes under this hash, and does not take them again: tell the hub, and revert the commit. Do not use it.'
+  'The storage holds other bytes under this hash, and does not take them again: report it to the hub, and revert the commit. Do not use it.'
 
 /** Two names of one content are stored once. */
 function distinct(files: readonly HubFile[]): HubFile[] {

@@ -67,7 +67,7 @@ export function bytesOf(steps: readonly Step[]): number {
   return steps.reduce((sum, { size }) => sum + size, 0)
 }
 
-/** Whether the repository is as the plan wants it. */
+/** Whether the repository is as the plan requires. */
 export function isDone(plan: Plan): boolean {
   return stepsOf(plan, 'add', 'update', 'delete').length === 0
 }

@@ -3,7 +3,7 @@
 /** A line of an installer that says something about bytes. */
 export type InstallerLine =
   | { readonly kind: 'fetching'; readonly name: string; readonly bytes: number }
-  /** a file of this machine, whose size the line does not tell */
+  /** a file of this machine, whose size the line does not have */
   | { readonly kind: 'local'; readonly name: string; readonly path: string }
   | { readonly kind: 'bytes'; readonly done: number; readonly total: number }
   | { readonly kind: 'fetched'; readonly name: string }

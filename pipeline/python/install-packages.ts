@@ -146,7 +146,7 @@ function fullDisk(venv: string): Failure {
   )
 }
 
-/** A path as the user of this project knows it. */
+/** A path for messages: relative to the project in a checkout. */
 export function shown(path: string): string {
   return IS_CHECKOUT && path.startsWith(`${PROJECT}${sep}`) ? relative(PROJECT, path) : path
 }

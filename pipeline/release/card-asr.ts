@@ -107,7 +107,7 @@ function accuracy(report: Report, { evidence }: Card): string[] {
     const synthetic = syntheticNote(
       dataset,
       evidence,
-      'it shows that the graphs are sound, not how well they hear people.',
+      'it shows that the graphs are sound, not how well they transcribe people.',
     )
     const times = timesTable(report, name).map((table) => `### Times of words on ${name}\n\n${table}`)
     return [

@@ -30,7 +30,7 @@ import { MANIFEST, SUMS } from './release-files.ts'
 const KINDS: Readonly<Record<Family, CardKind>> = { asr: ASR_CARD, aligner: ALIGNER_CARD }
 
 /**
- * README.md of a release: what the hub wants to know in front, what a reader wants to know below, all of it measured.
+ * README.md of a release: what the hub reads in front, what people read below, all of it measured.
  * @see https://huggingface.co/docs/hub/model-cards
  */
 export function modelCard(card: Card): string {
@@ -71,7 +71,7 @@ function frontMatter(card: Card, kind: CardKind): object {
 
 const LANGUAGE_NAMES: ReadonlyMap<string, string> = new Map(Object.entries(LANGUAGES))
 
-/** What a visitor asks first, a line each. */
+/** What visitors look for first, a line each. */
 function facts({ evidence, software }: Card): string {
   const { license, languages, adapter } = evidence.provenance
   const names = languages.map((code) => LANGUAGE_NAMES.get(code) ?? code)

@@ -60,7 +60,7 @@ export async function prefillWeightsOf(
   }
 }
 
-/** Readers of older versions know 4 bits and one block size for all: what can be said so, is. */
+/** Older versions read 4 bits and one block size for all: what has that form is written in it. */
 function withSizes(weights: readonly (PackedWeight & { readonly block_size: number })[]): object {
   const [size, ...others] = new Set(weights.map(({ block_size }) => block_size))
   if (size === undefined || others.length > 0 || weights.some(({ bits }) => bits !== 4)) return { weights }

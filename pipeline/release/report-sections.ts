@@ -25,7 +25,7 @@ export async function writeSection(paths: Paths, section: Section, value: object
 /**
  * Read a stage's section.
  * @returns what the stage wrote; undefined when it has not ended
- * @throws Failure naming the key that is not as the schema wants it
+ * @throws Failure naming the key that is not as the schema requires
  */
 export async function readSection<Schema extends v.GenericSchema>(
   paths: Paths,

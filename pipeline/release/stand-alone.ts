@@ -6,7 +6,7 @@ import { parseHTML } from 'linkedom'
 /* Charts as SVG files, for model cards. */
 
 /**
- * A picture does not know the page it is on, so it brings its own background. Contrast with it is at least 4.5 for
+ * A picture cannot read the style of its page, so it brings its own background. Contrast with it is at least 4.5 for
  * letters and 3 for marks (WCAG 2.2), and both change together where the reader's system is dark.
  */
 export const LIGHT = { ground: '#ffffff', ink: '#1b2127', mark: '#2f62d9', faint: '#67717c' }

@@ -11,7 +11,7 @@ const SCP = /^(?<user>[\w.-]+)@(?<host>[\w.-]+):(?<path>[^/~].*)$/
 const SSH_PREFIX = /^(alt)?ssh\./
 
 /**
- * Where people find a repository that git knows by this remote address: https, without user, password, port of SSH, query and `.git`.
+ * Where people find a repository that has this remote address in git: https, without user, password, port of SSH, query and `.git`.
  * @returns undefined for folders, machines and networks of a private network, and all else that is not a public address
  */
 export function webAddress(remote: string): string | undefined {

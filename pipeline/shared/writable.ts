@@ -8,7 +8,7 @@ import { EXIT, Failure } from './failure.ts'
 
 /**
  * Refuse a place that this user cannot write, before minutes of work for it. Nothing is made there. Systems that do not
- * tell beforehand (some network drives) fail at the first write.
+ * report it beforehand (some network drives) fail at the first write.
  * @param folder that will be made, or is there
  * @param what the folder is, as the subject of a sentence: an option, or words
  * @param remedy what else to give

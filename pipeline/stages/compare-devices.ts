@@ -13,7 +13,7 @@ import type { Run } from './stage.ts'
 
 /* Providers beside the processor, for the validate stage. */
 
-/** What is asked of a run. */
+/** What of a run is read. */
 interface Asked extends Pick<Run, 'signal' | 'emit'> {
   readonly paths: Pick<Run['paths'], 'model'>
   readonly options: Pick<Run['options'], 'variants' | 'threads' | 'providers' | 'prefillInt8'>
@@ -27,7 +27,7 @@ export interface ComparedDevices {
 }
 
 /**
- * Let the providers that a release is to be validated for hear the bundled clips in separate processes, beside the processor.
+ * Let the providers that a release is to be validated for transcribe the bundled clips in separate processes, beside the processor.
  * @throws Failure for one that is not available
  */
 export async function compareDevices(

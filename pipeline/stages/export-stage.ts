@@ -136,7 +136,7 @@ async function copyJson(folder: string, out: string, name: string): Promise<bool
   return true
 }
 
-/** transformers 5 nests the feature extractor in processor_config.json; readers want it in a file of its own. */
+/** transformers 5 nests the feature extractor in processor_config.json; programs read it in a file of its own. */
 async function featureExtractorConfig(folder: string): Promise<object> {
   const config = await readCheckpointJson(folder, 'processor_config.json')
   const { feature_extractor: extractor, processor_class: processor } = config ?? {}

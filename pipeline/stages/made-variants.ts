@@ -16,7 +16,7 @@ import type { Run } from './stage.ts'
 import { endedWith, fingerprintOf, isCurrent, writeStamp } from './stamp.ts'
 
 /*
- * Which variants the quantize stage has made already. A variant takes minutes, so a run that was stopped, or that wants
+ * Which variants the quantize stage has made already. A variant takes minutes, so a run that was stopped, or that makes
  * one variant more, keeps those that it would make again in the same way.
  */
 

@@ -40,7 +40,7 @@ export const quantizeStage: Stage = {
     const { model, work } = run.paths
     await removeOthers(run)
     const alignment = run.options.skipDecoder ? undefined : await readAlignment(work)
-    await writeOwnConfig(run, run.options.variants, { alignment }) // FP32 can be run then: recipes may want to be calibrated by it
+    await writeOwnConfig(run, run.options.variants, { alignment }) // FP32 can be run then: recipes may be calibrated with it
     const making = {
       ...{ from: model, to: model, work: join(work, 'quantize'), emit: run.emit, signal: run.signal },
       family: run.options.family,

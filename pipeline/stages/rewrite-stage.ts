@@ -30,7 +30,7 @@ import { exportFolder } from './export-stage.ts'
 import type { Run, Stage } from './stage.ts'
 import { identifyFolder } from './stamp.ts'
 
-/** config.json is written by the quantize stage, which knows all variants. */
+/** config.json is written by the quantize stage, for all variants. */
 const COPIED = JSON_FILES.filter((name) => name !== 'config.json')
 
 /** Native rewriting: no traces, no allowzero, encoder weights inside, decoder weights shared, embeddings FP16. */

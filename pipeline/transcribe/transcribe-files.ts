@@ -138,7 +138,7 @@ async function deliver(
   else print(format === 'text' && files.length > 1 ? `${printable(file)}: ${content}` : content)
 }
 
-/** What a reader of the text alone would not know. */
+/** Warn of what the text alone does not show. */
 function warn(file: string, { segments, warnings }: Transcript, complain: Output['complain']): void {
   if (warnings.length > 0) complain(warnings.map((note) => `warning: ${file}: ${note}`))
   const at = (seconds: number) => `${file} at ${seconds.toFixed(0)} s`

@@ -65,6 +65,6 @@ export function requireWordTimes(
     `${variant} in ${folder} has no times of words in the ${layout} layout, which --word-timestamps needs.`,
     layout === 'split'
       ? 'Leave --word-timestamps out, or use the fused layout of a release that has them.'
-      : 'Leave --word-timestamps out, or make the release again with npm run pipeline: its graphs then tell them.',
+      : 'Leave --word-timestamps out, or make the release again with npm run pipeline: its graphs then have them.',
   )
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Other engines behind one face: open a model, transcribe samples with so many new tokens, say what they tell of their time.
+"""Other engines behind one face: open a model, transcribe samples with so many new tokens, report what they measure of their time.
 
 Each is the engine's wheel as PyPI has it, used as its documentation says.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Run:
-    """Of one recording; seconds. None where the engine does not tell."""
+    """Result of one recording; times in seconds, None where the engine does not report them."""
 
     text: str
     seconds: float

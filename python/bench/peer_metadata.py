@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""What two other engines want to know of a Qwen3-ASR model, by the keys of their model files. The sources are those of peer_names.py."""
+"""What two other engines read about a Qwen3-ASR model, by the keys of their model files. The sources are those of peer_names.py."""
 
 from checkpoint import Checkpoint
 from mel_filters import HOP, RATE, WINDOW

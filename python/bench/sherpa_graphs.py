@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""The three graphs that sherpa-onnx wants of Qwen3-ASR, as export modules.
+"""The three graphs that sherpa-onnx reads for Qwen3-ASR, as export modules.
 
 conv_frontend: mel [1, T, 128] -> [1, A, D], before the positions. encoder: that and bool [1, A] of what is a token -> [1, A, H].
 decoder: one graph for prompt and steps, which takes whole caches [1, C, KV, size] and gives the new keys and values alone.

@@ -63,7 +63,7 @@ def write_graph(build, signature: Signature, weight_type: QuantType | None, chec
         onnx.save(onnx.load(path), out / path.name)
     else:
         whole = out / f"{signature.name}.int8.onnx"
-        # it does not know the types of the runtime's own operators
+        # it cannot infer types behind the runtime's own operators
         types = {"DefaultTensorType": onnx.TensorProto.FLOAT}
         quantize_dynamic(path, whole, weight_type=weight_type, per_channel=True, extra_options=types)
     shutil.rmtree(folder)

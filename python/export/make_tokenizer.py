@@ -31,7 +31,7 @@ def main(folder: Path, out: Path) -> None:
             (backend.add_special_tokens if entry.get("special") else backend.add_tokens)([token])
             found = backend.token_to_id(entry["content"])
             if found != int(wanted):
-                raise SystemExit(f"{entry['content']} became id {found}, tokenizer_config.json wants {wanted}")
+                raise SystemExit(f"{entry['content']} became id {found}, wanted {wanted} as in tokenizer_config.json")
         backend.save(str(out / "tokenizer.json"))
         emit("result", tokens=backend.get_vocab_size())
 

@@ -35,7 +35,7 @@ class Weights:
         return self._parameter(shape, Source(name, lambda: self.checkpoint.load(name)))
 
     def matrix(self, name: str) -> nn.Parameter:
-        """A Linear weight [out, in] as MatMul wants it: [in, out]."""
+        """A Linear weight [out, in] as MatMul takes it: [in, out]."""
         rows, columns = self.checkpoint.shape(name)
         load = lambda: np.ascontiguousarray(self.checkpoint.load(name).T)  # noqa: E731
         return self._parameter((columns, rows), Source(name + ".T", load))

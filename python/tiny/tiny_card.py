@@ -13,8 +13,8 @@ tags: [qwen3_asr, test-fixture]
 # Qwen3-ASR tiny
 
 A Qwen3-ASR of {parameters} parameters for tests: the true architecture, trained from nothing on synthetic
-speech (espeak-ng) to transcribe digit strings and household commands in English and German. It knows
-about eighty words and only such voices; it is of no use on real speech.
+speech (espeak-ng) to transcribe digit strings and household commands in English and German. Its training
+had about eighty words and only such voices; it is of no use on real speech.
 
 ## Recipe
 `python/tiny/train_tiny.py --steps {steps} --batch {batch} --utterances {utterances} --seed {seed}`

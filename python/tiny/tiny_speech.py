@@ -107,7 +107,7 @@ def held_out_utterances(seed: int, count: int) -> list[Utterance]:
 
 
 def clauses_of(utterances) -> frozenset[str]:
-    """Every clause said in `utterances`: what training must never hear."""
+    """Every clause said in `utterances`: what training must never contain."""
     return frozenset(clause for u in utterances for clause in split_clauses(u.text))
 
 
@@ -173,7 +173,7 @@ def write_manifest(folder: Path, lines: list[dict]) -> None:
 
 
 def _clause(rng: random.Random, language: str, salad: float = 0.0) -> str:
-    """Half digit strings, half commands; a share of `salad` is words in any order, which only listening can tell."""
+    """Half digit strings, half commands; a share of `salad` is words in any order, which only the sound determines."""
     kind = rng.random()
     if kind < salad:
         words = rng.choices([*WORDS[language], *DIGITS[language]], k=rng.randint(3, 7))

@@ -158,7 +158,7 @@ def deviation_at(share: float) -> float:
 def losses(model, batch: dict, deviation: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross-entropy at the slots, and at the audio positions before the last layer, each against its own time.
 
-    The second teaches the decoder to count the seconds, which the encoder does not tell, within a few hundred steps.
+    The second teaches the decoder to count the seconds, which the output of the encoder does not have, within a few hundred steps.
     """
     embeds = model.get_input_embeddings()(batch["ids"])  # [B, S, H]
     is_audio = batch["ids"] == model.config.audio_token_id

@@ -26,7 +26,7 @@ describe('the workflows', () => {
     ])
   })
 
-  it('run scripts that exist, with models that the pipeline knows', async () => {
+  it('run scripts that exist, with models that the pipeline has', async () => {
     const { scripts } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
     for (const name of await readdir(join(PROJECT, FOLDER))) {
       const text = await read(name)

@@ -142,7 +142,7 @@ describe('times of words against those of an aligner', () => {
     })
   })
 
-  it('are none without an aligner, and of nothing that tells no times', () => {
+  it('are none without an aligner, and of nothing that has no times', () => {
     expect(titles(['asr', 'other'])).toEqual([])
     expect(reportJson(report(['asr']))).not.toHaveProperty('timeComparisons')
     expect(report(['mute', 'al']).timeComparisons).toEqual([])

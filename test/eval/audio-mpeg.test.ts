@@ -46,7 +46,7 @@ describe('behind the last frame', () => {
     ['an ID3v1 tag', id3v1],
     ['an APE tag and an ID3v1 tag', Buffer.concat([ape, id3v1])],
     ['a tag, then zeros', Buffer.concat([id3v1, zeros(70_000)])],
-  ])('%s are no damage', async (_what, behind) => {
+  ])('%s are not damage', async (_what, behind) => {
     for (const bytes of [lame, plain] as Buffer[]) {
       const { channels, sampleRate, notes } = await decodeBytes(Buffer.concat([bytes, behind]))
       expect(isSame([{ sampleRate, channels }], await partsOf([bytes]))).toBe(true)

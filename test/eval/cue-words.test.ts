@@ -174,7 +174,7 @@ Nobody <00:00:01.300>knew <00:00:01.600>what <00:00:01.900>the <00:00:02.200>peo
     expect(cues[0]?.end).toBe(cues[1]?.start)
   })
 
-  it('do not go on over a long silence, and are as long as can be read where there is room', () => {
+  it('do not last over a long silence, and are as long as can be read where there is room', () => {
     const words = (gap: number) => [
       { text: 'Yes', start: 1, end: 1.2 },
       { text: 'no', start: 1.2 + gap, end: 1.3 + gap },

@@ -228,7 +228,7 @@ describe('where speech is', () => {
   const noise = (seconds: number, level: number) =>
     Array.from({ length: seconds * 16000 }, (_, i) => level * Math.sin(i * i))
 
-  it('leaves quiet beginnings and ends out, but for a margin', () => {
+  it('leaves quiet beginnings and ends out, except a margin', () => {
     const { start, end } = speechSpan(
       Float32Array.from([...noise(2, 0.001), ...noise(3, 0.3), ...noise(1, 0.001)]),
     )

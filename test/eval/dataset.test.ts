@@ -95,7 +95,7 @@ describe('openDataset of the hub', () => {
     ['a reset in the middle', { kind: 'reset' }],
     ['a body that ends early', { kind: 'truncate' }],
     ['silence', { kind: 'stall' }],
-  ])('goes on after %s', async (_what, fault) => {
+  ])('continues after %s', async (_what, fault) => {
     const hub = await libriSpeech()
     hub.faults.push(fault)
     const dataset = await openDataset('librispeech-other', await options(hub))
@@ -142,7 +142,7 @@ describe('openDataset of the hub', () => {
     expect(files.source).toMatchObject({ text_column: 'file' })
   })
 
-  it('asks the hub for a new address when the old one expires', async () => {
+  it('gets a new address from the hub when the old one expires', async () => {
     const hub = await libriSpeech()
     const dataset = await openDataset('librispeech-other', await options(hub))
     hub.expire()

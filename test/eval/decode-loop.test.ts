@@ -149,7 +149,7 @@ describe('the decode loop', () => {
     expect(looped?.tokens.length).toBeLessThan(looped?.generated ?? 0)
   })
 
-  it('tells tokens as they come, and lets a request stop alone', async () => {
+  it('reports tokens as they come, and lets a request stop alone', async () => {
     const { decoder } = scripted()
     const decode = makeDecodeLoop(decoder, CONFIG, 3)
     const stop = new AbortController()

@@ -132,7 +132,7 @@ describe('decodeAudio', () => {
     }
   })
 
-  it('knows a FLAC file whose samples do not have the MD5 that it announces', async () => {
+  it('finds a FLAC file whose samples do not have the MD5 that it announces', async () => {
     const bytes = Buffer.from(await readFile(FLAC))
     bytes[26 + 5] = (bytes[26 + 5] ?? 0) ^ 1 // STREAMINFO begins at byte 8, its MD5 18 bytes later
     await expect(decodeBytes(bytes)).rejects.toThrow('truncated or damaged')

@@ -66,7 +66,7 @@ describe('normalizers', () => {
     expect(texts.map(whisperBasic)).toEqual(wanted)
   })
 
-  it('knows the published British spellings, all of them', async () => {
+  it('has the published British spellings, all of them', async () => {
     expect(Object.fromEntries(SPELLINGS)).toEqual(await askReferee('spellings'))
   })
 

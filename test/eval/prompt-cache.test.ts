@@ -44,7 +44,7 @@ async function valuesOf({ folder, weights }: StoredWeights) {
 }
 
 describe('the cache of prompt weights', () => {
-  it('holds what is made anew without it, and finds it again', async () => {
+  it('holds what is made again without it, and finds it again', async () => {
     const { cache, source } = await setup()
     expect(await findStored(cache, source)).toBeUndefined()
     const made = await makeStored(cache, source)
@@ -61,7 +61,7 @@ describe('the cache of prompt weights', () => {
     expect((await stat(cache.folder)).mode & 0o777).toBe(0o700)
   })
 
-  it('tells releases apart, and copies of one not', async () => {
+  it('has an entry for each release, and one for all its copies', async () => {
     const { release, cache, source } = await setup()
     const made = await makeStored(cache, source)
     const data = join(release, 'w.data')
@@ -85,7 +85,7 @@ describe('the cache of prompt weights', () => {
     expect(await findStored(cache, source)).toBeUndefined()
   })
 
-  it('makes an entry anew that is cut short or has no index', async () => {
+  it('makes an entry again that is cut short or has no index', async () => {
     const { cache, source } = await setup()
     const made = await makeStored(cache, source)
     const folder = made?.folder ?? ''
@@ -118,7 +118,7 @@ describe('the cache of prompt weights', () => {
     expect(await makeStored({ ...cache, folder: join(parent, 'file', 'cache') }, source)).toBeUndefined()
   })
 
-  it('leaves what is wrong with the release to whoever makes the weights', async () => {
+  it('leaves what is wrong with the release to the code that makes the weights', async () => {
     const { release, cache, source } = await setup()
     await truncate(join(release, 'w.data'), 636)
     await expect(makeStored(cache, source)).rejects.toThrow(/w.data ends at byte 636, wanted 640\./)

@@ -150,7 +150,7 @@ describe('variants of a release', () => {
   })
 })
 
-it('a precision with such a table is complete with encoder and fused decoder; any other wants the split layout', () => {
+it('a precision with such a table is complete with encoder and fused decoder; any other needs the split layout', () => {
   const graphs = ['encoder.compact.onnx', 'decoder.compact.onnx']
   expect(missingGraphs(graphs, ['embed_tokens.compact.json'])).toEqual([])
   expect(missingGraphs(graphs, ['embed_tokens.other.json'])).toEqual([

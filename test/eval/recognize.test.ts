@@ -106,7 +106,7 @@ describe('recognizePieces', () => {
   it.each([
     [1, 1],
     [4, 8],
-  ])('with %i at once holds no more than %i pieces, and tells their text in order', async (batch, wanted) => {
+  ])('with %i at once holds no more than %i pieces, and emits their text in order', async (batch, wanted) => {
     const { result, told, most, given, closed } = await run(batch)
     if (typeof result === 'string') throw new Error(result)
     expect({ most, given, closed }).toEqual({ most: wanted, given: 50, closed: true })
@@ -164,7 +164,7 @@ describe('a context', () => {
   }
   const context = 'Anna Berta, Caesar, Dora, Emil'
 
-  it('that is recited is left out when it is decoded again, and is never told', async () => {
+  it('that is recited is left out when it is decoded again, and is never emitted', async () => {
     const run = saying('Berta Caesar, Dora!', 'Good morning.')
     const { piece, runs, told } = await run(speech, { context, language: 'English' })
     expect(piece).toMatchObject({ text: 'Good morning.', hasRecited: true })
@@ -172,7 +172,7 @@ describe('a context', () => {
     expect({ runs, told }).toEqual({ runs: 2, told: 'Good morning.' })
   })
 
-  it('may be said by someone: its words among others are told as they come', async () => {
+  it('may be said by someone: its words among others are emitted as they come', async () => {
     const run = saying('Anna Berta met Emil today.')
     const { piece, runs, told } = await run(speech, { context, language: 'English' })
     expect(piece?.text).toBe('Anna Berta met Emil today.')

@@ -90,7 +90,7 @@ describe('words of a manifest', () => {
     expect(some?.[1]).not.toBe(others?.[1])
   })
 
-  it('are those of the bundled speech, for whoever reads it', async () => {
+  it('are those of the bundled speech, for every reader of it', async () => {
     const utterances = await readSpeechFolder(BUNDLED_SPEECH)
     expect(short(utterances[0]?.words)?.slice(0, 2)).toEqual(['One 0-0.3202', 'seven 0.3202-0.8663'])
     expect(utterances.flatMap(({ words = [] }) => words)).toHaveLength(458)

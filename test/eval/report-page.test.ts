@@ -251,7 +251,7 @@ describe.each(VIEWS)('the report page, $colorScheme, $width px wide', ({ colorSc
   const view = { colorScheme, viewport: { width, height: 800 } }
 
   it.each(['calm.html', 'hostile.html'])(
-    '%s fits the window, in colours that can be told apart',
+    '%s fits the window, in colours that differ enough',
     async (name) => {
       const page = await openPage(name, view)
       await page.evaluate('for (const details of document.querySelectorAll("details")) details.open = true')
@@ -458,7 +458,7 @@ describe('the list of utterances', () => {
     )
   })
 
-  it('opens the utterance of a link that the filter leaves out, among thousands, and goes on from there', async () => {
+  it('opens the utterance of a link that the filter leaves out, among thousands, and continues from there', async () => {
     const page = await openPage('long.html#utterance/clips/2403')
     expect(await page.locator('#count').innerText()).toBe('25 of 2500')
     expect(await page.locator('#list > li').count()).toBe(26)
@@ -642,7 +642,7 @@ describe('words with times', () => {
     },
   )
 
-  it.each(VIEWS)('are told apart, $colorScheme, $width px wide', async ({ colorScheme, width }) => {
+  it.each(VIEWS)('differ enough, $colorScheme, $width px wide', async ({ colorScheme, width }) => {
     const page = await openPage('spoken.html', { colorScheme, viewport: { width, height: 800 } })
     const before = await words(page, '#utterance-0').nth(3).boundingBox()
     await playedTo(page, '#utterance-0', 0.2)

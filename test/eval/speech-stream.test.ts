@@ -105,7 +105,7 @@ describe('samples above full scale', () => {
     expect(file.notes).toEqual(clip.notes)
   })
 
-  it('of a lossy codec, a little above, are no mistake', async () => {
+  it('of a lossy codec, a little above, are not a mistake', async () => {
     const square = Array.from({ length: 16000 }, (_, i) => (i % 80 < 40 ? 0.99 : -0.99))
     const { samples, notes } = await loadClip(
       await fileOf(
@@ -163,7 +163,7 @@ describe('two channels', () => {
   })
 })
 
-describe('what is no file', () => {
+describe('what is not a file', () => {
   /** A regular file whose first byte cannot be read, as on a broken disk. */
   const UNREADABLE: [string, string] = ['/proc/self/mem', '/proc/self/mem cannot be read (EIO).']
 

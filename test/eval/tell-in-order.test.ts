@@ -9,7 +9,7 @@ function record() {
 }
 
 describe('text of pieces that are decoded together', () => {
-  it('is told piece by piece, as it grows, joined as in the result', () => {
+  it('is emitted piece by piece, as it grows, joined as in the result', () => {
     const { told, tell } = record()
     tell(1, 'second', false)
     tell(0, 'The', false)
@@ -24,7 +24,7 @@ describe('text of pieces that are decoded together', () => {
     expect(told.join('')).toBe('The first. second 二第三')
   })
 
-  it('goes on behind a piece from which a loop was cut out after it was told', () => {
+  it('continues behind a piece from which a loop was cut out after it was emitted', () => {
     const { told, tell } = record()
     tell(0, 'A', true)
     tell(1, 'yes yes yes', false)

@@ -43,7 +43,7 @@ function costOf(text: readonly string[], heard: readonly string[], matches: Int3
   return cost
 }
 
-it('knows the edit distances from all beginnings of a list', () => {
+it('computes the edit distances from all beginnings of a list', () => {
   for (let seed = 0; seed < 40; seed++) {
     const { text, heard } = edited(seed * 3, 2 + seed, 0.3, seed)
     const distances = editDistances(ints(text), ints(heard))
@@ -77,7 +77,7 @@ it('matches 30,000 words in a second or two', () => {
   expect(costOf(text, heard, all)).toBe(editDistances(ints(text), ints(heard)).at(-1))
 })
 
-it('takes what adjoins, where a recording goes on after the text', () => {
+it('takes what adjoins, where a recording continues after the text', () => {
   const text = words('a b c d')
   expect([...matchUnits(text, words('a b c d e f b d')).sure]).toEqual([0, 1, 2, 3])
   expect([...matchUnits(text, words('a e c f a b c d')).sure]).toEqual([4, 5, 6, 7])
@@ -89,7 +89,7 @@ it('takes what adjoins, where a recording goes on after the text', () => {
   ])
 })
 
-it('is not sure which of equal words was heard', () => {
+it('is not sure which of equal words was recognized', () => {
   const { all, sure } = matchUnits(words('a b c x a b c d'), words('a b c d'))
   expect(all.filter((at) => at >= 0)).toHaveLength(4)
   expect([...sure]).toEqual([-1, -1, -1, -1, 0, 1, 2, 3])
@@ -99,7 +99,7 @@ it('is not sure which of equal words was heard', () => {
   expect([...twice.sure]).toEqual([0, -1, 3])
 })
 
-it('shares out the time of the speech where a recognizer tells none of words', () => {
+it('shares out the time of the speech where a recognizer has none of words', () => {
   const piece = { start: 10, text: 'One, two', speech: { start: 1, end: 3 } }
   const [one, two] = [
     { spoken: 'One', start: 11, end: 12 },
@@ -142,7 +142,7 @@ it('cuts where more units in a row are equal, rather than later', () => {
   expect(bounds(found)[0]).toEqual([0, 5, 0, 4])
 })
 
-it('cuts between equal units, whatever else was heard there', () => {
+it('cuts between equal units, whatever else was recognized there', () => {
   const found = textParts(words('a b c d e f'), pieces('a b c er', 'um d e f', ''), 5)
   expect(bounds(found).slice(0, 1)).toEqual([[0, 5, 0, 3]])
   expect(found.warnings).toEqual([])
@@ -157,7 +157,7 @@ it('compares Japanese by characters, and cuts no unit', () => {
   expect(inside.parts[0]).toMatchObject({ to: 3, isGuess: true })
 })
 
-it('shares out by time what was not heard around a cut, and says that it is a guess', () => {
+it('shares out by time what was not recognized around a cut, and says that it is a guess', () => {
   // from 2.5 to 9.375 s nothing of p, q, r and s was heard
   const heard = pieces('a b', 'x x x x x x x c')
   const found = textParts(words('a p q r s c'), [heard[0] as never, heard[1] as never], 5)
@@ -224,7 +224,7 @@ it('cuts silence and texts without a match, and gives every unit to one part', (
   }
 })
 
-it('warns of a cut that is wrong, however badly was heard', () => {
+it('warns of a cut that is wrong, however bad the transcript is', () => {
   let [cuts, wrong, guesses] = [0, 0, 0]
   for (let seed = 0; seed < 12; seed++) {
     const random = seededRandom(seed)
@@ -254,7 +254,7 @@ it('warns of a cut that is wrong, however badly was heard', () => {
   expect(wrong).toBe(0)
 })
 
-it('gives every unit to one part, whatever was heard', () => {
+it('gives every unit to one part, whatever was recognized', () => {
   for (let seed = 0; seed < 60; seed++) {
     const { text, heard } = edited(120, 6 + seed, 0.3, seed)
     const parted = Array.from({ length: 12 }, (_, i) =>

@@ -93,7 +93,7 @@ describe('buildPrompt', () => {
     expect(tokenizer.decode(ids).replace(/\n/g, '|')).toBe('system||user||assistant|')
   })
 
-  it('knows languages by name and code and lists them otherwise', () => {
+  it('finds languages by name and code, and lists them for any other', () => {
     expect([languageName('english'), languageName('ZH'), languageName('yue')]).toEqual([
       'English',
       'Chinese',

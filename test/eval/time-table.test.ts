@@ -129,7 +129,7 @@ describe('times of words in a report', () => {
     expect(page).toContain('>107 ms (40)<')
   })
 
-  it('are no table where one side has none', () => {
+  it('make no table where one side has none', () => {
     const without = exampleReport({
       ...{ systems: ['a'], datasets: ['clips'], count: 1, texts: () => ['one', 'one'] as const },
       more: () => ({ words: heard(0) }),

@@ -116,7 +116,7 @@ describe('bootstrap', () => {
     expect(held.length).toBeLessThan(100)
   })
 
-  it('tells a difference that is the same in most utterances, which the two intervals alone do not', () => {
+  it('finds a difference that is the same in most utterances, which the two intervals alone do not', () => {
     const first = corpus(0.1, 200)
     const second = first.map(({ errors, length }, i) => ({ length, errors: errors + (i % 8 === 0 ? 1 : 0) }))
     const [a, b] = [bootstrapInterval(first), bootstrapInterval(second)]

@@ -103,7 +103,7 @@ describe('options', () => {
     expect(await filesOf(folder)).toEqual(before)
   })
 
-  it('--json tells what a rewrite did, and failures too', async () => {
+  it('--json reports what a rewrite did, and failures too', async () => {
     await writeDecoders(folder, 'inside')
     const args = ['externalize', at('a.onnx'), at('b.onnx'), '--data', 'w.data', '--json']
     const told = await graph(...args)
@@ -170,7 +170,7 @@ describe('files that are none, and hostile names', () => {
     ],
   })
 
-  it.each(['fifo', '.', 'sub'])('a location that is no file (%s) is refused at once', async (location) => {
+  it.each(['fifo', '.', 'sub'])('a location that is not a file (%s) is refused at once', async (location) => {
     await execa('mkfifo', [at('fifo')])
     await execa('mkdir', [at('sub')])
     await writeModel(folder, 'm.onnx', external(location))
@@ -193,7 +193,7 @@ describe('files that are none, and hostile names', () => {
     expect((await graph('strip-allowzero', at('m.onnx'))).stdout).toContain(`may hold a 0: ${shown}\n`)
   })
 
-  it('a reader that has gone is no error', async () => {
+  it('a reader that has gone is not an error', async () => {
     const node = Array.from({ length: 3000 }, (_, i) => ({ opType: `Op${i}`, output: [`y${i}`] }))
     await writeModel(folder, 'm.onnx', { name: 'g', node })
     const command = `${process.execPath} ${GRAPH.join(' ')} inspect ${at('m.onnx')} ${at('m.onnx')} | head -1`
@@ -268,7 +268,7 @@ describe('looking', () => {
     expect(odd.external[0].ranges).toEqual([{ offset: '-1', length: 'many', names: ['t'] }])
   })
 
-  it('verify wants a folder', async () => {
+  it('verify needs a folder', async () => {
     await writeDecoders(folder, 'inside')
     const file = await graph('verify', at('a.onnx'))
     expect(file.stderr).toBe(`error: ${at('a.onnx')} is a file, wanted a folder.`)
@@ -385,7 +385,7 @@ describe('the folder while a command runs', () => {
     ).toEqual([])
   })
 
-  it('two commands at once: one works, the other is told to wait', async () => {
+  it('two commands at once: one works, the other ends with a message to wait', async () => {
     await writeHeavy('heavy.onnx')
     const running = graph('share', at('heavy.onnx'), '--data', 'w.data')
     while (!existsSync(at('.graph-tools-lock'))) await sleep(2)

@@ -154,7 +154,7 @@ describe('commit', () => {
     expect(await readFile(join(folder, 'a.onnx'), 'utf8')).toBe('old')
   })
 
-  it('refuses one path twice, also spelled otherwise, or both written and removed', async () => {
+  it('refuses one path twice, also spelled differently, or both written and removed', async () => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'w.data'), 'old')
     const path = join(folder, 'w.data')

@@ -120,7 +120,7 @@ describe('diff', () => {
     expect(found.isSame).toBe(false)
   })
 
-  it('finds other types that are no tensors, defaults of attributes, and fields of schemas to come', async () => {
+  it('finds other types that are not tensors, defaults of attributes, and fields of schemas to come', async () => {
     const of = (type: Onnx.ITypeProto) => parseModel(model({ graph: { output: [value('y', type)] } }))
     const types = await diffModels(of(sequence(1)), of(sequence(7)))
     expect(linesOf(types)).toEqual(['output y: another type'])

@@ -168,7 +168,7 @@ describe('who reads a data file', () => {
     expect((await rewriteInPlace([model], rename)).written).toEqual(['x.data', 'm.onnx', 'other.onnx'])
   })
 
-  it('files that are no models do not', async () => {
+  it('files that are not models do not', async () => {
     const { folder, model, rename } = await twoReaders('../elsewhere.onnx', 'w.data')
     await writeFile(join(folder, 'config.json'), '{}')
     await writeFile(join(folder, 'left.onnx.partial'), await readFile(join(folder, 'm.onnx')))

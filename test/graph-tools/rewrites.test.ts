@@ -65,7 +65,7 @@ describe('stripAllowzero', () => {
     expect(report).toMatchObject({ stripped: 1, unproved: ['of_lost'] })
   })
 
-  it('removes it everywhere when told to assume so', () => {
+  it('removes it everywhere when the option says so', () => {
     const model = parseModel(encodeModel(graph))
     const { edits, unproved } = stripAllowzero(model, true)
     expect(unproved).toEqual([])

@@ -12,7 +12,7 @@ describe('applyEdits', () => {
     expect(joined(applyEdits(Bytes.of(original), []))).toEqual(Buffer.from(original))
   })
 
-  it('keeps fields that onnx-proto does not know', () => {
+  it('keeps fields that onnx-proto does not have', () => {
     const original = Buffer.concat([encodeModel({ name: 'g' }), unknownField(26, 'device configuration')])
     const { graph } = parseModel(original)
     const name = {

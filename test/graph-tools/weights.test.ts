@@ -105,7 +105,7 @@ describe('share', () => {
     expect(await bytesOf(models[0] as Model, 'int64')).toEqual(Buffer.from(raw))
   })
 
-  it('tells apart tensors that differ in one bit', async () => {
+  it('distinguishes tensors that differ in one bit', async () => {
     const folder = await temporaryFolder()
     const other = [...equal]
     other[3] = 3.0000002

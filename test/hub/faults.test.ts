@@ -24,7 +24,7 @@ async function uploadWith(on: RegExp, trouble: Trouble): Promise<{ hub: ModelHub
 const statusOf = (hub: ModelHub, on: RegExp) =>
   hub.requests.filter(({ method, host, path }) => on.test(`${method} ${host} ${path}`)).map((it) => it.status)
 
-it('answers with a status, as often as it is told', async () => {
+it('answers with a status, as often as it is set', async () => {
   const headers = { ratelimit: '"api";r=0;t=55', 'retry-after': '55' }
   const { hub, error } = await uploadWith(BATCH, { kind: 'status', status: 429, headers, readBody: true })
   expect(error).toMatchObject({ statusCode: 429 })

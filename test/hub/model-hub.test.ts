@@ -102,7 +102,7 @@ describe('the two clients', () => {
     })
   })
 
-  it('make what is not there yet, and hear of what is', async () => {
+  it('make what is not there yet, and get an error for what is', async () => {
     const hub = await startModelHub({ user: 'somebody' })
     expect(await whoAmI(access(hub))).toMatchObject({ name: 'somebody' })
     const repo = { ...access(hub), repo: 'somebody/model' }
@@ -127,7 +127,7 @@ describe('the two clients', () => {
     expect((await fetch(`${hub.url}/api/whoami-v2`, wrong)).status).toBe(401)
   })
 
-  it('are told what is wrong with a model card', async () => {
+  it('get a report of what is wrong with a model card', async () => {
     const hub = await hubWithRepo()
     const of = (yaml: string) =>
       askPython<string>(hub, 'failing', {

@@ -116,7 +116,7 @@ it('takes no xorb and no shard that is not what it says', async () => {
   }
 })
 
-it('wants its own tokens, and gives xorbs by the signed range only', async () => {
+it('requires its own tokens, and gives xorbs by the signed range only', async () => {
   const hub = await hubWithRepo({ xet: true })
   await upload(hub, FILES, { useXet: true })
   const [xorb] = asked(hub, '/v1/xorbs/')

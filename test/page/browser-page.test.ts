@@ -153,7 +153,7 @@ describe('the page in a browser that has not seen it', () => {
     expect(await find(page, 'me/tiny', 'model-problem')).toMatch(/answered 401.*\n[\s\S]*private, gated/)
   })
 
-  it('asks for room before it downloads', async () => {
+  it('checks for room before it downloads', async () => {
     const session = await context.newCDPSession(page)
     const quota = { origin: new URL(host.url).origin }
     await page.waitForSelector('#offline:has-text("opens without a network")')
@@ -194,7 +194,7 @@ describe('the page in a browser that has not seen it', () => {
     expect(await hear(page, CLIP)).toBe(SAID)
   })
 
-  it('hears in a thread that reaches nothing but the page, where the page itself can', async () => {
+  it('transcribes in a thread that reaches only the page, where the page itself can', async () => {
     const ask = `fetch('${hub.url}/a/b/resolve/main/config.json').then(({ status }) => status, () => 'refused')`
     const thread = page.workers().find((worker) => worker.url().endsWith('worker-wasm.js'))
     expect(await thread?.evaluate(ask)).toBe('refused')
@@ -223,7 +223,7 @@ describe('the page in a browser that has not seen it', () => {
     )
   })
 
-  it('says what is wrong with a recording, and goes on', async () => {
+  it('says what is wrong with a recording, and continues', async () => {
     const file = join(root, 'text.wav')
     await writeFile(file, 'this is no recording at all')
     await hear(page, file)
@@ -261,7 +261,7 @@ describe('the page in a browser that has not seen it', () => {
     requested()
   })
 
-  it('goes on with a download after it was stopped and the page loaded again', async () => {
+  it('continues a download after it was stopped and the page loaded again', async () => {
     hub.faults.push({ file: 'decoder_weights.data', times: 1, stallAfter: 1_500_000 })
     await page.click('#start')
     await page.waitForSelector('#progress-text:has-text("MB of 5.65 MB")')
@@ -410,7 +410,7 @@ describe.each([
 })
 
 describe('a page that was open before', () => {
-  it('goes on as it is when its host has a newer one, which opens the next time', async () => {
+  it('stays as it is when its host has a newer one, which opens the next time', async () => {
     const place = join(root, 'updated')
     await cp(join(root, 'page'), place, { recursive: true })
     const own = await startStaticHost(place)
@@ -429,7 +429,7 @@ describe('a page that was open before', () => {
     await Promise.all([other.close(), own.close()])
   })
 
-  it('opens without its host, and hears what it heard without the hub', async () => {
+  it('opens without its host, and transcribes as before without the hub', async () => {
     let page = await freshPage()
     await find(page)
     await page.click('#start')

@@ -99,7 +99,7 @@ async function heardInPage(variant: keyof typeof CLIPS): Promise<Said[]> {
 }
 
 it.each(['fp32', 'int4'] as const)(
-  'hears clips of all lengths in %s as the processor does in Node',
+  'transcribes clips of all lengths in %s as the processor does in Node',
   async (variant) => {
     expect(await load(variant)).toMatch(/WebGPU.*swiftshader, no 16-bit floats.* · checked · /)
     const said = await heardInNode(variant)
@@ -134,7 +134,7 @@ it('offers fp16 first where the adapter has the feature, which a stub claims her
 })
 
 describe('a device that is lost', () => {
-  it('is said, the text so far stays, and the recording is heard again by the processor', async () => {
+  it('is said, the text so far stays, and the recording is transcribed again by the processor', async () => {
     await page.setInputFiles('#file', LONGEST)
     await until(page, 'document.querySelector("#text").textContent !== ""', SECONDS)
     await crashGpu()
@@ -169,7 +169,7 @@ it('says that the microphone was not allowed, and what to do', async () => {
   expect(await textOf(page, 'record')).toBe('Record')
 })
 
-it('hears a file that is dropped, and opens a folder that is', async () => {
+it('transcribes a file that is dropped, and opens a folder that is', async () => {
   await drop(clipFile('000'))
   await until(page, 'document.querySelector("#text").textContent.startsWith("One seven zero two nine two.")')
   expect(await page.locator('#speech-problem').isHidden()).toBe(true)

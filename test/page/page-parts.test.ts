@@ -79,7 +79,7 @@ describe('the variant that is offered first', () => {
   const gpuWithHalves = { ...gpu, prefers: gpuPrefers(true) }
   const processor = { prefers: ['int8', 'compact', 'int4'], widensBlocks: true } as unknown as Device
 
-  it('is the one that runs best on the device, or what the address asks for', () => {
+  it('is the one that runs best on the device, or what the address names', () => {
     expect(preferredVariant(['fp32', 'int4', 'int8'], processor, null)).toBe('int8')
     expect(preferredVariant(['fp32', 'int4', 'int8'], gpu, null)).toBe('int4')
     expect(preferredVariant(['fp32', 'int4', 'int8'], gpu, 'fp32')).toBe('fp32')

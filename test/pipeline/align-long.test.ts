@@ -183,7 +183,7 @@ describe('asr.align of a recording that is longer than the aligner can look at',
     expectInOrder(words, seconds)
   })
 
-  it('says what it could not hear in silence', async () => {
+  it('says what it could not find in silence', async () => {
     const silence = new Float32Array(40 * SAMPLE_RATE)
     const { words, warnings, seconds } = await asr.align(silence, english.text)
     expectInOrder(words, seconds)
@@ -192,7 +192,7 @@ describe('asr.align of a recording that is longer than the aligner can look at',
     expect((await asr.align(silence, ' … ')).words).toEqual([])
   })
 
-  it('stops in the middle, and goes on with what is asked for next', async () => {
+  it('stops in the middle, and continues with the next call', async () => {
     const stop = new AbortController()
     const reason = new Error('enough')
     const stopped = asr.align(english.samples, english.text, { signal: stop.signal })
@@ -254,7 +254,7 @@ describe('Qwen3Aligner', () => {
     await expect(own.align(english.samples, 'late')).rejects.toThrow('The aligner is closed.')
   })
 
-  it('is told apart from a recognizer', async () => {
+  it('is distinguished from a recognizer', async () => {
     const wrong = `${recognizer} holds a speech recognition model, wanted a forced aligner.`
     await expect(Qwen3Aligner.load(recognizer)).rejects.toThrow(wrong)
     await expect(Qwen3Asr.load(recognizer, { aligner: recognizer })).rejects.toThrow(wrong)
@@ -268,7 +268,7 @@ describe('Qwen3Aligner', () => {
 })
 
 describe('a transcript with an aligner', () => {
-  it("keeps the attention's times where the aligner does not know the language, and says so once", async () => {
+  it("keeps the attention's times where the aligner does not support the language, and says so once", async () => {
     const few = english.samples.subarray(0, 11 * SAMPLE_RATE)
     const options = { maxPieceSeconds: 4, language: 'Turkish' }
     const { segments, warnings, timing } = await asr.transcribe(few, options)

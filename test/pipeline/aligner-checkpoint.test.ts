@@ -63,7 +63,7 @@ describe('checkpoints of forced aligners', () => {
     expect(await bytesOf(original)).toEqual(await bytesOf(native))
   })
 
-  it('are told from those of speech recognition', async () => {
+  it('are distinguished from those of speech recognition', async () => {
     const tiny = await readCheckpoint(TINY)
     expect(familyOf(tiny)).toBe('asr')
     expect(Object.keys(tiny)).not.toContain('aligner')

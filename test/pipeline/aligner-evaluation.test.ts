@@ -120,7 +120,7 @@ describe('npm run evaluate with a forced aligner', () => {
     expect(await wordsOf('whole', 'al')).toEqual(await wordsOf('both', 'al fp32'))
   })
 
-  it('refuses a language that it does not know, and lists, before anything is measured', async () => {
+  it('refuses a language that it does not support, and lists, before anything is measured', async () => {
     const args = ['--models', `al:${aligner}`, '--datasets', speech, '--language', 'Thai']
     const ended = await run('thai', ...args)
     expect(ended.exitCode).toBe(1)

@@ -125,7 +125,7 @@ describe('the release of a forced aligner', () => {
     expect(measured?.results[0]?.times?.all.edges).toBeGreaterThan(20)
   })
 
-  it('tells its own languages, and the prompt of the very tokenizer', async () => {
+  it('has its own languages, and the prompt of the very tokenizer', async () => {
     const card = await readFile(join(release, 'README.md'), 'utf8')
     const { language } = parse(card.split('---\n')[1] ?? '')
     expect(language.toSorted()).toEqual(['de', 'en', 'es', 'fr', 'it', 'ja', 'ko', 'pt', 'ru', 'yue', 'zh'])

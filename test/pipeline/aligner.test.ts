@@ -415,7 +415,7 @@ describe('npm run align', () => {
     expect(await ofFormat('vtt')).toMatch(/^WEBVTT\n\n00:00:0/)
   })
 
-  it('tells with --json what it found, and on stderr what may be wrong', async () => {
+  it('reports with --json what it found, and on stderr what may be wrong', async () => {
     const foreign = await output([speech, 'مرحبا', '--variant', 'int4'])
     expect(foreign.exitCode).toBe(0)
     expect(foreign.stderr).toMatch(/^warning: .*held-out-004\.flac: Most letters of the text/)

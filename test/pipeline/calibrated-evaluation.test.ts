@@ -59,7 +59,7 @@ it('other speech and variants without calibration are taken', () => {
   expect(() => check('abc', ['int4-hq'])).toThrow()
 })
 
-it('results of older versions, which do not say what was heard, are refused where a variant was calibrated', () => {
+it('results of older versions, which do not have the hash of the audio, are refused where a variant was calibrated', () => {
   expect(() => check(undefined, ['int4-hq'])).toThrowError(
     expect.objectContaining({
       message:
@@ -70,7 +70,7 @@ it('results of older versions, which do not say what was heard, are refused wher
   )
 })
 
-it('what is heard in pieces has the hash of the whole', async () => {
+it('what is read in pieces has the hash of the whole', async () => {
   const path = join(BUNDLED_SPEECH, 'held-out-022.flac')
   const audio = await openAudio({ path }, 1)
   let pieces = 0

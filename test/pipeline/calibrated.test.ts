@@ -44,7 +44,7 @@ describe('a calibration', () => {
     expect(found.states.positions).toEqual([8 * 34 + 28 + 8 * 9, 8 * 9])
   })
 
-  it('goes on after the last complete file when it was killed, and makes nothing twice', () => {
+  it('continues after the last complete file when it was killed, and makes nothing twice', () => {
     expect(found.states).toMatchObject({ made: 3, again: 2, third: 0, same: true, kept: true })
     expect(found.states.files).toEqual(['00.f32', '01.f32', '02.f32', '03.f32'])
   })
@@ -106,7 +106,7 @@ it.each([
   ['budget', /^auto:0\.1% chooses no weight: /, /^Give a larger share, or leave the rule out\.$/],
   ['twice', /^A recipe has two rules of auto\.$/, /^Leave one out\.$/],
   ['hidden', /^DIR\/hidden\/00\.f32 is not complete\.$/, /continues where it was\.$/],
-])('says what is wrong with a calibration or what wants one: %s', (name, message, hint) => {
+])('says what is wrong with a calibration or what needs one: %s', (name, message, hint) => {
   const [says, advises] = found.errors[name] ?? []
   expect(says).toMatch(message)
   expect(advises).toMatch(hint)

@@ -115,7 +115,7 @@ describe('a calibration', () => {
     expect((await stat(join(folder, 'hidden', '03.f32'))).size).toBe(positions * 128 * 4)
   })
 
-  it('is found again, and goes on where it was when a clip or a layer is missing', async () => {
+  it('is found again, and continues where it was when a clip or a layer is missing', async () => {
     const before = await run()
     const counts: number[] = []
     expect(await run({}, (done) => counts.push(done))).toEqual(before)
@@ -172,7 +172,7 @@ describe('a calibration', () => {
     expect(await answerAlone(own)).toHaveLength(9 - kept.length)
   })
 
-  it('goes on where it was when it was killed, in the answers and in the hidden states', async () => {
+  it('continues where it was when it was killed, in the answers and in the hidden states', async () => {
     const { folder: wanted } = await run()
     const own = join(work, 'killed')
     const start = (env: Record<string, string> = {}) =>
@@ -229,7 +229,7 @@ describe('a calibration', () => {
     expect(beside).not.toContain(basename(other))
   })
 
-  it('goes on when a disk was full, in the answers and in the hidden states', async () => {
+  it('continues when a disk was full, in the answers and in the hidden states', async () => {
     const own = join(work, 'full')
     const end = injectFault({ kind: 'full', at: 12 })
     await expect(run({ work: own })).rejects.toMatchObject({ code: 'ENOSPC' })

@@ -139,7 +139,7 @@ describe('npm run evaluate', () => {
     expect(dear.exitCode).toBe(1)
   })
 
-  it('is killed in the middle, goes on, and ends with what an undisturbed run finds; so do shards and workers', async () => {
+  it('is killed in the middle, continues, and ends with what an undisturbed run finds; so do shards and workers', async () => {
     const folder = await folderOf('clips', await bundledRows(CLIPS))
     const common = ['--models', `FP32:${model}`, '--datasets', folder]
     const whole = await evaluate([...common, '--output', path('whole')])
@@ -297,7 +297,7 @@ describe('npm run evaluate', () => {
     }
   })
 
-  it('measures a corrected reference anew, tries failed clips again when asked, and says when nothing was heard', async () => {
+  it('measures a corrected reference again, tries failed clips again with --retry, and says when nothing was transcribed', async () => {
     const [first] = await bundledRows(1)
     if (!first) throw new Error('no clips')
     const folder = await folderOf('edited', [first])
@@ -422,7 +422,7 @@ describe('npm run evaluate', () => {
     expect(refused.exitCode).toBe(1)
   })
 
-  it('a worker that is gone ends the evaluation; it is no clip that cannot be read', async () => {
+  it('a worker that is gone ends the evaluation; it is not a clip that cannot be read', async () => {
     const setup = { folder: model, variant: '', threads: 1, batch: 1, warmUp: false, options: {} }
     const pool = await startPool({
       ...{ count: 1, places: 1 },

@@ -70,7 +70,7 @@ describe('fidelity', () => {
     expect(changedOf(found)).toBe('1 of 3 (1 more cut off)')
   })
 
-  it('is a multiple of that of int4 on the same provider, for all but int4', () => {
+  it('is a multiple of that of int4 on the same provider, for all except int4', () => {
     const tenth = CLIPS.map((one) => ({
       ...one,
       positions: one.positions.map((position) => ({ ...position, kld: position.kld / 10 })),
@@ -105,7 +105,7 @@ describe('fidelity', () => {
   })
 })
 
-it('keeps what is seen of each clip, and knows of tokens that were not compared', () => {
+it('keeps what is seen of each clip, and counts tokens that were not compared', () => {
   const seen = positionLog()
   const of = (id: string, tokens: readonly number[]) =>
     seen.lookAt({ samples: EMPTY, isUtterance: true, reference: { ...REFERENCE, id, tokens } })

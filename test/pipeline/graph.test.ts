@@ -119,7 +119,7 @@ describe('rewrites of the tiny model', () => {
 })
 
 describe('looking at graphs', () => {
-  it('inspect tells opsets, inputs and outputs, operators, weights and ranges', async () => {
+  it('inspect shows opsets, inputs and outputs, operators, weights and ranges', async () => {
     const path = join(exported, 'decoder_step.onnx')
     const { stdout, exitCode } = await graph('inspect', path)
     expect(exitCode).toBe(0)

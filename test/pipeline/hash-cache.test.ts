@@ -29,7 +29,7 @@ describe('hashFiles', () => {
     expect(await hash()).toBe(TWO)
   })
 
-  it('keeps what it knows of a file that has not changed, whatever another file is put in place of it', async () => {
+  it('keeps the hash of a file that has not changed, whatever another file is put in place of it', async () => {
     const { file, cache, hash } = await prepare()
     await hash()
     const kept = await readFile(cache, 'utf8')

@@ -176,7 +176,7 @@ describe('the gate of encoders', () => {
 })
 
 describe('large channels of norms', () => {
-  it('lose what int8 and blocks of 8 bits hear, and smoothing brings it back', () => {
+  it('lose precision in int8 and in blocks of 8 bits, and smoothing brings it back', () => {
     const { gates, outliers } = found
     expect(outliers.same).toEqual({ cosine: 1, least: 1, mean: 1, kld: 0 }) // the same function
     expect(outliers['i8 None'].cosine).toBeLessThan(0.5)
@@ -203,7 +203,7 @@ it('bf16 loses nothing: a weight that bfloat16 does not hold stays float32', () 
   expect(found.stored.share).toBeLessThan(0.6)
 })
 
-it('says what the encoder of a recipe wants', () => {
+it('says what the encoder of a recipe needs', () => {
   expect(found.errors).toEqual({
     calibration: ["The recipe's encoder needs a calibration.", 'Give --calibration DIR.'],
     blocks: [

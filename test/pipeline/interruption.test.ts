@@ -60,7 +60,7 @@ describe('stopping in the middle', () => {
     expect(await readdir(join(work, 'stamps'))).toEqual([])
   })
 
-  it('after a kill nothing looks finished; the next run continues; a full disk is named and mended by running again', async () => {
+  it('after a kill nothing looks finished; the next run continues; a full disk is named, and running again continues', async () => {
     const output = await temporaryFolder()
     const model = join(output, NAME)
     const args = ['--model', 'tiny', '--output', output, '--until', 'quantize', '--opset', '23']

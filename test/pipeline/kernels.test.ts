@@ -79,7 +79,7 @@ describe.runIf(canMask())('the masked runtime', () => {
   it('is not made of a library that looks different', () => {
     const none = Buffer.from('a library without instructions')
     expect(() => findSites(none, 'avx2')).toThrow(
-      'The kernels of this onnxruntime cannot be chosen: its library has no place that asks for VNNI of AVX.',
+      'The kernels of this onnxruntime cannot be chosen: its library has no place that queries VNNI of AVX.',
     )
     const apart = Buffer.concat([Buffer.alloc(300), Buffer.from('0f01d0', 'hex'), Buffer.alloc(300)])
     expect(() => findSites(apart, 'avx2')).toThrow('its library has XGETBV away from CPUID at byte 300.')

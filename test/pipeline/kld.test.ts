@@ -18,7 +18,7 @@ describe('the gate kld', () => {
     expect(divergence(Float32Array.of(-4000, 4000), Float32Array.of(4000, -4000))).toBe(8000)
   })
 
-  it('looks at one position with the cosine of the logits, and whether greedy decoding goes on alike', () => {
+  it('looks at one position with the cosine of the logits, and whether greedy decoding continues alike', () => {
     const wanted = Float32Array.of(3, 4)
     const found = comparePosition(Float32Array.of(4, 3), wanted, 1)
     expect(found).toMatchObject({ cosine: 24 / 25, isSame: false })
@@ -62,7 +62,7 @@ describe('the gate kld', () => {
     expect(broken).toMatchObject({ found: Number.NaN, problem: 'onnxruntime has NaN' })
   })
 
-  it('wants each of its limits of every way', () => {
+  it('requires each of its limits of every way', () => {
     const split = { layout: 'split', prefill: 'same' } as const
     const wanted = kld.figures([WAY, split], LIMITS, { features: 1, logits: 1 })
     expect(wanted.map(({ gate, layout, limit }) => [gate, layout, limit])).toEqual([

@@ -184,7 +184,7 @@ describe('manifest.json', () => {
     await expect(readManifest(folder)).rejects.toThrow(`${join(folder, 'manifest.json')} is missing.`)
   })
 
-  it('keeps nothing of keys that it does not know', () => {
+  it('drops keys that the schema does not have', () => {
     const more = { ...MANIFEST, later: 1, files: [{ ...FILE, later: {} }, ALIAS] }
     expect(parseManifest(JSON.stringify(more), 'manifest.json')).toEqual(MANIFEST)
   })

@@ -285,7 +285,7 @@ describe('the pipeline on the tiny model', () => {
   })
 })
 
-describe('a reader that knows only the contract', () => {
+describe('a reader that uses only the contract', () => {
   it.each([
     ['fp32', `${NAME}.tar.gz`],
     ['int4', `${NAME}-int4.tar.gz`],
@@ -331,7 +331,7 @@ describe('running again', () => {
     expect(again.exitCode).toBe(0)
   })
 
-  it('makes figures that somebody removed or changed anew, and measures nothing', async () => {
+  it('makes figures again that somebody removed or changed, and measures nothing', async () => {
     const [page, table] = [join(model(), 'evaluation.html'), join(model(), 'results.csv')]
     const before = await Promise.all([page, table].map((path) => readFile(path, 'utf8')))
     await rm(page)

@@ -134,7 +134,7 @@ describe('what commands write', () => {
     expect(texts).toEqual(['{"event":"note","text":"a\\u001b]0;owned\\u0007\\u202e\\nhint: b"}\n'])
   })
 
-  it('is safe where an evaluation tells how far it is', () => {
+  it('is safe where an evaluation reports how far it is', () => {
     const texts = written(process.stderr)
     const progress = makeProgress(false)
     progress.note(NAME)

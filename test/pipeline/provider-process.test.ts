@@ -43,7 +43,7 @@ describe('a process for a provider', () => {
     expect({ problem: ended.problem, parts: ended.parts }).toEqual({ problem, parts })
   })
 
-  it('keeps what the libraries say, and stops when it is told to', async () => {
+  it('keeps what the libraries say, and stops when its signal aborts', async () => {
     const module = await child("console.error('driver 1.2'); tell({ end: true })")
     const ended = await runProvider(module, {}, { silence: 5, signal: never })
     expect(ended.log).toMatch(/driver 1\.2|^$/)
@@ -121,7 +121,7 @@ describe('the verdict of a provider', () => {
     expect(judge('int4', broken).reasons).toEqual(['the provider has NaN at value 1 of 2'])
   })
 
-  it('counts clips that were never heard', () => {
+  it('counts clips that were never transcribed', () => {
     const verdict = judge(
       'int4',
       clips(60, 'a'),

@@ -63,7 +63,7 @@ describe('what a command says', () => {
       hint = (error as { hint?: unknown }).hint
     }
     expect(hint).toBe(
-      'Give http://host:port, with user:password@ before the host where the proxy wants them.',
+      'Give http://host:port, with user:password@ before the host where the proxy needs them.',
     )
     expect(redact(String(hint))).toBe(hint)
   })
@@ -73,7 +73,7 @@ describe('what a command says', () => {
     expect(redact('"from-a-file-1"')).toBe('"..."')
   })
 
-  it('is clean in every field of an event, and of data but for addresses', () => {
+  it('is clean in every field of an event, and of data except addresses', () => {
     const event = { event: 'note', rows: [['https://a.test/b?c=d', 1, undefined]], hint: `${TOKEN}` }
     expect(mapTexts(event, redact)).toEqual({
       event: 'note',

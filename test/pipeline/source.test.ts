@@ -12,7 +12,7 @@ import { modelHub } from '../helpers/model-hub.ts'
 import { stagePython } from '../helpers/prepared.ts'
 
 describe('resolveSource', () => {
-  it('knows the model table, directories and hub ids', async () => {
+  it('takes names of the model table, directories and hub ids', async () => {
     expect(await resolveSource('1.7B')).toMatchObject({
       name: 'qwen3-asr-1.7b',
       place: { repo: 'Qwen/Qwen3-ASR-1.7B', revision: 'main' },

@@ -59,7 +59,7 @@ describe('the live view on a terminal', () => {
     expect(run.screen.filter((line) => /^. (export|rewrite|quantize) /.test(line)).length).toBe(3)
   })
 
-  it('Ctrl-C stops everything and says how to go on', async () => {
+  it('Ctrl-C stops everything and says how to continue', async () => {
     // A release of which everything up to the quantized graphs is there.
     const other = await temporaryFolder()
     await execa('cp', ['-a', join(await sharedReleases(), NAME), other]) // with times to the nanosecond, as stamps want

@@ -31,7 +31,7 @@ beforeAll(async () => {
 })
 
 describe('the training of the tiny forced aligner', () => {
-  it('asks each unit for its start and end; between units that are one entry nothing is known', () => {
+  it('has the start and the end of each unit as targets; between units that are one entry nothing is known', () => {
     // Turn, in, the, door; the dash is no unit
     expect(found.times).toEqual([0.1, 0.34, 0.34, null, null, 0.9, 1, 1.2])
   })
@@ -46,7 +46,7 @@ describe('the training of the tiny forced aligner', () => {
     expect(found.shares.map((share) => Number(share.toFixed(3)))).toEqual([0.022, 0.228, 0.499, 0.228, 0.022])
   })
 
-  it('knows where the 13 audio positions of a second stand', () => {
+  it('computes where the 13 audio positions of a second stand', () => {
     const second = [0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.48, 0.56, 0.64, 0.72, 0.8, 0.88, 0.96]
     const [before, behind] = [second.slice(11), second.slice(0, 2)]
     const wanted = [...before, ...second.map((time) => 1 + time), ...behind.map((time) => 2 + time)]

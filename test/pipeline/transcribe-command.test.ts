@@ -242,7 +242,7 @@ describe('transcribing files', () => {
     for (const [i, time] of wanted.entries()) expect(Math.abs((found[i] ?? 0) - time)).toBeLessThan(0.2)
   })
 
-  it('refuses times of words where the graphs tell none', async () => {
+  it('refuses times of words where the graphs have none', async () => {
     const options = ['--layout', 'split', '--format', 'vtt', '--word-timestamps']
     await expect(transcribe(first, ...options)).rejects.toMatchObject({
       message: `int4 in ${model} has no times of words in the split layout, which --word-timestamps needs.`,

@@ -132,7 +132,7 @@ describe('Qwen3Asr', () => {
     })
   })
 
-  it('stops when it is told to, or when nobody reads, and goes on with the next', async () => {
+  it('stops when its signal aborts, or when nobody reads, and continues with the next', async () => {
     await withAsr(async (asr) => {
       const stop = new AbortController()
       const stream = asr.stream(long, { signal: stop.signal, maxPieceSeconds: 6 })
@@ -330,7 +330,7 @@ describe('npm run transcribe', () => {
     )
   })
 
-  it('goes on after a recording that cannot be read, and says so at the end', async () => {
+  it('continues after a recording that cannot be read, and says so at the end', async () => {
     const ended = await withModel(path('no.wav'), files[0] as string)
     expect(ended.exitCode).toBe(1)
     expect(ended.stderr).toContain('no.wav does not exist.')

@@ -114,7 +114,7 @@ describe('--openai', () => {
     })
   })
 
-  it('has no words where none have times, and an empty language where none was heard', () => {
+  it('has no words where none have times, and an empty language where none was recognized', () => {
     expect(Object.keys(json(WITHOUT, about, { format: 'json', openai: true }))).toEqual([
       ...['task', 'language', 'duration', 'text', 'segments'],
     ])
@@ -124,7 +124,7 @@ describe('--openai', () => {
     })
   })
 
-  it('tells the file in an event', () => {
+  it('names the file in an event', () => {
     expect(transcriptObject(TRANSCRIPT, about, { openai: true })).toMatchObject({
       ...about,
       task: 'transcribe',
@@ -182,7 +182,7 @@ Yes, <00:00:00.712>it <00:00:01.000>is.
     expect(() => requireWordTimes(asr(false, 'fused'), 'out')).toThrow(
       expect.objectContaining({
         message: 'int4 in out has no times of words in the fused layout, which --word-timestamps needs.',
-        hint: 'Leave --word-timestamps out, or make the release again with npm run pipeline: its graphs then tell them.',
+        hint: 'Leave --word-timestamps out, or make the release again with npm run pipeline: its graphs then have them.',
         exitCode: 1,
       }),
     )

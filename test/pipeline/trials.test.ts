@@ -191,7 +191,7 @@ describe('trials', () => {
     expect(text).toBe('One seven zero two nine two.')
   })
 
-  it('want FP32 in the fused layout', async () => {
+  it('need FP32 in the fused layout', async () => {
     const [file = ''] = await recipeFiles({ mine: { decoder: [['*', 'q4b32']] } })
     const model = await copyTinyRelease()
     await rm(join(model, 'decoder.onnx'))
@@ -205,7 +205,7 @@ describe('trials', () => {
     expect(none.last.message).toBe(`${model} holds no FP32 decoder, wanted decoder.onnx.`)
   })
 
-  it('want two clips at least', async () => {
+  it('need two clips at least', async () => {
     const [file = ''] = await recipeFiles({ mine: { decoder: [['*', 'q4b32']] } })
     const { last } = await quantize('trial', file, '--model-dir', model, '--n-samples', '1')
     expect(last.message).toMatch(/: 1 clip is chosen, wanted at least 2\.$/)

@@ -13,7 +13,7 @@ import { sharedReleases } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
 import { softwareVulkan } from '../helpers/vulkan.ts'
 
-it('webgpu hears as the processor does, within its tolerances and without a word of its own', async () => {
+it('webgpu transcribes as the processor does, within its tolerances and without a word of its own', async () => {
   const model = join(await sharedReleases(), TINY_NAME)
   const clip = join(BUNDLED_SPEECH, 'held-out-000.flac')
   const program = builtModule('test/helpers/provider-differences.ts')
@@ -49,7 +49,7 @@ it("webgpu chooses the processor's tokens for every bundled clip, in FP32 and in
   expect(JSON.parse(stdout)).toEqual({ fp32: none, int4: none })
 }, 1_800_000)
 
-it('compare hears a clip on webgpu as on the processor, in int4', async () => {
+it('compare transcribes a clip on webgpu as on the processor, in int4', async () => {
   const model = join(await sharedReleases(), TINY_NAME)
   const output = join(await temporaryFolder(), 'found.json')
   const audio = join(BUNDLED_SPEECH, 'held-out-004.flac')

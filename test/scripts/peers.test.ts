@@ -70,7 +70,7 @@ describe('sides', () => {
     ])
   })
 
-  it('that fail in any round are named as missing, and the others go on', async () => {
+  it('that fail in any round are named as missing, and the others continue', async () => {
     const calls: string[] = []
     const { figures, missing } = await measured([side('peer', calls, 2), side('ours', calls)], 3)
     expect(figures.map(({ name }) => name)).toEqual(['ours'])
@@ -251,7 +251,7 @@ describe('a process of a side', () => {
     expect(() => coldOfTranscript('{"segments":[{}]}')).toThrow(/What transcribe prints: .*tokens/)
   })
 
-  it('that fails is told by its last sentence', () => {
+  it('that fails is reported with its last sentence', () => {
     const error = Object.assign(new Error('Command failed'), {
       shortMessage: 'Command failed with exit code 1: python',
       stderr: 'Traceback (most recent call last):\n  File "x"\nValueError: bad model\n\n',

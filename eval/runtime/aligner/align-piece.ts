@@ -9,11 +9,11 @@ import { workOf } from '../timing.ts'
 import type { ParsedTranscript } from '../transcript.ts'
 import { alignText } from './aligner.ts'
 
-/** What an aligner says of a piece that was transcribed. */
+/** What an aligner finds in a piece that was transcribed. */
 export interface PieceWords {
   /** with their times in the recording */
   readonly words?: readonly TimedWord[]
-  /** the language of the piece, which the aligner does not know */
+  /** the language of the piece, which the aligner does not support */
   readonly unknownLanguage?: string
   /** seconds of the aligner's work */
   readonly alignerSeconds?: number

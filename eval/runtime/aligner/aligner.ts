@@ -121,7 +121,7 @@ export interface UnitTimes {
  * Find when the words of a text are said in a recording.
  * @param samples 16 kHz mono
  * @param language name, ISO code or BCP 47 tag; Japanese is known without
- * @throws SpeechError for a language that the aligner does not know, and a recording that is too long for it
+ * @throws SpeechError for a language that the aligner does not support, and a recording that is too long for it
  */
 export async function align(
   aligner: Aligner,
@@ -138,7 +138,7 @@ export async function align(
 /**
  * The words of a text with the times of its units, which a given function finds.
  * @param timesOf what is spoken of each unit
- * @throws SpeechError for a language that the aligner does not know, and what `timesOf` throws
+ * @throws SpeechError for a language that the aligner does not support, and what `timesOf` throws
  */
 export async function alignText(
   text: string,

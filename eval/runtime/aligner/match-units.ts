@@ -7,7 +7,7 @@ import { editDistances } from './edit-distances.ts'
 
 /** Cells of a table that is filled at once; larger ones are halved, so that memory does not grow with the product of the lengths. */
 const CELLS = 1 << 20
-/** Characters of writing without spaces are compared one by one, since two readers may tell its words apart differently. */
+/** Characters of writing without spaces are compared one by one, since two programs may divide it into words differently. */
 const UNSPACED =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u
 

@@ -28,7 +28,7 @@ const DROPPED = new RegExp(`[^'\\p{L}\\p{N}${IDEOGRAPH}]`, 'gu')
 /** From the first to the last character that is kept, with the accents of the last. */
 const KEPT = new RegExp(`['\\p{L}\\p{N}${IDEOGRAPH}](?:.*['\\p{L}\\p{N}${IDEOGRAPH}])?\\p{M}*`, 'su')
 
-/** Words of these scripts follow each other without spaces, and dictionaries of ICU tell them apart. */
+/** Words of these scripts follow each other without spaces, and dictionaries of ICU separate them. */
 const UNSPACED = /[\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/u
 const KANA = /[\p{sc=Hiragana}\p{sc=Katakana}]/gu
 const IDEOGRAPHS = new RegExp(`[${IDEOGRAPH}]`, 'gu')
@@ -37,7 +37,7 @@ const JAPANESE_SHARE = 0.1
 
 /**
  * The units of a text in their order: words by spaces, and each ideograph. Japanese, Thai, Lao, Khmer and Burmese words are
- * found by `Intl.Segmenter`; Korean ones by spaces. Japanese units are not always those of the reference, which asks nagisa.
+ * found by `Intl.Segmenter`; Korean ones by spaces. Japanese units are not always those of the reference, which uses nagisa.
  * Parts of punctuation alone are not units.
  * @param language its English name; by default Japanese is known by its kana
  */

@@ -22,5 +22,5 @@ export interface AudioFile {
   close(): Promise<void>
 }
 
-/** Of a format, to know it by. */
+/** Bytes from the start of a file by which its format is recognized. */
 export const HEAD = 64

@@ -19,7 +19,7 @@ export interface Clip {
 }
 
 /**
- * Read a whole audio file of any kind that {@link openSpeech} knows.
+ * Read a whole audio file of any kind that {@link openSpeech} reads.
  * @param signal ends a decoder that is a program of its own
  * @throws SpeechError naming the file when it is missing, empty, too short, damaged or not audio
  */

@@ -32,7 +32,7 @@ export interface StreamInfo {
   readonly sampleRate: number
   readonly channels: number
   readonly bitsPerSample: number
-  /** 0 when the encoder did not know it */
+  /** 0 when the encoder did not record it */
   readonly total_samples: number
 }
 

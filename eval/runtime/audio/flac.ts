@@ -8,12 +8,12 @@ import { type FrameHeader, flac, type StreamInfo } from './flac-library.ts'
 /** Of libFLAC's states; those above are errors. */
 const END_OF_STREAM = 4
 /**
- * libFLAC asks for bytes while it decodes, and cannot wait for them. One frame has at most 65535 samples of 8
+ * libFLAC reads bytes while it decodes, and cannot wait for them. One frame has at most 65535 samples of 8
  * channels with 33 bits, 2.2 MB.
  */
 const LONGEST_FRAME = 9 << 18
 const AHEAD = LONGEST_FRAME + (1 << 20)
-/** What libFLAC may have asked for beyond the last frame. */
+/** What libFLAC may have read beyond the last frame. */
 const BEHIND = 1 << 16
 /** How many frames are decoded at once. */
 const FRAMES = 32

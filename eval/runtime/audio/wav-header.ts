@@ -80,7 +80,7 @@ export function isChunkId(bytes: Uint8Array): boolean {
 }
 
 /**
- * What writers to a pipe leave, who do not know the size: 2^32 - 1 (ffmpeg), 2^31 (arecord), 0x7fff0000 (GStreamer),
+ * What programs write that do not have the size yet, since they write to a pipe: 2^32 - 1 (ffmpeg), 2^31 (arecord), 0x7fff0000 (GStreamer),
  * 0x7ffff000 (sox, espeak-ng), the same less or more a header.
  */
 function announcedSize(size: number, wide: number | undefined): number | undefined {
@@ -89,7 +89,7 @@ function announcedSize(size: number, wide: number | undefined): number | undefin
   return isOpen ? undefined : size
 }
 
-/** A WAVEFORMAT of 14 bytes does not tell the bits: a sample fills its place then. */
+/** A WAVEFORMAT of 14 bytes does not have the bits of a sample: a sample fills its place then. */
 function readFormat(body: Buffer, isBigEndian: boolean): WavFormat {
   if (body.length < 14) {
     throw new UnreadableError(`The WAV format chunk has ${body.length} bytes, wanted at least 14`)

@@ -17,7 +17,7 @@ export const CPU_PROMPTS: PrefillKind = 'int8'
 /** A hash of bytes that come in parts. */
 export interface RunningHash {
   add(bytes: Uint8Array): void
-  /** in hexadecimal; to be asked once */
+  /** in hexadecimal; to be called once */
   digest(): string
 }
 

@@ -8,7 +8,7 @@ import { filesIn, readBlob, readStart } from './random-access.web.ts'
 import type * as Sessions from './sessions.ts'
 
 /**
- * External data is read from its file by ranges, as the runtime asks for each weight: it is never in memory as a whole. All
+ * External data is read from its file by ranges, as the runtime requests each weight: it is never in memory as a whole. All
  * files of the graph's folder are offered.
  */
 export const createSession: typeof Sessions.createSession = async (graph, options) => {

@@ -10,7 +10,7 @@ interface First {
   readonly folders: ReturnType<typeof mountedFolders>
 }
 
-/** What a worker says besides its messages: that it listens, and that it closes itself. */
+/** What a worker posts besides its messages: that it is ready for them, and that it closes itself. */
 const [READY, END] = ['$ready', '$end']
 
 /** Start a module of eval/runtime in a web worker, with the folders that are mounted here. */
