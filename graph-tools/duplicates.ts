@@ -25,7 +25,10 @@ export function duplicateProblem(name: string): string {
   return `Two initializers are named ${JSON.stringify(name)}.`
 }
 
-/** @throws GraphError for a model that can be looked at but not rewritten, since it is not clear what it means */
+/**
+ * Refuse to rewrite a model in which a name is defined twice: it is not clear which of them is meant. It can still be looked at.
+ * @throws GraphError naming the first such name
+ */
 export function refuseDuplicates(model: Model): void {
   const [name] = duplicateNames(model)
   if (name === undefined) return

@@ -59,7 +59,10 @@ function plainError(path: string, found: string): GraphError {
   )
 }
 
-/** @throws the system's error */
+/**
+ * Write what the system still holds of a file in memory to the disk (fsync).
+ * @throws the system's error when the file cannot be opened for writing, or the disk fails
+ */
 export async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r+')
   await file.sync().finally(() => file.close())

@@ -16,6 +16,7 @@ const OUTPUT = 4 * BLOCK
 const LANES = 8
 
 /**
+ * Rounds float32 values to float16, to nearest even.
  * @param bits float32 values as bit patterns
  * @param out receives one float16 bit pattern for each
  * @returns the index of the first value that float16 cannot hold, or -1, as {@link narrowToFloat16}

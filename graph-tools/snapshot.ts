@@ -19,7 +19,10 @@ export function blobsOf(folder: string): string | undefined {
   return statSync(blobs, { throwIfNoEntry: false })?.isDirectory() ? blobs : undefined
 }
 
-/** @throws GraphError when the folder is part of huggingface_hub's cache, which is not to be changed */
+/**
+ * Refuse to rewrite a folder of huggingface_hub's cache: other programs rely on its files.
+ * @throws GraphError when the folder is part of such a cache
+ */
 export function refuseSnapshot(folder: string): void {
   if (blobsOf(folder) === undefined) return
   throw new GraphError(

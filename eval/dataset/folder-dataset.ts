@@ -90,7 +90,10 @@ export async function readSpeechFolder(folder: string): Promise<Utterance[]> {
   })
 }
 
-/** @throws SpeechError unless a folder lists recordings with references. No recording is looked at. */
+/**
+ * Check that a folder lists recordings with references. The lists are read, not the recordings.
+ * @throws SpeechError when it lists none, or a list is malformed
+ */
 export async function requireSpeech(folder: string): Promise<void> {
   requireSome(folder, await surveyEntries(folder, await findEntries(folder, {}), false))
 }

@@ -34,12 +34,18 @@ export function missingPackage(error: unknown): SpeechError | undefined {
   return notInstalled(peers.includes(name) ? peers : [name])
 }
 
-/** @throws SpeechError when a package is not installed, with what to install */
+/**
+ * Check that a package is installed.
+ * @throws SpeechError when it is not, with what to install
+ */
 export function requirePackage(name: string): void {
   if (!isInstalled(name)) throw notInstalled([name])
 }
 
-/** @throws SpeechError when packages of evaluating, packaging and publishing are not installed, with what to install */
+/**
+ * Check that the packages of evaluating, packaging and publishing are installed.
+ * @throws SpeechError when some are not, with what to install
+ */
 export function requirePeers(): void {
   const missing = missingPeers()
   if (missing.length > 0) throw notInstalled(missing)

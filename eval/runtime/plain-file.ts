@@ -20,7 +20,10 @@ export async function fileProblem(path: string): Promise<string | undefined> {
   }
 }
 
-/** @throws SpeechError when the path is not of a file */
+/**
+ * Check that a path is of a regular file.
+ * @throws SpeechError when nothing is there, or something else
+ */
 export async function requireFile(path: string): Promise<void> {
   const problem = await fileProblem(path)
   if (problem !== undefined) throw new SpeechError(problem)

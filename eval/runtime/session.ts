@@ -74,7 +74,10 @@ function isMissing(message: string): boolean {
   return /Failed to load shared library|Failed to get a WebGPU adapter|backend not found/.test(message)
 }
 
-/** @throws SpeechError when this build of onnxruntime-node lacks it, or the project has no row for it */
+/**
+ * Check that this build of onnxruntime-node has an execution provider, and the project a row for it.
+ * @throws SpeechError when one of them has not, with the providers that can be used
+ */
 export function requireProvider(provider: string): void {
   const backends = listSupportedBackends().filter(({ name }) => Object.hasOwn(PROVIDERS, name))
   if (backends.some(({ name }) => name === provider)) return

@@ -52,7 +52,10 @@ export function widen(matrix: Matrix): { levels: Int8Array; columns: Float32Arra
   return { levels, columns }
 }
 
-/** @throws SpeechError when N is not a multiple of 4, or K of the block */
+/**
+ * Check that a 4-bit weight [K, N] in blocks along K can be widened to 8 bits.
+ * @throws SpeechError when N is not a multiple of 4, K of the block, or the block of 2
+ */
 export function requireFit(K: number, N: number, block: number): void {
   if (N % 4 === 0 && K % block === 0 && block % 2 === 0) return
   throw new SpeechError(

@@ -69,6 +69,7 @@ export const ALIGN: DescribedCommand = {
 }
 
 /**
+ * Parse the command line of `npm run align`.
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */

@@ -71,6 +71,7 @@ export const PACKAGE_COMMANDS: DescribedCommand = {
 }
 
 /**
+ * Parse the command line of `npm run package`.
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */

@@ -66,6 +66,7 @@ export const run = runnable({
 })
 
 /**
+ * Parse the command line of `npm run page`.
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */

@@ -119,6 +119,7 @@ export const QUANTIZE: DescribedCommand = { line: LINE, commands: [LIST, TRIAL, 
 const WANTED = 'wanted list, trial, scan or compare.'
 
 /**
+ * Parse the command line of `npm run quantize`.
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */

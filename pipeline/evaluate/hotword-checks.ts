@@ -23,7 +23,10 @@ export function chosenRecords(
   return [...new Map(found).values()]
 }
 
-/** @throws Failure when no system can be given lists */
+/**
+ * Check that one of the systems is a recognizer, which can be given lists of hotwords.
+ * @throws Failure (wrong usage) when all are forced aligners
+ */
 export function requireRecognizer(systems: readonly System[]): void {
   if (systems.some(({ kind }) => kind === 'model')) return
   throw new Failure(

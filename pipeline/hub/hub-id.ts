@@ -15,7 +15,10 @@ export function isRepoName(text: string): boolean {
   return parseHubId(text)?.repo === text
 }
 
-/** @throws Failure (wrong usage) when it is not an owner/name */
+/**
+ * Check that a text is the name of a repository: owner/name.
+ * @throws Failure (wrong usage) when it is not
+ */
 export function checkRepoName(repo: string): void {
   if (isRepoName(repo)) return
   throw new Failure(`${JSON.stringify(repo)} is not a repository of the hub.`, 'Give owner/name.', EXIT.usage)

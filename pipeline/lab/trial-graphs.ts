@@ -86,7 +86,10 @@ export async function bytesByPart(folder: string, variant: string): Promise<Tria
   return bytes
 }
 
-/** @throws Failure when the folder that shall keep a trial is there already */
+/**
+ * Check that the folder of `--keep` has no folder of one of these trials yet.
+ * @throws Failure (wrong usage) naming the first folder that is there already
+ */
 export async function requireNew(keep: string, trials: readonly TrialRecipe[]): Promise<void> {
   for (const { name } of trials)
     if (await exists(join(keep, name)))

@@ -18,7 +18,11 @@ export interface Refs {
   readonly pullRequests: readonly { readonly ref: string; readonly commit: string }[]
 }
 
-/** @throws Failure without a token, or with one that the hub does not know */
+/**
+ * Check the hub's token with the hub.
+ * @returns name of the user that the token belongs to
+ * @throws Failure without a token, or with one that the hub does not accept
+ */
 export async function requireUser(hub: Connection, options: RetryOptions): Promise<string> {
   if (!hub.token) {
     throw new Failure(

@@ -5,7 +5,10 @@ import { FAMILY_ROWS } from '../families.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { gateLimitsOf, VARIANT_NAMES } from '../variants.ts'
 
-/** @throws Failure (wrong usage) for a variant that a kind of model does not have */
+/**
+ * Check that a kind of model has all of these variants.
+ * @throws Failure (wrong usage) naming the first that it does not have
+ */
 export function requireVariants(variants: readonly string[], family: Family): void {
   const isThere = (variant: string) => gateLimitsOf(variant, family) !== undefined
   const other = variants.find((variant) => !isThere(variant))

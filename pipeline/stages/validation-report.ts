@@ -16,7 +16,10 @@ export function reportGates(
   run.emit({ event: 'table', title, columns: GATE_COLUMNS, rows: gateRows(gates) })
 }
 
-/** @throws Failure with the gate's exit code for the first result that does not pass */
+/**
+ * Check that all results of the parity gates pass.
+ * @throws Failure with the gate's exit code, naming the first that does not pass
+ */
 export function requirePass(gates: readonly GateResult[]): void {
   const failed = gates.filter(({ pass }) => !pass)
   const [first] = [...failed.filter(({ problem }) => problem !== undefined), ...failed]

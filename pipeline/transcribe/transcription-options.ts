@@ -55,7 +55,10 @@ export function recognition(
   return defined({ signal, language, context, maxPieceSeconds: piece, maxNewTokens })
 }
 
-/** @throws Failure where the times of words that are asked for are not known */
+/**
+ * Check that a loaded variant can give the times of words, which `--word-timestamps` needs.
+ * @throws Failure when its graphs do not have them
+ */
 export function requireWordTimes(
   { hasWordTimes, variant, layout }: Pick<Qwen3Asr, 'hasWordTimes' | 'variant' | 'layout'>,
   folder: string,

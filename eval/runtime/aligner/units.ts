@@ -104,7 +104,12 @@ const SEVERAL: Readonly<Record<string, readonly string[]>> = {
   Kore: ['Hangul', 'Han'],
 }
 
-/** @throws SpeechError for a language that a model does not know, with those that it knows */
+/**
+ * Check that an aligner supports a language.
+ * @param name in English
+ * @param known English names of the languages that it supports
+ * @throws SpeechError when it is not among them, with all of them
+ */
 export function requireLanguage(name: string, known: readonly string[]): void {
   if (known.includes(name)) return
   throw new SpeechError(`The aligner does not support ${name}.`, `It supports ${known.join(', ')}.`)

@@ -12,7 +12,10 @@ const SHORTEST = 160
 /** How far a lossy codec's samples may exceed full scale (12 dB); a few percent are usual, and no mistake. */
 const OVERSHOOT = 4
 
-/** @throws SpeechError for a sample rate that nothing has */
+/**
+ * Check that a sample rate in Hz is one that recordings have: 1 to 768 kHz.
+ * @throws SpeechError when it is not
+ */
 export function checkRate(sampleRate: number): void {
   if (sampleRate >= LOWEST_RATE && sampleRate <= HIGHEST_RATE) return
   throw new SpeechError(
@@ -20,13 +23,21 @@ export function checkRate(sampleRate: number): void {
   )
 }
 
-/** @throws SpeechError for a number of 16 kHz samples that is not a recording */
+/**
+ * Check that a number of samples at 16 kHz is long enough for a recording: 160, 10 ms.
+ * @throws SpeechError for fewer
+ */
 export function checkLength(samples: number): void {
   if (samples >= SHORTEST) return
   throw new SpeechError(`The clip has ${samples} samples at 16 kHz, wanted at least ${SHORTEST} (10 ms).`)
 }
 
-/** @throws SpeechError for the first sample that is not finite; `seconds` come before these samples */
+/**
+ * Check that all samples are finite.
+ * @param seconds of the recording before these samples
+ * @param sampleRate in Hz
+ * @throws SpeechError for the first sample that is not finite, with its time
+ */
 export function checkFinite(samples: Float32Array, seconds: number, sampleRate: number): void {
   for (let i = 0; i < samples.length; i++) {
     if (Number.isFinite(samples[i])) continue
@@ -38,7 +49,10 @@ export function checkFinite(samples: Float32Array, seconds: number, sampleRate: 
   }
 }
 
-/** @throws SpeechError for more than a codec adds to full scale */
+/**
+ * Check that no sample exceeds full scale (1) by more than a lossy codec adds: 4 at most.
+ * @throws SpeechError for the first that does
+ */
 export function checkOvershoot(samples: Float32Array): void {
   for (let i = 0; i < samples.length; i++) {
     const size = Math.abs(samples[i] as number)

@@ -16,7 +16,11 @@ export function realPath(path: string): string {
   }
 }
 
-/** @param url `file:` @throws TypeError when it names no path of this system */
+/**
+ * The path of a file that a URL names.
+ * @param url `file:`
+ * @throws TypeError when it does not name a path of this system
+ */
 export function pathOf(url: URL): string {
   return fileURLToPath(url)
 }

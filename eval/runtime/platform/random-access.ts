@@ -26,7 +26,10 @@ export interface FileLook {
   readonly irregular: string | undefined
 }
 
-/** @throws the system's error when it cannot be opened */
+/**
+ * Open a file for reading.
+ * @throws the system's error when it cannot be opened
+ */
 export function openFile(path: string): OpenFile {
   const file = openSync(path, 'r')
   return {
@@ -49,7 +52,11 @@ export async function namesIn(folder: string): Promise<string[]> {
   return readdir(folder).catch(() => [])
 }
 
-/** @returns undefined when nothing is there @throws the system's error when it cannot be looked at */
+/**
+ * Size and kind of what stands at a path; links are followed.
+ * @returns undefined when nothing is there
+ * @throws the system's error when it cannot be looked at
+ */
 export async function lookAt(path: string): Promise<FileLook | undefined> {
   try {
     const info = await stat(path)
