@@ -38,6 +38,7 @@ TOKENS = {
 
 
 def main() -> None:
+    """Run the command line: write the reference of all clips. Reports UserError as an error event."""
     args = reference_parser(__doc__).parse_args()
     with reporting(), torch.no_grad():
         checkpoint = Checkpoint(args.checkpoint)
@@ -49,6 +50,7 @@ def main() -> None:
 
 
 def make_processor(folder: Path, segment_ms: float) -> Qwen3ASRProcessor:
+    """The processor of transformers for the tokenizer.json in `folder`; `segment_ms`: milliseconds of a class."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), extra_special_tokens=TOKENS, pad_token="<|endoftext|>"
     )
@@ -58,6 +60,7 @@ def make_processor(folder: Path, segment_ms: float) -> Qwen3ASRProcessor:
 
 
 def dump(model, processor: Qwen3ASRProcessor, clip: dict) -> tuple[dict, dict]:
+    """A clip's entry in index.json and its arrays: mel [128, T], features [N, H], logits of the slots [T, C]. Times in ms."""
     samples = np.fromfile(clip["file"], dtype="<f4")
     inputs, words = processor.prepare_forced_aligner_inputs(samples, clip["text"], language=clip.get("language"))
     mel, mask, ids = inputs["input_features"], inputs["input_features_mask"], inputs["input_ids"]

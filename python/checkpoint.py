@@ -17,6 +17,8 @@ ITEM_SIZES = {"F32": 4, "F16": 2, "BF16": 2}
 
 
 class Checkpoint:
+    """A checkpoint as `checkpoint.json` describes it. Tensors are read when they are loaded."""
+
     def __init__(self, description: str | Path) -> None:
         self.description = json.loads(Path(description).read_text(encoding="utf-8"))
         self.folder = Path(self.description["folder"])
@@ -26,6 +28,7 @@ class Checkpoint:
         self.tensors = self.description["tensors"]
 
     def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor by its native name. @raises KeyError without such a tensor"""
         return tuple(self.tensors[name]["shape"])
 
     def load(self, name: str) -> np.ndarray:

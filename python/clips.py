@@ -14,6 +14,7 @@ from protocol import emit, progress
 
 
 def reference_parser(about: str) -> argparse.ArgumentParser:
+    """The options that the scripts share; `about` is the text of --help."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--processor", required=True, help="folder with tokenizer.json")
@@ -24,6 +25,7 @@ def reference_parser(about: str) -> argparse.ArgumentParser:
 
 
 def special_tokens(args: argparse.Namespace) -> dict:
+    """Ids of special tokens by name, from the release's config.json."""
     return json.loads(Path(args.config).read_text(encoding="utf-8"))["special_tokens"]
 
 

@@ -30,6 +30,7 @@ class Bar(tqdm):
         super().__init__(*args, **{**kwargs, "disable": False, "file": sys.stderr, "mininterval": 1})
 
     def update(self, n=1):
+        """Draw the bar, and report the bytes in a progress event."""
         drawn = super().update(n)
         if self.unit == "B" and self.total:
             progress(self.desc or "download", int(self.n), int(self.total), "bytes")
@@ -37,6 +38,7 @@ class Bar(tqdm):
 
 
 def main(repo: str, revision: str) -> None:
+    """Download `repo` at `revision`, and report its folder. Reports UserError where the hub refuses or lacks it."""
     with reporting():
         try:
             folder = snapshot_download(repo, revision=revision, allow_patterns=FILES, tqdm_class=Bar)

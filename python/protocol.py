@@ -46,11 +46,13 @@ class UserError(Exception):
 
 
 def emit(event: str, **fields) -> None:
+    """Write an event as a line of JSON to stdout, at once."""
     _events.write(json.dumps({"event": event, **fields}) + "\n")
     _events.flush()
 
 
 def progress(what: str, done: int, total: int, unit: str) -> None:
+    """Report that `done` of `total` units of `what` are done."""
     emit("progress", what=what, done=done, total=total, unit=unit)
 
 

@@ -22,6 +22,7 @@ from protocol import UserError, reporting
 
 
 def main() -> None:
+    """Run the command line: write the reference of all clips. Reports UserError as an error event."""
     parser = reference_parser(__doc__)
     parser.add_argument("--max-new-tokens", type=int, default=512)
     args = parser.parse_args()
@@ -66,6 +67,7 @@ def fill_buffers(model) -> None:
 
 
 def dump(model, tokenizer: Tokenizer, clip: dict, max_new_tokens: int) -> tuple[dict, dict]:
+    """A clip's entry in index.json and its arrays: mel [128, T], features [N, H], and logits [steps, V] where wanted."""
     samples = np.fromfile(clip["file"], dtype="<f4")
     audio = Qwen3ASRFeatureExtractor()(
         samples, sampling_rate=16000, padding=True, return_attention_mask=True, return_tensors="pt"
@@ -87,6 +89,7 @@ def dump(model, tokenizer: Tokenizer, clip: dict, max_new_tokens: int) -> tuple[
 
 
 def prompt_text(audio_tokens: int) -> str:
+    """The prompt without context, with one <|audio_pad|> for each of the audio tokens."""
     return (
         f"<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|audio_start|>{'<|audio_pad|>' * audio_tokens}"
         "<|audio_end|><|im_end|>\n<|im_start|>assistant\n"

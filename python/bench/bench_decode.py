@@ -45,10 +45,12 @@ class LogitsEverywhere(DecoderInit):
     """decoder_init whose last layer and head see every position."""
 
     def narrow(self, *everything):
+        """All positions stay: the last layer computes logits for each."""
         return everything
 
 
 def main() -> None:
+    """Run the command line: one of the jobs above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=("prepare", "run", "floors"))
     parser.add_argument("--checkpoint")
@@ -70,6 +72,7 @@ def main() -> None:
 
 
 def prepare(description: str, out: Path) -> None:
+    """Write decoder_init.int4.onnx with logits at every position, and its weights, into `out`."""
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = Checkpoint(description)
     fp32 = out / "decoder_init.onnx"
@@ -87,6 +90,7 @@ def prepare(description: str, out: Path) -> None:
 
 
 def time_utterances(reader: SplitReader, utterances: list[list[int]]) -> list[dict]:
+    """Seconds of each part for [mel frames, tokens] of each utterance, after a run of 3 tokens to warm up."""
     for frames, _ in utterances:
         reader.transcribe(noise(frames), 3)
     return [reader.transcribe(noise(frames), tokens) for frames, tokens in utterances]
@@ -111,6 +115,7 @@ def floors(threads: int) -> dict:
 
 
 def time_product(product, shape: tuple[int, int], threads: int) -> float:
+    """Median seconds of a product x * constants with x of `shape`, over 10 runs after 2 to warm up."""
     operator, domain, constants = product
     node = helper.make_node(operator, ["x", *constants], ["y"], domain=domain)
     values = [numpy_helper.from_array(value, name) for name, value in constants.items()]

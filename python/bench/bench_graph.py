@@ -43,6 +43,7 @@ def share(out: Path, *files: str) -> None:
 
 
 def strip_allowzero(out: Path, file: str) -> None:
+    """Remove allowzero from Reshape where the shape is constant and has no 0, and write the graph into `out`."""
     model = onnx.load(file)
     shapes = {
         tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.data_type == 7
@@ -56,6 +57,7 @@ def strip_allowzero(out: Path, file: str) -> None:
 
 
 def embed_fp16(out: Path, file: str) -> None:
+    """Write the embedding table as float16 embed_tokens.bin, and the graph with a Cast behind it, into `out`."""
     model = onnx.load(file, load_external_data=False)
     gather = next(node for node in model.graph.node if node.op_type == "Gather" and node.input[1] == "input_ids")
     table = next(tensor for tensor in model.graph.initializer if tensor.name == gather.input[0])
@@ -76,6 +78,7 @@ def embed_fp16(out: Path, file: str) -> None:
 
 
 def set_external_data_entries(tensor: onnx.TensorProto, length: int) -> None:
+    """Let a tensor refer to the first `length` bytes of embed_tokens.bin."""
     del tensor.external_data[:]
     for key, value in (("location", "embed_tokens.bin"), ("offset", "0"), ("length", str(length))):
         entry = tensor.external_data.add()

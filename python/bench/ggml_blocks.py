@@ -25,10 +25,12 @@ class Format:
 
 
 def to_f32(values: np.ndarray) -> np.ndarray:
+    """As little-endian float32, of the same shape."""
     return values.astype("<f4", copy=False)
 
 
 def to_f16(values: np.ndarray) -> np.ndarray:
+    """As little-endian float16, of the same shape."""
     return values.astype("<f2")
 
 
@@ -98,14 +100,17 @@ def as_half(scales: np.ndarray) -> np.ndarray:
 
 
 def as_bytes(scales: np.ndarray) -> np.ndarray:
+    """Scales of any shape as float16 -> uint8 [scales, 2]."""
     return scales.astype("<f2").reshape(-1, 1).view(np.uint8)
 
 
 def nearest(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The nearest multiples of `steps`, as counts of them; 0 where the step is 0."""
     return np.rint(values / np.where(steps == 0, 1, steps))
 
 
 def rows_of(values: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
+    """Parts of blocks, uint8 [blocks, bytes] each -> [rows of `values`, bytes of a row]."""
     return np.concatenate(parts, axis=1).reshape(values.shape[0], -1)
 
 

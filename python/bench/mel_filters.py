@@ -23,6 +23,7 @@ def mel(frequency: float) -> float:
 
 
 def hertz(mels: np.ndarray) -> np.ndarray:
+    """Slaney's mel scale: mel -> Hz, linear below 1000 Hz, of any shape."""
     return np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mels - 15)))
 
 

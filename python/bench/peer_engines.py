@@ -29,6 +29,8 @@ class Run:
 
 
 class Engine(Protocol):
+    """An engine with an open model."""
+
     def transcribe(self, samples: np.ndarray, new_tokens: int) -> Run:
         """samples: 16 kHz mono, float32, full scale 1"""
         ...
@@ -48,6 +50,7 @@ class TranscribeCpp:
         self.session = transcribe_cpp.Model(model, backend="cpu").session(n_threads=threads)
 
     def transcribe(self, samples: np.ndarray, new_tokens: int) -> Run:
+        """As in Engine; `new_tokens` has no effect. @raises SystemExit when the log lacks a time"""
         self.lines.clear()
         started = time.perf_counter()
         try:
@@ -78,6 +81,7 @@ class CrispAsr:
         self.session = crispasr.Session(str(model), n_threads=threads, use_gpu=False)
 
     def transcribe(self, samples: np.ndarray, new_tokens: int) -> Run:
+        """As in Engine; without times of parts."""
         self.session.set_max_new_tokens(new_tokens)
         started = time.perf_counter()
         segments = self.session.transcribe(samples)
@@ -107,6 +111,7 @@ class SherpaOnnx:
         )
 
     def transcribe(self, samples: np.ndarray, new_tokens: int) -> Run:
+        """As in Engine; without times of parts."""
         started = time.perf_counter()
         stream = self.recognizer.create_stream()
         stream.set_option("max_new_tokens", str(new_tokens))
@@ -131,6 +136,7 @@ def milliseconds(log: str, part: str) -> float:
 
 
 def told(log: str, pattern: str) -> str:
+    """The first group of `pattern` in a log. @raises SystemExit when it does not match"""
     found = re.search(pattern, log)
     if found is None:
         raise SystemExit(f"the engine's log has no line {pattern}")

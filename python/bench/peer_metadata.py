@@ -11,6 +11,7 @@ Metadata = dict[str, int | float | str | bool]
 
 
 def transcribe_metadata(checkpoint: Checkpoint, tokens: dict[str, int]) -> Metadata:
+    """For transcribe.cpp; `tokens`: ids of special tokens by name."""
     audio, text = checkpoint.audio, checkpoint.text
     encoder: Metadata = {
         "n_layers": audio["encoder_layers"],
@@ -79,6 +80,7 @@ def transcribe_metadata(checkpoint: Checkpoint, tokens: dict[str, int]) -> Metad
 
 
 def crispasr_metadata(checkpoint: Checkpoint, tokens: dict[str, int]) -> Metadata:
+    """For CrispASR; `tokens`: ids of special tokens by name."""
     audio, text = checkpoint.audio, checkpoint.text
     values: Metadata = {
         "sample_rate": RATE,

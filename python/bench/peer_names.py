@@ -38,6 +38,7 @@ class Names:
             yield f"{self.place(stem)}.{kind}", native
 
     def place(self, stem: str) -> str:
+        """Where a tensor goes; `stem`: its checkpoint's name without `.weight` and `.bias`. @raises KeyError for others"""
         for prefix, layer, parts in (
             (TOWER + "layers.", self.audio_layer, self.audio_parts),
             (TEXT + "layers.", self.text_layer, self.text_parts),
@@ -50,6 +51,8 @@ class Names:
 
 @dataclass(frozen=True)
 class Engine:
+    """What the model file of an engine has: tensors and their formats, metadata, filters and window of the spectrogram."""
+
     architecture: str
     names: Names
     format_of: Callable[[str, tuple[int, ...]], Format]
@@ -65,6 +68,7 @@ class Engine:
 
 
 def parts(natives: str, engines: str) -> dict[str, str]:
+    """Names of parts in the checkpoint to those of an engine: two lists, divided by spaces, of one length."""
     return dict(zip(natives.split(), engines.split(), strict=True))
 
 

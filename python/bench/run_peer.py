@@ -27,6 +27,7 @@ os.dup2(2, 1)  # what engines print themselves
 
 
 def main() -> None:
+    """Transcribe the clips of the job in argv[1] with its engine, and print the figures: seconds and bytes."""
     job = json.loads(sys.argv[1])
     clips = [(read_wave(clip["file"]), clip["newTokens"]) for clip in job["clips"]]
     started = time.perf_counter()
@@ -56,6 +57,7 @@ def facts(engine: Engine, samples: np.ndarray, new_tokens: int, is_warm: bool) -
 
 
 def parts(run: Run, first: Run) -> tuple[float, float]:
+    """Seconds to the first token, and of each further one; `first`: a run with one new token."""
     return first.seconds, (run.seconds - first.seconds) / max(run.tokens - 1, 1)
 
 

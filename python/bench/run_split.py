@@ -30,6 +30,7 @@ os.dup2(2, 1)
 
 
 def main() -> None:
+    """Transcribe the clips of the job in argv[1], and print the figures: seconds and bytes."""
     job = json.loads(sys.argv[1])
     clips = [(frames_of(clip["file"]), clip["newTokens"]) for clip in job["clips"]]
     started = time.perf_counter()
@@ -45,6 +46,7 @@ def main() -> None:
 
 
 def facts(reader: SplitReader, frames: int, new_tokens: int) -> dict:
+    """Seconds of one clip by part, as run_peer.py prints them; `frames`: of its mel spectrogram."""
     mel = noise(frames)
     parts = reader.transcribe(mel, new_tokens - 1)
     first = parts["encoder"] + parts["prefill"]
@@ -56,6 +58,7 @@ def facts(reader: SplitReader, frames: int, new_tokens: int) -> dict:
 
 
 def frames_of(path: str) -> int:
+    """Mel frames of a WAV file, by its length."""
     with wave.open(path) as file:
         return file.getnframes() * FRAMES_A_SECOND // file.getframerate()
 

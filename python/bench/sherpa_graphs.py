@@ -25,6 +25,8 @@ TOWER = "model.audio_tower."
 
 
 class ConvFrontend(nn.Module):
+    """The convolutions of the encoder: mel frames to tokens."""
+
     def __init__(self, weights: Weights) -> None:
         super().__init__()
         config = weights.checkpoint.audio
@@ -35,6 +37,7 @@ class ConvFrontend(nn.Module):
         self.conv_out = weights.matrix(TOWER + "conv_out.weight")
 
     def forward(self, input_features: Tensor) -> Tensor:
+        """mel [1, T, 128] -> [1, A, D], A padded to whole chunks, without positions."""
         frames = input_features.shape[1]
         chunks = (frames + self.chunk - 1) // self.chunk
         x = pad(input_features, (0, 0, 0, chunks * self.chunk - frames))
@@ -46,6 +49,8 @@ class ConvFrontend(nn.Module):
 
 
 class EncoderLayers(nn.Module):
+    """The layers of the encoder behind the convolutions, with positions and projector."""
+
     def __init__(self, weights: Weights) -> None:
         super().__init__()
         config = weights.checkpoint.audio
@@ -64,6 +69,7 @@ class EncoderLayers(nn.Module):
         self.linear_2_bias = weights.vector(projector + "linear_2.bias")
 
     def forward(self, input_features: Tensor, feature_attention_mask: Tensor) -> Tensor:
+        """[1, A, D] and bool [1, A], true for tokens -> features [1, A, H]."""
         tokens = input_features.shape[1]
         x = input_features + embedding(torch.arange(tokens) % self.tokens, self.positions)[None]
         windows = (tokens + self.window - 1) // self.window
@@ -84,6 +90,8 @@ class EncoderLayers(nn.Module):
 
 
 class CachedDecoder(Decoder):
+    """The decoder over whole caches."""
+
     def __init__(self, weights: Weights) -> None:
         super().__init__(weights)
         self.embed_tokens = weights.vector(EMBEDDING)
@@ -97,6 +105,7 @@ class CachedDecoder(Decoder):
         cache_position: Tensor,
         *cache: Tensor,
     ):
+        """ids and mask i64 [1, S], features [1, A, H], places i64 [S], caches [1, C, KV, size] -> logits [1, S, V], new ones."""
         x = self.with_audio(embedding(input_ids, self.embed_tokens), input_ids, audio_features)
         x = x + 0.0 * attention_mask.sum().float()  # all of it is new: it only has to be an input
         angles = cache_position[:, None].float() * self.inverse_frequencies[None]

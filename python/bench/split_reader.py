@@ -14,6 +14,8 @@ NAMES = ["logits", "present_keys", "present_values"]
 
 
 class SplitReader:
+    """The sessions of one variant of a release."""
+
     def __init__(self, model: Path, variant: str, threads: int, init: Path | None = None) -> None:
         """init: decoder_init where it is not the release's"""
         config = json.loads((model / "config.json").read_text(encoding="utf-8"))

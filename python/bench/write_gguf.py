@@ -29,6 +29,7 @@ from special_tokens import special_tokens
 
 
 def main() -> None:
+    """Run the command line: write the model file, and report its bytes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--engine", choices=ENGINES, required=True)
@@ -69,6 +70,7 @@ def write(checkpoint: Checkpoint, engine: Engine, out: Path) -> None:
 
 
 def add_info(writer: GGUFWriter, name: str, shape: tuple[int, ...], format: Format) -> None:
+    """Announce a tensor of `shape` in `format`; its bytes follow later."""
     kind = GGMLQuantizationType[format.name]
     size = bytes_of(shape, format)
     writer.add_tensor_info(name, list(shape), np.dtype(np.float32), size, raw_dtype=kind)
@@ -80,6 +82,7 @@ def bytes_of(shape: tuple[int, ...], format: Format) -> int:
 
 
 def add_metadata(writer: GGUFWriter, metadata: Metadata) -> None:
+    """Write each value with the type that it has in Python."""
     for key, value in metadata.items():
         if isinstance(value, bool):
             writer.add_bool(key, value)

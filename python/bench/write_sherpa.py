@@ -35,6 +35,7 @@ OPSET = 18
 
 
 def main() -> None:
+    """Run the command line: write the folder of graphs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -57,6 +58,7 @@ def write(checkpoint: Checkpoint, out: Path) -> None:
 
 
 def write_graph(build, signature: Signature, weight_type: QuantType | None, checkpoint: Checkpoint, out: Path) -> None:
+    """Write one graph into `out`; its linear layers in `weight_type`, or all in float32 for None."""
     folder = out / "float32"
     path = export(build, signature, checkpoint, folder)
     if weight_type is None:
@@ -102,6 +104,7 @@ def write_tokenizer(source: Path, out: Path) -> None:
 
 
 def frontend_signature(checkpoint: Checkpoint) -> Signature:
+    """mel [1, T, 128] -> [1, A, D]."""
     audio = checkpoint.audio
     return Signature(
         "conv_frontend",
@@ -113,6 +116,7 @@ def frontend_signature(checkpoint: Checkpoint) -> Signature:
 
 
 def encoder_signature(checkpoint: Checkpoint) -> Signature:
+    """[1, A, D] and bool [1, A] -> [1, A, H]."""
     audio = checkpoint.audio
     return Signature(
         "encoder",
@@ -127,6 +131,7 @@ def encoder_signature(checkpoint: Checkpoint) -> Signature:
 
 
 def decoder_signature(checkpoint: Checkpoint) -> Signature:
+    """ids, features, mask, places and caches [1, C, KV, size] -> logits and new keys and values."""
     text = checkpoint.text
     heads, size = text["num_key_value_heads"], text["head_dim"]
     layers = range(text["num_hidden_layers"])

@@ -8,7 +8,7 @@ decoder: embeddings of any length and a buffer of past keys and values -> logits
 several, and the keys and values of the new positions alone.
 Reference: transformers `Qwen3Model` inside `Qwen3ASRForConditionalGeneration`.
 L layers, KV key/value heads, G query heads for each, D head size, B rows, S prompt, P past, C capacity of the past's
-buffer, K positions of a row that have logits, N audio tokens.
+buffer, K positions of a row that have logits, N audio tokens, H hidden size, V vocabulary.
 """
 
 import torch
@@ -66,6 +66,8 @@ class Decoder(nn.Module):
 
 
 class DecoderLayer(nn.Module):
+    """Weights of one layer: matrices [in, out], norms [H] or [D]."""
+
     def __init__(self, weights: Weights, prefix: str) -> None:
         super().__init__()
         attention, mlp = prefix + "self_attn.", prefix + "mlp."
@@ -82,15 +84,19 @@ class DecoderLayer(nn.Module):
         self.down = weights.matrix(mlp + "down_proj.weight")
 
     def feed_forward(self, x: Tensor) -> Tensor:
+        """[B, S, H] -> [B, S, H], gated by SiLU."""
         return (silu(x @ self.gate) * (x @ self.up)) @ self.down
 
 
 class DecoderInit(Decoder):
+    """Prefill of the split layout: one row, from an empty cache."""
+
     def __init__(self, weights: Weights) -> None:
         super().__init__(weights)
         self.embed_tokens = weights.vector(EMBEDDING)
 
     def forward(self, input_ids: Tensor, position_ids: Tensor, audio_features: Tensor, audio_offset: Tensor):
+        """ids, positions i64 [1, S], features [1, N, H], offset i64 [1] -> logits [1, 1, V], keys, values [L, 1, KV, S, D]."""
         x = self.place_audio(embedding(input_ids, self.embed_tokens), audio_features, audio_offset)
         length = x.shape[1]
         angles = self.angles(position_ids)
@@ -129,7 +135,10 @@ class DecoderInit(Decoder):
 
 
 class DecoderStep(Decoder):
+    """One token in the split layout."""
+
     def forward(self, input_embeds: Tensor, position_ids: Tensor, past_keys: Tensor, past_values: Tensor):
+        """[1, 1, H], position i64 [1, 1], past [L, 1, KV, P, D] twice -> logits [1, 1, V], present [L, 1, KV, P + 1, D] twice."""
         x = input_embeds
         angles = self.angles(position_ids)
         normed = rms_norm(x, self.layers[0].input_norm, self.epsilon)
@@ -163,6 +172,7 @@ class FusedDecoder(Decoder):
     at which each length ends."""
 
     def forward(self, input_embeds: Tensor, input_lengths: Tensor, past_lengths: Tensor, *past: Tensor):
+        """[B, S, H], lengths i64 [B * K], [B], past [B, KV, C, D] 2 * L times -> logits [B, K, V], new [B, KV, S, D]."""
         x = input_embeds
         rows, length, hidden = x.shape
         positions = torch.arange(length)

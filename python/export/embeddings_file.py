@@ -17,6 +17,7 @@ ROWS = 4096  # written at once
 
 
 def write_embeddings(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the table to `path` in parts of ROWS rows. @raises UserError for values beyond float16"""
     table = checkpoint.load(EMBEDDING)
     with open(path, "wb") as file:
         for start in range(0, len(table), ROWS):

@@ -42,6 +42,7 @@ class DataFile:
     end: int = 0
 
     def put(self, source: Source) -> tuple[int, int]:
+        """Append a weight as float32, unless it is there. Returns its offset and length in bytes."""
         if source.key not in self.ranges:
             value = source.load().astype("<f4", copy=False)
             start = -(-self.end // ALIGNMENT) * ALIGNMENT

@@ -18,6 +18,8 @@ MASKED = -1e30
 
 
 class Encoder(nn.Module):
+    """Convolutions, layers and projector of the audio tower."""
+
     def __init__(self, weights: Weights) -> None:
         super().__init__()
         config = weights.checkpoint.audio
@@ -43,6 +45,7 @@ class Encoder(nn.Module):
         self.linear_2_bias = weights.vector(projector + "linear_2.bias")
 
     def forward(self, mel: Tensor) -> Tensor:
+        """mel [1, 128, T] -> features [1, N, H]."""
         tokens = tokens_of(mel.shape[2], self.chunk)  # N
         x = self.stem(mel)[:, :tokens]  # [1, N, D]; only the last chunk has tokens of padding, at its end
         windows = (tokens + self.window - 1) // self.window
@@ -75,6 +78,8 @@ class Encoder(nn.Module):
 
 
 class EncoderLayer(nn.Module):
+    """Weights of one layer: matrices [in, out], biases and norms [out]."""
+
     def __init__(self, weights: Weights, prefix: str, heads: int) -> None:
         super().__init__()
         self.heads = heads

@@ -31,6 +31,7 @@ DECODER_OPS = ("SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization
 
 
 def main() -> None:
+    """Run the command line: write the graphs, and report their operators. Reports UserError as an error event."""
     args = parse_args()
     with reporting():
         torch.set_default_device(checked_device(args.device))
@@ -46,6 +47,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--out", required=True)
@@ -57,6 +59,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def checked_device(device: str) -> str:
+    """The device, if torch can use it. @raises UserError with the reason where it cannot"""
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -68,6 +71,7 @@ def checked_device(device: str) -> str:
 
 
 def export_encoder(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
+    """Write encoder.onnx and encoder.data. Returns how often each operator occurs, by graph."""
     progress("encoder graph", 0, 1, "graphs")
     weights = Weights(checkpoint)
     encoder = Encoder(weights)
@@ -86,6 +90,7 @@ def export_encoder(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
 
 
 def export_decoders(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
+    """Write the three decoder graphs and decoder.data. Returns how often each operator occurs, by graph."""
     data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.", "lm_head.")))
     counts = {}
     graphs = ((DecoderInit, init_signature), (DecoderStep, step_signature), (FusedDecoder, fused_signature))
@@ -99,6 +104,7 @@ def export_decoders(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
 
 
 def export_aligner(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
+    """Write aligner.onnx, decoder.data and embed_tokens.bin. Returns how often each operator occurs, by graph."""
     progress("aligner graph", 0, 1, "graphs")
     data = DataFile(out / "decoder.data", float32_bytes(checkpoint, ("model.language_model.layers.", HEAD)))
     weights = Weights(checkpoint)
@@ -110,6 +116,7 @@ def export_aligner(checkpoint: Checkpoint, out: Path, opset: int) -> dict:
 
 
 def aligner_signature(text: dict, classes: int) -> Signature:
+    """Embeddings [B, S, H], lengths [B], places of the slots [B, T] -> logits [B, T, classes]."""
     return Signature(
         "aligner",
         {
@@ -124,6 +131,7 @@ def aligner_signature(text: dict, classes: int) -> Signature:
 
 
 def init_signature(text: dict) -> Signature:
+    """Prompt ids [1, S] and audio features [1, N, H] -> logits [1, 1, V], keys and values [L, 1, KV, S, D]."""
     vocab, hidden = text["vocab_size"], text["hidden_size"]
     present = [text["num_hidden_layers"], 1, text["num_key_value_heads"], "S", text["head_dim"]]
     return Signature(
@@ -141,6 +149,7 @@ def init_signature(text: dict) -> Signature:
 
 
 def step_signature(text: dict) -> Signature:
+    """One embedding [1, 1, H] and the past [L, 1, KV, P, D] -> logits [1, 1, V] and the present."""
     vocab, hidden = text["vocab_size"], text["hidden_size"]
     cache = [text["num_hidden_layers"], 1, text["num_key_value_heads"], 37, text["head_dim"]]
     present = [*cache[:3], "P + 1", cache[4]]
@@ -159,6 +168,7 @@ def step_signature(text: dict) -> Signature:
 
 
 def fused_signature(text: dict) -> Signature:
+    """Embeddings [B, S, H], lengths and past [B, KV, C, D] of each layer -> logits and the new keys and values."""
     vocab, hidden = text["vocab_size"], text["hidden_size"]
     heads, size = text["num_key_value_heads"], text["head_dim"]
     names = [f"{i}.{kind}" for i in range(text["num_hidden_layers"]) for kind in ("key", "value")]
@@ -183,6 +193,7 @@ def fused_signature(text: dict) -> Signature:
 
 
 def float32_bytes(checkpoint: Checkpoint, prefixes: tuple[str, ...]) -> int:
+    """Bytes of all tensors whose names begin with one of `prefixes`, as float32."""
     shapes = (entry["shape"] for name, entry in checkpoint.tensors.items() if name.startswith(prefixes))
     return sum(4 * torch.Size(shape).numel() for shape in shapes)
 

@@ -41,6 +41,7 @@ def bias_gelu(x: Tensor, bias: Tensor) -> Tensor:
 
 
 def gelu(x: Tensor) -> Tensor:
+    """Gelu by the error function, of any shape."""
     return ops.symbolic("com.microsoft::Gelu", (x,), dtype=FLOAT, shape=x.shape, version=1)
 
 

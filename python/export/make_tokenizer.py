@@ -18,6 +18,7 @@ from protocol import emit, reporting
 
 
 def main(folder: Path, out: Path) -> None:
+    """Write tokenizer.json of the checkpoint in `folder` to `out`. @raises SystemExit when an added token gets another id"""
     with reporting():
         tokenizer = Qwen2Tokenizer(
             vocab=json.loads((folder / "vocab.json").read_text(encoding="utf-8-sig")),
@@ -37,6 +38,7 @@ def main(folder: Path, out: Path) -> None:
 
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
+    """Pairs of merges.txt in their order, without the line of its version."""
     lines = path.read_text(encoding="utf-8-sig").split("\n")
     pairs = [line.split(" ") for line in lines if line and not line.startswith("#version")]
     return [(first, second) for first, second in pairs]

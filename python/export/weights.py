@@ -25,6 +25,8 @@ class Source:
 
 
 class Weights:
+    """Parameters of the export modules, each with the tensor that its values come from."""
+
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self.sources: dict[int, Source] = {}
@@ -46,4 +48,5 @@ class Weights:
         return parameter
 
     def by_parameter_name(self, module: nn.Module) -> dict[str, Source]:
+        """Where the values of a module's parameters come from, by their names in it."""
         return {name: self.sources[id(parameter)] for name, parameter in module.named_parameters()}

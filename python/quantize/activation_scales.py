@@ -102,9 +102,11 @@ def candidates(least: float, most: float) -> Iterator[Scale]:
 
 
 def scale_of(low: float, high: float) -> Scale:
+    """The scale of a range from `low` <= 0 to `high` >= 0, with 0 as a level."""
     scale = float(f"{(high - low) / LEVELS or 1.0:.{DIGITS}g}")
     return Scale(np.float32(scale), np.uint8(np.clip(round(-low / scale), 0, LEVELS)))
 
 
 def identity(values: np.ndarray) -> np.ndarray:
+    """The values themselves, where no Gelu follows."""
     return values

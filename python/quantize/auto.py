@@ -29,6 +29,7 @@ def resolve(rules: Rules, calibration: Calibration) -> Rules:
 
 
 def budget_of(selector: str) -> float:
+    """Share of the bytes in a selector `auto:N%`, from 0 to 1. @raises UserError for another selector"""
     match = AUTO.fullmatch(selector)
     if match is None or not float(match[1]) > 0:
         raise UserError(f"There is no selector {selector}.", "Wanted auto:N%, such as auto:25%.")

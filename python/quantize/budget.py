@@ -22,4 +22,5 @@ def choices_of(weights: list[dict], shares: tuple[float, ...]) -> list[dict]:
 
 
 def added_by(weight: dict) -> int:
+    """Bytes that the high format adds to a weight."""
     return weight["bytesHigh"] - weight["bytesLow"]

@@ -28,6 +28,7 @@ THREADS = 2
 
 
 def main() -> None:
+    """Run the command line: write what is missing. Reports UserError as an error event."""
     args = parse_args()
     with reporting(), torch.no_grad():
         torch.set_num_threads(THREADS)
@@ -37,6 +38,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="folder of the FP32 release")
     parser.add_argument("--calibration", required=True)

@@ -20,6 +20,8 @@ from release_decoder import ReleaseDecoder, forward
 
 
 class Calibration:
+    """The clips of a calibration, and the hidden states of a decoder on them."""
+
     def __init__(self, folder: str | Path, decoder: ReleaseDecoder) -> None:
         """@raises UserError when it is not complete, has too few clips, or is not of this decoder"""
         self.folder, self.decoder = Path(folder), decoder
@@ -54,6 +56,7 @@ class Calibration:
         return torch.cat(parts)
 
     def path(self, index: int) -> Path:
+        """File of the hidden states before layer `index`, float32 [P, H]."""
         return self.folder / "hidden" / f"{index:02}.f32"
 
     def has(self, index: int) -> bool:

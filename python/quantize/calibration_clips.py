@@ -16,6 +16,8 @@ AGAIN = "Remove the calibration folder, then run the same command again."
 
 
 class Mel(NamedTuple):
+    """The log-mel features of a clip in their file, float32 [128, T]."""
+
     clip: str
     path: Path
     shape: list[int]
@@ -26,10 +28,12 @@ class Mel(NamedTuple):
 
 
 def mels_of(folder: Path) -> list[Mel]:
+    """Features of all clips of a calibration, not yet read. @raises UserError as `read_clips`"""
     return [Mel(clip["id"], folder / clip["mel"]["file"], clip["mel"]["shape"]) for clip in read_clips(folder)]
 
 
 def read_clips(folder: Path) -> list[dict]:
+    """The entries of index.json. @raises UserError when it is missing, of another format, or has too few"""
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

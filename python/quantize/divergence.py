@@ -11,6 +11,7 @@ LOGITS = 8_000_000  # at a time
 
 
 def chunks(positions: int, vocabulary: int) -> Iterator[slice]:
+    """Slices of `positions` whose logits of `vocabulary` values fit in memory."""
     size = max(1, LOGITS // vocabulary)
     return (slice(start, start + size) for start in range(0, positions, size))
 

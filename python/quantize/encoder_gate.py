@@ -27,6 +27,8 @@ CHUNK = 1 << 24  # bytes
 
 
 class EncoderGate:
+    """Judges encoders on the clips of a calibration."""
+
     limits = LIMITS
 
     def __init__(self, release: Path, folder: Path) -> None:
@@ -64,6 +66,7 @@ class EncoderGate:
         }
 
     def passes(self, found: dict[str, float]) -> bool:
+        """Whether the figures of `judge` are within LIMITS; without a KLD they are not."""
         return found["cosine"] >= LIMITS["cosine"] and found.get("kld", inf) <= LIMITS["kld"]
 
     def _features(self, path: Path) -> list[np.ndarray]:
@@ -86,6 +89,7 @@ class EncoderGate:
 
 
 def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while part := file.read(CHUNK):

@@ -51,6 +51,7 @@ class EncoderMakers:
         self.path, self.calibration, self.smooth = path, calibration, smooth
 
     def maker_of(self, rules: formats.Rules) -> WeightMaker:
+        """What makes the weights by one set of rules."""
         return EncoderMaker(rules, self)
 
     def gate(self) -> "EncoderGate":
@@ -61,6 +62,7 @@ class EncoderMakers:
 
     @property
     def required(self) -> Path:
+        """Folder of the calibration. @raises UserError without one"""
         if self.calibration is None:
             raise UserError("The recipe's encoder needs a calibration.", "Give --calibration DIR.")
         return self.calibration
@@ -77,6 +79,7 @@ class EncoderMakers:
 
     @cached_property
     def scales(self) -> dict[str, Scales]:
+        """Scales of what each convolution reads and makes, by the name of its weight. @raises UserError without a calibration"""
         from activation_scales import scales_of
 
         names = [weight.name for _, weight in convolutions(ir.load(self.path))]
@@ -84,12 +87,15 @@ class EncoderMakers:
 
 
 class EncoderMaker(WeightMaker):
+    """Makes the encoder's weights by one set of rules."""
+
     def __init__(self, rules: formats.Rules, makers: EncoderMakers) -> None:
         super().__init__(rules)
         self.makers = makers
         self.divisors = makers.divisors(rules)
 
     def changes(self, name: str) -> bool:
+        """Whether smoothing changes an initializer."""
         return name in self.divisors
 
     def prepare(self, name: str, values: np.ndarray) -> np.ndarray:
@@ -100,4 +106,5 @@ class EncoderMaker(WeightMaker):
         return values / s if values.ndim == 1 else values * s[:, None]
 
     def scales_of(self, convolution: str) -> Scales:
+        """Scales of what a convolution reads and makes; `convolution`: name of its weight."""
         return self.makers.scales[convolution]

@@ -34,6 +34,8 @@ class Norm:
 
 
 def norms_of(model: ir.Model) -> list[Norm]:
+    """Norms of an encoder whose output only products read, as their first input."""
+
     def is_product(use: ir.Node, place: int) -> bool:
         return use.op_type == "MatMul" and place == 0 and use.inputs[1].is_initializer()
 
@@ -44,6 +46,8 @@ def norms_of(model: ir.Model) -> list[Norm]:
 
 
 class EncoderSmoothing:
+    """The divisors of an encoder's norms, found on a calibration."""
+
     def __init__(self, recipe: str, path: Path, calibration: Path) -> None:
         """recipe: smoothquant:A or awq:A; path: FP32's encoder"""
         self.formula, self.alpha = parse(recipe)

@@ -10,4 +10,5 @@ _erf = np.vectorize(erf, otypes=[np.float64])
 
 
 def gelu(values: np.ndarray) -> np.ndarray:
+    """x * (1 + erf(x / sqrt 2)) / 2, of any shape."""
     return values * (0.5 + 0.5 * _erf(values / sqrt(2)))

@@ -22,6 +22,7 @@ def convolutions(model: ir.Model) -> Iterator[tuple[ir.Node, ir.Value]]:
 
 
 def weights_of(model: ir.Model, operator: str, rank: int) -> Iterator[tuple[ir.Node, ir.Value]]:
+    """Nodes of this operator with their weight: a second input that is an initializer of `rank` dimensions."""
     for node in list(model.graph):
         weight = node.inputs[1] if node.op_type == operator else None
         if weight is not None and weight.is_initializer() and len(weight.const_value.shape) == rank:
@@ -34,6 +35,7 @@ def name_of(rules: formats.Rules, weight: ir.Value) -> str:
 
 
 def format_name(rules: formats.Rules, name: str, shape: ir.Shape) -> str:
+    """The format that rules give a weight, by its name; `shape` of 4 dimensions is a convolution's."""
     return formats.convolution_name_of(rules, name) if len(shape) == 4 else formats.name_of(rules, name)
 
 

@@ -43,11 +43,13 @@ def gradient(calibration: Calibration, low: str, high: str) -> dict[str, float]:
 
 
 def low_layer(decoder: ReleaseDecoder, index: int, low: str) -> dict[str, Tensor]:
+    """Weights of layer `index` by role, matrices [K, N] rounded to the format `low`; norms as they are."""
     weights = decoder.layer(index)
     return weights | {role: torch.from_numpy(np.array(rounded(low, weights[role].numpy()))) for role in ROLES}
 
 
 def share(grad: Tensor | None, weight: Tensor, exact: np.ndarray, high: str) -> float:
+    """|<gradient, W_low - W_high>| of one weight [K, N]; `weight`: in the low format, `exact`: FP32's."""
     assert grad is not None
     return abs(float((grad * (weight - torch.from_numpy(rounded(high, exact)))).sum(dtype=torch.float64)))
 

@@ -59,10 +59,12 @@ class Job:
 
     @property
     def rules(self) -> formats.Rules:
+        """The rules that the weights are made by."""
         return self.maker.rules
 
 
 def main() -> None:
+    """Run the command line: write the graphs, or check the recipe. Reports UserError as an error event."""
     args = parse_args()
     with reporting():
         recipe = json.loads(Path(args.recipe).read_text(encoding="utf-8"))
@@ -81,6 +83,7 @@ def main() -> None:
 
 
 def add(result: dict, job: Job, counts: dict[str, int]) -> None:
+    """Add the weights and bytes of a job to the result event, and its node counts by graph."""
     result["nodes"] |= counts
     result["weights"] += len(job.done)
     result["bytes"] += job.store.bytes
@@ -105,6 +108,7 @@ def quantize_encoder(args: argparse.Namespace, recipe: dict, result: dict) -> di
 
 
 def parse_args() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=[])
     parser.add_argument("--encoder")
@@ -132,6 +136,7 @@ def check(args: argparse.Namespace, recipe: dict) -> None:
 
 
 def maker_for(args: argparse.Namespace, recipe: dict) -> WeightMaker:
+    """What makes the decoder's weights by a recipe. @raises UserError as `maker_of`"""
     calibration = Path(args.calibration) if args.calibration else None
     return maker_of(recipe, Path(args.models[0]).parent, calibration)
 
@@ -180,6 +185,7 @@ def quantize(model: ir.Model, job: Job) -> int:
 def replace(
     graph: ir.Graph, node: ir.Node, tensors: Tensors, chosen: formats.Encoded, int8: Int8Products, job: Job
 ) -> None:
+    """Let the node of a weight compute in the chosen format: by another node, or a Cast of what is stored."""
     weight = node.inputs[1]
     if isinstance(chosen, formats.Bfloat):
         if tensors:
@@ -209,6 +215,7 @@ def widen(graph: ir.Graph, weight: ir.Value, stored: tuple[str, ir.TensorProtoco
 def replace_by_blocks(
     graph: ir.Graph, node: ir.Node, inputs: list[ir.Value], chosen: formats.Blocks, accuracy_level: int
 ) -> None:
+    """Replace a MatMul [K, N] by MatMulNBits; `inputs`: levels, scales and zero points."""
     rows, columns = node.inputs[1].const_value.shape
     attributes = {
         "K": int(rows),

@@ -30,6 +30,8 @@ NORMS = ("input_norm", "post_norm", "q_norm", "k_norm")
 
 @dataclass(frozen=True)
 class Sizes:
+    """Sizes of the decoder, from config.json."""
+
     layers: int
     hidden: int
     heads: int
@@ -41,6 +43,8 @@ class Sizes:
 
 
 class ReleaseDecoder:
+    """The decoder of a release. Weights are read when they are used."""
+
     def __init__(self, folder: str | Path) -> None:
         """folder: with config.json, the FP32 graphs and embed_tokens.bin. @raises UserError when one is not there"""
         self.folder = Path(folder)
@@ -54,6 +58,7 @@ class ReleaseDecoder:
         self._tensors = {name: value.const_value for name, value in ir.load(graph).graph.initializers.items()}
 
     def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a weight by its name."""
         return tuple(int(size) for size in self._tensor(name).shape)
 
     def values(self, name: str) -> np.ndarray:
@@ -87,6 +92,7 @@ class ReleaseDecoder:
 
 
 def read_sizes(folder: Path) -> Sizes:
+    """The sizes in the config.json of a release. @raises UserError when it is missing or lacks one"""
     try:
         own = json.loads((folder / "config.json").read_text(encoding="utf-8"))["decoder"]
         names = (
@@ -101,6 +107,7 @@ def read_sizes(folder: Path) -> Sizes:
 
 
 def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """x [P, H], weight [H] -> [P, H]."""
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + epsilon) * weight
 
 

@@ -38,6 +38,7 @@ LARGEST_SCANNED = 50e6  # weights: a forward for each of its matrices takes minu
 
 
 def main() -> None:
+    """Run the command line: write the costs of all weights. Reports UserError as an error event."""
     args = parse_args()
     with reporting():
         torch.set_num_threads(THREADS)
@@ -50,6 +51,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="folder of the FP32 release")
     parser.add_argument("--calibration", required=True)
@@ -61,6 +63,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def file_of(calibration: Calibration, low: str, high: str, method: str) -> Path:
+    """Where the costs of a pair of formats are kept, in the calibration's folder."""
     return calibration.folder / f"sensitivity-{method}-{low}-{high}.json"
 
 

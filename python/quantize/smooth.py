@@ -21,6 +21,8 @@ LIMITS = (1e-5, 1e5)
 
 
 class Smoothing:
+    """The divisors of a decoder's norms, found on a calibration."""
+
     def __init__(self, recipe: str, calibration: Calibration) -> None:
         """recipe: smoothquant:A or awq:A"""
         self.formula, self.alpha = parse(recipe)
@@ -97,6 +99,7 @@ def is_norm(name: str) -> bool:
 
 
 def norm_before(weight: str) -> str | None:
+    """The norm whose output a weight reads; None for those behind no norm."""
     if weight == "lm_head":
         return "norm"
     prefix, _, role = weight.rpartition(".")

@@ -22,6 +22,8 @@ NORMS = {"qkv": "input_norm", "gate_up": "post_norm"}
 
 
 class SolvingMaker(WeightMaker):
+    """Makes the decoder's weights with a solver, smoothing or `auto`."""
+
     def __init__(self, recipe: dict, release: Path, calibration: Path | None) -> None:
         """`calibration` is None for k_quant alone. @raises UserError when it is not of the release"""
         torch.set_num_threads(THREADS)
@@ -39,12 +41,15 @@ class SolvingMaker(WeightMaker):
         self._factor = lru_cache(1)(self._factor_of)
 
     def changes(self, name: str) -> bool:
+        """Whether smoothing changes an initializer: a norm."""
         return self.smoothing is not None and is_norm(name)
 
     def prepare(self, name: str, values: np.ndarray) -> np.ndarray:
+        """The values before they are rounded: smoothed where the recipe says so, shape unchanged."""
         return values if self.smoothing is None else self.smoothing.apply(name, values)
 
     def encode(self, name: str, values: np.ndarray, chosen: formats.Encoded) -> formats.Parts:
+        """A weight [K, N] in the chosen format; blocks of fewer than 8 bits by the recipe's solver."""
         if self.solver == "rtn" or not isinstance(chosen, formats.Blocks) or chosen.bits == 8:
             return super().encode(name, values, chosen)
         prefix, _, role = name.rpartition(".")

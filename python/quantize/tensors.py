@@ -22,6 +22,7 @@ class Store:
             path.unlink(missing_ok=True)
 
     def put(self, name: str, value: np.ndarray) -> ir.TensorProtocol:
+        """Append a tensor to the data file; one of fewer than INLINE_LIMIT bytes stays inside the graph."""
         dtype = ir.DataType.from_numpy(value.dtype)
         self.bytes += value.nbytes
         if self.path is None or value.nbytes < INLINE_LIMIT:
@@ -73,8 +74,13 @@ def initializer(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir.Val
 class Preparing(Protocol):
     """What changes FP32's values on their way: see weight_maker.py."""
 
-    def changes(self, name: str) -> bool: ...
-    def prepare(self, name: str, values: np.ndarray) -> np.ndarray: ...
+    def changes(self, name: str) -> bool:
+        """Whether an initializer that is not rounded has other values in the new graphs."""
+        ...
+
+    def prepare(self, name: str, values: np.ndarray) -> np.ndarray:
+        """The values of a weight before they are rounded; of the same shape."""
+        ...
 
 
 def bring_along(graph: ir.Graph, store: Store, preparing: Preparing | None = None) -> None:

@@ -37,10 +37,12 @@ def encode(model, processor, examples: list[Heard]) -> list[dict]:
 
 
 def by_length(examples: list[Heard]) -> list[Heard]:
+    """The shortest first."""
     return sorted(examples, key=lambda example: len(example.samples))
 
 
 def features_of(model, processor, samples) -> torch.Tensor:
+    """Samples [T] at 16 kHz -> features of the audio tower before the projector [N, D]."""
     audio = processor.feature_extractor(
         [samples], sampling_rate=SAMPLE_RATE, return_attention_mask=True, return_tensors="pt"
     )
@@ -49,6 +51,7 @@ def features_of(model, processor, samples) -> torch.Tensor:
 
 
 def prompt_of(processor, features: torch.Tensor, heard: Heard) -> dict:
+    """An example for training: features [N, D] float16, ids int64 [S], times of the slots [T] in seconds."""
     ids = processor.tokenizer(prompt_text(processor, len(features), heard.words))["input_ids"]
     times = slot_times(heard.words, processor.split_words_for_alignment)
     return {"features": features.half(), "ids": torch.tensor(ids), "times": torch.tensor(times)}

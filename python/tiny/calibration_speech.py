@@ -15,6 +15,7 @@ import tiny_speech
 
 
 def main() -> None:
+    """Run the command line: write the clips and their manifest."""
     args = parse_args()
     banned = held_out_clauses(args.held_out)
     utterances = tiny_speech.draw_utterances(args.seed, args.utterances, banned)
@@ -25,6 +26,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--held-out", type=Path, default=Path(__file__).parents[2] / "test" / "fixtures" / "speech")
@@ -34,6 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def held_out_clauses(folder: Path) -> frozenset[str]:
+    """Every clause of the speech in `folder`."""
     texts = (line["text"] for line in tiny_speech.read_manifest(folder))
     return frozenset(clause for text in texts for clause in tiny_speech.split_clauses(text))
 

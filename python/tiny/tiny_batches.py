@@ -85,6 +85,7 @@ def mask_features(mel: torch.Tensor, rng) -> torch.Tensor:
 
 
 def target_of(utterance) -> str:
+    """The answer that the model is trained to give, with its end token."""
     return f"language {utterance.language}{ASR_TEXT}{utterance.text}<|im_end|>"
 
 
@@ -119,6 +120,7 @@ def collate(processor, utterances, clips) -> dict:
 
 
 def prompt_text(audio_tokens: int, context: str = "") -> str:
+    """The prompt with one <|audio_pad|> for each of the audio tokens."""
     return (
         f"<|im_start|>system\n{context}<|im_end|>\n<|im_start|>user\n<|audio_start|>{'<|audio_pad|>' * audio_tokens}"
         "<|audio_end|><|im_end|>\n<|im_start|>assistant\n"

@@ -61,6 +61,7 @@ decoding of transformers' processor: mean absolute error {mean:.1f} ms, median {
 
 
 def write_card(folder: Path, args, score: dict, hours: float) -> None:
+    """Write README.md of the recognizer into `folder`; `score`: counts and WER of the held-out speech."""
     from tiny_speech import TRAIN_VARIANTS
 
     text = CARD.format(
@@ -79,6 +80,7 @@ def write_aligner_card(folder: Path, args, score: dict, training: dict) -> None:
 
 
 def parameters_in(folder: Path) -> str:
+    """Number of parameters in model.safetensors, with commas."""
     import safetensors
 
     with safetensors.safe_open(folder / "model.safetensors", "pt") as weights:

@@ -90,10 +90,12 @@ def train_tokenizer(utterances) -> Qwen2Tokenizer:
 
 
 def make_processor(tokenizer: Qwen2Tokenizer) -> Qwen3ASRProcessor:
+    """The processor of transformers for a tokenizer."""
     return Qwen3ASRProcessor(Qwen3ASRFeatureExtractor(), tokenizer, chat_template=CHAT_TEMPLATE)
 
 
 def make_config(tokenizer: Qwen2Tokenizer) -> Qwen3ASRConfig:
+    """The tiny architecture, with the ids of the tokenizer's special tokens."""
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     return Qwen3ASRConfig(
         audio_config=dict(

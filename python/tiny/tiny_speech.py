@@ -112,6 +112,7 @@ def clauses_of(utterances) -> frozenset[str]:
 
 
 def split_clauses(text: str) -> list[str]:
+    """The sentences of a text, each with its full stop."""
     return [part + "." for part in text.rstrip(".").split(". ")]
 
 
@@ -123,6 +124,7 @@ def synthesize_all(utterances) -> list[Clip]:
 
 
 def synthesize(utterance: Utterance) -> Clip:
+    """Say an utterance with espeak-ng: samples at 16 kHz, int16, and the times of its words in seconds."""
     silence = np.zeros(round(utterance.pause * SAMPLE_RATE), np.int16)
     parts: list[np.ndarray] = []
     words: list[TimedWord] = []
@@ -136,6 +138,7 @@ def synthesize(utterance: Utterance) -> Clip:
 
 
 def hours_of(clips: list[Clip]) -> float:
+    """Length of all clips together, in hours."""
     return sum(len(clip.samples) for clip in clips) / SAMPLE_RATE / 3600
 
 
@@ -163,11 +166,13 @@ def listed_words(words: list[TimedWord]) -> list[dict]:
 
 
 def read_manifest(folder: Path) -> list[dict]:
+    """The entries of manifest.jsonl in their order."""
     lines = (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
 def write_manifest(folder: Path, lines: list[dict]) -> None:
+    """Write manifest.jsonl, an entry on each line."""
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
 

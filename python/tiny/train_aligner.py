@@ -33,6 +33,7 @@ FRAME_WEIGHT = 0.3
 
 
 def main() -> None:
+    """Run the command line: train the forced aligner and save it."""
     args = parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
@@ -54,6 +55,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
@@ -103,6 +105,7 @@ def make_examples(model, processor, args) -> list[dict]:
 
 
 def say_all(utterances) -> list[tuple[torch.Tensor, list[tuple[str, float, float]]]]:
+    """Samples [T] at 16 kHz, int16, and the words with start and end in seconds, of each utterance."""
     print(f"synthesizing {len(utterances)} utterances", flush=True)
     clips = tiny_speech.synthesize_all(utterances)
     return [(torch.tensor(clip.samples), [astuple(word) for word in clip.words]) for clip in clips]

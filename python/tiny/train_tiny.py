@@ -28,6 +28,7 @@ JOINED_SHARE = 0.25  # of the batches after that: two or three clauses with paus
 
 
 def main() -> None:
+    """Run the command line: train the recognizer, score it on held-out speech and save both."""
     args = parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
@@ -55,6 +56,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
     parser.add_argument("--steps", type=int, default=3300)
@@ -149,10 +151,12 @@ def score_held_out(model, processor, utterances, clips) -> dict:
 
 
 def normalize(text: str) -> list[str]:
+    """The words of a text: lower-cased, of letters, digits and apostrophes."""
     return "".join(c for c in text.lower() if c.isalnum() or c in " '").split()
 
 
 def edit_distance(reference: list[str], hypothesis: list[str]) -> int:
+    """Substitutions, deletions and insertions between two lists of words."""
     row = list(range(len(hypothesis) + 1))
     for i, wanted in enumerate(reference, 1):
         previous, row[0] = row[0], i
@@ -162,6 +166,7 @@ def edit_distance(reference: list[str], hypothesis: list[str]) -> int:
 
 
 def save(model, processor, folder: Path) -> None:
+    """Save model and processor in transformers' layout."""
     model.generation_config.eos_token_id = model.config.eos_token_id
     model.generation_config.pad_token_id = model.config.pad_token_id
     model.save_pretrained(folder)

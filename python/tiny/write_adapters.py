@@ -31,6 +31,8 @@ SCALE = 0.2
 
 @dataclass(frozen=True)
 class Case:
+    """An adapter to write."""
+
     settings: dict
     """of LoraConfig"""
     stored: torch.dtype = torch.float32
@@ -95,6 +97,7 @@ CASES = {
 
 
 def main(base: Path, out: Path) -> None:
+    """Write all cases into `out`, which is emptied first; `base`: the tiny checkpoint."""
     rmtree(out, ignore_errors=True)
     for name, case in CASES.items():
         folder = out / name
@@ -110,6 +113,7 @@ def main(base: Path, out: Path) -> None:
 
 
 def load_base(folder: Path, case: Case, dtype: torch.dtype) -> nn.Module:
+    """The base model in `dtype`, with an output layer of its own where the case is untied."""
     model = Qwen3ASRForConditionalGeneration.from_pretrained(folder, dtype=dtype)
     if case.untied:
         model.config.tie_word_embeddings = model.config.text_config.tie_word_embeddings = False
@@ -118,6 +122,7 @@ def load_base(folder: Path, case: Case, dtype: torch.dtype) -> nn.Module:
 
 
 def save_adapter(base: Path, folder: Path, case: Case) -> None:
+    """Save the adapter of a case into `folder`, with seeded weights."""
     model = get_peft_model(load_base(base, case, torch.bfloat16), LoraConfig(**case.settings))
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
@@ -156,6 +161,7 @@ def merge(base: Path, folder: Path, case: Case, dtype: torch.dtype) -> dict[str,
 
 
 def digest(tensor: torch.Tensor) -> str:
+    """SHA-256 of a tensor's bytes, in hexadecimal."""
     return hashlib.sha256(tensor.contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()
 
 

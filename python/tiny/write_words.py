@@ -18,6 +18,7 @@ import tiny_speech
 
 
 def main() -> None:
+    """Run the command line: write the times into the manifest of each folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     for folder in parser.parse_args().folders:
@@ -30,11 +31,13 @@ def main() -> None:
 
 
 def utterance_of(line: dict) -> tiny_speech.Utterance:
+    """The utterance that an entry of a manifest was made from."""
     parts = (line["text"], line["language"], line["speaker"], line["rate"], line["pitch"], line["pause"])
     return tiny_speech.Utterance(*parts)
 
 
 def with_words(folder: Path, line: dict, clip: tiny_speech.Clip) -> dict:
+    """The entry with the times of its words; without, and named, when the file has other samples."""
     samples, _ = soundfile.read(folder / line["file"], dtype="int16")
     known = {name: value for name, value in line.items() if name != "words"}
     if np.array_equal(samples, clip.samples):
