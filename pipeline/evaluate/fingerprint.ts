@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash } from 'node:crypto'
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { EMBEDDINGS, JSON_FILES, prefillRecipe } from '../../eval/runtime/graphs.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
@@ -39,12 +39,33 @@ export async function variantFilesOf(folder: string, variant: string): Promise<V
   return { paths, bytes }
 }
 
-/** A hash of files by name and content, kept in the folder `cache` for files that have not changed. */
+/**
+ * A hash of files by name and content, kept in the folder `cache` for files that have not changed. Of config.json, what
+ * it says of all variants counts: which others a release has changes nothing of what one computes.
+ */
 export async function fingerprintFiles(paths: readonly string[], cache: string): Promise<string> {
-  const hashes = await hashFiles(paths, { cache: join(cache, 'fingerprints.json'), algorithm: 'blake2b512' })
+  const files = paths.filter((path) => basename(path) !== CONFIG)
+  const hashes = await hashFiles(files, { cache: join(cache, 'fingerprints.json'), algorithm: 'blake2b512' })
   const all = createHash('sha256')
-  for (const [i, path] of paths.entries()) all.update(`${basename(path)} ${hashes[i]?.slice(0, 32)}\n`)
+  for (const [i, path] of files.entries()) all.update(`${basename(path)} ${hashes[i]?.slice(0, 32)}\n`)
+  for (const path of paths.filter((path) => basename(path) === CONFIG))
+    all.update(`${CONFIG} ${JSON.stringify(ofAllVariants(await readConfig(path)))}\n`)
   return all.digest('hex').slice(0, 16)
+}
+
+const CONFIG = 'config.json'
+/** Keys of config.json that list files or variants. */
+const OF_VARIANTS = ['graphs', 'quicker_prompts', 'embed_tokens_quantized', 'quantization']
+
+async function readConfig(path: string): Promise<unknown> {
+  return JSON.parse(await readFile(path, 'utf8'))
+}
+
+/** What config.json says but of single variants. */
+function ofAllVariants(value: unknown): unknown {
+  if (Array.isArray(value) || typeof value !== 'object' || value === null) return value
+  const kept = Object.entries(value).filter(([key]) => !OF_VARIANTS.includes(key))
+  return Object.fromEntries(kept.map(([key, one]) => [key, ofAllVariants(one)]))
 }
 
 /** Identifies the files of each variant. */

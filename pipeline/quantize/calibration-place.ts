@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { readdir, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { FP32 } from '../../eval/runtime/graphs.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { fingerprintFiles, variantFilesOf } from '../evaluate/fingerprint.ts'
@@ -29,10 +29,7 @@ export async function calibrationPlace(
   versions: Readonly<Record<string, string>>,
 ): Promise<CalibrationPlace> {
   const { paths } = await variantFilesOf(model, FP32)
-  // which other variants config.json describes changes nothing of what FP32 computes
-  const files = paths.filter((path) => basename(path) !== 'config.json')
-  const { quantization: _, ...config } = (await openRelease(model)).config
-  const modelKey = keyOf({ format: FORMAT, fp32: await fingerprintFiles(files, work), config, versions })
+  const modelKey = keyOf({ format: FORMAT, fp32: await fingerprintFiles(paths, work), versions })
   const key = `${modelKey}-${keyOf(speech.map(({ sha256 }) => sha256))}`
   return { folder: join(work, 'calibration', key), key, modelKey }
 }
