@@ -7,6 +7,8 @@ import { rootCause, send, withoutQuery } from './network.ts'
 import { proxiesOf } from './proxies.ts'
 
 const ATTEMPTS = 6
+/** Of a host whose name nobody knows and that has not answered yet: there is no network, or the name is wrong. */
+const NAME_ATTEMPTS = 2
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 60_000
 /** The hub counts requests in windows of five minutes, and says how long one still is. */
@@ -36,7 +38,7 @@ export class TransientError extends SpeechError {
 /**
  * Do something over the network, again after transient faults: busy and broken servers, resets, stalls. Waits double,
  * with jitter, unless the server says how long (`Retry-After`; `t=` of the hub's `RateLimit`).
- * @throws the last fault after six attempts; anything that is not transient at once; the signal's reason
+ * @throws the last fault after six attempts (two for an unknown host that never answered); anything that is not transient at once; the signal's reason
  */
 export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptions = {}): Promise<T> {
   for (let tries = 1; ; tries++) {
@@ -44,7 +46,8 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
       return await attempt()
     } catch (error) {
       options.signal?.throwIfAborted()
-      if (tries === ATTEMPTS || !isTransient(error)) throw error
+      const attempts = error instanceof UnknownHostError ? NAME_ATTEMPTS : ATTEMPTS
+      if (tries >= attempts || !isTransient(error)) throw error
       const asked = error instanceof BusyError ? error.waitMs : undefined
       const own = (options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (tries - 1) * (0.75 + Math.random() / 2)
       const wait = asked === undefined ? Math.min(own, LONGEST_WAIT_MS) : Math.min(asked, LONGEST_ASKED_MS)
@@ -69,6 +72,7 @@ export async function fetchOnce(
   const response = await send(url, init).catch((error) => {
     throw isNetworkFault(error) ? unreachableError(url, error) : error
   })
+  answered.add(new URL(url).host)
   if (!transient.has(response.status)) return response
   await response.body?.cancel()
   throw new BusyError(
@@ -86,6 +90,12 @@ export function retryingFetch(options: RetryOptions = {}): typeof fetch {
     return retrying(() => fetchOnce(url, { ...init, headers, ...signal }), options)
   }
 }
+
+/** Hosts that this process had an answer from. */
+const answered = new Set<string>()
+
+/** A host that has no address. */
+class UnknownHostError extends TransientError {}
 
 /** An answer that says: later. */
 export class BusyError extends TransientError {
@@ -130,5 +140,7 @@ function unreachableError(url: string | URL, error: TypeError): TransientError {
   const { host, hostname } = new URL(url)
   const isElsewhere = place !== undefined && ![host, hostname].includes(place) && proxiesOf() !== undefined
   const reason = `${isOfSystem ? code : message}${isElsewhere ? `, at ${place}` : ''}`
-  return new TransientError(`${withoutQuery(url)} cannot be reached (${reason})`)
+  const text = `${withoutQuery(url)} cannot be reached (${reason})`
+  const isUnknown = code === 'ENOTFOUND' && !answered.has(host)
+  return isUnknown ? new UnknownHostError(text) : new TransientError(text)
 }

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import { libraryToken } from '../../eval/dataset/hub-token.ts'
 import { isOffline, send } from '../../eval/dataset/network.ts'
 import { proxiesOf } from '../../eval/dataset/proxies.ts'
-import { BusyError, fetchOnce, retryingFetch } from '../../eval/dataset/retrying-fetch.ts'
+import { BusyError, fetchOnce, retrying, retryingFetch } from '../../eval/dataset/retrying-fetch.ts'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { startProxy } from '../helpers/proxy.ts'
 
@@ -226,6 +226,33 @@ describe('answers', () => {
       message: `me/tiny is gated: its terms must be accepted before it can be read (${status}).`,
       hint: `Accept them at ${origin}${page}, then set HF_TOKEN to a token of the same account, or run: hf auth login.`,
     })
+  })
+
+  it('of a host that nobody knows are tried twice, and of one that has answered six times', async () => {
+    const unknown = Object.assign(new TypeError('fetch failed'), {
+      cause: Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }),
+    })
+    const asked: string[] = []
+    const answers = vi.spyOn(globalThis, 'fetch')
+    onTestFinished(() => answers.mockRestore())
+    const attempts = async (host: string) => {
+      asked.length = 0
+      const url = `http://${host}/`
+      const attempt = () => {
+        asked.push(host)
+        return fetchOnce(url, {})
+      }
+      return { ...(await failure(retrying(attempt, { firstWaitMs: 1 }))), asked: asked.length }
+    }
+    answers.mockRejectedValue(unknown)
+    expect(await attempts('nobody.test')).toEqual({
+      message: 'http://nobody.test/ cannot be reached (ENOTFOUND)',
+      hint: 'Check the network, then run the same command again: what was fetched is kept.',
+      asked: 2,
+    })
+    answers.mockResolvedValueOnce(new Response('here'))
+    expect(await attempts('somebody.test')).toMatchObject({ asked: 1 })
+    expect(await attempts('somebody.test')).toMatchObject({ asked: 6 })
   })
 
   it('are asked for with the token where the hub is and the library wants it, and nowhere else', async () => {
