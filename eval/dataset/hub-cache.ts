@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { AsyncBuffer } from 'hyparquet'
 import { readOwn } from '../checked-json.ts'
 import { findHubSplit, HUB_SPLIT, type HubOptions, type HubSplit } from './hub-split.ts'
 import type { HubSpec } from './named.ts'
 import { isOffline, OfflineError } from './network.ts'
+import { writeWhole } from './write-whole.ts'
 
 /* What is kept of a dataset on the hub beside its audio, so that a later run needs no network. */
 
@@ -46,12 +47,4 @@ export function cachedRanges(file: AsyncBuffer, folder: string): AsyncBuffer {
       return bytes
     },
   }
-}
-
-/** Other runs may write the same. */
-async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  const partial = `${path}.${randomUUID()}.partial`
-  await writeFile(partial, content)
-  await rename(partial, path)
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { randomUUID } from 'node:crypto'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { SAMPLE_RATE } from '../runtime/audio/sample-rate.ts'
 import { openSpeech } from '../runtime/audio/speech-stream.ts'
 import { fileProblem } from '../runtime/plain-file.ts'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { Span } from './entry.ts'
 import { encodeFloatWav } from './float-wav.ts'
+import { writeWhole } from './write-whole.ts'
 
 /* Utterances that are parts of longer recordings, cut into files. */
 
@@ -142,12 +140,4 @@ function joined(blocks: readonly Float32Array[]): Float32Array {
     position += block.length
   }
   return out
-}
-
-/** A kill leaves no half of a file, and others may write the same. */
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${path}.${randomUUID()}.partial`
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(partial, bytes)
-  await rename(partial, path)
 }
