@@ -14,6 +14,7 @@ import type { Defined } from '../../eval/runtime/defined.ts'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { PROJECT } from '../../eval/runtime/project.ts'
 import { describeError, EXIT, Failure } from '../shared/failure.ts'
+import { nearest } from '../shared/nearest.ts'
 import { asTyped } from '../shared/own-commands.ts'
 import { columnsOf } from '../shared/text-width.ts'
 
@@ -149,7 +150,11 @@ export async function parseArguments<T>(
     })
   } catch (error) {
     const isBare = error instanceof Failure && error.exitCode === EXIT.usage && error.hint === ''
-    throw isBare ? usage(error.message, `${line.command} --help lists the options.`) : error
+    if (!isBare) throw error
+    throw usage(
+      `${error.message}${misspelt(error.message, args)}`,
+      `${line.command} --help lists the options.`,
+    )
   }
   if (printed === '') return taken
   process.stdout.write(`${asTyped(printed)}\n`)
@@ -221,7 +226,10 @@ export function withCommand<const Words extends WordTable, const Table extends O
     describe: about ?? false,
     builder(y) {
       const all = positionals.reduce((some, [word, described]) => some.positional(word, described), y)
-      const checked = all.options(options).check((argv) => checkValues(argv, options), false)
+      const checked = all
+        .options(options)
+        .check((argv) => checkValues(argv, options), false)
+        .fail((message, error) => fail(withNearest(message, Object.keys({ ...options, ...COMMON })), error))
       return about === undefined ? checked : checked.epilog(exitCodes(exits))
     },
     // yargs infers nothing of a table that is not known yet
@@ -258,10 +266,37 @@ function parserOf({ command, usage: form, about, examples = [], exits, remark }:
     .exitProcess(false)
     .check((argv) => checkValues(argv, COMMON))
     .epilog([exitCodes(exits), ...(remark === undefined ? [] : [remark])].join('\n'))
-    .fail((message, error) => {
-      throw error && error.name !== 'YError' ? error : usage(message)
-    })
+    .fail(fail)
   return examples.reduce((all, [line, said]) => all.example(`${asTyped(command)} ${line}`, said), parser)
+}
+
+/** @param error an error of ours; yargs has no error, or one that says what the message says */
+function fail(message: string, error?: Error): never {
+  throw error && error.name !== 'YError' ? error : usage(message)
+}
+
+/** Behind the names that yargs does not know (an option with a dash twice, as `model-dir, modelDir`): what was meant. */
+function withNearest(message: string, options: readonly string[]): string {
+  const [, given = ''] = /^Unknown arguments?: (.*)$/.exec(message) ?? []
+  if (given === '') return message
+  const all = given.split(', ')
+  const names = all.filter((name) => !all.some((other) => other !== name && camelCase(other) === name))
+  const words = names.filter((name) => /^[\w-]+$/.test(name)) // not files
+  const meant = words.flatMap((name) => nearest(name, options) ?? []).map((name) => `--${name}`)
+  const question = meant.length === 0 ? '' : `; did you mean ${[...new Set(meant)].join(' and ')}?`
+  return `Unknown ${names.length === 1 ? 'argument' : 'arguments'}: ${names.join(', ')}${question}`
+}
+
+/** Behind the names of what is missing: an option of the command line that may be it. */
+function misspelt(message: string, args: readonly string[]): string {
+  const [, missing] = /^Missing required arguments?: (.*)$/.exec(message) ?? []
+  const given = args.flatMap((arg) => /^--([^=]+)/.exec(arg)?.[1] ?? [])
+  const close = given.find((name) => nearest(name, missing?.split(', ') ?? []) !== undefined)
+  return close === undefined ? '' : `; did you mean it by --${close}?`
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** The line of --help that says what exit codes mean. */

@@ -2,11 +2,11 @@
 
 import { SHARE_MINIMUM } from '../../graph-tools/share.ts'
 import { withFolders } from '../graph/folder-lock.ts'
-import { nearest } from '../graph/nearest.ts'
 import { openReasons } from '../graph/open-reasons.ts'
 import { progressLine } from '../graph/progress-line.ts'
 import type { Ui } from '../graph/rewriting.ts'
 import { EXIT, type ExitCode, Failure } from '../shared/failure.ts'
+import { nearest } from '../shared/nearest.ts'
 import { say } from '../shared/terminal.ts'
 import {
   bytes,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { nearest } from '../graph/nearest.ts'
 import { EXIT } from '../shared/failure.ts'
+import { nearest } from '../shared/nearest.ts'
 import { calledProgram } from '../shared/own-commands.ts'
 import { failureLines, say } from '../shared/terminal.ts'
 import { versionOf } from './arguments.ts'

@@ -156,6 +156,14 @@ describe('values of options', () => {
     ['quantize', ['trial', 'a.json', '--speech='], '--speech is empty.'],
     ['quantize', ['list', 'a.json'], 'Unknown argument: a.json'],
     ['quantize', ['compare', '--low', 'q4b64'], 'Unknown argument: low'],
+    ['quantize', ['list', '--model-dri', '.'], 'Unknown argument: model-dri; did you mean --model-dir?'],
+    ['transcribe', ['a.wav', '--varaint=int4'], 'Unknown argument: varaint; did you mean --variant?'],
+    ['pipeline', ['--modle', 'tiny'], 'Missing required argument: model; did you mean it by --modle?'],
+    [
+      'evaluate',
+      ['--datasets', 'a', '--modles', 'b', '--jsno'],
+      'Unknown arguments: modles, jsno; did you mean --models and --json?',
+    ],
     [
       'quantize',
       ['scan', '--method', 'all'],

@@ -4,7 +4,8 @@
 export function nearest(word: string, names: readonly string[]): string | undefined {
   const close = names.map((name) => ({ name, steps: distance(word, name) })).sort((a, b) => a.steps - b.steps)
   const [best] = close
-  return best && best.steps <= Math.max(2, word.length / 3) ? best.name : undefined
+  const allowed = word.length < 4 ? 1 : Math.max(2, word.length / 3)
+  return best && best.steps <= allowed ? best.name : undefined
 }
 
 /** Letters to put in, take out or change (Levenshtein). */
