@@ -70,7 +70,8 @@ export function parsePublish(args: readonly string[]): Promise<Options | undefin
     OPTIONS,
     ({ private: isPrivate, xet: useXet, verify: readBack, ...options }) => {
       checkNames(options)
-      return { ...options, isPrivate, useXet, asks: !options.yes, ...(readBack && { readBack }) }
+      const words = args.filter((arg) => !/^--dry-?run(=true)?$/i.test(arg))
+      return { ...options, words, isPrivate, useXet, asks: !options.yes, ...(readBack && { readBack }) }
     },
     WORDS,
   )

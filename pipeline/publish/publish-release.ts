@@ -28,6 +28,9 @@ import { Progress } from './upload-progress.ts'
 /** Where a receipt goes, in the model directory. */
 export const RECEIPT = 'publish-receipt.json'
 
+const NO_TOKEN =
+  'There is no token for the hub (HF_TOKEN, or hf auth login): a private repository looks as if it were not there, and publishing needs one.'
+
 /** How a release is published. */
 export interface PublishOptions extends PublishChoices {
   readonly hub: Connection
@@ -62,7 +65,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
   const files = await hubFiles(release, manifest, options.archives)
   const network = networkOf(options)
   try {
-    if (!options.dryRun || options.hub.token) await requireUser(options.hub, network)
+    if (options.dryRun && !options.hub.token) options.emit({ event: 'note', text: NO_TOKEN })
+    else await requireUser(options.hub, network)
     await checkCard(release, options)
     const plan = await planFor(files, options)
     show(plan, options)

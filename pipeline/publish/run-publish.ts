@@ -26,6 +26,8 @@ export interface PublishCommandOptions extends PublishChoices {
   readonly modelDir?: string
   readonly yes: boolean
   readonly receipt?: string
+  /** the command line behind the command, without `--dry-run` */
+  readonly words: readonly string[]
 }
 
 /** Publish as the command line asks for it, and leave a receipt. */
@@ -57,7 +59,7 @@ export async function runPublish(
     'nothing to do': `${repo} is up to date`,
     published: `${receipt?.pullRequest ?? `${hub.url}/${repo}`} has it at ${receipt?.commit.slice(0, 12)}; receipt: ${path}`,
   }[outcome]
-  const next = stepsAfter(outcome, root, repo)
+  const next = stepsAfter(outcome, root, options)
   emit({ event: 'done', seconds: (performance.now() - started) / 1000, release: said, next })
   return EXIT.done
 }
@@ -73,10 +75,15 @@ async function holdModel({ root, model }: ReleaseFolder): Promise<(() => Promise
   return takeLock(join(pathsOf(dirname(model), basename(model)).work, 'lock'), model)
 }
 
-function stepsAfter(outcome: Published['outcome'], root: string, repo: string): NextStep[] {
+/** A dry run is followed by the same command line without `--dry-run`. */
+function stepsAfter(
+  outcome: Published['outcome'],
+  root: string,
+  { repo, words }: PublishCommandOptions,
+): NextStep[] {
   const folder = shellWord(shortPath(root))
   return outcome === 'planned'
-    ? [{ what: 'publish', text: `npm run publish -- ${folder} --repo ${repo}` }]
+    ? [{ what: 'publish', text: `npm run publish -- ${words.map(shellWord).join(' ')}` }]
     : [{ what: 'verify', text: `npm run package -- verify --from-hub ${repo} --against ${folder}` }]
 }
 

@@ -177,6 +177,7 @@ describe('publishing', () => {
     hub.createRepo(REPO, { files: { 'README.md': 'old', 'notes.txt': 'mine' } })
     const planned = await run(hub, folder, { dryRun: true, hub: { url: hub.url } })
     expect(planned.published).toEqual({ outcome: 'planned' })
+    expect(planned.notes[0]).toMatch(/^There is no token for the hub/)
     const rows = planned.tables[0]?.rows.map(([action, path]) => `${action} ${path}`)
     expect(rows).toEqual(
       expect.arrayContaining([
@@ -629,6 +630,16 @@ describe('npm run publish', () => {
     expect(nowhere.stdout).toContain(
       'error: The hub has no model tester/tiny-onnx at nope, or you may not see it.',
     )
+  })
+
+  it('a dry run ends with the command line that does it', async () => {
+    const hub = await modelHub()
+    const args = ['--repo', REPO, '--branch', 'next', folder, '--dry-run', '--message', "it's here"]
+    const { stdout, exitCode } = await runCli(args, environment(hub), MAIN)
+    expect(stdout).toContain(
+      `npm run publish -- --repo ${REPO} --branch next ${folder} --message 'it'\\''s here'\n`,
+    )
+    expect(exitCode).toBe(0)
   })
 
   it('asks before it deletes: without a terminal it wants --yes', async () => {
