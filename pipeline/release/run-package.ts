@@ -57,11 +57,17 @@ async function packageModel(options: PackageOptions, emit: Emit, signal: AbortSi
   const release = await takeLock(join(paths.work, 'lock'), folder)
   try {
     const started = performance.now()
-    const { family } = await asStep({ step: 'package', of: name, output: paths.release, emit }, async () =>
-      buildRelease({ ...options, variants: await madeVariants(options, paths), name, paths, emit, signal }),
+    const { family, ungated } = await asStep(
+      { step: 'package', of: name, output: paths.release, emit },
+      async () =>
+        buildRelease({ ...options, variants: await madeVariants(options, paths), name, paths, emit, signal }),
     )
     const seconds = (performance.now() - started) / 1000
-    const next = stepsAfterModel({ model: folder, name, release: paths.release, ...defined({ family }) })
+    const isUngated = ungated.length > 0
+    const next = stepsAfterModel({
+      ...{ model: folder, name, release: paths.release, isUngated },
+      ...defined({ family }),
+    })
     emit({ event: 'done', seconds, release: `The release is in ${paths.release}`, next })
     return EXIT.done
   } finally {
@@ -245,8 +251,10 @@ async function stepsAfterVerify({ target, keep }: VerifyCommandOptions): Promise
     target !== undefined && info?.isDirectory() === true
       ? await findRelease(target).catch(() => undefined)
       : undefined
-  if (release !== undefined && release.root !== release.model)
-    return [publishStep(shellWord(target ?? ''), basename(release.model))]
+  if (release !== undefined && release.root !== release.model) {
+    const { ungated } = await readManifest(release.root)
+    return [publishStep(shellWord(target ?? ''), basename(release.model), ungated.length > 0)]
+  }
   const kept = keep !== undefined && info?.isFile() === true ? unpackedIn(keep) : keep
   const folder = release?.model ?? kept
   if (folder === undefined) return []
@@ -269,11 +277,14 @@ function verdict(
     event: 'table',
     title: `Checks of ${target}`,
     columns: ['check', 'verdict', 'found'],
-    rows: checks.map(({ check, found, problems }) => [check, problems.length === 0 ? 'pass' : 'FAIL', found]),
+    rows: checks.map((check) => [check.check, verdictOf(check), check.found]),
   })
+  const warnings = checks.flatMap(({ warning }) => warning ?? [])
+  for (const text of warnings) emit({ event: 'note', text })
   const problems = checks.flatMap((check) => check.problems)
   if (problems.length === 0) {
-    emit({ event: 'done', seconds, release: `${target} is right`, next })
+    const release = `${target} is right${warnings.length > 0 ? ', but see the note' : ''}`
+    emit({ event: 'done', seconds, release, next })
     return EXIT.done
   }
   for (const text of problems) emit({ event: 'note', text })
@@ -282,4 +293,9 @@ function verdict(
     remedyOf(checks, 'Download or package it again; do not use it as it is.'),
     EXIT.gate,
   )
+}
+
+function verdictOf({ problems, warning }: Check): string {
+  if (problems.length > 0) return 'FAIL'
+  return warning === undefined ? 'pass' : 'note'
 }

@@ -3,6 +3,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashFile } from '../../eval/hash-file.ts'
+import { plural } from '../../eval/plural.ts'
 import type { Emit } from '../shared/events.ts'
 import { releaseProblems } from './contract-problems.ts'
 import { folderChecks } from './folder-checks.ts'
@@ -19,6 +20,8 @@ export interface Check {
   /** what was found, in a few words */
   readonly found: string
   readonly problems: readonly string[]
+  /** not a fault of the files, but users of the release should read it */
+  readonly warning?: string
   /** what fixes it, where that is not to download or package again */
   readonly hint?: string
 }
@@ -62,6 +65,7 @@ export async function verifyRelease(
   const complete = completeVariants(manifest, found.absent)
   const own = manifest.files.filter(isModelFile)
   const checks: Check[] = []
+  checks.push(gatesOf(manifest))
   if (root === model) checks.push(completeness(manifest, found, complete, options), checksums(found))
   else {
     const fresh = freshness(release, own, found)
@@ -76,14 +80,25 @@ export async function verifyRelease(
   return checks
 }
 
-/** The contract, and what is recorded of the clip, of the files in `folder`. */
+/** The gates that the manifest records, the contract, and what is recorded of the clip, of the files in `folder`. */
 export async function verifyVariant(
   folder: string,
   variant: string,
   manifest: Manifest,
   options: VerifyOptions,
 ): Promise<Check[]> {
-  return [await contract(folder), await works(folder, variant, manifest, options)]
+  return [gatesOf(manifest), await contract(folder), await works(folder, variant, manifest, options)]
+}
+
+/** What the makers of the release found of it, as the manifest says. */
+function gatesOf({ gates = [], ungated }: Manifest): Check {
+  const warning = ungated.length === 0 ? {} : { warning: `It was not validated: ${ungated.join(' ')}` }
+  return {
+    check: 'gates',
+    found: `${plural(gates.length, 'gate')} in the manifest`,
+    problems: [],
+    ...warning,
+  }
 }
 
 async function compareFiles(
@@ -184,18 +199,36 @@ async function works(
   try {
     const { text } = wanted
     const [made = wanted] = await selfTests(folder, [variant], { family, text, threads, signal })
-    const found = told(made)
+    const found = excerpt(told(made))
     if (made.clipSha256 !== wanted.clipSha256)
       return { check, found, problems: [`${wanted.clip} here is another clip than the recorded one.`] }
     return {
       check,
       found,
-      problems: isSame(made, wanted) ? [] : [`${variant} says ${found}, recorded is ${told(wanted)}.`],
+      problems: isSame(made, wanted) ? [] : [differenceOf(variant, told(made), told(wanted))],
     }
   } catch (error) {
     signal.throwIfAborted()
     return { check, found: '-', problems: [`${variant} cannot be used: ${(error as Error).message}`] }
   }
+}
+
+/** Letters of a text that a message shows: a garbled transcript may be very long. */
+const SHOWN = 72
+
+/** Two texts where they begin to differ. */
+function differenceOf(variant: string, found: string, wanted: string): string {
+  const letters = [...found]
+  const [same] = [...[...wanted].entries()].find(([i, letter]) => letters[i] !== letter) ?? [0]
+  const from = Math.max(0, same - SHOWN / 2)
+  return `${variant} says ${excerpt(found, from)}, recorded is ${excerpt(wanted, from)}.`
+}
+
+function excerpt(text: string, from = 0): string {
+  const letters = [...text]
+  const start = letters.length <= SHOWN ? 0 : from
+  const end = start + SHOWN
+  return `${start > 0 ? '...' : ''}${letters.slice(start, end).join('')}${letters.length > end ? '...' : ''}`
 }
 
 /**

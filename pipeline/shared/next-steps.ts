@@ -21,6 +21,8 @@ interface ModelPlaces {
   readonly page?: string
   /** undefined: there is no release yet */
   readonly release?: string
+  /** it was packaged although gates had not passed */
+  readonly isUngated?: boolean
 }
 
 /** The command line that uses a model. */
@@ -30,23 +32,38 @@ const USE: Readonly<Record<Family, (folder: string) => string>> = {
 }
 
 /** What to do after a model directory was made: look at its figures, use it, verify and publish it. */
-export function stepsAfterModel({ model, name, family = 'asr', page, release }: ModelPlaces): NextStep[] {
+export function stepsAfterModel({
+  model,
+  name,
+  family = 'asr',
+  page,
+  release,
+  isUngated = false,
+}: ModelPlaces): NextStep[] {
   const folder = shellWord(shortPath(model))
   return [
     ...(page === undefined ? [] : [{ what: 'figures', text: shortPath(page) }]),
     { what: 'use it', text: USE[family](folder) },
     ...(release === undefined
       ? []
-      : [{ what: 'verify', text: `npm run package -- verify ${folder}` }, publishStep(folder, name)]),
+      : [
+          { what: 'verify', text: `npm run package -- verify ${folder}` },
+          publishStep(folder, name, isUngated),
+        ]),
   ]
 }
 
 /**
  * The command that tries to publish a release without sending anything.
  * @param folder as it stands on a command line
+ * @param isUngated whether the release was packaged although gates had not passed
  */
-export function publishStep(folder: string, name: string): NextStep {
-  return { what: 'publish', text: `npm run publish -- ${folder} --repo YOUR-NAME/${name}-onnx --dry-run` }
+export function publishStep(folder: string, name: string, isUngated: boolean): NextStep {
+  const allowed = isUngated ? ' --allow-ungated' : ''
+  return {
+    what: 'publish',
+    text: `npm run publish -- ${folder} --repo YOUR-NAME/${name}-onnx --dry-run${allowed}`,
+  }
 }
 
 /** A path from here, when that is not above. */

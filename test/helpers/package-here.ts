@@ -12,6 +12,7 @@ export async function packageHere(args: readonly string[]): Promise<{ stdout: st
   const emit = (event: Event) => {
     if (event.event === 'note') lines.push(event.text)
     if (event.event === 'table') lines.push(...tableLines(event.columns, event.rows))
+    if (event.event === 'done') lines.push(event.release ?? '', ...(event.next ?? []).map(({ text }) => text))
   }
   try {
     const options = await parsePackage([...args, '--threads', '1'])

@@ -265,6 +265,14 @@ describe('npm run package', () => {
     expect(card).toContain('not measured |')
     expect(card).not.toContain('model-index')
     expect((await manifestOf(model)).ungated).toEqual([NO_WER])
+    const publishing = /npm run publish -- .* --dry-run --allow-ungated$/m
+    expect(ended.stdout).toMatch(publishing)
+    const verified = await runHere(['verify', model, '--variants', 'int4'])
+    expect(verified.stdout).toMatch(/gates +note +\d+ gates in the manifest/)
+    expect(verified.stdout).toContain(`It was not validated: ${NO_WER}`)
+    expect(verified.stdout).toContain('is right, but see the note')
+    expect(verified.stdout).toMatch(publishing)
+    expect(verified.exitCode).toBe(0)
     expect(await readdir(join(model, 'release'))).not.toContain('wer.svg')
   })
 
@@ -594,6 +602,25 @@ hint: Check its archives, which are complete by themselves: npm run package -- v
     }
     await writeFile(path, 'no archive')
     expect((await runHere(['verify', path])).stdout).toMatch(/error: .* is damaged: incorrect header check/)
+  })
+
+  it('shows where a long transcript begins to differ, and not all of it', async () => {
+    const model = await copyTinyRelease()
+    const release = join(model, 'release')
+    const manifest = JSON.parse(await readFile(join(release, 'manifest.json'), 'utf8'))
+    for (const test of manifest.selfTests) test.text = `${'One '.repeat(100)}end.`
+    const text = JSON.stringify(manifest)
+    const sums = await readFile(join(release, 'SHA256SUMS'), 'utf8')
+    const before = await sha256(join(release, 'manifest.json'))
+    await writeFile(join(release, 'manifest.json'), text)
+    const after = await sha256(join(release, 'manifest.json'))
+    await writeFile(join(release, 'SHA256SUMS'), sums.replace(before, after))
+    const { stdout, exitCode } = await runHere(['verify', model, '--variants', 'int4'])
+    expect(stdout).toMatch(
+      /int4 says "One seven zero two nine two\.", recorded is "One (One )+.{0,3}\.\.\.\./,
+    )
+    expect(Math.max(...stdout.split('\n').map(({ length }) => length))).toBeLessThan(260)
+    expect(exitCode).toBe(3)
   })
 
   it('compares two releases', async () => {
