@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { defined } from '../../eval/runtime/defined.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'
 import type { JsonObject } from '../../eval/runtime/json-value.ts'
 import { record, section, text } from '../../eval/runtime/schema.ts'
 import { checked } from '../shared/checked.ts'
 import { Failure } from '../shared/failure.ts'
+import { exists } from '../shared/output-files.ts'
 import { ADAPTER_CONFIG } from './adapter-config.ts'
 import { processorSegment } from './aligner-config.ts'
 import { type CheckpointConfig, checkConfig, type TextConfig } from './checkpoint-config.ts'
@@ -68,10 +70,29 @@ async function readConfig(folder: string): Promise<JsonObject> {
     )
   }
   throw new Failure(
-    `${folder} is not a checkpoint: it holds no config.json.`,
-    'Give the directory with config.json and model.safetensors to --model.',
+    `${folder} is not a checkpoint: it holds neither config.json nor ${ADAPTER_CONFIG}.`,
+    await hintOf(folder),
   )
 }
+
+/** Training programs save checkpoints and adapters in folders of their own, such as `checkpoint-500`. */
+async function hintOf(folder: string): Promise<string> {
+  const below: string[] = []
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name)
+    if (!entry.isDirectory()) continue
+    for (const name of ['config.json', ADAPTER_CONFIG]) if (await exists(join(path, name))) below.push(path)
+  }
+  const found = [...new Set(below)].sort(collator.compare)
+  const [first = ''] = found
+  if (found.length === 1) return `Give the directory in it to --model: ${first}`
+  return found.length > 1
+    ? `Give one of the ${found.length} directories in it to --model: ${first} to ${found.at(-1)}`
+    : 'Give a directory to --model that holds a checkpoint (config.json, model.safetensors) or an adapter.'
+}
+
+/** checkpoint-500 before checkpoint-1000. */
+const collator = new Intl.Collator('en', { numeric: true })
 
 async function readTensors(
   folder: string,

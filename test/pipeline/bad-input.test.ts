@@ -3,6 +3,7 @@
 import { chmod, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'
 import { copyTiny, editHeader, editJson } from '../helpers/checkpoint.ts'
 import { runCli } from '../helpers/cli.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
@@ -95,10 +96,25 @@ describe('a bad checkpoint is refused before anything is written', () => {
     const folder = await temporaryFolder()
     const ended = await runCli(['--model', folder, '--output', join(folder, 'out')])
     expect(ended.stdout).toContain(
-      `\nerror: ${folder} is not a checkpoint: it holds no config.json.\n` +
-        'hint: Give the directory with config.json and model.safetensors to --model.',
+      `\nerror: ${folder} is not a checkpoint: it holds neither config.json nor adapter_config.json.\n` +
+        'hint: Give a directory to --model that holds a checkpoint (config.json, model.safetensors) or an adapter.',
     )
     expect(ended.exitCode).toBe(1)
+  })
+
+  it('a directory above checkpoints or adapters, which are named in the order of their numbers', async () => {
+    const folder = await temporaryFolder()
+    const hint = () => readCheckpoint(folder).catch(({ hint }) => hint)
+    for (const name of ['checkpoint-500', 'logs']) await mkdir(join(folder, name))
+    await writeFile(join(folder, 'checkpoint-500', 'adapter_config.json'), '{}')
+    const first = join(folder, 'checkpoint-500')
+    expect(await hint()).toBe(`Give the directory in it to --model: ${first}`)
+    for (const name of ['checkpoint-1000', 'checkpoint-750']) {
+      await mkdir(join(folder, name))
+      await writeFile(join(folder, name, 'config.json'), '{}')
+    }
+    const last = join(folder, 'checkpoint-1000')
+    expect(await hint()).toBe(`Give one of the 3 directories in it to --model: ${first} to ${last}`)
   })
 
   it('another kind of model', async () => {
