@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { open } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { renameOver } from '../../graph-tools/rename-over.ts'
 import { Failure } from '../shared/failure.ts'
@@ -64,7 +64,7 @@ export function layoutOf(tensors: readonly MergedTensor[], file: string): Merged
 
 /**
  * Merge an adapter: write the tensors that it changes, in the base's types, to a safetensors file. Weights pass through
- * memory in blocks of rows. The file is written beside its place and renamed.
+ * memory in blocks of rows. The file is written beside its place and renamed, or taken away when that fails.
  * @throws Failure naming a tensor whose values are not finite
  */
 export async function mergeAdapter(options: MergeOptions): Promise<void> {
@@ -87,6 +87,9 @@ export async function mergeAdapter(options: MergeOptions): Promise<void> {
       }
     }
     await out.sync()
+  } catch (error) {
+    await rm(`${file}.partial`, { force: true }).catch(() => undefined) // the first error says more
+    throw error
   } finally {
     await Promise.all([out.close(), weights.close(), shards.close()])
   }
