@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { basename, dirname, resolve } from 'node:path'
+import { defined } from '../../eval/runtime/defined.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { variantFilesOf } from '../evaluate/fingerprint.ts'
-import type { Recipe } from '../recipe-schema.ts'
+import type { Recipe, Rule } from '../recipe-schema.ts'
 import { encoderTags, GRAPH_DEFAULTS, layoutsOf, needsCalibration, recipeTag } from '../recipes.ts'
 import { onlyModel } from '../release/only-model.ts'
 import { formatBytes } from '../shared/output-files.ts'
@@ -16,9 +17,11 @@ export interface ListedRecipe {
   readonly name: string
   readonly kind: 'variant' | 'trial'
   readonly about: string
-  /** in words; empty for FP32 */
+  /** in words */
   readonly decoder: string
   readonly encoder: string
+  /** none: FP32 as it was exported */
+  readonly recipe?: Recipe
   readonly layouts: readonly string[]
   readonly needsCalibration: boolean
   /** of its files in the folder; of a trial when it was measured */
@@ -50,6 +53,7 @@ export async function listRecipes(modelDir: string | undefined): Promise<ListedR
 function wordsOf(recipe: Recipe | undefined) {
   const { accuracyLevel } = GRAPH_DEFAULTS
   return {
+    ...defined({ recipe }),
     decoder: recipe === undefined ? 'float32' : recipeTag(recipe, accuracyLevel),
     encoder: (recipe && encoderTags(recipe, accuracyLevel)) ?? 'float32',
     layouts: layoutsOf(recipe),
@@ -70,8 +74,20 @@ export const LIST_COLUMNS = [
 
 /** Cells of a table of recipes, by {@link LIST_COLUMNS}. */
 export function listRows(listed: readonly ListedRecipe[]): string[][] {
-  return listed.map(({ name, about, decoder, encoder, layouts, needsCalibration: needs, bytes }) => [
-    ...[name, about, decoder, encoder, layouts.join(', '), needs ? 'yes' : 'no'],
-    bytes === undefined ? '-' : formatBytes(bytes),
+  return listed.map(({ name, about, recipe, layouts, needsCalibration: needs, bytes }) => [
+    ...[name, about, decoderText(recipe), rulesText(recipe?.encoder)],
+    ...[layouts.join(', '), needs ? 'yes' : 'no', bytes === undefined ? '-' : formatBytes(bytes)],
   ])
+}
+
+function decoderText(recipe: Recipe | undefined): string {
+  const { solver, smooth } = recipe ?? {}
+  return [rulesText(recipe?.decoder), ...[solver ?? [], smooth ?? []].flat()].join('; ')
+}
+
+/** As a recipe has them: `lm_head q8b64, others q4b64`. */
+function rulesText(rules: readonly Rule[] = [['*', 'f32']]): string {
+  const [first = ['*', 'f32']] = rules
+  if (rules.length === 1 && first[0] === '*') return first[1]
+  return rules.map(([selector, format]) => `${selector === '*' ? 'others' : selector} ${format}`).join(', ')
 }

@@ -184,8 +184,12 @@ def require_used(rules: Rules, weights: set[str]) -> None:
     used = {rule_of(rules, weight) for weight in weights}
     names = sorted({re.sub(r"\.\d+(?=\.|$)", ".*", weight) for weight in weights})
     for i, (selector, _) in enumerate(rules):
-        if i not in used:
-            raise UserError(
-                f"The recipe's rule for {selector} decides about no weight.",
-                f"Wanted {', '.join(GROUPS)}, or a pattern of names that no rule before it takes: {', '.join(names)}.",
-            )
+        if i in used:
+            continue
+        message = f"The recipe's rule for {selector} decides about no weight."
+        own = [weight for weight in weights if rule_of([rules[i]], weight) is not None]
+        takers = [taker for weight in own if (taker := rule_of(rules, weight)) is not None]
+        if takers:
+            earlier = rules[min(takers)][0]
+            raise UserError(message, f"An earlier rule takes its weights: put {selector} before {earlier}.")
+        raise UserError(message, f"Wanted {', '.join(GROUPS)}, or a pattern of names: {', '.join(names)}.")

@@ -117,7 +117,7 @@ const REFUSED: Record<string, readonly [object, string, string]> = {
       graphs: ['encoder'],
     },
     "The recipe's rule for atention decides about no weight.",
-    'Wanted attention, mlp, or a pattern of names that no rule before it takes: conv_out, conv_weights.*, layers.*.fc1, layers.*.fc2, layers.*.k, layers.*.out, layers.*.q, layers.*.v, linear_1, linear_2.',
+    'Wanted attention, mlp, or a pattern of names: conv_out, conv_weights.*, layers.*.fc1, layers.*.fc2, layers.*.k, layers.*.out, layers.*.q, layers.*.v, linear_1, linear_2.',
   ],
   nothing: [
     { recipe: { decoder: all('f32') } },

@@ -133,9 +133,13 @@ it('a recipe gives each weight the format of the first rule that fits, and has n
   for (const rules of vain) {
     await expect(quantize(...rules)).rejects.toMatchObject({
       message: "The recipe's rule for head decides about no weight.",
-      hint: 'Wanted attention, mlp, or a pattern of names that no rule before it takes: layers.*.down, layers.*.gate, layers.*.k, layers.*.o, layers.*.q, layers.*.up, layers.*.v, lm_head.',
+      hint: 'Wanted attention, mlp, or a pattern of names: layers.*.down, layers.*.gate, layers.*.k, layers.*.o, layers.*.q, layers.*.up, layers.*.v, lm_head.',
     })
   }
+  await expect(quantize(['*', 'q4b64'], ['lm_head', 'q8b64'])).rejects.toMatchObject({
+    message: "The recipe's rule for lm_head decides about no weight.",
+    hint: 'An earlier rule takes its weights: put lm_head before *.',
+  })
 })
 
 /** A variant made of the shared release's FP32 graphs, in a folder that has nothing else but `more` of it. */
