@@ -11,7 +11,7 @@ import type { Provenance } from './provenance.ts'
 /** The checkpoint, or an adapter and its base; with their revisions. */
 export function sourceText({ model, revision, adapter }: Provenance): string {
   const source = placeText({ model, ...(revision !== undefined && { revision }) })
-  return adapter ? `${source}, a LoRA adapter merged with ${placeText(adapter.base)}` : source
+  return adapter ? `${placeText(adapter.base)} with the LoRA adapter ${source} merged into it` : source
 }
 
 function placeText({ model, revision }: Pick<Provenance, 'model' | 'revision'>): string {

@@ -42,7 +42,8 @@ export function differencesOf(published: Manifest, local: Manifest): Differences
 /** Why they may differ. */
 function settingRows(published: Manifest, local: Manifest): [string, string][] {
   const flat = ({ source, options, tools, software }: Manifest): Record<string, unknown> => ({
-    ...{ model: source.model, revision: source.revision ?? 'none' },
+    ...{ model: source.model, revision: source.revision ?? 'none', base: baseOf(source) },
+    adapter: adapterOf(source),
     ...options,
     ...tools,
     software: software?.version ?? 'not named',
@@ -51,4 +52,15 @@ function settingRows(published: Manifest, local: Manifest): [string, string][] {
   return [...new Set([...Object.keys(there), ...Object.keys(here)])]
     .filter((key) => there[key] !== here[key])
     .map((key) => [key, `${there[key]} there, ${here[key]} here`])
+}
+
+function adapterOf({ adapter }: Manifest['source']): string {
+  return adapter?.files.map(({ sha256 }) => sha256.slice(0, 12)).join(' ') ?? 'none'
+}
+
+/** Of an adapter, what it was merged with. */
+function baseOf({ adapter }: Manifest['source']): string {
+  if (adapter === undefined) return 'none'
+  const { model, revision } = adapter.base
+  return revision === undefined ? model : `${model} at ${revision}`
 }
