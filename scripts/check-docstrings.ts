@@ -41,7 +41,7 @@ const run = script(LINE, {}, async (_options, { report }) => {
   if (found.length === 0) return EXIT.done
   report({ found }, () => [
     ...found,
-    `${found.length} exported names have no docstring. Write /** what it is or does */ on the line above each.`,
+    `${found.length} exported names have no docstring, or one that begins with a tag. Write /** what it is or does */ above each.`,
   ])
   return EXIT.failed
 })

@@ -8,14 +8,15 @@ import { asProcess } from '../pipeline/commands/command-process.ts'
 import { EXIT } from '../pipeline/shared/failure.ts'
 import { GENERATED } from './command-reference.ts'
 import { script } from './run-script.ts'
-import { markdownBreaches, phraseBreaches, proseOf } from './style-rules.ts'
+import { markdownBreaches, phraseBreaches, proseOf, titlesOf } from './style-rules.ts'
 
-/* The wording of documentation, comments and messages: `npm run check`. */
+/* The wording of documentation, comments, messages and titles of tests: `npm run check`. */
 
 const ROOMS = ['eval', 'graph-tools', 'pipeline', 'python', 'scripts']
 const SOURCE = /\.(?:ts|js|py|html)$/
+const TEST = /^test\/.*\.test\.ts$/
 /** They have the words that they look for. */
-const OWN = ['scripts/style-rules.ts']
+const OWN = ['scripts/style-rules.ts', 'test/docs/style.test.ts']
 /** Only phrases are checked there: a list of changes, and pages that are made from schemas. */
 const FREE = ['CHANGELOG.md', 'docs/config-json.md', 'docs/manifest-json.md', 'docs/messages.md']
 
@@ -39,13 +40,14 @@ function proseIn(path: string, text: string): string {
   if (path === 'docs/style.md') return ''
   if (path.endsWith('.md')) return text.replace(/`[^`\n]*`/g, '~')
   if (path.endsWith('.html')) return text
+  if (TEST.test(path)) return titlesOf(text)
   return proseOf(text, path.endsWith('.py') ? 'python' : 'script')
 }
 
 const LINE: CommandLine = {
   command: 'npm run check --',
   usage: '',
-  about: 'Check the wording of documentation, comments and messages (docs/style.md).',
+  about: 'Check the wording of documentation, comments, messages and titles of tests (docs/style.md).',
 }
 
 const run = script(LINE, {}, async (_options, { report }) => {
@@ -53,7 +55,8 @@ const run = script(LINE, {}, async (_options, { report }) => {
   const pages = await Promise.all(
     ['.', 'docs'].map((folder) => filesIn(folder, (name) => name.endsWith('.md'))),
   )
-  const files = [...folders, ...pages].flat().filter((path) => !OWN.includes(path))
+  const tests = await filesIn('test', (name) => name.endsWith('.test.ts'))
+  const files = [...folders, ...pages, tests].flat().filter((path) => !OWN.includes(path))
   const found = (await Promise.all(files.map(breachesOf))).flat()
   if (found.length === 0) return EXIT.done
   report({ found }, () => [...found, `${found.length} places break docs/style.md.`])

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/* Which exported names lack a docstring: a comment that begins with two asterisks and ends on the line above. */
+/*
+ * Which exported names lack a docstring: a comment that begins with two asterisks, ends on the line above, and has a sentence
+ * before its first tag.
+ */
 
 /** An exported name without a docstring. */
 export interface Undocumented {
@@ -36,5 +39,5 @@ function hasDocstring(above: readonly string[]): boolean {
   if (!above[last]?.endsWith('*/')) return false
   const first = above.findLastIndex((line, at) => at <= last && line.startsWith('/*'))
   const comment = above.slice(first, last + 1).join(' ')
-  return comment.startsWith('/**') && /[\p{L}\p{N}]/u.test(comment)
+  return /^\/\*\*[\s*]*[^\s*@]/.test(comment) && /[\p{L}\p{N}]/u.test(comment)
 }

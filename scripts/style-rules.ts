@@ -14,9 +14,12 @@ const LONGEST_CELL = 120
 
 const PHRASES: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/(?<!there |There )\b(?:is|are|was|were) no (?!longer|more\b|one\b|different)/, 'is not a ...'],
-  [/\b(?:told|tells)\b/i, 'called with, reported, shows'],
+  [/\b(?:told|tells?)\b/i, 'called with, reported, shows'],
   [/\botherwise\b/i, 'else, differently'],
-  [/\b(?:hears|heard)\b/i, 'transcribes, recognized'],
+  [/\b(?:hears?|heard)\b(?!-)/i, 'transcribes, recognized'],
+  [/(?<!\bnobody )\bknows\b|\b(?:does|did) not know\b/i, 'has, records, supports'],
+  [/(?<!\b(?:user|reader|visitor|who|one|somebody|nobody) )\bwants\b/i, 'needs, requires, takes'],
+  [/(?<!@param |\b(?:user|reader|visitor|who|one|somebody|nobody) )\basks\b/i, 'requests, reads, calls'],
   [/\bwhoever\b/i, 'the one who'],
   [/\bmend(?:s|ed)?\b/i, 'fix'],
   [/\b(?:go|goes|went) on\b/i, 'continue'],
@@ -48,6 +51,21 @@ export function proseOf(code: string, language: keyof typeof PROSE): string {
     const prose = /\s/.test(found) ? found.replace(/\$\{[^}]*\}/g, '~') : ''
     kept.push(blank(code.slice(at, index)), prose === '' ? blank(found) : prose)
     at = index + found.length
+  }
+  return kept.join('')
+}
+
+const TITLES =
+  /\b(?:describe|it|test)(?:\.\w+)*(?:<[^>]*>)?(?:\([^()]*\)|\(\[.*\]\)|\(\[[\s\S]*?\n\s*\]\))?\(\s*('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)/g
+
+/** Titles of tests on their lines: those of `describe`, `it` and `test`, also behind `each`. All else is left out. */
+export function titlesOf(code: string): string {
+  const kept: string[] = []
+  let at = 0
+  for (const { 0: call, 1: title = '', index } of code.matchAll(TITLES)) {
+    const end = index + call.length
+    kept.push(blank(code.slice(at, end - title.length)), title.replace(/\$\{[^}]*\}/g, '~'))
+    at = end
   }
   return kept.join('')
 }

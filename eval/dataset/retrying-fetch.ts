@@ -62,7 +62,7 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
 
 /**
  * `fetch` that throws a {@link TransientError} for answers that are worth asking for again.
- * @param transient statuses of these; a {@link BusyError} has the seconds that the server asks to wait
+ * @param transient statuses of these; a {@link BusyError} has the seconds to wait that the server names
  */
 export async function fetchOnce(
   url: string | URL,

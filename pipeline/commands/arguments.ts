@@ -178,7 +178,7 @@ export function requireCommand(
 
 /**
  * Parse a command line without commands.
- * @param read makes of it what the command wants
+ * @param read makes of it what the command runs with
  * @returns undefined when help or the version was asked for and printed
  * @throws Failure with exit code 2 for wrong usage
  */
@@ -275,7 +275,7 @@ function fail(message: string, error?: Error): never {
   throw error && error.name !== 'YError' ? error : usage(message)
 }
 
-/** Behind the names that yargs does not know (an option with a dash twice, as `model-dir, modelDir`): what was meant. */
+/** Behind the names that yargs refuses (an option with a dash twice, as `model-dir, modelDir`): what was meant. */
 function withNearest(message: string, options: readonly string[]): string {
   const [, given = ''] = /^Unknown arguments?: (.*)$/.exec(message) ?? []
   if (given === '') return message

@@ -27,7 +27,7 @@ import type { CommonOptions, Output } from './run-command.ts'
 
 type Ended = ExitCode | Failure
 
-/** What a command line of `npm run graph` asks for. */
+/** What a command line of `npm run graph` requests. */
 export interface GraphOptions extends CommonOptions {
   /** files change, so that it stops where nothing is half done */
   readonly isRewrite: boolean

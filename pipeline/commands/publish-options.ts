@@ -60,6 +60,7 @@ export const PUBLISH: DescribedCommand = {
 }
 
 /**
+ * Parse the command line of `npm run publish`.
  * @returns undefined when help or the version was printed
  * @throws Failure with exit code 2 for wrong usage
  */

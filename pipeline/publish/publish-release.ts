@@ -208,7 +208,7 @@ async function leaveAsItIs(
   const readBack = options.readBack ?? (commit === options.verifiedCommit ? undefined : 'sample')
   const check = readBack && (await checkRemote(files, files, checkOptions(options, commit, readBack)))
   await tag(options, commit)
-  // of a commit that has a receipt, the run that made it knows more
+  // of a commit that has a receipt, the run that made it recorded more
   if (!check || readBack === 'none' || commit === options.verifiedCommit) return { outcome: 'nothing to do' }
   const { steps } = plan
   const none = { attempts: 0, seconds: 0, retries: 0 }

@@ -30,7 +30,7 @@ export interface PublishCommandOptions extends PublishChoices {
   readonly words: readonly string[]
 }
 
-/** Publish as the command line asks for it, and leave a receipt. */
+/** Publish as the command line says, and leave a receipt. */
 export async function runPublish(
   options: PublishCommandOptions,
   emit: Emit,

@@ -38,7 +38,7 @@ function keyOf(content: unknown): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12)
 }
 
-/** Delete those of another model or other versions: hundreds of megabytes that nothing asks for again. */
+/** Delete those of another model or other versions: hundreds of megabytes that nothing reads again. */
 export async function removeStale({ folder, modelKey }: CalibrationPlace): Promise<void> {
   const parent = dirname(folder)
   const names = await readdir(parent).catch(() => [])

@@ -11,7 +11,7 @@ import type { SelfTest } from './manifest-schema.ts'
 
 /* The test of a packaged release: each variant runs the bundled clip. */
 
-/** Ships with the project: three clear seconds, which a variant must hear alike on any machine. */
+/** Ships with the project: three clear seconds, which a variant must recognize alike on any machine. */
 export const TEST_CLIP = join(BUNDLED_SPEECH, 'held-out-000.flac')
 /** What is said in it, for aligners. */
 const SAID = 'One seven zero two nine two.'
@@ -33,7 +33,7 @@ interface SelfTester {
   readonly verb: string
   make(folder: string, variant: string, options: TestOptions): Promise<Made>
   /** what was made, in a few words */
-  told(made: Made): string
+  described(made: Made): string
   /** whether it is what was made when the release was */
   isSame(made: Made, recorded: Made): boolean
 }
@@ -47,7 +47,7 @@ export const SELF_TESTERS: Readonly<Record<Family, SelfTester>> = {
       const { text } = await asr.transcribe(TEST_CLIP, { signal })
       return { text }
     },
-    told: ({ text }) => JSON.stringify(text),
+    described: ({ text }) => JSON.stringify(text),
     isSame: (made, recorded) => made.text === recorded.text,
   },
   aligner: {
@@ -62,7 +62,7 @@ export const SELF_TESTERS: Readonly<Record<Family, SelfTester>> = {
         await aligner.release()
       }
     },
-    told: ({ words = [] }) => words.map(({ text, start }) => `${text} ${start.toFixed(2)}`).join(', '),
+    described: ({ words = [] }) => words.map(({ text, start }) => `${text} ${start.toFixed(2)}`).join(', '),
     isSame: ({ words = [] }, { words: recorded = [] }) =>
       words.length === recorded.length && words.every((word, i) => isNear(word, recorded[i])),
   },

@@ -191,7 +191,7 @@ async function works(
   { family = 'asr', selfTests: recorded }: Manifest,
   { threads, signal, emit }: VerifyOptions,
 ): Promise<Check> {
-  const { verb, told, isSame } = SELF_TESTERS[family]
+  const { verb, described, isSame } = SELF_TESTERS[family]
   const check = `${variant} ${verb}`
   const wanted = recorded.find((test) => test.variant === variant)
   if (!wanted) return { check, found: '-', problems: [`The manifest records no text of ${variant}.`] }
@@ -199,13 +199,13 @@ async function works(
   try {
     const { text } = wanted
     const [made = wanted] = await selfTests(folder, [variant], { family, text, threads, signal })
-    const found = excerpt(told(made))
+    const found = excerpt(described(made))
     if (made.clipSha256 !== wanted.clipSha256)
       return { check, found, problems: [`${wanted.clip} here is another clip than the recorded one.`] }
     return {
       check,
       found,
-      problems: isSame(made, wanted) ? [] : [differenceOf(variant, told(made), told(wanted))],
+      problems: isSame(made, wanted) ? [] : [differenceOf(variant, described(made), described(wanted))],
     }
   } catch (error) {
     signal.throwIfAborted()

@@ -40,6 +40,7 @@ class Blocks:
     symmetric: bool
 
     def require_fit(self, weight: str, rows: int) -> None:
+        """@raises UserError when blocks do not divide K = rows, with sizes that do"""
         if rows % self.size == 0:
             return
         fit = [str(size) for size in BLOCKS if rows % size == 0]
@@ -54,6 +55,7 @@ class Blocks:
         return self.named(*DefaultWeightOnlyQuantizer(config).qbits_block_quant(values))
 
     def named(self, packed: np.ndarray, scales: np.ndarray, zero_points: np.ndarray | None) -> Parts:
+        """The node's inputs by their suffixes, as of `quantize`; symmetric blocks have no zero points."""
         parts = [(f"_Q{self.bits}", packed), ("_scales", scales)]
         return parts if self.symmetric else [*parts, ("_zero_points", zero_points)]
 

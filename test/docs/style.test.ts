@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { describe, expect, it } from 'vitest'
-import { markdownBreaches, phraseBreaches, proseOf } from '../../scripts/style-rules.ts'
+import { markdownBreaches, phraseBreaches, proseOf, titlesOf } from '../../scripts/style-rules.ts'
 
 const LONG = `Word ${'word '.repeat(25).trim()}.`
 
@@ -10,11 +10,21 @@ describe('the rules of style', () => {
     ['It is no file.', '"is no"; write: is not a ...'],
     ['onProgress is told how far it is.', '"told"; write: called with, reported, shows'],
     ['It goes on.', '"goes on"; write: continue'],
+    ['Readers can tell them apart.', '"tell"; write: called with, reported, shows'],
+    ['A model may hear it.', '"hear"; write: transcribes, recognized'],
+    ['The stage knows all variants.', '"knows"; write: has, records, supports'],
+    ['It does not know the size.', '"does not know"; write: has, records, supports'],
+    ['The format wants bytes.', '"wants"; write: needs, requires, takes'],
+    ['The runtime asks for bytes.', '"asks"; write: requests, reads, calls'],
   ])('find a phrase: %s', (text, problem) => {
     expect(phraseBreaches(`Fine.\n${text}`)).toEqual([{ line: 2, problem }])
   })
 
-  it.each(['There is no file.', 'It is no longer there.', 'It is not a file.'])('take %s', (text) => {
+  it.each([
+    ...['There is no file.', 'It is no longer there.', 'It is not a file.'],
+    ...['The user wants it.', 'The one who asks.', 'A name that nobody knows.', 'Found 1, wanted 2.'],
+    'See hear-clips.ts.',
+  ])('take %s', (text) => {
     expect(phraseBreaches(text)).toEqual([])
   })
 
@@ -39,5 +49,17 @@ describe('the rules of style', () => {
     const code = "const told = 'told' // it is told\nheard(`it told `)"
     expect(phraseBreaches(proseOf(code, 'script')).map(({ line }) => line)).toEqual([1, 2])
     expect(phraseBreaches(proseOf('told = heard("told")\n', 'python'))).toEqual([])
+  })
+
+  it('look at titles of tests, not at what else a test has', () => {
+    const code = `describe('a reader', () => {
+  it('tells', () => expect(heard('the text that is told')).toBe(1))
+  it.each([1, 2])("knows %i", (n) => {})
+  it.each([
+    ['told twice', 2],
+  ])(\`wants %s\`, () => {})
+  // it is told
+})`
+    expect(phraseBreaches(titlesOf(code)).map(({ line }) => line)).toEqual([2, 3, 6])
   })
 })

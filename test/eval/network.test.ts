@@ -109,7 +109,7 @@ describe('requests through a proxy', () => {
   })
 
   it.each(['http', 'https'])(
-    'that it wants a password for are refused at once, without the one given: %s',
+    'that it needs a password for are refused at once, without the one given: %s',
     async (scheme) => {
       const proxy = await startProxy({ user: 'me:right' })
       for (const name of ['HTTP_PROXY', 'HTTPS_PROXY'])
@@ -255,7 +255,7 @@ describe('answers', () => {
     expect(await attempts('somebody.test')).toMatchObject({ asked: 6 })
   })
 
-  it('are asked for with the token where the hub is and the library wants it, and nowhere else', async () => {
+  it('are requested with the token at the hub, where the library sends it, and nowhere else', async () => {
     const seen: (string | undefined)[] = []
     const server = await startServer((request, response) => {
       seen.push(request.headers.authorization)

@@ -92,7 +92,7 @@ describe('wrong usage ends with exit code 2 and a hint', () => {
 })
 
 describe('a bad checkpoint is refused before anything is written', () => {
-  it('a directory that is no checkpoint', async () => {
+  it('a directory that is not a checkpoint', async () => {
     const folder = await temporaryFolder()
     const ended = await runCli(['--model', folder, '--output', join(folder, 'out')])
     expect(ended.stdout).toContain(

@@ -226,7 +226,7 @@ describe('the runner', () => {
     )
   })
 
-  it('tells a failure that is returned with --json alone, and one that is thrown always', async () => {
+  it('reports a failure that is returned with --json alone, and one that is thrown always', async () => {
     const failure = new Failure('They differ.', 'Look.', EXIT.gate)
     const returned = fake({ run: async () => failure })
     expect(await inProcess(returned, [])).toEqual({ exitCode: 3, stdout: '', stderr: '' })

@@ -252,7 +252,7 @@ describe('npm run package', () => {
     expect(await sha256(join(model, 'release', 'SHA256SUMS'))).toBe(before)
   })
 
-  it('packages without gates when told to, and says so in the model card and the manifest', async () => {
+  it('packages without gates when an option says so, and says so in the model card and the manifest', async () => {
     const model = await copyTinyRelease()
     await rm(section(model, 'evaluation'))
     const ended = await runHere([model, '--allow-ungated'])
@@ -343,7 +343,7 @@ print(json.dumps({"license": data.license, "language": data.language, "library":
     expect(card).toContain('    npm run pipeline -- --model tiny\n')
   })
 
-  it('tells the prompt ids of the very tokenizer', async () => {
+  it('has the prompt ids of the very tokenizer', async () => {
     const model = await copyTinyRelease()
     const card = await readFile(join(model, 'release', 'README.md'), 'utf8')
     const [, before = '', pad = '', after = ''] =

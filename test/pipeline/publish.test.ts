@@ -205,7 +205,7 @@ describe('publishing', () => {
     expect((await hub.read(REPO, 'notes.txt')).toString()).toBe('mine')
   })
 
-  it('mirrors when told to and confirmed: the rest goes, .gitattributes stays', async () => {
+  it('mirrors when requested and confirmed: the rest goes, .gitattributes stays', async () => {
     const hub = await modelHub()
     hub.createRepo(REPO, { files: { 'notes.txt': 'mine', 'old/model.onnx': 'old' } })
     const questions: string[] = []
@@ -385,7 +385,7 @@ describe('faults on the way', () => {
     expect(last?.done).toBe(last?.total)
   })
 
-  it('addresses that all expire in between are asked for anew; what is stored is not sent again', async () => {
+  it('addresses that all expire in between are requested again; what is stored is not sent again', async () => {
     const hub = await modelHub()
     let puts = 0
     const third = (request: Seen) => isPart(request) && ++puts === 8
@@ -463,7 +463,7 @@ describe('faults on the way', () => {
     )
   })
 
-  it('gives up when nothing gets on, says why, and goes on the next time', async () => {
+  it('gives up when nothing gets on, says why, and continues the next time', async () => {
     const hub = await modelHub()
     hub.faults.push({ kind: 'status', status: 503, on: isPart, times: 1000 })
     const ran = await run(hub, folder, { network: { firstWaitMs: 1, stallMs: 500 } })
@@ -522,7 +522,7 @@ describe('faults on the way', () => {
 })
 
 describe('what is not published', () => {
-  it('a release without its gates, unless told to; a release that is not right', async () => {
+  it('a release without its gates, unless an option says so; a release that is not right', async () => {
     const model = await copyTinyRelease()
     const hub = await modelHub()
     const manifest = join(model, 'release', 'manifest.json')
@@ -642,7 +642,7 @@ describe('npm run publish', () => {
     expect(exitCode).toBe(0)
   })
 
-  it('asks before it deletes: without a terminal it wants --yes', async () => {
+  it('needs a confirmation before it deletes: without a terminal, --yes', async () => {
     const hub = await modelHub()
     hub.createRepo(REPO, { files: { 'notes.txt': 'mine' } })
     const asked = await runCli([folder, '--repo', REPO, '--mirror'], environment(hub), MAIN)

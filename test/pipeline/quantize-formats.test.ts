@@ -234,7 +234,7 @@ describe('a format', () => {
   )
 
   it.each(DECODERS)(
-    'f16 computes all but positions and angles in float16, between float32 borders: %s',
+    'f16 computes all except positions and angles in float16, between float32 borders: %s',
     (name) => {
       const { borders, types, least, loss } = graph(made.f16, name)
       expect(borders).not.toContain('FLOAT16')

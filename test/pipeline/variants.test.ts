@@ -55,7 +55,7 @@ function productsOf({ graph }: ReturnType<typeof openModel>): (bigint | undefine
     )
 }
 
-it('q8 has 8-bit weights in blocks of 64, hears as it should, and is not packaged before it is measured', async () => {
+it('q8 has 8-bit weights in blocks of 64, transcribes as it should, and is not packaged before it is measured', async () => {
   const model = await copyTinyRelease()
   const made = await runCli([
     ...['--model', 'tiny', '--output', dirname(model), '--variants', 'fp32,q8'],

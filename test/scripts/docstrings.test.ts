@@ -45,6 +45,8 @@ describe('undocumented', () => {
   it.each([
     ['a comment of the file', '/* Pages of a file. */'],
     ['an empty one', '/** */'],
+    ['one of a tag alone', '/** @returns bytes */'],
+    ['one of tags alone, in lines', '/**\n * @param at in bytes\n * @throws Error at the end\n */'],
     ['a comment to the end of the line', '// Bytes of a page.'],
     ['one with a line between', '/** Bytes of a page. */\n'],
     ['one of the declaration before', '/** Lines of a page. */\nexport const LINES = 40'],
