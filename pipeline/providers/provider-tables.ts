@@ -128,6 +128,18 @@ function missing(provider: string, { isAvailable, problem, hint }: Probe): strin
     : [`${provider} is not available: ${why}. ${hint ?? ''}`.trim()]
 }
 
+/**
+ * The device that a provider computed with, for a sentence: its name, or the library of its driver. onnxruntime does not say
+ * which of several it takes.
+ * @returns undefined when neither is known
+ */
+export function deviceText(probe: Pick<Probe, 'drivers' | 'devices'>): string | undefined {
+  const names = probe.devices.map(({ name }) => name)
+  const known = (names.length > 0 ? names : probe.drivers).join(' or ')
+  if (known === '') return undefined
+  return isSoftware(probe) ? `${known}, a device in software` : known
+}
+
 /** SwiftShader and lavapipe compute on the processor. */
 export function isSoftware({ drivers, devices }: Pick<Probe, 'drivers' | 'devices'>): boolean {
   return [...drivers, ...devices.map(({ name }) => name)].some((name) =>

@@ -105,7 +105,7 @@ export async function gatherEvidence(
     else if (folder !== own) throw unrelated(folder)
   }
   return {
-    ...{ family, provenance, gates, fidelity, claims: providerClaims(claim, proofs) },
+    ...{ family, provenance, gates, fidelity, claims: providerClaims(claim, proofs, parity?.devices) },
     ...{ measured: found.map(({ measured }) => measured), reports: found.map(({ usual }) => usual) },
     reference: parity?.reference ?? {},
     problems: gateProblems(claim, proofs),

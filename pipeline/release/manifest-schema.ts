@@ -309,6 +309,9 @@ export const MANIFEST_SCHEMA = shape({
             'right: every gate on it has passed; wrong: one has failed; not measured: one is missing, or was of other files.',
             v.picklist(VERDICTS, `one of ${VERDICTS.join(', ')}`),
           ),
+          device: v.exactOptional(
+            about('The device that it was validated on, or its driver. Missing where it is not known.', text),
+          ),
           isTested: about('Whether the project itself has ever run this provider.', truth),
         }),
       ),

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { defined } from '../../eval/runtime/defined.ts'
 import { PROVIDERS } from '../../eval/runtime/providers.ts'
 import type { Manifest } from './manifest-schema.ts'
+import type { ProviderDevice } from './parity-section.ts'
 import type { Claim, Proof } from './required-gates.ts'
 
 /* Which providers a release was validated for. */
 
 type ProviderClaim = NonNullable<Manifest['providers']>[number]
 
-/** What a release says of each provider that it was validated for: nothing is right that one missing figure would prove. */
+/**
+ * What a release says of each provider that it was validated for: nothing is right that one missing figure would prove.
+ * @param devices that the providers computed with
+ */
 export function providerClaims(
   { providers }: Pick<Claim, 'providers'>,
   proofs: readonly Proof[],
+  devices: readonly ProviderDevice[] = [],
 ): ProviderClaim[] {
   return providers.map((name) => {
     const own = proofs.filter(({ figure }) => figure.provider === name)
-    return { name, verdict: verdictOf(own), isTested: PROVIDERS[name]?.isTried ?? false }
+    const verdict = verdictOf(own)
+    const known = devices.find(({ provider }) => provider === name)?.device
+    const device = verdict === 'not measured' ? undefined : known
+    return { name, verdict, ...defined({ device }), isTested: PROVIDERS[name]?.isTried ?? false }
   })
 }
 
@@ -27,9 +36,10 @@ function verdictOf(proofs: readonly Proof[]): ProviderClaim['verdict'] {
 
 /** The same in a sentence for readers. */
 export function claimSentence(claims: readonly ProviderClaim[]): string {
-  const said = claims.map(({ name, verdict, isTested }) => {
+  const said = claims.map(({ name, verdict, device, isTested }) => {
     const warning = verdict === 'wrong' ? `**${name}: WRONG, do not use it**` : `${name}: ${verdict}`
-    return isTested ? warning : `${warning} (the project itself has never tested it)`
+    const where = device === undefined ? '' : ` on ${device}`
+    return `${warning}${where}${isTested ? '' : ' (the project itself has never tested it)'}`
   })
   return `Execution providers: ${said.join(', ')}.`
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { defined } from '../../eval/runtime/defined.ts'
 import { PROVIDERS, providerLabel, providerOf } from '../../eval/runtime/providers.ts'
 import type { Fingerprints } from '../evaluate/fingerprint.ts'
 import { GATES } from '../gates.ts'
 import { bundledClips } from '../providers/bundled-clips.ts'
 import { type ComparedProvider, compareProviders } from '../providers/compare-providers.ts'
+import { deviceText } from '../providers/provider-tables.ts'
 import { type GateResult, gateResult } from '../release/gate-result.ts'
+import type { ProviderDevice } from '../release/parity-section.ts'
 import { Failure } from '../shared/failure.ts'
 import { gateLimitsOf, waysOf } from '../variants.ts'
 import type { KeptPasses } from './kept-passes.ts'
@@ -22,6 +25,8 @@ interface Asked extends Pick<Run, 'signal' | 'emit'> {
 /** What providers beside the processor made of the bundled speech. */
 export interface ComparedDevices {
   readonly gates: readonly GateResult[]
+  /** of each provider that was compared, what it computed with */
+  readonly devices: readonly ProviderDevice[]
   /** a variant did not come to its end on a provider */
   hasFailed(provider: string, variant: string): boolean
 }
@@ -38,7 +43,7 @@ export async function compareDevices(
   const { variants, threads, providers } = run.options
   const others = providers.filter((name) => PROVIDERS[name]?.tolerance.transcripts !== undefined)
   const gated = variants.filter((name) => gateLimitsOf(name)?.transcripts !== undefined)
-  if (others.length === 0) return { gates: [], hasFailed: () => false }
+  if (others.length === 0) return { gates: [], devices: [], hasFailed: () => false }
   const question = {
     ...{ folder: run.paths.model, providers: others, variants: gated, threads },
     clips: await bundledClips(),
@@ -54,6 +59,7 @@ export async function compareDevices(
   })
   return {
     gates: found.flatMap((one) => gatesOf(one, run, fingerprints)),
+    devices: found.map(({ provider, probe }) => ({ provider, ...defined({ device: deviceText(probe) }) })),
     hasFailed: (provider, variant) =>
       found.some(
         (one) =>

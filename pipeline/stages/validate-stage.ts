@@ -103,6 +103,7 @@ async function validateRecognition(run: Run, folder: string): Promise<void> {
     ...{
       verdict: verdictOf(gates),
       gates,
+      devices: compared.devices,
       fidelity,
       reference: versions,
       machine,

@@ -7,6 +7,7 @@ import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { PROJECT } from '../../eval/runtime/project.ts'
 import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
+import { deviceText } from '../../pipeline/providers/provider-tables.ts'
 import { runCli } from '../helpers/cli.ts'
 import { editedCommands } from '../helpers/commands.ts'
 import { eventsOf } from '../helpers/events.ts'
@@ -119,4 +120,19 @@ describe.skipIf(process.platform !== 'linux')('compare --providers', () => {
     expect(stderr).toContain(`error: ${message}\n`)
     expect(exitCode).toBe(2)
   })
+})
+
+it('a device has the names that the system gives, or that of its driver, and one in software says so', () => {
+  const drivers = ['libnvidia-glcore.so']
+  expect(
+    deviceText({
+      drivers,
+      devices: ['NVIDIA H200', 'Intel Arc'].map((name) => ({ name, by: 'vulkaninfo' })),
+    }),
+  ).toBe('NVIDIA H200 or Intel Arc')
+  expect(deviceText({ drivers, devices: [] })).toBe('libnvidia-glcore.so')
+  expect(deviceText({ drivers: ['libvk_swiftshader.so'], devices: [] })).toBe(
+    'libvk_swiftshader.so, a device in software',
+  )
+  expect(deviceText({ drivers: [], devices: [] })).toBeUndefined()
 })

@@ -12,6 +12,7 @@ import { packageHere } from '../helpers/package-here.ts'
 import { copyTinyRelease } from '../helpers/tiny-release.ts'
 
 const BOTH = ['cpu', 'webgpu']
+const DEVICE = 'libvk_swiftshader.so, a device in software'
 const TEXTS = 'other transcripts'
 /** Archives are not what is looked at here. */
 const QUICK = ['--variants', 'int4', '--level', '1']
@@ -33,6 +34,10 @@ async function validatedForBoth(): Promise<string> {
         return gateResult({ ...figure, found: 0, limit, clips: 70 }, variant, provider, own)
       }),
   ])
+  await editJson<object>(join(model, '.work', 'parity.json'), (all) => ({
+    ...all,
+    devices: [{ provider: 'webgpu', device: DEVICE }],
+  }))
   return model
 }
 
@@ -74,9 +79,9 @@ hint: Validate it: npm run pipeline with --providers cpu,webgpu. Or measure on c
   expect(refused.exitCode).toBe(3)
   expect(await packageHere([both, ...QUICK, '--evaluation', out])).toMatchObject({ exitCode: 0 })
   const { card, manifest } = await published(both)
-  expect(manifest.providers).toEqual(BOTH.map(right))
+  expect(manifest.providers).toEqual([right('cpu'), { ...right('webgpu'), device: DEVICE }])
   expect(manifest.ungated).toEqual([])
-  expect(card).toContain('\nExecution providers: cpu: right, webgpu: right.\n')
+  expect(card).toContain(`\nExecution providers: cpu: right, webgpu: right on ${DEVICE}.\n`)
   expect(card).toContain('| other transcripts | int4 | webgpu, fused | 0.00 % | 3.00 % | pass | 70 clips |')
   const systems = manifest.evaluation.map(({ results }) => results.map(({ system }) => system))
   expect(systems).toEqual([['int4'], ['int4@webgpu']])

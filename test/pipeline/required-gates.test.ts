@@ -79,14 +79,18 @@ it('each provider but the processor is proved by its transcripts too, of every v
     'Failed: other transcripts of int4 (webgpu, fused) is 0.9, wanted at most 0.03.',
   ])
   const claimed = { ...both, providers: [...both.providers, 'cuda'] }
-  const claims = providerClaims(claimed, proofsOf(claimed, all, NOW))
+  const devices = [
+    { provider: 'webgpu', device: 'A or B' },
+    { provider: 'cuda', device: 'C' },
+  ]
+  const claims = providerClaims(claimed, proofsOf(claimed, all, NOW), devices)
   expect(claims).toEqual([
     { name: 'cpu', verdict: 'right', isTested: true },
-    { name: 'webgpu', verdict: 'wrong', isTested: true },
+    { name: 'webgpu', verdict: 'wrong', device: 'A or B', isTested: true },
     { name: 'cuda', verdict: 'not measured', isTested: false },
   ])
   expect(claimSentence(claims)).toBe(
-    'Execution providers: cpu: right, **webgpu: WRONG, do not use it**, cuda: not measured (the project itself has never tested it).',
+    'Execution providers: cpu: right, **webgpu: WRONG, do not use it** on A or B, cuda: not measured (the project itself has never tested it).',
   )
 })
 
