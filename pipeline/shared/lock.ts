@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { constants, copyFile, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { guardPid } from '../../eval/runtime/children.ts'
+import { NO_LINKS } from '../../graph-tools/alias.ts'
 import { Failure } from './failure.ts'
 import { processStat } from './process-stat.ts'
 
@@ -62,8 +63,7 @@ async function tryTake(path: string): Promise<Holder | undefined> {
   const lines = pids.map((pid) => `${pid} ${processStat(pid).start}`)
   await writeFile(mine, lines.join('\n'))
   try {
-    // link() makes the lock appear whole or not at all.
-    await link(mine, path)
+    await putLock(mine, path)
     return undefined
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -79,11 +79,21 @@ async function tryTake(path: string): Promise<Holder | undefined> {
   return tryTake(path)
 }
 
+/** link() makes the lock appear whole or not at all. Where there are no hard links, it may be empty for a moment. */
+async function putLock(mine: string, path: string): Promise<void> {
+  try {
+    await link(mine, path)
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+    await copyFile(mine, path, constants.COPYFILE_EXCL)
+  }
+}
+
 /** Move the lock away before deleting it: of two runs that see the same stale lock only one moves it. */
 async function removeStale(path: string, holder: string, aside: string): Promise<void> {
   await rename(path, aside).catch(() => undefined)
   const moved = await readFile(aside, 'utf8').catch(() => holder)
-  if (moved !== holder) await link(aside, path).catch(() => undefined) // it was somebody's fresh lock
+  if (moved !== holder) await putLock(aside, path).catch(() => undefined) // it was somebody's fresh lock
   await rm(aside, { force: true })
 }
 

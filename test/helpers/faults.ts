@@ -60,6 +60,24 @@ export function injectReadOnly(text: string): () => void {
   }
 }
 
+let hasLinks = true
+
+/**
+ * From now on there are no hard links, as on FAT, exFAT and some network shares.
+ * @returns a function that ends it
+ */
+export function injectNoLinks(): () => void {
+  hasLinks = false
+  return () => {
+    hasLinks = true
+  }
+}
+
+function refuseLinks(name: string): void {
+  if (hasLinks || name !== 'link') return
+  throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' })
+}
+
 function refuseReadOnly(name: string, [path, flags = 'r']: readonly unknown[]): void {
   if (readOnly === undefined || !String(path).includes(readOnly)) return
   if (name === 'open' && !isWriting(flags)) return
@@ -78,7 +96,10 @@ function wrap(
   const isOfPath = object === promises
   if (!original) throw new Error(`no function ${name}`)
   object[name] = async function (this: unknown, ...args: unknown[]) {
-    if (isOfPath) refuseReadOnly(name, args)
+    if (isOfPath) {
+      refuseReadOnly(name, args)
+      refuseLinks(name)
+    }
     if (counts(...args)) await onChange(isWrite)
     const result = await original.apply(this, args)
     if (wasInjected && name === 'open') opened.add(result as FileHandle)

@@ -16,8 +16,8 @@ import { TINY_NAME } from '../helpers/tiny-release.ts'
 
 /* The built page with WebGPU by SwiftShader, a device in software without float16. Tests go on where those before ended. */
 
-/** The longest, the shortest, one between, and one of which FP32 and int4 do not say the same: each token takes half a second. */
-const CLIPS = { fp32: ['008', '043'], int4: ['058', '043', '000'] } as const
+/** The longest, and a short one of which FP32 and int4 do not say the same: each token takes half a second. */
+const CLIPS = { fp32: ['043'], int4: ['058', '043'] } as const
 const clipFile = (id: string) => join(BUNDLED_SPEECH, `held-out-${id}.flac`)
 const LONGEST = clipFile(CLIPS.int4[0])
 const FILES = [
@@ -99,7 +99,7 @@ async function heardInPage(variant: keyof typeof CLIPS): Promise<Said[]> {
 }
 
 it.each(['fp32', 'int4'] as const)(
-  'transcribes clips of all lengths in %s as the processor does in Node',
+  'transcribes a short and a long clip in %s as the processor does in Node',
   async (variant) => {
     expect(await load(variant)).toMatch(/WebGPU.*swiftshader, no 16-bit floats.* · checked · /)
     const said = await heardInNode(variant)

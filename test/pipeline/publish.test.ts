@@ -637,7 +637,7 @@ describe('npm run publish', () => {
     const args = ['--repo', REPO, '--branch', 'next', folder, '--dry-run', '--message', "it's here"]
     const { stdout, exitCode } = await runCli(args, environment(hub), MAIN)
     expect(stdout).toContain(
-      `npm run publish -- --repo ${REPO} --branch next ${folder} --message 'it'\\''s here'\n`,
+      `npm run publish -- --repo ${REPO} --branch next ${folder} --message 'it'\\''s here'`,
     )
     expect(exitCode).toBe(0)
   })

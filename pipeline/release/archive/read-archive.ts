@@ -2,12 +2,13 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { link, mkdir, open, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, type Header } from 'tar-stream'
+import { linkOrCopy } from '../../../graph-tools/alias.ts'
 import { EXIT, Failure } from '../../shared/failure.ts'
 import { hashed } from './hashed.ts'
 
@@ -170,7 +171,7 @@ async function linkMember(
   if (!known) throw strange(`${name} -> ${target}`, 'link')
   if (known.size !== wanted)
     throw refused(`The archive holds ${name} with ${known.size} bytes, wanted ${wanted}.`)
-  await link(join(folder, known.name), join(folder, name))
+  await linkOrCopy(join(folder, known.name), join(folder, name))
   return { ...known, name }
 }
 
