@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { readdir, stat } from 'node:fs/promises'
-import { basename, dirname, extname, join, relative, sep } from 'node:path'
+import { basename, dirname, extname, join, posix, relative, sep } from 'node:path'
 import { SpeechError } from '../runtime/speech-error.ts'
 import type { ManifestOptions } from './columns.ts'
 import type { Entry } from './entry.ts'
@@ -87,9 +87,12 @@ async function findInside(path: string, options: ManifestOptions): Promise<Entri
   const readers = metadata.map((file) => readerOf(file, options))
   return async function* () {
     for (const [i, read] of readers.entries()) {
+      // ids are the same on every system
       const below = relative(path, dirname(metadata[i] ?? path))
+        .split(sep)
+        .join('/')
       for await (const entry of read())
-        yield entry.id === entry.file ? { ...entry, id: join(below, entry.id) } : entry
+        yield entry.id === entry.file ? { ...entry, id: posix.join(below, entry.id) } : entry
     }
   }
 }
