@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from protocol import emit, progress
+from protocol import emit, note, progress
 
 
 def reference_parser(about: str) -> argparse.ArgumentParser:
@@ -29,13 +29,21 @@ def special_tokens(args: argparse.Namespace) -> dict:
     return json.loads(Path(args.config).read_text(encoding="utf-8"))["special_tokens"]
 
 
-def dump_clips(args: argparse.Namespace, dump: Callable[[dict], tuple[dict, dict]]) -> None:
-    """Write index.json and the arrays of each clip. `dump` gives its entry, and tensors by name."""
+def dump_clips(
+    args: argparse.Namespace, dump: Callable[[dict], tuple[dict, dict]], is_endless: Callable[[dict], bool] | None = None
+) -> None:
+    """Write index.json and the arrays of each clip. `dump` gives its entry, and tensors by name.
+
+    The first entry that `is_endless` is true of is reported: such clips take minutes.
+    """
     clips = json.loads(Path(args.clips).read_text(encoding="utf-8"))
     out = Path(args.out)
     index = []
     for done, clip in enumerate(clips, 1):
         entry, arrays = dump(clip)
+        if is_endless is not None and is_endless(entry):
+            note(f"{clip['id']}: PyTorch's transcript has no end. A model that repeats itself makes this stage slow.")
+            is_endless = None
         index.append({"id": clip["id"], **entry, **write_arrays(out, clip["id"], arrays)})
         progress("reference", done, len(clips), "clips")
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}

@@ -3,6 +3,7 @@
 """How these scripts talk to the TypeScript side: JSON lines on stdout, prose on stderr.
 
 {"event": "progress", "what": str, "done": int, "total": int, "unit": str}
+{"event": "note", "text": str}
 {"event": "result", ...}                   once, last
 {"event": "error", "message": str, "hint": str}   once, last, exit code 1
 """
@@ -54,6 +55,11 @@ def emit(event: str, **fields) -> None:
 def progress(what: str, done: int, total: int, unit: str) -> None:
     """Report that `done` of `total` units of `what` are done."""
     emit("progress", what=what, done=done, total=total, unit=unit)
+
+
+def note(text: str) -> None:
+    """Report a sentence that the user should read."""
+    emit("note", text=text)
 
 
 @contextmanager

@@ -29,7 +29,11 @@ def main() -> None:
     with reporting(), torch.no_grad():
         tokenizer = Tokenizer.from_file(str(Path(args.processor) / "tokenizer.json"))
         model = load_model(Checkpoint(args.checkpoint), special_tokens(args))
-        dump_clips(args, lambda clip: dump(model, tokenizer, clip, args.max_new_tokens))
+        dump_clips(
+            args,
+            lambda clip: dump(model, tokenizer, clip, args.max_new_tokens),
+            lambda entry: len(entry["tokens"]) >= args.max_new_tokens,
+        )
 
 
 def load_model(checkpoint: Checkpoint, special: dict, kind=Qwen3ASRForConditionalGeneration, **more):

@@ -16,7 +16,7 @@ import { redact } from '../shared/redact.ts'
 /** The last event of a script, whose shape is its own: see {@link checkedResult}. */
 export type PythonResult = JsonObject
 
-const EVENTS = '"progress", "result" or "error"'
+const EVENTS = '"progress", "note", "result" or "error"'
 /** A line of a script's stdout; python/protocol.py writes them. */
 const EVENT = v.variant(
   'event',
@@ -28,6 +28,7 @@ const EVENT = v.variant(
       total: number,
       unit: text,
     }),
+    keyed({ event: v.literal('note', EVENTS), text }),
     keyed({ event: v.literal('result', EVENTS) }),
     keyed({ event: v.literal('error', EVENTS), message: text, hint: text }),
   ],
@@ -40,6 +41,8 @@ interface Options {
   readonly log: string
   readonly signal: AbortSignal
   readonly onProgress: (progress: { what: string; done: number; total: number; unit: string }) => void
+  /** called with sentences that the user should read */
+  readonly onNote?: (text: string) => void
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -94,7 +97,7 @@ interface Read {
 async function readEvents(
   lines: AsyncIterable<string>,
   script: string,
-  { log, onProgress }: Options,
+  { log, onProgress, onNote }: Options,
 ): Promise<Read> {
   const read: Read = {}
   const source = {
@@ -105,6 +108,7 @@ async function readEvents(
     const event = eventOf(line, source)
     if (event instanceof Failure) read.wrong ??= event
     else if (event.event === 'progress') onProgress(event)
+    else if (event.event === 'note') onNote?.(event.text)
     else if (event.event === 'result') read.result = event
     else read.said = new Failure(event.message, event.hint)
   }

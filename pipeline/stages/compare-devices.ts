@@ -48,7 +48,8 @@ export async function compareDevices(
     ...{ folder: run.paths.model, providers: others, variants: gated, threads },
     clips: await bundledClips(),
   }
-  const { found } = await kept.pass({ providers: others, variants: gated }, async () => {
+  const own = gated.map((name) => [name, fingerprints[name]])
+  const { found } = await kept.pass({ providers: others, own }, async () => {
     const all = await compareProviders(question, {
       signal: run.signal,
       note: (text) => run.emit({ event: 'note', text }),

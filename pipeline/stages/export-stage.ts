@@ -115,6 +115,7 @@ export async function pythonOptions(run: Run, stage: string) {
     signal: run.signal,
     onProgress: (progress: { what: string; done: number; total: number; unit: string }) =>
       run.emit({ ...progress, event: 'progress' }),
+    onNote: (text: string) => run.emit({ event: 'note', text }),
   }
 }
 

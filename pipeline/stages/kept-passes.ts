@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import * as v from 'valibot'
@@ -11,15 +11,17 @@ import { fingerprintOf } from './stamp.ts'
 
 /* Parts of a stage that are finished, kept for the next run. */
 
-/** What a stage has finished, so that a run that was interrupted continues there. */
+/** What a stage has finished, so that a run that was interrupted continues there, and one with another variant makes that alone. */
 export interface KeptPasses {
   /**
    * The result of a pass: the one that is kept, or what `make` gives.
    * @param of what decides the result, beside what decides all: another value makes another pass
    */
   pass<T extends object>(of: object, make: () => Promise<T>): Promise<T>
-  /** When the stage has ended: nothing is kept for another run. */
+  /** When the stage has ended: what it did not use is of no use to another run. */
   end(): Promise<void>
+  /** Delete all results. */
+  clear(): Promise<void>
 }
 
 const KEPT = shape({ result: v.looseObject({}) })
@@ -31,15 +33,22 @@ const KEPT = shape({ result: v.looseObject({}) })
  * @param about what decides all results
  */
 export function keptPasses(folder: string, about: object): KeptPasses {
+  const used = new Set<string>()
   return {
     async pass<T extends object>(of: object, make: () => Promise<T>) {
-      const file = join(folder, `${fingerprintOf({ about, of })}.json`)
+      const name = `${fingerprintOf({ about, of })}.json`
+      const file = join(folder, name)
+      used.add(name)
       const kept = await readOwn(KEPT, file)
       if (kept) return kept.result as T
       const result = await make()
       if (isDeepStrictEqual(JSON.parse(JSON.stringify(result)), result)) await writeJson(file, { result })
       return result
     },
-    end: () => rm(folder, { recursive: true, force: true }),
+    async end() {
+      const names = await readdir(folder).catch(() => [])
+      for (const name of names) if (!used.has(name)) await rm(join(folder, name), { force: true })
+    },
+    clear: () => rm(folder, { recursive: true, force: true }),
   }
 }

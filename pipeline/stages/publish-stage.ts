@@ -6,6 +6,7 @@ import { hubFiles } from '../publish/hub-files.ts'
 import { publish, RECEIPT } from '../publish/publish-release.ts'
 import { readManifest } from '../release/manifest.ts'
 import { findRelease } from '../release/release-files.ts'
+import { PLACEHOLDER } from '../shared/next-steps.ts'
 import { formatBytes, writeJson } from '../shared/output-files.ts'
 import type { Run, Stage } from './stage.ts'
 
@@ -40,6 +41,6 @@ async function list({ paths, name, emit }: Run): Promise<void> {
   const total = files.reduce((sum, { size }) => sum + size, 0)
   emit({
     event: 'note',
-    text: `Dry run: ${files.length} files, ${formatBytes(total)}, would go to YOUR-NAME/${name}-onnx`,
+    text: `Dry run: ${files.length} files, ${formatBytes(total)}, would go to ${PLACEHOLDER}/${name}-onnx`,
   })
 }

@@ -8,12 +8,7 @@ import type { Family } from '../../eval/runtime/graphs.ts'
 import { MAX_NEW_TOKENS } from '../../eval/runtime/limits.ts'
 import { providerOf } from '../../eval/runtime/providers.ts'
 import { identifySources } from '../../eval/sources.ts'
-import {
-  type Fingerprints,
-  fingerprintFiles,
-  fingerprintVariants,
-  variantFilesOf,
-} from '../evaluate/fingerprint.ts'
+import { fingerprintFiles, fingerprintVariants, variantFilesOf } from '../evaluate/fingerprint.ts'
 import type { ParityClip } from '../gates/gate.ts'
 import { clipFidelities, type Followed, fidelitiesOf } from '../lab/fidelity.ts'
 import { measureVariant } from '../lab/measure-gates.ts'
@@ -68,26 +63,31 @@ const VALIDATIONS: Readonly<Record<Family, (run: Run, folder: string) => Promise
 /** @param folder for what PyTorch computes */
 async function validateRecognition(run: Run, folder: string): Promise<void> {
   const fingerprints = await fingerprintVariants(run.paths, run.options.variants)
-  const kept = await passesOf(run, fingerprints)
+  const kept = await passesOf(run)
   const compared = await compareDevices(run, fingerprints, kept) // before PyTorch works for what is not there
   const clips = await speechClips()
-  await dumpClips(run, clips, folder)
-  const { versions } = await readReferenceIndex(folder)
+  let dumped: Promise<void> | undefined
+  let reference: Readonly<Record<string, string>> = {}
   const gates = [...compared.gates]
   const comparisons: object[] = []
   const followed: Followed[] = []
   for (const provider of run.options.providers) {
     for (const variant of run.options.variants) {
       if (compared.hasFailed(provider, variant)) continue // it would end this process too
-      const measured = await kept.pass({ variant, provider, versions }, () =>
-        measureVariant({
+      const own = { [variant]: fingerprints[variant] ?? '' }
+      const measured = await kept.pass({ variant, provider, own }, async () => {
+        dumped ??= dumpClips(run, clips, folder)
+        await dumped
+        const { versions } = await readReferenceIndex(folder)
+        const found = await measureVariant({
           ...{ folder: run.paths.model, variant, provider, threads: run.options.threads },
           ways: waysOf(variant, providerOf(provider), run.options),
           gates: rowOf(variant).gates,
           clips: (what) => references(run, clips, folder, what),
-        }),
-      )
-      const own = { [variant]: fingerprints[variant] ?? '' }
+        })
+        return { ...found, versions }
+      })
+      reference = measured.versions
       gates.push(...measured.findings.map((finding) => gateResult(finding, variant, provider, own)))
       comparisons.push(...measured.comparisons.map((comparison) => ({ variant, provider, ...comparison })))
       const { bytes } = await variantFilesOf(run.paths.model, variant)
@@ -105,28 +105,31 @@ async function validateRecognition(run: Run, folder: string): Promise<void> {
       gates,
       devices: compared.devices,
       fidelity,
-      reference: versions,
+      reference,
       machine,
       comparisons,
       utterances,
     },
   })
   await kept.end()
-  reportGates(run, gates, versions)
+  reportGates(run, gates, reference)
   reportFidelity(run, fidelity)
   requirePass(gates)
 }
 
-/** On a slow device a pass takes minutes: those that have ended outlive an interruption, unless anything that decides them has changed. */
-async function passesOf(run: Run, fingerprints: Fingerprints): Promise<KeptPasses> {
+/**
+ * A pass takes minutes, with a large model or on a slow device. Those that have ended serve a run after an interruption, and one
+ * with another variant, unless anything that decides them has changed.
+ */
+async function passesOf(run: Run): Promise<KeptPasses> {
   const { threads, force, prefillInt8 } = run.options
   const kept = keptPasses(join(run.paths.work, 'validate-passes'), {
-    ...{ fingerprints, threads, prefillInt8, machine: describeMachine(threads) },
+    ...{ threads, prefillInt8, machine: describeMachine(threads), python: (await run.python()).fingerprint },
     reference: await fingerprintFiles([checkpointFile(run.paths.work)], run.paths.work),
     speech: await identifyFolder(BUNDLED_SPEECH),
     code: await identifySources(['pipeline/stages/validate-stage.ts']),
   })
-  if (force) await kept.end()
+  if (force) await kept.clear()
   return kept
 }
 

@@ -22,7 +22,7 @@ it('passes that have ended outlive a kill, and what is made of other things is n
   expect(JSON.parse((await passes(folder, 'other')).stdout)).toEqual({ made: [1, 2, 3], results })
 })
 
-it('a damaged file counts as none, NaN is never kept, and the end leaves nothing', async () => {
+it('a damaged file counts as none, NaN is never kept, and the end leaves what was used', async () => {
   const parent = await temporaryFolder()
   const kept = keptPasses(join(parent, 'passes'), {})
   const made: string[] = []
@@ -38,6 +38,9 @@ it('a damaged file counts as none, NaN is never kept, and the end leaves nothing
   await pass('b', Number.NaN)
   await pass('b', Number.NaN)
   expect(made).toEqual(['a', 'a', 'b', 'b'])
+  await writeFile(join(parent, 'passes', 'of-an-older-run.json'), '{"result": {}}')
   await kept.end()
+  expect(await readdir(join(parent, 'passes'))).toEqual([file])
+  await kept.clear()
   expect(await readdir(parent)).toEqual([])
 })

@@ -36,7 +36,7 @@ describe('what a script of Python writes', () => {
   it.each([
     ['prose', 'Loading weights', 'is not valid JSON.'],
     ['a number', '7', 'holds 7, wanted an object.'],
-    ['another event', '{"event": "note"}', 'event is "note", wanted "progress", "result" or "error".'],
+    ['another event', '{"event": "log"}', 'event is "log", wanted "progress", "note", "result" or "error".'],
     ['an error without a hint', '{"event": "error", "message": "No."}', 'hint is missing, wanted a string.'],
     [
       'progress that is text',
