@@ -7,7 +7,7 @@ import { parseHubId } from '../hub/hub-id.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { adapterSettings, isAdapter } from './adapter.ts'
 import { ADAPTER_CONFIG, type AdapterConfig } from './adapter-config.ts'
-import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, namedBelow, readCheckpoint } from './checkpoint.ts'
 import {
   type Fetching,
   fetchSource,
@@ -37,7 +37,7 @@ export interface Opened {
   readonly checkpoint: Checkpoint
 }
 
-const NAME_IT = 'Name the base with --base, for example --base Qwen/Qwen3-ASR-0.6B.'
+const NAME_IT = 'Name the base with --base: a folder, or a hub id such as Qwen/Qwen3-ASR-0.6B.'
 
 /**
  * Fetch what `--model` names, and its base when it is an adapter, and read the checkpoint.
@@ -54,7 +54,7 @@ export async function openSource(
     if (base === undefined) return { ...found, checkpoint: await readCheckpoint(found.folder) }
     throw new Failure(
       `--base ${base} goes with an adapter, but ${found.folder} is not one: it holds no ${ADAPTER_CONFIG}.`,
-      'Leave --base out, or give an adapter to --model.',
+      (await namedBelow(found.folder)) ?? 'Leave --base out, or give an adapter to --model.',
       EXIT.usage,
     )
   }
@@ -100,8 +100,9 @@ async function namedBase(
   const isPath = isAbsolute(base) || base.startsWith('.') || base.includes('..')
   const place = isPath ? undefined : parseHubId(base)
   if (place) return hubSource({ repo: place.repo, revision: revision ?? place.revision })
+  const wanted = isOfHub ? 'a hub id' : `a hub id, or a folder that is here (not ${folders.join(', not ')})`
   throw new Failure(
-    `${ADAPTER_CONFIG}: base_model_name_or_path is ${shown(base)}, wanted ${isOfHub ? 'a hub id' : 'a hub id, or a folder that is here'}.`,
+    `${ADAPTER_CONFIG}: base_model_name_or_path is ${shown(base)}, wanted ${wanted}.`,
     NAME_IT,
   )
 }

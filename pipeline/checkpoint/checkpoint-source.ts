@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import { isOffline } from '../../eval/dataset/network.ts'
 import { section, text } from '../../eval/runtime/schema.ts'
 import { hubAddress } from '../hub/connection.ts'
@@ -40,8 +40,16 @@ export async function resolveSource(model: string, option = '--model'): Promise<
   const info = await stat(model).catch(() => undefined)
   if (info?.isDirectory()) return folderSource(model)
   const place = parseHubId(model)
-  if (!place || info || model.startsWith('.')) throw unknownModel(model, option)
+  if (info === undefined && isPath(model)) {
+    throw new Failure(`${model} does not exist.`, `Give a directory or a hub id to ${option}.`, EXIT.usage)
+  }
+  if (!place || info) throw unknownModel(model, option)
   return { ...hubSource(place), flag: model }
+}
+
+/** Whether a name is a path, and so not a hub id. */
+function isPath(name: string): boolean {
+  return isAbsolute(name) || name.startsWith('.') || name.split(/[\\/]/).length > 2
 }
 
 /** A checkpoint or an adapter in a folder. */

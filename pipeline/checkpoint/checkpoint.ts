@@ -71,12 +71,20 @@ async function readConfig(folder: string): Promise<JsonObject> {
   }
   throw new Failure(
     `${folder} is not a checkpoint: it holds neither config.json nor ${ADAPTER_CONFIG}.`,
-    await hintOf(folder),
+    (await namedBelow(folder)) ??
+      'Give a directory to --model that holds a checkpoint (config.json, model.safetensors) or an adapter.',
   )
 }
 
-/** Training programs save checkpoints and adapters in folders of their own, such as `checkpoint-500`. */
-async function hintOf(folder: string): Promise<string> {
+/** Directories that a hint names. */
+const MOST_NAMED = 4
+
+/**
+ * A hint for a folder above checkpoints and adapters: training programs save these in folders of their own, such as
+ * `checkpoint-500`.
+ * @returns undefined where there are none
+ */
+export async function namedBelow(folder: string): Promise<string | undefined> {
   const below: string[] = []
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
@@ -84,11 +92,10 @@ async function hintOf(folder: string): Promise<string> {
     for (const name of ['config.json', ADAPTER_CONFIG]) if (await exists(join(path, name))) below.push(path)
   }
   const found = [...new Set(below)].sort(collator.compare)
-  const [first = ''] = found
-  if (found.length === 1) return `Give the directory in it to --model: ${first}`
-  return found.length > 1
-    ? `Give one of the ${found.length} directories in it to --model: ${first} to ${found.at(-1)}`
-    : 'Give a directory to --model that holds a checkpoint (config.json, model.safetensors) or an adapter.'
+  if (found.length === 0) return undefined
+  const more = found.length > MOST_NAMED ? [`${found.length - MOST_NAMED} more`] : []
+  const names = [...found.slice(-MOST_NAMED), ...more] // the last ones are the most trained
+  return `Give a directory in it to --model: ${names.join(' or ')}`
 }
 
 /** checkpoint-500 before checkpoint-1000. */

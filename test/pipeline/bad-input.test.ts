@@ -24,7 +24,7 @@ async function refusal(damage: (folder: string) => Promise<unknown>) {
 describe('wrong usage ends with exit code 2 and a hint', () => {
   it.each([
     [['--model', 'nonsense'], 'error: Unknown model "nonsense".'],
-    [['--model', './nowhere'], 'error: Unknown model "./nowhere".'],
+    [['--model', './nowhere'], 'error: ./nowhere does not exist.'],
     [[], 'error: Missing required argument: model'],
     [['--model', 'tiny', '--wat'], 'error: Unknown argument: wat'],
     [
@@ -108,13 +108,16 @@ describe('a bad checkpoint is refused before anything is written', () => {
     for (const name of ['checkpoint-500', 'logs']) await mkdir(join(folder, name))
     await writeFile(join(folder, 'checkpoint-500', 'adapter_config.json'), '{}')
     const first = join(folder, 'checkpoint-500')
-    expect(await hint()).toBe(`Give the directory in it to --model: ${first}`)
+    expect(await hint()).toBe(`Give a directory in it to --model: ${first}`)
     for (const name of ['checkpoint-1000', 'checkpoint-750']) {
       await mkdir(join(folder, name))
       await writeFile(join(folder, name, 'config.json'), '{}')
     }
-    const last = join(folder, 'checkpoint-1000')
-    expect(await hint()).toBe(`Give one of the 3 directories in it to --model: ${first} to ${last}`)
+    const [second, last] = ['checkpoint-750', 'checkpoint-1000'].map((name) => join(folder, name))
+    expect(await hint()).toBe(`Give a directory in it to --model: ${first} or ${second} or ${last}`)
+    const ended = await runCli(['--model', folder, '--base', folder, '--output', join(folder, 'out')])
+    expect(ended.stdout).toContain(`holds no adapter_config.json.\nhint: ${await hint()}`)
+    expect(ended.exitCode).toBe(2)
   })
 
   it('another kind of model', async () => {
