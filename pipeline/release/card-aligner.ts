@@ -36,7 +36,7 @@ export const ALIGNER_CARD: CardKind = {
   usage,
   steps,
   prefillNote: (variant) => `
-${variant} was measured as the project's runtime runs it: by \`${graphFile(FAMILIES.aligner.prompts, variant)}\`, with products of int8 weights,
+The project's runtime, with which ${variant} is measured, runs it by \`${graphFile(FAMILIES.aligner.prompts, variant)}\`, with products of int8 weights,
 made of those of \`${graphFile(ALIGNER, variant)}\` as \`${prefillRecipe(variant, 'aligner')}\` says, by uint8 activations. \`${graphFile(ALIGNER, variant)}\` has the same inputs and outputs.`,
 }
 

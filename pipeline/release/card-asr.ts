@@ -45,7 +45,7 @@ export const ASR_CARD: CardKind = {
   usage,
   steps,
   prefillNote: (variant) => `
-${variant} was measured as the project's runtime runs it: prompts by \`${graphFile(PREFILL, variant)}\`, with products of int8 weights,
+The project's runtime, with which ${variant} is measured, runs prompts by \`${graphFile(PREFILL, variant)}\`, with products of int8 weights,
 made of the steps' weights as \`${prefillRecipe(variant)}\` says, by uint8 activations. \`${graphFile(LAYOUTS.fused[0], variant)}\` runs prompts too.`,
 }
 
@@ -73,8 +73,8 @@ function indexResults(report: Report): object[] {
 }
 
 function introduction({ evidence: { provenance } }: Card): string {
-  return `${sourceText(provenance)} as ONNX graphs for onnxruntime: speech recognition without PyTorch, on the processor or another device. A recording
-goes in, text with its language comes out.`
+  return `Speech recognition with ONNX graphs for onnxruntime, without PyTorch, on the processor or another device. A recording goes in, text with
+its language comes out. Made of ${sourceText(provenance)}.`
 }
 
 function limits({ evidence }: Card): string[] {

@@ -73,7 +73,9 @@ export function gateProblems({ variants }: Pick<Claim, 'variants'>, proofs: read
   const bare = variants.filter((name) => !proofs.some(({ figure }) => figure.variant === name))
   const named = (which: keyof Pick<Proof, 'isMissing' | 'isLooser'>) =>
     namesOf(proofs.filter((proof) => proof[which]).map(({ figure }) => figure))
-  const [missing, looser] = [named('isMissing'), named('isLooser')]
+  const isBare = proofs.length > 0 && proofs.every(({ isMissing }) => isMissing)
+  const missing = isBare ? `any of the ${proofs.length} gates` : named('isMissing')
+  const looser = named('isLooser')
   const failed = proofs.flatMap((proof) => proof.failed)
   const others = new Set(proofs.flatMap((proof) => proof.others))
   return [
