@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { EXIT, Failure } from '../shared/failure.ts'
+import { PLACEHOLDER } from '../shared/next-steps.ts'
 
 const HUB_ID = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/
 
@@ -20,6 +21,10 @@ export function isRepoName(text: string): boolean {
  * @throws Failure (wrong usage) when it is not
  */
 export function checkRepoName(repo: string): void {
+  if (repo.startsWith(`${PLACEHOLDER}/`)) {
+    const hint = `Write your name on the hub in place of ${PLACEHOLDER}.`
+    throw new Failure(`${repo} is an example of a repository.`, hint, EXIT.usage)
+  }
   if (isRepoName(repo)) return
   throw new Failure(`${JSON.stringify(repo)} is not a repository of the hub.`, 'Give owner/name.', EXIT.usage)
 }

@@ -3,6 +3,9 @@
 import { isAbsolute, relative } from 'node:path'
 import type { Family } from '../../eval/runtime/graphs.ts'
 
+/** Stands for the owner of a repository in commands that are printed to be edited. */
+export const PLACEHOLDER = 'YOUR-NAME'
+
 /** Something to open or to run when a command has ended. */
 export interface NextStep {
   /** what for, in a word or two */
@@ -62,7 +65,7 @@ export function publishStep(folder: string, name: string, isUngated: boolean): N
   const allowed = isUngated ? ' --allow-ungated' : ''
   return {
     what: 'publish',
-    text: `npm run publish -- ${folder} --repo YOUR-NAME/${name}-onnx --dry-run${allowed}`,
+    text: `npm run publish -- ${folder} --repo ${PLACEHOLDER}/${name}-onnx --dry-run${allowed}`,
   }
 }
 

@@ -756,6 +756,7 @@ describe('npm run publish', () => {
   it.each([
     [['--repo', 'x/y', '--repo', 'x/z'], '--repo is given 2 times, wanted once.'],
     [['--repo', 'x'], '"x" is not a repository of the hub.'],
+    [['--repo', 'YOUR-NAME/tiny-onnx'], 'YOUR-NAME/tiny-onnx is an example of a repository.'],
     [
       ['--repo', 'x/y', '--branch', '../x'],
       '--branch is "../x", wanted letters, digits, dots, dashes and slashes.',
