@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import * as v from 'valibot'
-import { readJsonFile } from './runtime/json-file.ts'
+import { parseJson, readJsonFile } from './runtime/json-file.ts'
 import { checkedAs, type Parsed } from './runtime/schema.ts'
 import { SpeechError } from './runtime/speech-error.ts'
 
@@ -19,13 +19,7 @@ export function parseChecked<Schema extends v.GenericSchema>(
   file: string,
   fail: (message: string) => Error,
 ): Parsed<Schema> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw fail(`${file} is not valid JSON.`)
-  }
-  return checkedAs(schema, value, { file }, fail) as Parsed<Schema>
+  return checkedAs(schema, parseJson(text, file, fail), { file }, fail) as Parsed<Schema>
 }
 
 /**

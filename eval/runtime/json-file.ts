@@ -53,7 +53,7 @@ export async function readJsonFile(path: string, fail: Fail): Promise<JsonObject
 export function parseJsonObject(bytes: Uint8Array, path: string, fail: Fail): JsonObject {
   const text = decode(bytes, path, fail)
   refuseDepth(text, path, fail)
-  const value = parse(text, path, fail)
+  const value = parseJson(text, path, fail)
   if (isJsonObject(value)) return value
   throw fail(`${path} holds ${shown(value)}, wanted an object.`)
 }
@@ -87,7 +87,12 @@ function refuseDepth(text: string, path: string, fail: Fail): void {
   }
 }
 
-function parse(text: string, path: string, fail: Fail): unknown {
+/**
+ * Parse a JSON text.
+ * @param path for messages
+ * @throws what `fail` makes of a text that is not JSON, with its line and column where they are known
+ */
+export function parseJson(text: string, path: string, fail: Fail): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {

@@ -2,8 +2,9 @@
 
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
+import * as v from 'valibot'
 import { RECIPE, RECIPE_KEYS, type Recipe } from '../recipe-schema.ts'
-import { checkedText } from '../shared/checked.ts'
+import { checked, checkedText } from '../shared/checked.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { VARIANTS } from '../variants.ts'
 
@@ -40,10 +41,11 @@ export async function readTrialRecipe(file: string): Promise<TrialRecipe> {
       'Give the path of a JSON file.',
     )
   })
-  const recipe = checkedText(RECIPE, text, { file, hint: HINT })
-  const unknown = Object.keys(JSON.parse(text)).find((key) => !RECIPE_KEYS.includes(key))
+  const found = checkedText(v.looseObject({}), text, { file, hint: HINT })
+  const unknown = Object.keys(found).find((key) => !RECIPE_KEYS.includes(key))
   if (unknown !== undefined)
     throw wrong(`the key ${JSON.stringify(unknown)} is unknown, wanted ${RECIPE_KEYS.join(', ')}.`)
+  const recipe = checked(RECIPE, found, { file, hint: HINT })
   const same = sameVariant(recipe)
   if (same === undefined) return { name, file, recipe }
   throw wrong(
