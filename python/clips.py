@@ -30,7 +30,9 @@ def special_tokens(args: argparse.Namespace) -> dict:
 
 
 def dump_clips(
-    args: argparse.Namespace, dump: Callable[[dict], tuple[dict, dict]], is_endless: Callable[[dict], bool] | None = None
+    args: argparse.Namespace,
+    dump: Callable[[dict], tuple[dict, dict]],
+    is_endless: Callable[[dict], bool] | None = None,
 ) -> None:
     """Write index.json and the arrays of each clip. `dump` gives its entry, and tensors by name.
 
