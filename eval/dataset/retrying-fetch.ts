@@ -30,8 +30,12 @@ export interface RetryOptions {
 
 /** What went wrong on the way, and may go right another time. */
 export class TransientError extends SpeechError {
-  constructor(message: string) {
+  /** how often it is worth trying */
+  readonly attempts: number
+
+  constructor(message: string, attempts = ATTEMPTS) {
     super(message, 'Check the network, then run the same command again: what was fetched is kept.')
+    this.attempts = attempts
   }
 }
 
@@ -46,7 +50,7 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
       return await attempt()
     } catch (error) {
       options.signal?.throwIfAborted()
-      const attempts = error instanceof UnknownHostError ? NAME_ATTEMPTS : ATTEMPTS
+      const { attempts } = error instanceof TransientError ? error : { attempts: ATTEMPTS }
       if (tries >= attempts || !isTransient(error)) throw error
       const asked = error instanceof BusyError ? error.waitMs : undefined
       const own = (options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (tries - 1) * (0.75 + Math.random() / 2)
@@ -94,9 +98,6 @@ export function retryingFetch(options: RetryOptions = {}): typeof fetch {
 /** Hosts that this process had an answer from. */
 const answered = new Set<string>()
 
-/** A host that has no address. */
-class UnknownHostError extends TransientError {}
-
 /** An answer that says: later. */
 export class BusyError extends TransientError {
   readonly waitMs: number | undefined
@@ -140,7 +141,6 @@ function unreachableError(url: string | URL, error: TypeError): TransientError {
   const { host, hostname } = new URL(url)
   const isElsewhere = place !== undefined && ![host, hostname].includes(place) && proxiesOf() !== undefined
   const reason = `${isOfSystem ? code : message}${isElsewhere ? `, at ${place}` : ''}`
-  const text = `${withoutQuery(url)} cannot be reached (${reason})`
-  const isUnknown = code === 'ENOTFOUND' && !answered.has(host)
-  return isUnknown ? new UnknownHostError(text) : new TransientError(text)
+  const attempts = code === 'ENOTFOUND' && !answered.has(host) ? NAME_ATTEMPTS : ATTEMPTS
+  return new TransientError(`${withoutQuery(url)} cannot be reached (${reason})`, attempts)
 }

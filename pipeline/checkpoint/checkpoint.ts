@@ -70,7 +70,7 @@ async function readConfig(folder: string): Promise<JsonObject> {
     )
   }
   throw new Failure(
-    `${folder} is not a checkpoint: it holds neither config.json nor ${ADAPTER_CONFIG}.`,
+    `${folder} is not a checkpoint: it holds neither config.json nor adapter_config.json.`,
     (await namedBelow(folder)) ??
       'Give a directory to --model that holds a checkpoint (config.json, model.safetensors) or an adapter.',
   )

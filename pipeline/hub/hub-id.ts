@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { EXIT, Failure } from '../shared/failure.ts'
-import { PLACEHOLDER } from '../shared/next-steps.ts'
+import { PLACEHOLDER } from '../shared/own-commands.ts'
 
 const HUB_ID = /^([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?$/
 

@@ -2,9 +2,7 @@
 
 import { isAbsolute, relative } from 'node:path'
 import type { Family } from '../../eval/runtime/graphs.ts'
-
-/** Stands for the owner of a repository in commands that are printed to be edited. */
-export const PLACEHOLDER = 'YOUR-NAME'
+import { PLACEHOLDER } from './own-commands.ts'
 
 /** Something to open or to run when a command has ended. */
 export interface NextStep {

@@ -5,6 +5,9 @@ import { IS_CHECKOUT } from '../../eval/runtime/project.ts'
 
 /* Commands as a user types them, in a checkout or with the installed package. */
 
+/** Stands for the owner of a repository in commands that are printed to be edited. */
+export const PLACEHOLDER = 'YOUR-NAME'
+
 /** The name of the installed program (`bin` of package.json). */
 const PROGRAM = 'qwen3-asr-onnx'
 

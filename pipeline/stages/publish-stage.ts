@@ -6,8 +6,8 @@ import { hubFiles } from '../publish/hub-files.ts'
 import { publish, RECEIPT } from '../publish/publish-release.ts'
 import { readManifest } from '../release/manifest.ts'
 import { findRelease } from '../release/release-files.ts'
-import { PLACEHOLDER } from '../shared/next-steps.ts'
 import { formatBytes, writeJson } from '../shared/output-files.ts'
+import { PLACEHOLDER } from '../shared/own-commands.ts'
 import type { Run, Stage } from './stage.ts'
 
 /** Bring the release to the hub, or say what would be brought there. */

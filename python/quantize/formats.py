@@ -188,10 +188,11 @@ def require_used(rules: Rules, weights: set[str]) -> None:
     for i, (selector, _) in enumerate(rules):
         if i in used:
             continue
-        message = f"The recipe's rule for {selector} decides about no weight."
         own = [weight for weight in weights if rule_of([rules[i]], weight) is not None]
         takers = [taker for weight in own if (taker := rule_of(rules, weight)) is not None]
         if takers:
             earlier = rules[min(takers)][0]
-            raise UserError(message, f"An earlier rule takes its weights: put {selector} before {earlier}.")
-        raise UserError(message, f"Wanted {', '.join(GROUPS)}, or a pattern of names: {', '.join(names)}.")
+            hint = f"An earlier rule takes its weights: put {selector} before {earlier}."
+        else:
+            hint = f"Wanted {', '.join(GROUPS)}, or a pattern of names: {', '.join(names)}."
+        raise UserError(f"The recipe's rule for {selector} decides about no weight.", hint)
