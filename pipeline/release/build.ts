@@ -7,6 +7,7 @@ import { defined } from '../../eval/runtime/defined.ts'
 import type { Family } from '../../eval/runtime/graphs.ts'
 import { openRelease } from '../../eval/runtime/release.ts'
 import { readTokenizer } from '../../eval/runtime/tokenizer.ts'
+import { isRepoName } from '../hub/hub-id.ts'
 import type { Emit } from '../shared/events.ts'
 import { EXIT, Failure } from '../shared/failure.ts'
 import { hashFiles } from '../shared/hash-cache.ts'
@@ -223,7 +224,8 @@ async function documentOf(building: string, path: string): Promise<ReleaseFile> 
 }
 
 /** The archives, the documents: manifest.json lists each file. */
-function report({ paths, emit }: BuildOptions, { files }: Manifest): void {
+function report({ paths, emit }: BuildOptions, manifest: Manifest): void {
+  const { files } = manifest
   const archives = files.filter(({ role }) => role === 'archive')
   emit({
     event: 'table',
@@ -238,4 +240,18 @@ function report({ paths, emit }: BuildOptions, { files }: Manifest): void {
       [SUMS, '', 'checksums', ''],
     ],
   })
+  for (const text of missingLinks(manifest)) emit({ event: 'note', text })
+}
+
+/** What a visitor of the model card cannot find, and why. */
+function missingLinks({ source: { model, adapter }, software }: Manifest): string[] {
+  const models = [model, ...(adapter ? [adapter.base.model] : [])]
+  return [
+    ...(models.some(isRepoName)
+      ? []
+      : [`The model card cannot link to ${models.join(' or ')}: a folder has no hub id.`]),
+    ...(software?.repository === undefined
+      ? ['The model card cannot link to this software: git has no remote "origin" with a web address.']
+      : []),
+  ]
 }
