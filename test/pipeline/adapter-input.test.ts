@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { applyAdapter, isAdapter } from '../../pipeline/checkpoint/adapter.ts'
 import { openSource } from '../../pipeline/checkpoint/adapter-base.ts'
@@ -309,8 +309,8 @@ describe('the base of an adapter', () => {
     const folder = await temporaryFolder()
     const adapter = await copyAdapter(folder, 'plain')
     await expect(open(adapter)).rejects.toMatchObject({
-      message: `${CONFIG}: base_model_name_or_path is "../../qwen3-asr-tiny", wanted a hub id, or a folder that is here.`,
-      hint: 'Name the base with --base, for example --base Qwen/Qwen3-ASR-0.6B.',
+      message: `${CONFIG}: base_model_name_or_path is "../../qwen3-asr-tiny", wanted a hub id, or a folder that is here (not ${join(adapter, '../../qwen3-asr-tiny')}, not ${resolve('../../qwen3-asr-tiny')}).`,
+      hint: 'Name the base with --base: a folder, or a hub id such as Qwen/Qwen3-ASR-0.6B.',
     })
     expect((await open(adapter, 'tiny')).base?.source.base).toBe('qwen3-asr-tiny')
     expect((await open(adapter, TINY)).checkpoint.folder).toBe(TINY)

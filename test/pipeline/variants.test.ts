@@ -84,9 +84,7 @@ it('q8 has 8-bit weights in blocks of 64, transcribes as it should, and is not p
   const { text } = await asr.transcribe(join(BUNDLED_SPEECH, 'held-out-000.flac'))
   expect(text).toBe('One seven zero two nine two.')
   const ended = await runCli([model], {}, 'package')
-  expect(ended.stdout).toContain(
-    'cosine loss, kld mean, kld p99, added WER of q8 (cpu, fused); cosine loss, kld mean, kld p99 of q8 (cpu, split).',
-  )
+  expect(ended.stdout).toMatch(/ is not packaged: Not measured: any of the \d+ gates\.\n/)
   expect(ended.exitCode).toBe(3)
 })
 
