@@ -7,7 +7,7 @@ import { rootCause, send, withoutQuery } from './network.ts'
 import { proxiesOf } from './proxies.ts'
 
 const ATTEMPTS = 6
-/** Of a host whose name nobody knows and that has not answered yet: there is no network, or the name is wrong. */
+/** For a host that has no address and has not answered yet: there is no network, or its name is wrong. */
 const NAME_ATTEMPTS = 2
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 60_000
@@ -50,7 +50,7 @@ export async function retrying<T>(attempt: () => Promise<T>, options: RetryOptio
       return await attempt()
     } catch (error) {
       options.signal?.throwIfAborted()
-      const { attempts } = error instanceof TransientError ? error : { attempts: ATTEMPTS }
+      const attempts = error instanceof TransientError ? error.attempts : ATTEMPTS
       if (tries >= attempts || !isTransient(error)) throw error
       const asked = error instanceof BusyError ? error.waitMs : undefined
       const own = (options.firstWaitMs ?? FIRST_WAIT_MS) * 2 ** (tries - 1) * (0.75 + Math.random() / 2)

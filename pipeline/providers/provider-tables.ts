@@ -129,12 +129,14 @@ function missing(provider: string, { isAvailable, problem, hint }: Probe): strin
 }
 
 /**
- * The device that a provider computed with, for a sentence: its name, or the library of its driver. onnxruntime does not say
+ * The device that a provider computed with, for a sentence: its name and driver, or the driver's library. onnxruntime does not say
  * which of several it takes.
  * @returns undefined when neither is known
  */
 export function deviceText(probe: Pick<Probe, 'drivers' | 'devices'>): string | undefined {
-  const names = probe.devices.map(({ name }) => name)
+  const names = probe.devices.map(({ name, driver }) =>
+    driver === undefined ? name : `${name} (driver ${driver})`,
+  )
   const known = (names.length > 0 ? names : probe.drivers).join(' or ')
   if (known === '') return undefined
   return isSoftware(probe) ? `${known}, a device in software` : known

@@ -29,7 +29,7 @@ import { Progress } from './upload-progress.ts'
 export const RECEIPT = 'publish-receipt.json'
 
 const NO_TOKEN =
-  'There is no token for the hub (HF_TOKEN, or hf auth login): a private repository looks as if it were not there, and publishing needs one.'
+  'There is no token for the hub, which publishing needs: set HF_TOKEN, or run hf auth login. Private repositories are not found without it.'
 
 /** How a release is published. */
 export interface PublishOptions extends PublishChoices {

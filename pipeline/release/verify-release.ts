@@ -218,9 +218,9 @@ const SHOWN = 72
 
 /** Two texts where they begin to differ. */
 function differenceOf(variant: string, found: string, wanted: string): string {
-  const letters = [...found]
-  const [same] = [...[...wanted].entries()].find(([i, letter]) => letters[i] !== letter) ?? [0]
-  const from = Math.max(0, same - SHOWN / 2)
+  const letters = [...wanted]
+  const differs = [...found].findIndex((letter, i) => letter !== letters[i])
+  const from = Math.max(0, (differs < 0 ? [...found].length : differs) - SHOWN / 2)
   return `${variant} says ${excerpt(found, from)}, recorded is ${excerpt(wanted, from)}.`
 }
 

@@ -25,7 +25,7 @@ import { BASELINE, rowOf, waysOf } from '../variants.ts'
 import { compareDevices } from './compare-devices.ts'
 import { pythonOptions } from './export-stage.ts'
 import { type KeptPasses, keptPasses } from './kept-passes.ts'
-import { mergeOwnWeights } from './own-weights.ts'
+import { mergeOwnWeights, weightInputs } from './own-weights.ts'
 import { type SpeechClip, speechClips } from './parity-clips.ts'
 import type { Run, Stage } from './stage.ts'
 import { identifyFolder } from './stamp.ts'
@@ -75,7 +75,8 @@ async function validateRecognition(run: Run, folder: string): Promise<void> {
     for (const variant of run.options.variants) {
       if (compared.hasFailed(provider, variant)) continue // it would end this process too
       const own = { [variant]: fingerprints[variant] ?? '' }
-      const measured = await kept.pass({ variant, provider, own }, async () => {
+      const device = compared.devices.find((one) => one.provider === provider) ?? {}
+      const measured = await kept.pass({ variant, provider, own, device }, async () => {
         dumped ??= dumpClips(run, clips, folder)
         await dumped
         const { versions } = await readReferenceIndex(folder)
@@ -126,6 +127,7 @@ async function passesOf(run: Run): Promise<KeptPasses> {
   const kept = keptPasses(join(run.paths.work, 'validate-passes'), {
     ...{ threads, prefillInt8, machine: describeMachine(threads), python: (await run.python()).fingerprint },
     reference: await fingerprintFiles([checkpointFile(run.paths.work)], run.paths.work),
+    weights: await weightInputs(run), // what PyTorch computes with
     speech: await identifyFolder(BUNDLED_SPEECH),
     code: await identifySources(['pipeline/stages/validate-stage.ts']),
   })

@@ -130,6 +130,8 @@ it('a device has the names that the system gives, or that of its driver, and one
       devices: ['NVIDIA H200', 'Intel Arc'].map((name) => ({ name, by: 'vulkaninfo' })),
     }),
   ).toBe('NVIDIA H200 or Intel Arc')
+  const devices = [{ name: 'NVIDIA H200', driver: '570.1', by: 'nvidia-smi' }]
+  expect(deviceText({ drivers, devices })).toBe('NVIDIA H200 (driver 570.1)')
   expect(deviceText({ drivers, devices: [] })).toBe('libnvidia-glcore.so')
   expect(deviceText({ drivers: ['libvk_swiftshader.so'], devices: [] })).toBe(
     'libvk_swiftshader.so, a device in software',
