@@ -3,7 +3,7 @@
 import { link, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { graphFile, LAYOUTS } from '../eval/runtime/graphs.ts'
-import { usualCache } from '../eval/runtime/prompt-cache.ts'
+import { usualCache } from '../eval/runtime/load-cache.ts'
 import {
   encode,
   loadRecognizer,

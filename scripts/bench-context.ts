@@ -5,7 +5,7 @@ import { describeMachine } from '../eval/machine.ts'
 import { milliseconds } from '../eval/report/number-text.ts'
 import { PROJECT } from '../eval/runtime/project.ts'
 import type { PromptInput } from '../eval/runtime/prompt.ts'
-import { usualCache } from '../eval/runtime/prompt-cache.ts'
+import { usualCache } from '../eval/runtime/load-cache.ts'
 import {
   encode,
   loadRecognizer,

@@ -3,9 +3,9 @@
 import type { EmbeddingTable } from './embeddings.ts'
 import { openFusedDecoder } from './fused-decoder.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
+import type { LoadCache } from './load-cache.ts'
 import { preparePrefill } from './prefill.ts'
 import type { PromptInput } from './prompt.ts'
-import type { PromptCache } from './prompt-cache.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import type { Way } from './release.ts'
 import type { SessionOptions, Source } from './session.ts'
@@ -66,7 +66,7 @@ export interface DecoderOptions extends SessionOptions {
    */
   readonly isSteady?: boolean
   /** keeps the weights of prompts in 8 bits for the next load; by default they are made again */
-  readonly cache?: PromptCache
+  readonly cache?: LoadCache
   /** where keys and values are; by default where the provider has them. Those of prompts in 8 bits are in the program's memory */
   readonly kv?: 'host' | 'device'
   /** whether a long context's keys and values are kept for the prompts that follow; true */

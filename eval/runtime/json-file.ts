@@ -17,8 +17,13 @@ type Fail = (message: string) => Error
  * @throws SpeechError when there is no such file, or as {@link readJsonFile}
  */
 export async function readJson(path: string): Promise<JsonObject> {
-  const value = await readJsonFile(path, damaged)
-  if (value !== undefined) return value
+  return parseJsonObject(await readJsonBytes(path), path, damaged)
+}
+
+/** The bytes of a JSON file of a release, to be parsed with {@link parseJsonObject}. @throws as {@link readJson} */
+export async function readJsonBytes(path: string): Promise<Uint8Array> {
+  const bytes = await readBytes(path, damaged)
+  if (bytes !== undefined) return bytes
   throw new SpeechError(
     `${path} is missing.`,
     'A release directory holds it; give the folder that contains encoder.onnx.',
@@ -37,12 +42,17 @@ export function damaged(message: string): SpeechError {
  * @throws what `fail` makes of a sentence that names the file, and the place in it
  */
 export async function readJsonFile(path: string, fail: Fail): Promise<JsonObject | undefined> {
+  const bytes = await readBytes(path, fail)
+  return bytes && parseJsonObject(bytes, path, fail)
+}
+
+async function readBytes(path: string, fail: Fail): Promise<Uint8Array | undefined> {
   const found = await lookAt(path)
   if (found === undefined) return undefined
   const { size, irregular } = found
   if (irregular !== undefined) throw fail(`${path} is ${irregular}, wanted a file.`)
   if (size > MAX_BYTES) throw fail(`${path} has ${size} bytes, wanted at most ${MAX_BYTES}.`)
-  return parseJsonObject(await readStart(path, size), path, fail) // it may grow meanwhile
+  return readStart(path, size) // it may grow meanwhile
 }
 
 /**

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { LoadCache } from './load-cache.ts'
 import { ownThread } from './platform/threads.ts'
 import { readPrefillRecipe, readPrefillWeights, type WidenedWeight } from './prefill-weights.ts'
-import { makeStored, type PromptCache, type StoredWeights } from './prompt-cache.ts'
+import { makeStored, type StoredWeights } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
 
 /* Makes the prefill graph's weights, in the cache or in memory, while the thread that needs them loads its sessions. */
@@ -13,7 +14,7 @@ export interface PrefillJob {
   /** in `folder` */
   readonly recipe: string
   /** none: weights are made in memory */
-  readonly cache: PromptCache | undefined
+  readonly cache: LoadCache | undefined
 }
 
 /** Weights in memory, or in a file of the cache. */

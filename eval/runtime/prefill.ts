@@ -2,12 +2,13 @@
 
 import { PREFILL, prefillRecipe } from './graphs.ts'
 import { emptyPast } from './kv-cache.ts'
+import type { LoadCache } from './load-cache.ts'
 import { addMappedWeights, type MappedWeight } from './mapped-weights.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
 import { startModule } from './platform/threads.ts'
 import { readPrefillRecipe } from './prefill-weights.ts'
 import type { PrefillJob, PrefillReply, PrefillWeights } from './prefill-worker.ts'
-import { findStored, type PromptCache } from './prompt-cache.ts'
+import { findStored } from './prompt-cache.ts'
 import type { PromptHead } from './prompt-head.ts'
 import { graphPath } from './release.ts'
 import { openGraph, openSession, type SessionOptions, type Source } from './session.ts'
@@ -42,7 +43,7 @@ export interface PrefillShape {
  */
 export function preparePrefill(
   source: Source,
-  cache?: PromptCache,
+  cache?: LoadCache,
 ): (shape: PrefillShape, options: SessionOptions) => Promise<Prefill> {
   const open = preparePromptGraph(source, PREFILL, cache)
   return async (shape, options) => openPrefill(await open(options), shape)
@@ -63,7 +64,7 @@ export interface PromptGraph {
 export function preparePromptGraph(
   source: Source,
   graph: string,
-  cache?: PromptCache,
+  cache?: LoadCache,
 ): (options: SessionOptions) => Promise<PromptGraph> {
   const weights = findWeights(source, cache)
   weights.catch(() => undefined) // the code that opens the graph gets the error
@@ -73,7 +74,7 @@ export function preparePromptGraph(
 /** A thread takes longer to start than to find what is in the cache. */
 async function findWeights(
   { release: { folder, family }, variant }: Source,
-  cache: PromptCache | undefined,
+  cache: LoadCache | undefined,
 ): Promise<PrefillWeights> {
   const recipe = prefillRecipe(variant.name, family)
   const stored = cache && (await findStored(cache, await readPrefillRecipe(folder, recipe)))

@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash, type Hash } from 'node:crypto'
-import {
-  type FileHandle,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import envPaths from 'env-paths'
+import { type FileHandle, open, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import * as v from 'valibot'
 import { readJson } from './json-file.ts'
+import { addEntry, INDEX, type LoadCache, markUsed } from './load-cache.ts'
 import type { MappedWeight } from './mapped-weights.ts'
 import { type PrefillSource, type WidenedWeight, widenedWeights } from './prefill-weights.ts'
 import { list, shape, text, whole } from './schema.ts'
-
-/** Where the weights of prompts are kept between loads. */
-export interface PromptCache {
-  readonly folder: string
-  /** fewer bytes of weights are made again each time: that takes no longer than to look for them */
-  readonly smallest: number
-}
 
 /** Weights in a file of the cache. */
 export interface StoredWeights {
@@ -35,22 +17,14 @@ export interface StoredWeights {
 }
 
 /** Changes with what is in an entry, and with how weights are widened. */
-const FORMAT = 1
+const FORMAT = 2
 const DATA = 'weights.bin'
-const INDEX = 'weights.json'
 const PREFIX = 'prompts-'
-const MAKING = '.making-'
 
 /** Weights begin with a page of memory. */
 const PAGE = 4096
 /** Bytes of each part of each weight that an entry is known by. */
 const SAMPLE = 2048
-const MIB = 2 ** 20
-const DAY = 24 * 3600 * 1000
-/** Entries that no process has used for so long are removed when another is added. */
-const KEPT_DAYS = 30
-/** So are the ones that were used longest ago, when all take more. */
-const KEPT_BYTES = 6 * 1024 * MIB
 
 const INT8 = 3
 const FLOAT = 1
@@ -69,15 +43,9 @@ const WEIGHTS = shape({
   ),
 })
 
-/** In the user's cache folder, or the one that QWEN3_ASR_CACHE names. */
-export function usualCache(): PromptCache {
-  const folder = process.env['QWEN3_ASR_CACHE'] || envPaths('qwen3-asr-onnx', { suffix: '' }).cache
-  return { folder, smallest: 16 * MIB }
-}
-
 /** The weights of a prefill graph in the cache; undefined when they are not there. */
 export async function findStored(
-  { folder, smallest }: PromptCache,
+  { folder, smallest }: LoadCache,
   source: PrefillSource,
 ): Promise<StoredWeights | undefined> {
   if (bytesOf(source) < smallest) return undefined
@@ -91,13 +59,14 @@ export async function findStored(
  * @throws SpeechError when what they are made of is missing or damaged
  */
 export async function makeStored(
-  { folder, smallest }: PromptCache,
+  { folder, smallest }: LoadCache,
   source: PrefillSource,
 ): Promise<StoredWeights | undefined> {
   if (bytesOf(source) < smallest) return undefined
   const key = await keyOf(source)
   if (key === undefined) return undefined // the data file is missing or too short: making the weights says so
-  return addEntry(folder, join(folder, key), source)
+  const added = await addEntry(folder, key, (making) => writeEntry(making, source))
+  return added === undefined ? undefined : readEntry(added)
 }
 
 function bytesOf({ weights }: PrefillSource): number {
@@ -132,33 +101,10 @@ async function readEntry(folder: string): Promise<StoredWeights | undefined> {
   try {
     const { bytes, weights } = v.parse(WEIGHTS, await readJson(join(folder, INDEX)))
     if ((await stat(join(folder, DATA))).size !== bytes) return undefined
-    const now = new Date()
-    await utimes(join(folder, INDEX), now, now).catch(() => undefined) // used now
+    await markUsed(folder)
     return { folder, weights }
   } catch {
     return undefined // it is made again
-  }
-}
-
-async function addEntry(
-  cache: string,
-  folder: string,
-  source: PrefillSource,
-): Promise<StoredWeights | undefined> {
-  let making: string | undefined
-  try {
-    await mkdir(cache, { recursive: true, mode: 0o700 })
-    await removeOld(cache, folder)
-    making = await mkdtemp(join(cache, MAKING))
-    await writeEntry(making, source)
-    await rm(folder, { recursive: true, force: true }) // it was not right, or is not there
-    await rename(making, folder).catch(() => undefined) // another process may have been faster
-    return await readEntry(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error // of the release
-    return undefined // no room, or no right to write
-  } finally {
-    if (making !== undefined) await rm(making, { recursive: true, force: true }).catch(() => undefined)
   }
 }
 
@@ -199,25 +145,4 @@ async function putWeight(
 ): Promise<void> {
   await put(`${name}.int8`, INT8, [K, N], levels)
   await put(`${name}.scale`, FLOAT, [N], columns)
-}
-
-/** Room for another entry: what was used longest ago goes first, and what a process has left half made. */
-async function removeOld(cache: string, folder: string): Promise<void> {
-  const names = (await readdir(cache)).filter((name) => name.startsWith(PREFIX) || name.startsWith(MAKING))
-  const entries = await Promise.all(names.map((name) => entryOf(join(cache, name))))
-  entries.sort((a, b) => b.used - a.used)
-  let sum = 0
-  for (const { path, used, bytes } of entries) {
-    sum += bytes
-    const days = (Date.now() - used) / DAY
-    const isOld = basename(path).startsWith(MAKING) ? days > 1 : days > KEPT_DAYS || sum > KEPT_BYTES
-    if (isOld && path !== folder) await rm(path, { recursive: true, force: true }).catch(() => undefined)
-  }
-}
-
-async function entryOf(path: string): Promise<{ path: string; used: number; bytes: number }> {
-  const [index, data, self] = await Promise.all(
-    [join(path, INDEX), join(path, DATA), path].map((file) => stat(file).catch(() => undefined)),
-  )
-  return { path, used: (index ?? self)?.mtimeMs ?? 0, bytes: data?.size ?? 0 }
 }

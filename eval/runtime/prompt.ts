@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { EmbeddingTable } from './embeddings.ts'
-import { languageName } from './languages.ts'
+import { LANGUAGES, languageName } from './languages.ts'
 import { SpeechError } from './speech-error.ts'
 import { SPECIAL_TOKENS, type Tokenizer } from './tokenizer.ts'
 
@@ -40,15 +40,26 @@ export interface PromptInput {
  * @param audioTokens number of audio features that take the pads' places
  */
 export function buildPrompt(tokenizer: Tokenizer, audioTokens: number, options: PromptOptions = {}): Prompt {
-  const { imStart, imEnd, audioStart, audioPad, audioEnd, asrText } = SPECIAL_TOKENS
-  const before = tokenizer.encode(
-    `${imStart}system\n${options.context ?? ''}${imEnd}\n${imStart}user\n${audioStart}`,
-  )
-  const forced = options.language ? `language ${languageName(options.language)}${asrText}` : ''
-  const after = tokenizer.encode(`${audioEnd}${imEnd}\n${imStart}assistant\n${forced}`)
+  const [before, after] = promptTexts(options).map((text) => tokenizer.encode(text)) as [number[], number[]]
   if (options.prompt === 'legacy') useLegacyIds(before, tokenizer)
-  const pads = new Array<number>(audioTokens).fill(tokenizer.idOf(audioPad))
+  const pads = new Array<number>(audioTokens).fill(tokenizer.idOf(SPECIAL_TOKENS.audioPad))
   return { ids: [...before, ...pads, ...after], audioOffset: before.length }
+}
+
+/** What stands before a prompt's audio, and what behind it. */
+function promptTexts({ context = '', language }: PromptOptions): [string, string] {
+  const { imStart, imEnd, audioStart, audioEnd, asrText } = SPECIAL_TOKENS
+  const forced = language ? `language ${languageName(language)}${asrText}` : ''
+  return [
+    `${imStart}system\n${context}${imEnd}\n${imStart}user\n${audioStart}`,
+    `${audioEnd}${imEnd}\n${imStart}assistant\n${forced}`,
+  ]
+}
+
+/** All texts that prompts without a context are made of. */
+export function usualPromptTexts(): string[] {
+  const languages = [{}, ...Object.values(LANGUAGES).map((language) => ({ language }))]
+  return [...new Set(languages.flatMap(promptTexts))]
 }
 
 /**

@@ -5,8 +5,8 @@ import { type AlignerThread, type AlignJob, startAligner } from './aligner-threa
 import { SAMPLE_RATE } from './audio/sample-rate.ts'
 import { type Audio, inputOf } from './audio-argument.ts'
 import { defined } from './defined.ts'
+import { usualCache } from './load-cache.ts'
 import { cores } from './platform/host.ts'
-import { usualCache } from './prompt-cache.ts'
 import { SpeechError } from './speech-error.ts'
 import type { TimedWord } from './timed-word.ts'
 

@@ -7,17 +7,18 @@ import { defined } from './defined.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { type Encoder, openEncoder } from './encoder.ts'
 import { startEncoder } from './encoder-thread.ts'
+import { openTokenizer } from './kept-tokenizer.ts'
 import type { Mel } from './mel.ts'
 import { LOADS_APART } from './platform/threads.ts'
 import { makePrefixDraft, type PrefixDraft } from './prefix-draft.ts'
-import { buildPrompt, type Prompt, type PromptOptions } from './prompt.ts'
+import { buildPrompt, type Prompt, type PromptOptions, usualPromptTexts } from './prompt.ts'
 import { USUAL_PROVIDER } from './providers.ts'
 import { openVariantEmbeddings } from './quantized-embeddings.ts'
 import { openRelease } from './release.ts'
 import type { ReleaseConfig } from './release-config.ts'
 import { requireProvider, type Source } from './session.ts'
 import { SpeechError } from './speech-error.ts'
-import { readTokenizer, SPECIAL_TOKENS, type Tokenizer } from './tokenizer.ts'
+import { SPECIAL_TOKENS, type Tokenizer } from './tokenizer.ts'
 
 /** One loaded variant of a release directory. */
 export interface Recognizer {
@@ -72,7 +73,7 @@ async function loadWith(
 ): Promise<Recognizer> {
   const { release, variant } = source
   const { folder, config } = release
-  const tokenizer = await readTokenizer(folder)
+  const tokenizer = await openTokenizer(folder, options.cache, usualPromptTexts())
   const embeddings = await openVariantEmbeddings(release, variant)
   const openDecoder = prepareDecoder(source, embeddings, options)
   const here = options.isEncoderApart ? undefined : await open()

@@ -33,7 +33,9 @@ export interface Tokenizer {
 }
 
 const HINT = 'Use the files of one checkpoint.'
-const [FILE, CONFIG_FILE] = ['tokenizer.json', 'tokenizer_config.json'] as const
+/** Names of a tokenizer's files in a release. */
+export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json'] as const
+const [FILE, CONFIG_FILE] = TOKENIZER_FILES
 
 const PART = v.nullish(section({ type: text }))
 

@@ -3,9 +3,9 @@
 import type { AlignedAudio } from './aligner/aligner.ts'
 import type { AlignerSetup, AlignJob } from './aligner-thread.ts'
 import type { Layout, PrefillKind } from './graphs.ts'
+import type { LoadCache } from './load-cache.ts'
 import type { AudioInput } from './opened-audio.ts'
 import { startModule, WHEN_ENDED } from './platform/threads.ts'
-import type { PromptCache } from './prompt-cache.ts'
 import type { Recognition, RecognizeOptions } from './recognize.ts'
 import { SpeechError } from './speech-error.ts'
 
@@ -20,7 +20,7 @@ export interface WorkerSetup {
   readonly layout?: Layout
   readonly prefill?: PrefillKind
   /** as in DecoderOptions */
-  readonly cache?: PromptCache
+  readonly cache?: LoadCache
   /** sequences that are decoded together */
   readonly batch: number
   /** as in DecoderOptions */

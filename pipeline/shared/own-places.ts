@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { IS_CHECKOUT, PROJECT } from '../../eval/runtime/project.ts'
-import { usualCache } from '../../eval/runtime/prompt-cache.ts'
+import { usualCache } from '../../eval/runtime/load-cache.ts'
 
 /*
  * Where the commands write when nobody says so: in the checkout; for the installed program, whose own folder is the package manager's, in the folder

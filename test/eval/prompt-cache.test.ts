@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
 import { readPrefillRecipe, widenedWeights } from '../../eval/runtime/prefill-weights.ts'
-import { findStored, makeStored, type StoredWeights, usualCache } from '../../eval/runtime/prompt-cache.ts'
+import { usualCache } from '../../eval/runtime/load-cache.ts'
+import { findStored, makeStored, type StoredWeights } from '../../eval/runtime/prompt-cache.ts'
 import { injectFault } from '../helpers/faults.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 
@@ -92,8 +93,8 @@ describe('the cache of prompt weights', () => {
     const values = made && (await valuesOf(made))
     for (const damage of [
       () => truncate(join(folder, 'weights.bin'), 5000),
-      () => writeFile(join(folder, 'weights.json'), '{"bytes": 12'),
-      () => writeFile(join(folder, 'weights.json'), '{"bytes": 8224, "weights": [{"name": "a"}]}'),
+      () => writeFile(join(folder, 'index.json'), '{"bytes": 12'),
+      () => writeFile(join(folder, 'index.json'), '{"bytes": 8224, "weights": [{"name": "a"}]}'),
     ]) {
       await damage()
       expect(await findStored(cache, source)).toBeUndefined()
@@ -135,8 +136,8 @@ describe('the cache of prompt weights', () => {
     for (const [name, age] of Object.entries(entries)) {
       await mkdir(join(cache.folder, name))
       if (name.startsWith('prompts')) {
-        await writeFile(join(cache.folder, name, 'weights.json'), '{}')
-        await utimes(join(cache.folder, name, 'weights.json'), days(age), days(age))
+        await writeFile(join(cache.folder, name, 'index.json'), '{}')
+        await utimes(join(cache.folder, name, 'index.json'), days(age), days(age))
       }
       await utimes(join(cache.folder, name), days(age), days(age))
     }

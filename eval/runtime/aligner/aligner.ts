@@ -8,9 +8,9 @@ import type { EmbeddingTable } from '../embeddings.ts'
 import { type Encoder, openEncoder } from '../encoder.ts'
 import type { PrefillKind } from '../graphs.ts'
 import { LANGUAGES, languageName } from '../languages.ts'
+import type { LoadCache } from '../load-cache.ts'
 import { logMel } from '../mel.ts'
 import { type AudioInput, openAudio } from '../opened-audio.ts'
-import type { PromptCache } from '../prompt-cache.ts'
 import { USUAL_PROVIDER } from '../providers.ts'
 import { openVariantEmbeddings } from '../quantized-embeddings.ts'
 import { openRelease, type Way } from '../release.ts'
@@ -42,7 +42,7 @@ export interface AlignerOptions extends SessionOptions {
   readonly variant?: string
   /** `int8` where the variant and the provider have it: faster */
   readonly prefill?: PrefillKind
-  readonly cache?: PromptCache
+  readonly cache?: LoadCache
 }
 
 /** When the words of a text are said. */

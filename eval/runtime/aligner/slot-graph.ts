@@ -2,10 +2,10 @@
 
 import type { EmbeddingTable } from '../embeddings.ts'
 import { ALIGNER, FAMILIES } from '../graphs.ts'
+import type { LoadCache } from '../load-cache.ts'
 import { Tensor } from '../onnxruntime.ts'
 import { preparePromptGraph } from '../prefill.ts'
 import { promptEmbeddings } from '../prompt.ts'
-import type { PromptCache } from '../prompt-cache.ts'
 import type { Way } from '../release.ts'
 import { floats, openSession, output, type SessionOptions, type Source } from '../session.ts'
 import type { AlignerPrompt } from './aligner-prompt.ts'
@@ -24,7 +24,7 @@ export interface SlotGraph {
 interface SlotGraphOptions extends SessionOptions {
   readonly prefill: Way['prefill']
   /** keeps the weights of 8-bit products for the next load */
-  readonly cache?: PromptCache
+  readonly cache?: LoadCache
 }
 
 /**
