@@ -3,9 +3,9 @@
 import { basename, join } from 'node:path'
 import { describeMachine } from '../eval/machine.ts'
 import { milliseconds } from '../eval/report/number-text.ts'
+import { usualCache } from '../eval/runtime/load-cache.ts'
 import { PROJECT } from '../eval/runtime/project.ts'
 import type { PromptInput } from '../eval/runtime/prompt.ts'
-import { usualCache } from '../eval/runtime/load-cache.ts'
 import {
   encode,
   loadRecognizer,

@@ -9,6 +9,8 @@ import { startThread } from './thread-calls.ts'
 export interface EncoderSetup extends SessionOptions {
   readonly folder: string
   readonly variant: string
+  /** path of a recording whose first piece is encoded when the encoder has loaded, so that its features are there when they are asked for */
+  readonly first?: string
 }
 
 /**

@@ -50,6 +50,8 @@ export interface LoadOptions {
    * memory for the KV cache of each. 4 in the fused layout; the split one can do one only.
    */
   readonly batch?: number
+  /** path of the recording that will be transcribed first: its first piece is encoded while the decoder loads */
+  readonly first?: string
   /** the folder of a forced aligner's release: it finds when words are said, in place of the decoder's attention */
   readonly aligner?: string
   /** of the aligner, as `variant` */
@@ -137,7 +139,7 @@ export class Qwen3Asr {
    * @throws SpeechError when the folder is not a release, lacks the variant, or the runtime refuses it
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Qwen3Asr> {
-    const { threads = cores(), provider, prefill, batch, cache = true } = options
+    const { threads = cores(), provider, prefill, batch, cache = true, first } = options
     const device = provider ?? USUAL_PROVIDER
     for (const [name, value] of Object.entries({ threads, batch: batch ?? 1 })) {
       if (!(Number.isInteger(value) && value > 0))
@@ -149,7 +151,7 @@ export class Qwen3Asr {
       options.variant === undefined ? await usualVariant(release, device) : release.variant(options.variant)
     const layout = options.layout ?? variant.ways(device)[0]?.layout ?? 'split'
     const worker = await startWorker({
-      ...defined({ folder, variant: variant.name, layout, threads, provider, prefill }),
+      ...defined({ folder, variant: variant.name, layout, threads, provider, prefill, first }),
       ...(cache && { cache: usualCache() }),
       ...(aligner && { aligner }),
       ...{

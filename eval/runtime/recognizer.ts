@@ -3,13 +3,10 @@
 import { type Decode, makeDecodeLoop } from './decode-loop.ts'
 import { makePlaces, type TakePlace } from './decode-places.ts'
 import { type Decoder, type DecoderOptions, prepareDecoder } from './decoder.ts'
-import { defined } from './defined.ts'
 import type { EmbeddingTable } from './embeddings.ts'
 import { type Encoder, openEncoder } from './encoder.ts'
-import { startEncoder } from './encoder-thread.ts'
 import { openTokenizer } from './kept-tokenizer.ts'
 import type { Mel } from './mel.ts'
-import { LOADS_APART } from './platform/threads.ts'
 import { makePrefixDraft, type PrefixDraft } from './prefix-draft.ts'
 import { buildPrompt, type Prompt, type PromptOptions, usualPromptTexts } from './prompt.ts'
 import { USUAL_PROVIDER } from './providers.ts'
@@ -41,8 +38,8 @@ export interface LoadOptions extends DecoderOptions {
   readonly variant?: string
   /** sequences that are decoded together; 1 by default */
   readonly batch?: number
-  /** load the encoder in a separate thread, while the decoder loads */
-  readonly isEncoderApart?: boolean
+  /** an encoder of this variant that is loading already, in a separate thread; the recognizer releases it, also when it cannot be loaded */
+  readonly encoder?: Promise<Encoder>
 }
 
 /**
@@ -50,33 +47,26 @@ export interface LoadOptions extends DecoderOptions {
  * @throws SpeechError when a file is missing, the runtime refuses it, or the layout cannot decode batches
  */
 export async function loadRecognizer(folder: string, options: LoadOptions): Promise<Recognizer> {
-  requireProvider(options.provider ?? USUAL_PROVIDER)
-  const release = await openRelease(folder, 'asr')
-  const source = { release, variant: release.variant(options.variant) }
-  const isApart = options.isEncoderApart && LOADS_APART
-  if (!isApart)
-    return loadWith(source, { ...options, isEncoderApart: false }, () => openEncoder(source, options))
-  const { threads, provider } = options
-  const apart = startEncoder({ folder, variant: source.variant.name, ...defined({ threads, provider }) })
-  apart.catch(() => undefined) // opening it rejects with it
-  return loadWith(source, options, () => apart).catch(async (error) => {
+  const { encoder } = options
+  encoder?.catch(() => undefined) // loading rejects with it
+  try {
+    requireProvider(options.provider ?? USUAL_PROVIDER)
+    const release = await openRelease(folder, 'asr')
+    return await loadWith({ release, variant: release.variant(options.variant) }, options)
+  } catch (error) {
     // a thread that is ended from outside while it loads takes the process along
-    await apart.then((encoder) => encoder.release()).catch(() => undefined)
+    await encoder?.then((loaded) => loaded.release()).catch(() => undefined)
     throw error
-  })
+  }
 }
 
-async function loadWith(
-  source: Source,
-  options: LoadOptions,
-  open: () => Promise<Encoder>,
-): Promise<Recognizer> {
+async function loadWith(source: Source, options: LoadOptions): Promise<Recognizer> {
   const { release, variant } = source
   const { folder, config } = release
   const tokenizer = await openTokenizer(folder, options.cache, usualPromptTexts())
   const embeddings = await openVariantEmbeddings(release, variant)
   const openDecoder = prepareDecoder(source, embeddings, options)
-  const here = options.isEncoderApart ? undefined : await open()
+  const here = options.encoder ?? (await openEncoder(source, options))
   const decoder = await openDecoder()
   const { batch = 1 } = options
   if (batch > decoder.maxRows) {
@@ -89,7 +79,7 @@ async function loadWith(
   const decode = makeDecodeLoop(decoder, config, batch)
   // one at a time: the next piece is read when the one before has ended, so that reading is not part of its time
   const takePlace = makePlaces(batch === 1 ? 1 : 2 * batch)
-  const encoder = here ?? (await open())
+  const encoder = await here
   return { config, tokenizer, encoder, decoder, embeddings, decode, draft, takePlace }
 }
 

@@ -25,8 +25,10 @@ export interface WorkerSetup {
   readonly batch: number
   /** as in DecoderOptions */
   readonly isSteady?: boolean
-  /** as in LoadOptions of recognizer.ts */
+  /** load the encoder in a separate thread, while the decoder loads */
   readonly isEncoderApart?: boolean
+  /** path of the recording that comes first: where the encoder is apart, it is encoded while the decoder loads */
+  readonly first?: string
   /** finds when words are said, in place of the decoder's attention */
   readonly aligner?: AlignerSetup
   /** transcribe the first clip twice, so that the first figures are like the others */

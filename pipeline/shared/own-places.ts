@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { join } from 'node:path'
-import { IS_CHECKOUT, PROJECT } from '../../eval/runtime/project.ts'
 import { usualCache } from '../../eval/runtime/load-cache.ts'
+import { IS_CHECKOUT, PROJECT } from '../../eval/runtime/project.ts'
 
 /*
  * Where the commands write when nobody says so: in the checkout; for the installed program, whose own folder is the package manager's, in the folder

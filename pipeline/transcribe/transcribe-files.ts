@@ -40,7 +40,8 @@ export async function transcribeFiles(
   const { files, outputDir, format } = options
   if (outputDir !== undefined) await prepareFolder(outputDir, options)
   const modelDir = options.modelDir ?? (await onlyModel('name its folder with --model-dir', 'asr'))
-  const asr = await Qwen3Asr.load(modelDir, options)
+  const [first] = files
+  const asr = await Qwen3Asr.load(modelDir, { ...options, ...(first !== STDIN && defined({ first })) })
   try {
     if (options.wordTimestamps) requireWordTimes(asr, modelDir)
     const isPrinted = format === 'text' && outputDir === undefined && !output.report

@@ -4,11 +4,7 @@ import { SpeechError } from '../speech-error.ts'
 import { type Decoded, UnreadableError } from './audio-block.ts'
 import { type AudioFile, HEAD } from './audio-source.ts'
 import type { ByteReader } from './byte-reader.ts'
-import { decodeWithFfmpeg } from './ffmpeg.ts'
-import { decodeFlac } from './flac.ts'
-import { decodeMpeg } from './mpeg.ts'
 import { hasFreeFrames, hasMpegFrames, tagLength } from './mpeg-frames.ts'
-import { decodeOgg } from './ogg.ts'
 import { decodeRaw } from './raw.ts'
 import { decodeWav } from './wav.ts'
 import { isWav } from './wav-header.ts'
@@ -24,6 +20,10 @@ const TEXT_HEADER = /^NIST_1A/
 /** Also scripts and playlists, with which ffmpeg would open other files. */
 const TEXT = /^(ffconcat|#EXTM3U|[\t\n\r\x20-\x7e]+$)/
 
+/*
+ * Decoders are imported when they are needed: their libraries, WebAssembly among them, take a quarter of a second.
+ */
+
 /**
  * Decode audio. Its first bytes decide about the format, not its name. What no decoder here reads is given to ffmpeg.
  * @param notes gets sentences about what is odd
@@ -35,6 +35,7 @@ export async function decodeAudio(file: AudioFile, notes: string[], signal?: Abo
   } catch (error) {
     if (!(error instanceof UnreadableError)) throw error
     const { path, head } = await file.onDisk()
+    const { decodeWithFfmpeg } = await import('./ffmpeg.ts')
     return begun(await decodeWithFfmpeg({ path, head, refusal: error, notes }, signal))
   }
 }
@@ -45,14 +46,14 @@ async function decodeHere(file: AudioFile, notes: string[]): Promise<Decoded> {
   if (head.length === 0) throw new UnreadableError('The file holds no audio')
   const text = head.toString('latin1')
   if (isWav(head)) return decodeWav(reader, notes)
-  if (text.startsWith('fLaC')) return decodeFlac(reader)
-  if (text.startsWith('OggS')) return decodeOgg(reader, notes)
+  if (text.startsWith('fLaC')) return (await import('./flac.ts')).decodeFlac(reader)
+  if (text.startsWith('OggS')) return (await import('./ogg.ts')).decodeOgg(reader, notes)
   const isRaw = rawRate !== undefined && reader.position === 0 && !FOR_FFMPEG.test(head.toString('hex'))
   if (isRaw) return decodeRaw(reader, rawRate)
   if (TEXT.test(text) && !TEXT_HEADER.test(text)) {
     throw new SpeechError(`The file holds text (${JSON.stringify(text.slice(0, 16))}), wanted audio.`)
   }
-  if (await isMpeg(reader)) return decodeMpeg(reader, notes)
+  if (await isMpeg(reader)) return (await import('./mpeg.ts')).decodeMpeg(reader, notes)
   throw new UnreadableError(
     `The file begins with ${JSON.stringify(text.slice(0, 4))}`,
     ', wanted FLAC, WAV, MP3, Ogg Opus or Ogg Vorbis',

@@ -3,8 +3,6 @@
 import { type AudioBlock, type Decoded, UnreadableError } from './audio-block.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { type OggPage, oggPages } from './ogg-pages.ts'
-import { startOpus } from './opus.ts'
-import { startVorbis } from './vorbis.ts'
 
 /** One logical stream within an Ogg file. */
 export interface OggStream {
@@ -65,9 +63,9 @@ async function startLink(page: OggPage): Promise<Link | undefined> {
   const start = page.body.toString('latin1', 0, 8)
   const stream =
     start === 'OpusHead'
-      ? await startOpus(page.body)
+      ? await (await import('./opus.ts')).startOpus(page.body)
       : start.startsWith('\x01vorbis')
-        ? await startVorbis()
+        ? await (await import('./vorbis.ts')).startVorbis()
         : undefined
   return (
     stream && { serial: page.serial, stream, sequence: page.sequence - 1, hasEnded: false, hasData: false }
