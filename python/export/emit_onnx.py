@@ -62,7 +62,7 @@ def emit(module, weights: Weights, signature: Signature, opset: int, data: DataF
     graph = model.graph
     sources = weights.by_parameter_name(module)
     _optimize_blindly(model, sources)
-    _name_outputs(graph, signature)
+    sizes = _name_outputs(graph, signature)
     _drop_unused_skip_outputs(graph)
     operators = Counter(node.op_type for node in graph.all_nodes())
     missing = [op for op in signature.required_ops if not operators[op]]
@@ -72,7 +72,7 @@ def emit(module, weights: Weights, signature: Signature, opset: int, data: DataF
             "The fused operators were not emitted: check that torch is the pinned version.",
         )
     _attach_weights(graph, sources, data)
-    _forget_inner_shapes(graph)
+    _name_inner_sizes(graph, sizes)
     ir.save(model, out)
     return operators
 
@@ -112,17 +112,28 @@ def _optimize_blindly(model: ir.Model, sources: dict[str, Source]) -> None:
         graph.register_initializer(value)
 
 
-def _name_outputs(graph: ir.Graph, signature: Signature) -> None:
-    """Give dynamic axes the contract's names and the inputs the contract's order."""
+def _name_outputs(graph: ir.Graph, signature: Signature) -> dict[str, str]:
+    """Give dynamic axes the contract's names and the inputs the contract's order. Returns the names by the exporter's formulas."""
     by_name = {value.name: value for value in graph.inputs}
+    sizes: dict[str, str] = {}
     if set(by_name) != set(signature.examples):
         raise UserError(f"{signature.name}: exported inputs {sorted(by_name)}, wanted {sorted(signature.examples)}.")
     for name, example in signature.examples.items():
         axes = signature.dynamic.get(name, {})
-        by_name[name].shape = ir.Shape([axes.get(i, size) for i, size in enumerate(example.shape)])
+        shape = [axes.get(i, size) for i, size in enumerate(example.shape)]
+        _learn_sizes(by_name[name].shape, shape, sizes)
+        by_name[name].shape = ir.Shape(shape)
     for value, (name, shape) in zip(graph.outputs, signature.outputs.items(), strict=True):
+        _learn_sizes(value.shape, shape, sizes)
         value.name = name
         value.shape = ir.Shape(shape)
+    return sizes
+
+
+def _learn_sizes(found: ir.Shape | None, wanted: list[int | str], sizes: dict[str, str]) -> None:
+    for formula, name in zip(found or (), wanted, strict=False):
+        if isinstance(formula, ir.SymbolicDim) and formula.value is not None and isinstance(name, str):
+            sizes.setdefault(formula.value, name)
 
 
 def _drop_unused_skip_outputs(graph: ir.Graph) -> None:
@@ -151,11 +162,19 @@ def _attach_weights(graph: ir.Graph, sources: dict[str, Source], data: DataFile)
         raise UserError(f"The exporter lost the weights {sorted(sources)[:5]}.")
 
 
-def _forget_inner_shapes(graph: ir.Graph) -> None:
-    """Intermediate shapes are long formulas of the exporter's own symbols; the runtime infers them again."""
+def _name_inner_sizes(graph: ir.Graph, sizes: dict[str, str]) -> None:
+    """Sizes of intermediate values are long formulas of the exporter's own symbols: equal ones get one short name. The runtime, which
+    compares all sizes when it plans memory, takes much longer to load a graph in which each size is another one."""
     kept = {id(value) for value in [*graph.inputs, *graph.outputs]}
     for node in graph.all_nodes():
         for value in node.outputs:
-            if id(value) not in kept:
+            if id(value) in kept:
+                continue
+            shape = list(value.shape or ())
+            formulas = [dim.value for dim in shape if isinstance(dim, ir.SymbolicDim)]
+            if value.dtype != ir.DataType.FLOAT or len(shape) < 2 or not formulas or None in formulas:
                 value.shape = None
                 value.type = None
+                continue
+            named = [dim if isinstance(dim, int) else sizes.setdefault(dim.value, f"d{len(sizes)}") for dim in shape]
+            value.shape = ir.Shape(named)

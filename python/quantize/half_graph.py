@@ -24,6 +24,7 @@ def make_half(model: ir.Model, exact: set[str], store: Store, done: dict) -> int
     `done` holds the tensors that other graphs have put into the store.
     """
     graph = model.graph
+    _forget_types(graph)
     kept = _angle_nodes(graph)
     weighted = [n for n in graph if n.op_type in ("MatMul", "Conv")]
     exact_nodes = {n for n in weighted if n.inputs[1] is not None and n.inputs[1].name in exact}
@@ -33,6 +34,14 @@ def make_half(model: ir.Model, exact: set[str], store: Store, done: dict) -> int
     _cast_around(graph, exact_nodes)
     _cast_borders(graph, kept, exact_nodes)
     return count
+
+
+def _forget_types(graph: ir.Graph) -> None:
+    """Of intermediate values, which will be of another type: the runtime infers them."""
+    for node in graph:
+        for value in node.outputs:
+            if not value.is_graph_output():
+                value.shape, value.type = None, None
 
 
 def half(name: str, values: np.ndarray) -> np.ndarray:
