@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import type { onnx as Onnx } from 'onnx-proto'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
+import { loadClip } from '../../eval/runtime/audio/clip.ts'
 import { argmax } from '../../eval/runtime/decoder.ts'
 import { type EmbeddingTable, openEmbeddings } from '../../eval/runtime/embeddings.ts'
 import { openEncoder } from '../../eval/runtime/encoder.ts'
 import { startEncoder } from '../../eval/runtime/encoder-thread.ts'
 import { openFusedDecoder } from '../../eval/runtime/fused-decoder.ts'
 import type { PrefillKind } from '../../eval/runtime/graphs.ts'
-import { MEL_BINS } from '../../eval/runtime/mel.ts'
+import { logMel, MEL_BINS, type Mel } from '../../eval/runtime/mel.ts'
 import { InferenceSession, type Tensor } from '../../eval/runtime/onnxruntime.ts'
 import { preparePrefill } from '../../eval/runtime/prefill.ts'
 import type { PromptInput } from '../../eval/runtime/prompt.ts'
 import { openRelease, type Release } from '../../eval/runtime/release.ts'
 import type { ReleaseConfig } from '../../eval/runtime/release-config.ts'
+import { BUNDLED_SPEECH } from '../../pipeline/models.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
 import { sharedReleases, stagePython } from '../helpers/prepared.ts'
 import { TINY_NAME } from '../helpers/tiny-release.ts'
+
+const { ModelProto } = (createRequire(import.meta.url)('onnx-proto') as { onnx: typeof Onnx }).onnx
 
 const SEQUENCES = 9
 const TOKENS = 80
@@ -241,6 +247,39 @@ describe('the encoder', () => {
       runs.mockRestore()
     }
     for (const encoder of encoders) await encoder.release()
+  })
+
+  it('in a thread encodes a recording ahead, and computes what is asked for', async () => {
+    const setup = { folder: model, variant: 'int4', threads: 2 }
+    const file = (i: number) => join(BUNDLED_SPEECH, `held-out-00${i}.flac`)
+    const mels = await Promise.all([0, 1].map(async (i) => logMel((await loadClip(file(i))).samples)))
+    const [mel, other] = mels as [Mel, Mel]
+    const plain = await startEncoder(setup)
+    const wanted = [await plain.run(mel), await plain.run(other)]
+    await plain.release()
+    for (const first of [file(0), file(1), join(model, 'config.json'), join(model, 'none.wav')]) {
+      const ahead = await startEncoder({ ...setup, first })
+      expect([await ahead.run(mel), await ahead.run(other)]).toEqual(wanted)
+      expect(await ahead.run(mel)).toEqual(wanted[0])
+      await ahead.release()
+    }
+  })
+
+  it('names the sizes of what it computes, so that the runtime plans memory quickly', async () => {
+    for (const file of ['encoder.onnx', 'decoder.onnx', 'decoder.int4.onnx', 'decoder_prefill.int4.onnx']) {
+      const { graph } = ModelProto.decode(await readFile(join(model, file)))
+      const named = new Map(
+        graph?.valueInfo?.map((value) => [value.name, value.type?.tensorType?.shape?.dim ?? []]),
+      )
+      const made = graph?.node?.filter(({ opType }) => opType === 'Reshape' || opType === 'Softmax') ?? []
+      const sized = made.filter(({ output }) => named.has(output?.[0] ?? ''))
+      expect(sized.length, file).toBeGreaterThan(made.length / 2)
+      const symbols = [...named.values()].flat().map(({ dimParam }) => dimParam ?? '')
+      expect(
+        symbols.every((symbol) => /^\w*$/.test(symbol)),
+        file,
+      ).toBe(true)
+    }
   })
 
   it('in a thread says what is wrong with its graph, and with a spectrogram', async () => {
