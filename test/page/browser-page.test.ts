@@ -163,7 +163,7 @@ describe('the page in a browser that has not seen it', () => {
     requested()
     await page.click('#start')
     await shown(page, 'model-problem')
-    expect(await textOf(page, 'model-problem')).toMatch(/room for .*B, wanted 3\.52 MB/)
+    expect(await textOf(page, 'model-problem')).toMatch(/room for .*B, wanted 3\.53 MB/)
     expect(requested()).toEqual([])
     await session.send('Storage.overrideQuotaForOrigin', quota)
   })
@@ -253,7 +253,7 @@ describe('the page in a browser that has not seen it', () => {
   it('takes what is kept again without a request, of another variant what it has of its own', async () => {
     await page.click('#change')
     await shown(page, 'choice')
-    expect(await textOf(page, 'kept-list')).toMatch(/me\/tiny\s+int4, 3\.52 MB/)
+    expect(await textOf(page, 'kept-list')).toMatch(/me\/tiny\s+int4, 3\.53 MB/)
     await find(page)
     expect(await textOf(page, 'start')).toBe('Load')
     await page.check('input[value="fp32"]')
