@@ -40,7 +40,7 @@ export async function markUsed(folder: string): Promise<void> {
  * Add an entry, in place of one that is damaged. Readers find all of it or nothing.
  * @param name of its folder: a kind, a dash and a key
  * @param write its files into the folder that it is given
- * @returns its folder; undefined where there is no room, or no right to write
+ * @returns its folder; undefined when the disk is full or the cache cannot be written
  * @throws what `write` throws, except for the system's errors
  */
 export async function addEntry(

