@@ -201,6 +201,22 @@ describe('the head of prompts that have a context', () => {
   })
 })
 
+it('the graph of prompts joins past and prompt before their products, where a step joins scores', async () => {
+  const operators = async (file: string) => {
+    const { graph } = ModelProto.decode(await readFile(join(model, file)))
+    const all = (graph?.node ?? []).map(({ opType }) => opType)
+    return (operator: string) => all.filter((other) => other === operator).length
+  }
+  const [prompts, steps] = [
+    await operators('decoder_prefill.int4.onnx'),
+    await operators('decoder.int4.onnx'),
+  ]
+  // the last layer's attention reaches logits alone, which prompts do not have
+  const { layers } = config.cache
+  expect([prompts('Softmax'), prompts('MatMul'), prompts('Split')]).toEqual([layers - 1, 2 * (layers - 1), 0])
+  expect([steps('Softmax'), steps('MatMul'), steps('Split')]).toEqual([layers, 4 * layers, layers])
+})
+
 describe('what GPUs need of the fused graphs', () => {
   it.each(['same', 'int8'])('no tensor without elements is fed, prompts %s', async (kind) => {
     const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
