@@ -5,8 +5,13 @@ import { Tensor } from './onnxruntime.ts'
 import { floats } from './session.ts'
 import { SpeechError } from './speech-error.ts'
 
-/** Storage is larger than what it is for, so that it seldom moves; the system gives memory when it is written to. */
+/**
+ * Storage is larger than what it is for, so that it seldom moves: what it has moved from stays in memory until it is
+ * collected. The system gives memory when it is written to.
+ */
 const GROWTH = 1.5
+/** Positions of a row, for a minute of speech and its text. */
+const ROOM = 1280
 
 /** Positions of {@link emptyPast}. */
 export const EMPTY_PAST = 1
@@ -37,8 +42,9 @@ export function emptyPast(
 export class KvCache implements KvStore {
   readonly #shape: CacheShape
   readonly #rowStep: number
-  /** key and value of layer 0, of layer 1, ...: of any size from rows * heads * capacity * head_dim on */
-  readonly #storage: Float32Array[]
+  readonly #room: number
+  /** key and value of layer 0, of layer 1, ...: of one size, from rows * heads * capacity * head_dim on */
+  #storage: readonly Float32Array[]
   readonly #names: readonly string[]
   #capacity = 0
   #lengths: number[] = []
@@ -47,10 +53,12 @@ export class KvCache implements KvStore {
   /**
    * @param names of the graph's past inputs, in the order of the arrays that are added
    * @param rowStep rows are fed in multiples of it: those that hold no sequence come last, and hold anything
+   * @param room positions that memory is allocated for at first, if no more are needed
    */
-  constructor(shape: CacheShape, names: readonly string[], rowStep = 1) {
+  constructor(shape: CacheShape, names: readonly string[], rowStep = 1, room = ROOM) {
     this.#shape = shape
     this.#rowStep = rowStep
+    this.#room = room
     this.#names = names
     this.#storage = names.map(() => new Float32Array(0))
   }
@@ -225,17 +233,26 @@ export class KvCache implements KvStore {
     const capacity = capacityFor(positions, this.#capacity)
     if (capacity === this.#capacity && rows === this.rows) return
     const count = roundUp(rows, this.#rowStep) * this.#shape.heads * capacity * this.#shape.headDim
-    // all memory before any move: where there is none, the cache stays as it is
-    const storages = this.#storage.map((old) =>
-      count <= old.length ? old : new Float32Array(Math.ceil(GROWTH * count)),
-    )
-    for (const [i, storage] of storages.entries()) {
-      const old = this.#storage[i] as Float32Array
-      if (storage !== old || capacity !== this.#capacity) this.#move(old, storage, capacity)
-      this.#storage[i] = storage
-    }
+    // memory before any move: where there is none, the cache stays as it is
+    const storage = this.#storageOf(count)
+    if (storage !== this.#storage || capacity !== this.#capacity)
+      for (const [i, to] of storage.entries()) this.#move(this.#storage[i] as Float32Array, to, capacity)
+    this.#storage = storage
     this.#capacity = capacity
     this.#feeds = undefined
+  }
+
+  /**
+   * Arrays of at least `count` values. They share one piece of memory: of a small one the system would write zeros into
+   * all that it used before.
+   */
+  #storageOf(count: number): readonly Float32Array[] {
+    const [{ length: known } = { length: 0 }] = this.#storage
+    if (count <= known) return this.#storage
+    const { heads, headDim } = this.#shape
+    const size = Math.max(Math.ceil(GROWTH * count), heads * this.#room * headDim)
+    const memory = new Float32Array(this.#names.length * size)
+    return this.#names.map((_, i) => memory.subarray(i * size, (i + 1) * size))
   }
 
   /** Lay the rows out again for another capacity, in place in the order in which none is overwritten before it has moved. */

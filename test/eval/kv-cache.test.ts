@@ -29,20 +29,38 @@ function expectRows(cache: KvCache, rows: readonly Row[]): void {
   }
 }
 
-function bufferOf({ feeds }: KvCache): ArrayBufferLike {
-  const data = feeds['0.key']?.data
+function bufferOf({ feeds }: KvCache, name = '0.key'): ArrayBufferLike {
+  const data = feeds[name]?.data
   if (!(data instanceof Float32Array)) throw new Error('no tensor')
   return data.buffer
 }
 
 describe('the KV cache', () => {
-  it('holds what a list of rows holds, after any sequence of additions, steps and removals', async () => {
-    const cache = new KvCache(SHAPE, NAMES)
+  it.each([
+    ['without room', 0],
+    ['with more room than it needs', 1280],
+  ])('holds what a list of rows holds, after any additions, steps and removals, %s', async (_, room) => {
+    const cache = new KvCache(SHAPE, NAMES, 1, room)
     expect(await playRounds(cache, 150, async (rows) => expectRows(cache, rows))).toBeGreaterThan(500)
   })
 
-  it('feeds the same tensors, in the same memory, until it grows; then moves in place where there is room', async () => {
+  it('has one piece of memory, which it keeps when a minute follows a second', async () => {
     const cache = new KvCache(SHAPE, NAMES)
+    const rowOf = (length: number) => Array.from({ length }, (_, i) => position(i))
+    await cache.addRows(arraysOf([rowOf(20)]), [20])
+    const buffer = bufferOf(cache)
+    for (const name of NAMES) expect(bufferOf(cache, name)).toBe(buffer)
+    cache.clear()
+    await cache.addRows(arraysOf([rowOf(800)]), [800])
+    expect(bufferOf(cache)).toBe(buffer)
+    expectRows(cache, [rowOf(800)])
+    cache.clear()
+    await cache.addRows(arraysOf([rowOf(1300)]), [1300])
+    expectRows(cache, [rowOf(1300)])
+  })
+
+  it('feeds the same tensors, in the same memory, until it grows; then moves in place where there is room', async () => {
+    const cache = new KvCache(SHAPE, NAMES, 1, 0)
     const row = Array.from({ length: 60 }, (_, i) => position(i))
     await cache.addRows(arraysOf([row]), [60])
     const { feeds } = cache
