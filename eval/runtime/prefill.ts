@@ -5,6 +5,7 @@ import { emptyPast } from './kv-cache.ts'
 import type { LoadCache } from './load-cache.ts'
 import { addMappedWeights, type MappedWeight } from './mapped-weights.ts'
 import { type InferenceSession, Tensor } from './onnxruntime.ts'
+import { GIVES_BACK } from './platform/sessions.ts'
 import { startModule } from './platform/threads.ts'
 import { readPrefillRecipe } from './prefill-weights.ts'
 import type { PrefillJob, PrefillReply, PrefillWeights } from './prefill-worker.ts'
@@ -124,7 +125,7 @@ async function openWith(
     const { folder, weights: stored } = weights.stored
     const path = graphPath(source.release, source.variant, graph)
     return {
-      session: await openGraph(path, { bytes: mappedPrefill(path, stored), folder }, options),
+      session: await openGraph(path, { bytes: mappedPrefill(path, stored), folder }, options, GIVES_BACK),
       fixed: {},
     }
   }
@@ -133,7 +134,7 @@ async function openWith(
     fixed[`${name}.int8`] = new Tensor('int8', levels, [K, N])
     fixed[`${name}.scale`] = new Tensor('float32', columns, [N])
   }
-  return { session: await openSession(source, graph, options), fixed }
+  return { session: await openSession(source, graph, options, GIVES_BACK), fixed }
 }
 
 /** @throws SpeechError when the graph, or a data file of its, ends too early */

@@ -30,3 +30,9 @@ function withDataFolder(options: InferenceSession.SessionOptions, folder: string
 
 /** Whether a run writes outputs into tensors that it is given. */
 export const WRITES_OUTPUTS: boolean = true
+
+/**
+ * Options of a session that runs seldom and on many positions: what a run has needed goes back to the C library, for all sessions of the
+ * thread, rather than to an arena that keeps it for the next run.
+ */
+export const GIVES_BACK: InferenceSession.SessionOptions = { enableCpuMemArena: false }

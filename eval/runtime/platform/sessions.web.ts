@@ -38,3 +38,6 @@ function lazyBytes(blob: Blob): Uint8Array {
 
 /** The runtime returns tensors that it was given as they were. */
 export const WRITES_OUTPUTS: typeof Sessions.WRITES_OUTPUTS = false
+
+/** WebAssembly's memory never shrinks. */
+export const GIVES_BACK: typeof Sessions.GIVES_BACK = {}
