@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { PROJECT } from '../eval/runtime/project.ts'
 import { openRelease } from '../eval/runtime/release.ts'
 import { variantFilesOf } from '../pipeline/evaluate/fingerprint.ts'
@@ -50,23 +51,22 @@ export interface SideOptions {
 
 const SPLIT = 'int4'
 
-/** A variant in this project's runtime. */
+/** A variant in this project's runtime, as the package has it: see {@link makeSides}. */
 export async function ownSide(variant: string, { modelDir, threads }: SideOptions): Promise<Side> {
-  const job = join(import.meta.dirname, 'bench-peers-job.ts')
-  const tsx = ['--import', import.meta.resolve('tsx')]
+  const job = join(import.meta.dirname, 'bench-peers-job.js')
   return {
     name: variant,
     isOurs: true,
     bytes: (await variantFilesOf(modelDir, variant)).bytes,
     loaded: (clips) => {
       const text = JSON.stringify({ model: modelDir, variant, threads, clips })
-      return runLoaded([process.execPath, [...tsx, job, text]])
+      return runLoaded([process.execPath, [job, text]])
     },
     cold: ({ file, newTokens }) => {
-      const main = join(PROJECT, 'pipeline', 'main.ts')
+      const main = join(PROJECT, 'dist', 'pipeline', 'main.js')
       const which = ['--model-dir', modelDir, '--variant', variant, '--threads', `${threads}`]
       const how = ['--format', 'json', '--max-new-tokens', `${newTokens}`]
-      const command: Program = [process.execPath, [...tsx, main, 'transcribe', file, ...which, ...how]]
+      const command: Program = [process.execPath, [main, 'transcribe', file, ...which, ...how]]
       return runCold(command, coldOfTranscript)
     },
   }
@@ -112,10 +112,12 @@ function pythonSide(name: string, bytes: number, [program, args]: Program, job: 
   }
 }
 
-/** All sides that can be measured, and why the others cannot. */
+/** All sides that can be measured, and why the others cannot. The package is built for this project's own. */
 export async function makeSides(
   options: SideOptions,
 ): Promise<{ readonly sides: readonly Side[]; readonly missing: readonly Missing[] }> {
+  options.note('the package is built')
+  await execa('npm', ['run', '--silent', 'build'], { cwd: PROJECT })
   const makers: [name: string, make: () => Promise<Side>][] = [
     ...options.variants.map((variant): [string, () => Promise<Side>] => [
       variant,
