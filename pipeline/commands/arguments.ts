@@ -151,10 +151,9 @@ export async function parseArguments<T>(
   } catch (error) {
     const isBare = error instanceof Failure && error.exitCode === EXIT.usage && error.hint === ''
     if (!isBare) throw error
-    throw usage(
-      `${error.message}${misspelt(error.message, args)}`,
-      `${line.command} --help lists the options.`,
-    )
+    const meant = misspelt(error.message, args)
+    const example = meant === '' ? exampleOf(line, missingOf(error.message)) : ''
+    throw usage(`${error.message}${meant}`, `${line.command} --help lists the options.${example}`)
   }
   if (printed === '') return taken
   process.stdout.write(`${asTyped(printed)}\n`)
@@ -287,11 +286,23 @@ function withNearest(message: string, options: readonly string[]): string {
   return `Unknown ${names.length === 1 ? 'argument' : 'arguments'}: ${names.join(', ')}${question}`
 }
 
+/** The names that yargs misses. */
+function missingOf(message: string): readonly string[] {
+  return /^Missing required arguments?: (.*)$/.exec(message)?.[1]?.split(', ') ?? []
+}
+
+/** The first command line of --help that has the options that are missing. */
+function exampleOf({ command, examples = [] }: CommandLine, missing: readonly string[]): string {
+  const has = (line: string) => missing.every((name) => line.includes(`--${name} `))
+  const [line] = (missing.length > 0 && examples.find(([one]) => has(one))) || []
+  return line === undefined ? '' : ` For example: ${command} ${line}`
+}
+
 /** Behind the names of what is missing: an option of the command line that may be it. */
 function misspelt(message: string, args: readonly string[]): string {
-  const [, missing] = /^Missing required arguments?: (.*)$/.exec(message) ?? []
+  const missing = missingOf(message)
   const given = args.flatMap((arg) => /^--([^=]+)/.exec(arg)?.[1] ?? [])
-  const close = given.find((name) => nearest(name, missing?.split(', ') ?? []) !== undefined)
+  const close = given.find((name) => nearest(name, missing) !== undefined)
   return close === undefined ? '' : `; did you mean it by --${close}?`
 }
 

@@ -176,6 +176,20 @@ describe('values of options', () => {
     expect(failure.hint).not.toBe('')
   })
 
+  it.each([
+    ['compare', [], 'For example: npm run compare -- --audio clip.wav --model-dir output/qwen3-asr-0.6b'],
+    ['graph', ['share', 'a.onnx'], 'For example: npm run graph -- share decoder_init.onnx'],
+    ['pipeline', ['--modle', 'tiny'], undefined],
+    ['quantize', ['trial'], undefined],
+  ])('%s %j names a command line that has what is missing', async (name, args, example) => {
+    const { run } = await command(name).load()
+    const [failure] = eventsOf((await inProcess(run, [...args, '--json'])).stdout)
+    const { hint } = failure as { hint: string }
+    expect(hint).toContain('--help lists the')
+    if (example === undefined) expect(hint).not.toContain('For example')
+    else expect(hint).toContain(example)
+  })
+
   it('a language is checked alike', async () => {
     for (const [name, ...args] of [
       ['pipeline', '--model', 'tiny'],
