@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { stat } from 'node:fs/promises'
-import { basename, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { isOffline } from '../../eval/dataset/network.ts'
 import { section, text } from '../../eval/runtime/schema.ts'
 import { hubAddress } from '../hub/connection.ts'
@@ -52,11 +52,16 @@ function isPath(name: string): boolean {
   return isAbsolute(name) || name.startsWith('.') || name.split(/[\\/]/).length > 2
 }
 
-/** A checkpoint or an adapter in a folder. */
+/** As the Trainer of transformers names what it saves on the way: says nothing without the folder above it. */
+const SAVED = /^checkpoint-\d+$/
+
+/** A checkpoint or an adapter in a folder, by whose name it is called. */
 export function folderSource(path: string): Source {
   const folder = resolve(path)
-  const base = basename(folder)
-  return { name: releaseName(base), base, flag: `path/to/${base}`, known: {}, place: { folder } }
+  const own = basename(folder)
+  const names = SAVED.test(own) ? [basename(dirname(folder)), own].filter(Boolean) : [own]
+  const base = names.join('-')
+  return { name: releaseName(base), base, flag: `path/to/${names.join('/')}`, known: {}, place: { folder } }
 }
 
 /** A repository of the hub. */

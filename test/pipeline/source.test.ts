@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { readCheckpoint } from '../../pipeline/checkpoint/checkpoint.ts'
@@ -21,6 +21,15 @@ describe('resolveSource', () => {
     expect(await resolveSource('me/My-Finetune-hf@v1.2')).toMatchObject({
       name: 'my-finetune',
       place: { repo: 'me/My-Finetune-hf', revision: 'v1.2' },
+    })
+  })
+
+  it('calls what the Trainer has saved on the way by the folder above it', async () => {
+    const folder = join(await temporaryFolder(), 'My-Swiss', 'checkpoint-500')
+    await mkdir(folder, { recursive: true })
+    expect(await resolveSource(`${folder}/`)).toMatchObject({
+      ...{ name: 'my-swiss-checkpoint-500', base: 'My-Swiss-checkpoint-500' },
+      ...{ flag: 'path/to/My-Swiss/checkpoint-500', place: { folder } },
     })
   })
 })
