@@ -57,13 +57,13 @@ def _join_past(graph: ir.Graph) -> None:
         of_keys = [value.producer() for value in scores.inputs]
         of_values = [_user(value) for value in _user(softmax.outputs[0]).outputs]
         queries, length = of_keys[0].inputs[0], mask.shape[-1]  # the size has a name in each layer, and one of the mask
+        attended = _user(of_values[0].outputs[0])  # values come after the scores: a node must follow what it reads
         keys = _joined(graph, scores, [product.inputs[1].producer().inputs[0] for product in of_keys], length)
-        turned = _turned(graph, scores, keys)
-        values = _joined(graph, scores, [product.inputs[1] for product in of_values], length)
+        values = _joined(graph, attended, [product.inputs[1] for product in of_values], length)
         for value in (scores.outputs[0], masked.outputs[0], softmax.outputs[0]):
             value.shape = ir.Shape([*value.shape[:-1], length])
-        _replace_by_product(graph, scores, queries, turned)
-        _replace_by_product(graph, _user(of_values[0].outputs[0]), softmax.outputs[0], values)
+        _replace_by_product(graph, scores, queries, _transposed(graph, scores, keys))
+        _replace_by_product(graph, attended, softmax.outputs[0], values)
     _remove_unused(graph)
 
 
@@ -76,25 +76,25 @@ def _user(value: ir.Value) -> ir.Node:
 def _joined(graph: ir.Graph, before: ir.Node, parts: list[ir.Value], length: int | ir.SymbolicDim) -> ir.Value:
     """[B, KV, 1, C, D] and [B, KV, 1, S, D] -> [B, KV, 1, C + S, D]"""
     node = ir.node("Concat", parts, attributes={"axis": 3})
-    return _typed(graph, before, node, f"{parts[1].name}.all", [*parts[0].shape[:3], length, parts[0].shape[4]])
+    return _added(graph, before, node, f"{parts[1].name}.all", [*parts[0].shape[:3], length, parts[0].shape[4]])
 
 
-def _turned(graph: ir.Graph, before: ir.Node, keys: ir.Value) -> ir.Value:
+def _transposed(graph: ir.Graph, before: ir.Node, keys: ir.Value) -> ir.Value:
     """[B, KV, 1, T, D] -> [B, KV, 1, D, T]"""
     node = ir.node("Transpose", [keys], attributes={"perm": [0, 1, 2, 4, 3]})
     *rows, length, size = keys.shape
-    return _typed(graph, before, node, f"{keys.name}.turned", [*rows, size, length])
+    return _added(graph, before, node, f"{keys.name}.transposed", [*rows, size, length])
 
 
 def _replace_by_product(graph: ir.Graph, old: ir.Node, left: ir.Value, right: ir.Value) -> None:
     (known,) = old.outputs
     node = ir.node("MatMul", [left, right])
-    product = _typed(graph, old, node, f"{known.name}.product", list(known.shape))
+    product = _added(graph, old, node, f"{known.name}.product", list(known.shape))
     ir.convenience.replace_all_uses_with(known, product)
 
 
-def _typed(graph: ir.Graph, before: ir.Node, node: ir.Node, name: str, shape: list) -> ir.Value:
-    """Add a node. Its value has a type, since the runtime takes longer to load a graph that leaves sizes open."""
+def _added(graph: ir.Graph, before: ir.Node, node: ir.Node, name: str, shape: list) -> ir.Value:
+    """The value of a node that is added. It has a type, since the runtime takes longer to load a graph that leaves sizes open."""
     (value,) = node.outputs
     value.name, value.shape, value.type = name, ir.Shape(shape), ir.TensorType(ir.DataType.FLOAT)
     graph.insert_before(before, node)

@@ -217,6 +217,27 @@ it('the graph of prompts joins past and prompt before their products, where a st
   expect([steps('Softmax'), steps('MatMul'), steps('Split')]).toEqual([layers, 4 * layers, layers])
 })
 
+it('in every graph of a release a node follows what it reads, as the ONNX specification (IR.md) requires', async () => {
+  const graphs = (await readdir(model)).filter((name) => name.endsWith('.onnx'))
+  expect(graphs).toContain('decoder_prefill.int4.onnx')
+  for (const file of graphs) {
+    const { graph } = ModelProto.decode(await readFile(join(model, file)))
+    const known = new Set([
+      '',
+      ...[...(graph?.input ?? []), ...(graph?.initializer ?? [])].map(({ name }) => name),
+    ])
+    const early = (graph?.node ?? []).filter((node) => {
+      const reads = (node.input ?? []).every((name) => known.has(name))
+      for (const name of node.output ?? []) known.add(name)
+      return !reads
+    })
+    expect(
+      early.map(({ name }) => name),
+      file,
+    ).toEqual([])
+  }
+})
+
 describe('what GPUs need of the fused graphs', () => {
   it.each(['same', 'int8'])('no tensor without elements is fed, prompts %s', async (kind) => {
     const { prototype } = InferenceSession as unknown as { prototype: InferenceSession }
