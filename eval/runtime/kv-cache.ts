@@ -233,7 +233,7 @@ export class KvCache implements KvStore {
     const capacity = capacityFor(positions, this.#capacity)
     if (capacity === this.#capacity && rows === this.rows) return
     const count = roundUp(rows, this.#rowStep) * this.#shape.heads * capacity * this.#shape.headDim
-    // memory before any move: where there is none, the cache stays as it is
+    // allocated before anything moves: if that fails, the cache is unchanged
     const storage = this.#storageOf(count)
     if (storage !== this.#storage || capacity !== this.#capacity)
       for (const [i, to] of storage.entries()) this.#move(this.#storage[i] as Float32Array, to, capacity)
@@ -243,8 +243,8 @@ export class KvCache implements KvStore {
   }
 
   /**
-   * Arrays of at least `count` values. They share one piece of memory: of a small one the system would write zeros into
-   * all that it used before.
+   * Arrays of at least `count` values, in one allocation. Memory of a large one is resident only where it is written to;
+   * small ones may reuse memory, which is filled with zeros and so resident.
    */
   #storageOf(count: number): readonly Float32Array[] {
     const [{ length: known } = { length: 0 }] = this.#storage

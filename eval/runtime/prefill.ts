@@ -47,7 +47,7 @@ export function preparePrefill(
   cache?: LoadCache,
 ): (shape: PrefillShape, options: SessionOptions) => Promise<Prefill> {
   const open = preparePromptGraph(source, PREFILL, cache)
-  return async (shape, options) => openPrefill(await open(options), shape)
+  return async (shape, options) => openPrefill(await open(options, GIVES_BACK), shape)
 }
 
 /** A graph with 8-bit products. */
@@ -66,10 +66,10 @@ export function preparePromptGraph(
   source: Source,
   graph: string,
   cache?: LoadCache,
-): (options: SessionOptions) => Promise<PromptGraph> {
+): (options: SessionOptions, more?: InferenceSession.SessionOptions) => Promise<PromptGraph> {
   const weights = findWeights(source, cache)
   weights.catch(() => undefined) // the code that opens the graph gets the error
-  return async (options) => openWith(await weights, source, graph, options)
+  return async (options, more) => openWith(await weights, source, graph, options, more)
 }
 
 /** A thread takes longer to start than to find what is in the cache. */
@@ -120,12 +120,13 @@ async function openWith(
   source: Source,
   graph: string,
   options: SessionOptions,
+  more?: InferenceSession.SessionOptions,
 ): Promise<PromptGraph> {
   if ('stored' in weights) {
     const { folder, weights: stored } = weights.stored
     const path = graphPath(source.release, source.variant, graph)
     return {
-      session: await openGraph(path, { bytes: mappedPrefill(path, stored), folder }, options, GIVES_BACK),
+      session: await openGraph(path, { bytes: mappedPrefill(path, stored), folder }, options, more),
       fixed: {},
     }
   }
@@ -134,7 +135,7 @@ async function openWith(
     fixed[`${name}.int8`] = new Tensor('int8', levels, [K, N])
     fixed[`${name}.scale`] = new Tensor('float32', columns, [N])
   }
-  return { session: await openSession(source, graph, options, GIVES_BACK), fixed }
+  return { session: await openSession(source, graph, options, more), fixed }
 }
 
 /** @throws SpeechError when the graph, or a data file of its, ends too early */

@@ -52,10 +52,10 @@ function isPath(name: string): boolean {
   return isAbsolute(name) || name.startsWith('.') || name.split(/[\\/]/).length > 2
 }
 
-/** As the Trainer of transformers names what it saves on the way: says nothing without the folder above it. */
+/** The folders that the Trainer of transformers saves to while it trains: the name of the model is that of the folder above. */
 const SAVED = /^checkpoint-\d+$/
 
-/** A checkpoint or an adapter in a folder, by whose name it is called. */
+/** A checkpoint or an adapter in a folder, and named after it. */
 export function folderSource(path: string): Source {
   const folder = resolve(path)
   const own = basename(folder)

@@ -293,9 +293,9 @@ function missingOf(message: string): readonly string[] {
 
 /** The first command line of --help that has the options that are missing. */
 function exampleOf({ command, examples = [] }: CommandLine, missing: readonly string[]): string {
-  const has = (line: string) => missing.every((name) => line.includes(`--${name} `))
-  const [line] = (missing.length > 0 && examples.find(([one]) => has(one))) || []
-  return line === undefined ? '' : ` For example: ${command} ${line}`
+  if (missing.length === 0) return ''
+  const example = examples.find(([line]) => missing.every((name) => line.includes(`--${name} `)))
+  return example === undefined ? '' : ` For example: ${command} ${example[0]}`
 }
 
 /** Behind the names of what is missing: an option of the command line that may be it. */

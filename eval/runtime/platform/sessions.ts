@@ -32,7 +32,7 @@ function withDataFolder(options: InferenceSession.SessionOptions, folder: string
 export const WRITES_OUTPUTS: boolean = true
 
 /**
- * Options of a session that runs seldom and on many positions: what a run has needed goes back to the C library, for all sessions of the
- * thread, rather than to an arena that keeps it for the next run.
+ * Options of a session that runs seldom and on many positions: its activations go back to the C library after each operator. An arena would
+ * keep them for this session's next run.
  */
 export const GIVES_BACK: InferenceSession.SessionOptions = { enableCpuMemArena: false }

@@ -39,5 +39,5 @@ function lazyBytes(blob: Blob): Uint8Array {
 /** The runtime returns tensors that it was given as they were. */
 export const WRITES_OUTPUTS: typeof Sessions.WRITES_OUTPUTS = false
 
-/** WebAssembly's memory never shrinks. */
+/** Nothing: memory of WebAssembly never shrinks. */
 export const GIVES_BACK: typeof Sessions.GIVES_BACK = {}
